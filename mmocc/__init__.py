@@ -1,0 +1,9 @@
+"""mmocc: vision models that keep working when part of the object is hidden.
+
+A plugin for OpenMMLab. Importing it is light (mmengine only), and not even
+needed: a type written ``mmocc.X`` in a config is found by its prefix.
+"""
+
+from mmocc.version import __version__
+
+__all__ = ['__version__']
