@@ -1,1 +1,22 @@
-"""occlusion"""
+"""The occlusion core: what hides pixels, and how much (no mm import)."""
+
+from mmocc.occlusion.levels import (
+    KINDS,
+    LEVELS,
+    check_kind,
+    level_range,
+    pixel_bounds,
+)
+from mmocc.occlusion.occlude import occlude_object
+from mmocc.occlusion.occluders import OccluderBank, Occluders
+
+__all__ = [
+    'KINDS',
+    'LEVELS',
+    'OccluderBank',
+    'Occluders',
+    'check_kind',
+    'level_range',
+    'occlude_object',
+    'pixel_bounds',
+]

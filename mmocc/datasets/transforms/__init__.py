@@ -1,1 +1,6 @@
-"""datasets/transforms"""
+"""Thin pipeline classes over the occlusion core."""
+
+from mmocc.datasets.transforms.crop_object import CropObject
+from mmocc.datasets.transforms.occlude import Occlude
+
+__all__ = ['CropObject', 'Occlude']

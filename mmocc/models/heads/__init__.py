@@ -1,1 +1,5 @@
-"""models/heads"""
+"""Heads."""
+
+from mmocc.models.heads.vgg_cls_head import VGGClsHead
+
+__all__ = ['VGGClsHead']

@@ -1,1 +1,5 @@
-"""models/layers"""
+"""Layers that any model may use."""
+
+from mmocc.models.layers.batch_occluder import BatchOccluder
+
+__all__ = ['BatchOccluder']

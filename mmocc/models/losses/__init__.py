@@ -1,1 +1,13 @@
-"""models/losses"""
+"""Losses."""
+
+from mmocc.models.losses.feature_losses import (
+    FeatureReconstructionLoss,
+    InterClassLatentLoss,
+    IntraClassLatentLoss,
+)
+
+__all__ = [
+    'FeatureReconstructionLoss',
+    'InterClassLatentLoss',
+    'IntraClassLatentLoss',
+]

@@ -1,1 +1,5 @@
-"""models/necks"""
+"""Necks."""
+
+from mmocc.models.necks.learn import LEARN
+
+__all__ = ['LEARN']

@@ -1,0 +1,57 @@
+"""Random state by epoch, so that a resumed run is the same run."""
+
+import random
+from functools import partial
+
+import numpy as np
+import torch
+from mmengine.dataset import worker_init_fn
+from mmengine.dist import get_rank
+from mmengine.hooks import Hook
+from mmengine.logging import print_log
+from mmengine.runner import Runner
+
+from mmocc.registry import HOOKS
+
+
+@HOOKS.register_module()
+class EpochSeedHook(Hook):
+    """Seed all random state at the start of each epoch, from (seed, epoch).
+
+    mmengine seeds once at the start, so that a resumed run draws other
+    augmentations and dropout masks than the run it continues; and it seeds
+    workers that start anew with every epoch the same way each time, so that
+    all epochs see the same augmentations. With this hook and
+    ``persistent_workers=False`` both faults are gone: on a CPU, a resumed run
+    ends with the same weights to the last bit.
+
+    The run's seed is ``randomness.seed`` of the config, or the one that
+    mmengine draws where none is given; give one, for a resumed run draws
+    another.
+    """
+
+    def before_train_epoch(self, runner: Runner) -> None:
+        """Seed the main process and the workers that are about to start."""
+        state = np.random.SeedSequence([runner.seed, runner.epoch, get_rank()])
+        seed = int(state.generate_state(1)[0])
+        random.seed(seed)
+        np.random.seed(seed)  # noqa: NPY002  mm's transforms draw from it
+        torch.manual_seed(seed)
+        loader = runner.train_dataloader
+        if not loader.num_workers:
+            return
+        if loader.persistent_workers:
+            print_log(
+                'mmocc.EpochSeedHook: set train_dataloader.persistent_workers'
+                '=False; workers that live on cannot be seeded by epoch, so '
+                'a resumed run will not repeat this one',
+                logger='current',
+                level=30,
+            )
+            return
+        loader.worker_init_fn = partial(
+            worker_init_fn,
+            num_workers=loader.num_workers,
+            rank=get_rank(),
+            seed=seed % 2**31,
+        )

@@ -1,0 +1,236 @@
+"""The losses of LEARN: on features, and on latents by class.
+
+arXiv 2402.06936 names them L_rec-f, L_intra-z, L_inter-z and L_cls-o; its
+norms, margin, weights and choice of pairs are not known, so each is an
+argument here. The functions are element-wise or on all pairs of a batch; all
+computation is in float32, with autocast off.
+
+Cost: O(B^2 D) for a batch of B latents of D numbers, whatever the number of
+classes.
+"""
+
+import torch
+import torch.distributed.nn.functional as dist_nn
+import torch.nn.functional as F
+from mmengine.dist import get_world_size
+from torch import Tensor, nn
+
+from mmocc.registry import MODELS
+
+FEATURE_DISTANCES = ('l2', 'l1', 'cosine')
+LATENT_DISTANCES = ('l2', 'cosine')
+POSITIVES = ('class', 'twin', 'centroid')
+
+
+def feature_distance(
+    pred: Tensor, target: Tensor, distance: str = 'l2'
+) -> Tensor:
+    """Return the distance of each feature map from its target.
+
+    Args:
+        pred: (N, C, ...).
+        target: The same shape.
+        distance: ``l2`` mean squared difference, ``l1`` mean absolute
+            difference, ``cosine`` 1 - cosine over channels, averaged over
+            positions.
+
+    Returns:
+        (N,), >= 0; 0 for equal maps.
+    """
+    pred, target = pred.float().flatten(2), target.float().flatten(2)
+    if distance == 'cosine':
+        return 1 - F.cosine_similarity(pred, target, dim=1).flatten(1).mean(1)
+    diff = (pred - target).flatten(1)
+    return (diff.square() if distance == 'l2' else diff.abs()).mean(dim=1)
+
+
+def latent_distance(a: Tensor, b: Tensor, distance: str = 'l2') -> Tensor:
+    """Return the distances between all pairs of latents.
+
+    Args:
+        a: (A, D).
+        b: (B, D).
+        distance: ``l2`` squared Euclidean distance divided by D; ``cosine``
+            1 - cosine, in [0, 2].
+
+    Returns:
+        (A, B), >= 0, with a finite gradient also for equal latents.
+    """
+    if distance == 'cosine':
+        return 1 - F.normalize(a, dim=1) @ F.normalize(b, dim=1).T
+    # |a - b|^2 = |a|^2 + |b|^2 - 2 a.b, since a (A, B, D) difference would
+    # not fit for large batches; rounding can push it just below 0.
+    square = a.square().sum(1)[:, None] + b.square().sum(1) - 2 * a @ b.T
+    return square.clamp_min(0) / a.shape[1]
+
+
+def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
+    """Return the mean of the values under a mask; 0 with gradient if none."""
+    mask = mask.to(values.dtype)
+    return (values * mask).sum() / mask.sum().clamp_min(1)
+
+
+def gather_ranks(tensor: Tensor) -> Tensor:
+    """Return the tensors of all ranks, concatenated, with gradient to each.
+
+    The gradient of a loss that every rank computes on the gathered tensor is
+    summed over ranks here and averaged by DDP: together, the gradient of one
+    process with the whole batch.
+    """
+    if get_world_size() == 1:
+        return tensor
+    if tensor.is_floating_point():
+        return torch.cat(dist_nn.all_gather(tensor.contiguous()))
+    parts = [torch.empty_like(tensor) for _ in range(get_world_size())]
+    torch.distributed.all_gather(parts, tensor.contiguous())
+    return torch.cat(parts)
+
+
+def _check(name: str, value: str, allowed: tuple[str, ...]) -> str:
+    if value not in allowed:
+        raise ValueError(f'unknown {name} {value!r}; choose from {allowed}')
+    return value
+
+
+@MODELS.register_module()
+class FeatureReconstructionLoss(nn.Module):
+    """L_rec-f: the repaired feature shall equal the clean image's feature.
+
+    Args:
+        distance: ``l2``, ``l1`` or ``cosine``; see :func:`feature_distance`.
+        loss_weight: Factor of the loss; 0 leaves the loss out.
+
+    Raises:
+        ValueError: If the distance is unknown.
+    """
+
+    def __init__(self, distance: str = 'l2', loss_weight: float = 1.0) -> None:
+        super().__init__()
+        self.distance = _check('distance', distance, FEATURE_DISTANCES)
+        self.loss_weight = loss_weight
+
+    def forward(self, pred: Tensor, target: Tensor) -> Tensor:
+        """Return the weighted mean distance of (N, C, ...) maps, a scalar."""
+        with torch.autocast(pred.device.type, enabled=False):
+            loss = feature_distance(pred, target.detach(), self.distance)
+            return self.loss_weight * loss.mean()
+
+
+class _LatentLoss(nn.Module):
+    """Base of the losses on latents: options, gathering, float32."""
+
+    def __init__(
+        self, distance: str, loss_weight: float, gather: bool
+    ) -> None:
+        super().__init__()
+        self.distance = _check('distance', distance, LATENT_DISTANCES)
+        self.loss_weight = loss_weight
+        self.gather = gather
+
+    def forward(self, clean: Tensor, occluded: Tensor, labels: Tensor) -> Tensor:
+        """Return the weighted loss of a batch of latent pairs.
+
+        Args:
+            clean: (B, ...) latents of the clean images.
+            occluded: (B, ...) latents of their occluded twins.
+            labels: (B,) class of each.
+
+        Returns:
+            A scalar >= 0; 0 with gradient if the batch has no such pair.
+        """
+        with torch.autocast(clean.device.type, enabled=False):
+            clean, occluded = (
+                z.float().flatten(1) for z in (clean, occluded)
+            )
+            if self.gather:
+                clean, occluded, labels = (
+                    gather_ranks(t) for t in (clean, occluded, labels)
+                )
+            return self.loss_weight * self.compute(clean, occluded, labels)
+
+    def compute(self, clean: Tensor, occluded: Tensor, labels: Tensor) -> Tensor:
+        """Return the unweighted loss of (B, D) latents."""
+        raise NotImplementedError
+
+
+@MODELS.register_module()
+class IntraClassLatentLoss(_LatentLoss):
+    """L_intra-z: latents of one class lie close together.
+
+    Args:
+        distance: ``l2`` or ``cosine``; see :func:`latent_distance`.
+        positives: What an image's latent is drawn to. ``class``: every other
+            latent of its class, clean and occluded; ``twin``: an occluded
+            latent to its own clean one; ``centroid``: every latent to the
+            mean of its class's clean latents in the batch.
+        loss_weight: Factor of the loss; 0 leaves the loss out.
+        gather: Pair latents across all ranks, not only within one.
+
+    Raises:
+        ValueError: If an option is unknown.
+    """
+
+    def __init__(
+        self,
+        distance: str = 'cosine',
+        positives: str = 'class',
+        loss_weight: float = 0.1,
+        gather: bool = False,
+    ) -> None:
+        super().__init__(distance, loss_weight, gather)
+        self.positives = _check('positives', positives, POSITIVES)
+
+    def compute(self, clean: Tensor, occluded: Tensor, labels: Tensor) -> Tensor:
+        """Return the mean distance of positive pairs."""
+        same = labels[:, None] == labels
+        if self.positives == 'twin':
+            own = torch.eye(len(labels), dtype=torch.bool, device=clean.device)
+            return masked_mean(
+                latent_distance(occluded, clean, self.distance), own
+            )
+        z = torch.cat([clean, occluded])
+        if self.positives == 'centroid':
+            share = same.to(z.dtype)
+            centroids = (share / share.sum(1, keepdim=True)) @ clean
+            own = torch.eye(len(labels), dtype=torch.bool, device=z.device)
+            return masked_mean(
+                latent_distance(z, centroids, self.distance), own.repeat(2, 1)
+            )
+        others = same.repeat(2, 2).fill_diagonal_(False)
+        return masked_mean(latent_distance(z, z, self.distance), others)
+
+
+@MODELS.register_module()
+class InterClassLatentLoss(_LatentLoss):
+    """L_inter-z: latents of different classes lie at least a margin apart.
+
+    A hinge on the distance: minus the distance alone would be unbounded.
+
+    Args:
+        distance: ``l2`` or ``cosine``; see :func:`latent_distance`.
+        margin: Distance beyond which a pair costs nothing.
+        loss_weight: Factor of the loss; 0 leaves the loss out.
+        gather: Pair latents across all ranks, not only within one.
+
+    Raises:
+        ValueError: If the distance is unknown or the margin not positive.
+    """
+
+    def __init__(
+        self,
+        distance: str = 'cosine',
+        margin: float = 0.5,
+        loss_weight: float = 0.1,
+        gather: bool = False,
+    ) -> None:
+        super().__init__(distance, loss_weight, gather)
+        if margin <= 0:
+            raise ValueError(f'margin must be positive, got {margin}')
+        self.margin = margin
+
+    def compute(self, clean: Tensor, occluded: Tensor, labels: Tensor) -> Tensor:
+        """Return the mean hinge of pairs of different classes."""
+        z = torch.cat([clean, occluded])
+        other = (labels[:, None] != labels).repeat(2, 2)
+        hinge = F.relu(self.margin - latent_distance(z, z, self.distance))
+        return masked_mean(hinge, other)

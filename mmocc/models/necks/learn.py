@@ -1,0 +1,197 @@
+"""LEARN: an autoencoder that repairs the features of occluded images.
+
+A re-implementation, from the abstract and summaries, of Kotwal, Deshmukh and
+Gopal, "Latent Enhancing AutoEncoder for Occluded Image Classification", ICIP
+2024, arXiv 2402.06936; no official code exists. Kernel 3, the encoder's
+channels 64-64-32, ReLU and pooling between the convolutions and the mirrored
+transposed-convolution decoder are reported of the paper; pooling kind and
+strides, paddings and the last activation are not, and are options here.
+
+    frozen backbone            LEARN                            frozen head
+    x (N, C, H, W) --encode--> z (N, 32, h, w) --decode--> x' (N, C, H, W)
+                    conv64 ReLU pool              deconv64 ReLU
+                    conv64 ReLU pool              deconv64 ReLU
+                    conv32                        deconvC
+
+In training the clean image's x is the target of the occluded image's x'.
+"""
+
+import torch
+import torch.nn.functional as F
+from mmengine.model import BaseModule
+from torch import Tensor, nn
+
+from mmocc.registry import MODELS
+
+POOLS = {'max': F.max_pool2d, 'avg': F.avg_pool2d, 'none': None}
+
+
+@MODELS.register_module()
+class LEARN(BaseModule):
+    """Latent Enhancing feAture Reconstruction Network, as a neck.
+
+    Takes the backbone's features and gives features of the same shape for the
+    head, at any H, W >= 1: pooling halves a side (rounding down) unless it is
+    1, and the decoder undoes just that. At inference every image passes
+    through, clean ones too. It can stand in a plain
+    ``mmpretrain.ImageClassifier``, alone or before the model's own neck:
+    ``neck=[dict(type='mmocc.LEARN', ...), dict(type='GlobalAveragePooling')]``.
+
+    With the defaults it has 701,216 parameters at 512 channels (VGG-16) and
+    2,472,224 at 2048 (ResNet-50).
+
+    Args:
+        in_channels: Channels C of the feature that the head reads.
+        hidden_channels: Channels of the two outer layers.
+        latent_channels: Channels of the latent z.
+        pool: ``max``, ``avg`` or ``none``; pooling after the first and the
+            second convolution.
+        last_act: ``relu`` for backbones whose features are not negative, or
+            None.
+        gate: Beyond the paper: blend x' with x by a gate in (0, 1) at each
+            position and channel, predicted by a 1x1 convolution from both,
+            so that what is intact need not pass the bottleneck.
+        init_cfg: mmengine's initialisation config.
+
+    Raises:
+        ValueError: If ``pool`` or ``last_act`` is unknown.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        hidden_channels: int = 64,
+        latent_channels: int = 32,
+        pool: str = 'max',
+        last_act: str | None = None,
+        gate: bool = False,
+        init_cfg: dict | list[dict] | None = None,
+    ) -> None:
+        super().__init__(init_cfg)
+        if pool not in POOLS:
+            raise ValueError(
+                f'unknown pool {pool!r}; choose from {list(POOLS)}'
+            )
+        if last_act not in (None, 'relu'):
+            raise ValueError(
+                f"unknown last_act {last_act!r}; choose 'relu' or None"
+            )
+        self.in_channels = in_channels
+        self.pool = pool
+        self.last_act = last_act
+        sides = (in_channels, hidden_channels, hidden_channels)
+        codes = (hidden_channels, hidden_channels, latent_channels)
+        self.encoder = nn.ModuleList(
+            nn.Conv2d(c_in, c_out, 3, padding=1)
+            for c_in, c_out in zip(sides, codes, strict=True)
+        )
+        self.decoder = nn.ModuleList(
+            nn.ConvTranspose2d(c_in, c_out, 3)
+            for c_in, c_out in zip(codes[::-1], sides[::-1], strict=True)
+        )
+        self.gate = nn.Conv2d(2 * in_channels, in_channels, 1) if gate else None
+
+    def pooled(self, size: tuple[int, int]) -> tuple[int, int]:
+        """Return the (h, w) of a map of this size after one pooling."""
+        if self.pool == 'none':
+            return size
+        return tuple(max(side // 2, 1) for side in size)
+
+    def encode(self, x: Tensor) -> Tensor:
+        """Return the latent of a feature map.
+
+        Args:
+            x: (N, C, H, W).
+
+        Returns:
+            (N, latent_channels, h, w); h, w are H, W pooled twice.
+
+        Raises:
+            ValueError: If the map does not have ``in_channels`` channels.
+        """
+        if x.shape[1] != self.in_channels:
+            raise ValueError(
+                f'mmocc.LEARN was built for in_channels={self.in_channels}, '
+                f'but the backbone gives {x.shape[1]} channels; set '
+                f'in_channels={x.shape[1]}'
+            )
+        for conv in self.encoder[:-1]:
+            x = F.relu(conv(x))
+            if self.pool != 'none':
+                kernel = tuple(min(side, 2) for side in x.shape[-2:])
+                x = POOLS[self.pool](x, kernel)
+        return self.encoder[-1](x)
+
+    def decode(self, z: Tensor, size: tuple[int, int]) -> Tensor:
+        """Return the feature map that a latent stands for.
+
+        Args:
+            z: (N, latent_channels, h, w) from :meth:`encode`.
+            size: (H, W) of the map that was encoded.
+
+        Returns:
+            (N, C, H, W).
+
+        Raises:
+            ValueError: If z is not the latent of a map of this size.
+        """
+        half = self.pooled(size)
+        quarter = self.pooled(half)
+        if tuple(z.shape[-2:]) != tuple(quarter):
+            raise ValueError(
+                f'a latent of a map of size {tuple(size)} has size '
+                f'{tuple(quarter)}, got {tuple(z.shape[-2:])}'
+            )
+        z = F.relu(_deconv(z, self.decoder[0], half))
+        z = F.relu(_deconv(z, self.decoder[1], size))
+        z = _deconv(z, self.decoder[2], size)
+        return F.relu(z) if self.last_act == 'relu' else z
+
+    def repair(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the repaired feature map and its latent.
+
+        Args:
+            x: (N, C, H, W), or (N, C) from backbones that pool by
+                themselves, taken as maps of one cell.
+
+        Returns:
+            The repaired feature, of the shape of x, and the latent
+            (N, latent_channels, h, w).
+        """
+        maps = x if x.dim() == 4 else x[:, :, None, None]
+        z = self.encode(maps)
+        repaired = self.decode(z, maps.shape[-2:])
+        if self.gate is not None:
+            gate = self.gate(torch.cat([maps, repaired], dim=1)).sigmoid()
+            repaired = torch.lerp(maps, repaired, gate)
+        return repaired.view_as(x), z
+
+    def forward(self, feats: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        """Repair the feature that the head reads: the last one.
+
+        Args:
+            feats: The backbone's tuple of features, or one tensor.
+
+        Returns:
+            The tuple with its last feature repaired.
+        """
+        feats = feats if isinstance(feats, tuple | list) else (feats,)
+        return (*feats[:-1], self.repair(feats[-1])[0])
+
+
+def _deconv(
+    x: Tensor, layer: nn.ConvTranspose2d, size: tuple[int, int]
+) -> Tensor:
+    """Apply a 3x3 transposed convolution so that the output has ``size``.
+
+    A side either stays (stride 1) or undoes a halving: 2 n + 1 needs no
+    padding at stride 2, 2 n needs padding 1 and output padding 1.
+    """
+    stride, padding, output_padding = [], [], []
+    for n, wanted in zip(x.shape[-2:], size, strict=True):
+        stride.append(1 if wanted == n else 2)
+        padding.append(0 if wanted == 2 * n + 1 else 1)
+        output_padding.append(1 if wanted != n and wanted == 2 * n else 0)
+    return F.conv_transpose2d(
+        x, layer.weight, layer.bias, stride, padding, output_padding
+    )

@@ -1,0 +1,157 @@
+"""Banks: what occluders are filled with, as tensors ready for the device.
+
+All sheets are square, uint8, and in the channel order of mm pipelines (BGR).
+Files are checked when a bank is loaded, not when a sample is drawn.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+IMAGE_SUFFIXES = {'.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff'}
+OPAQUE = 128  # alpha from which a pixel counts as hiding what is below it
+NUM_ANCHORS = 64  # opaque points kept per cut-out, to place it by
+
+
+class CutoutBank(NamedTuple):
+    """RGBA cut-outs to hide objects with.
+
+    Attributes:
+        sheets: (T, 4, S, S) uint8, BGRA, each stretched to the square.
+        aspects: (T,) width / height of the cut-out before stretching.
+        anchors: (T, K, 2) opaque points as (x, y) in [-1, 1]; putting one of
+            them on a pixel is certain to hide that pixel.
+    """
+
+    sheets: Tensor
+    aspects: Tensor
+    anchors: Tensor
+
+
+def list_images(folders: str | Path | Sequence[str | Path]) -> list[Path]:
+    """Return all image files below one or several folders, sorted.
+
+    Raises:
+        FileNotFoundError: If a folder does not exist.
+        ValueError: If a folder holds no image.
+    """
+    if isinstance(folders, str | Path):
+        folders = [folders]
+    files = []
+    for folder in map(Path, folders):
+        if not folder.is_dir():
+            raise FileNotFoundError(
+                f'occluder bank {str(folder)!r} is not a folder; name a '
+                'folder of images'
+            )
+        found = [
+            path
+            for path in sorted(folder.rglob('*'))
+            if path.suffix.lower() in IMAGE_SUFFIXES
+        ]
+        if not found:
+            raise ValueError(
+                f'occluder bank {str(folder)!r} holds no image '
+                f'({", ".join(sorted(IMAGE_SUFFIXES))})'
+            )
+        files += found
+    return files
+
+
+def read_image(path: Path, flags: int) -> np.ndarray:
+    """Read an image with OpenCV; ValueError naming the file if it cannot."""
+    image = cv2.imdecode(np.fromfile(path, np.uint8), flags) if (
+        path.stat().st_size
+    ) else None
+    if image is None:
+        raise ValueError(f'{str(path)!r} is not a readable image')
+    return image
+
+
+def load_textures(
+    folders: str | Path | Sequence[str | Path], size: int = 256
+) -> Tensor:
+    """Load a folder (or several) of texture images.
+
+    Each image is resized so that its short side is ``size``, then cut to the
+    central square.
+
+    Returns:
+        (T, 3, size, size) uint8, BGR.
+
+    Raises:
+        FileNotFoundError: If a folder does not exist.
+        ValueError: If a folder is empty or a file is not a readable image.
+    """
+    sheets = []
+    for path in list_images(folders):
+        image = read_image(path, cv2.IMREAD_COLOR)
+        scale = size / min(image.shape[:2])
+        # max: rounding must never leave a side one pixel short
+        w, h = (max(size, round(side * scale)) for side in image.shape[1::-1])
+        image = cv2.resize(image, (w, h), interpolation=cv2.INTER_AREA)
+        top, left = (h - size) // 2, (w - size) // 2
+        sheets.append(image[top : top + size, left : left + size])
+    return torch.from_numpy(np.stack(sheets)).permute(0, 3, 1, 2).contiguous()
+
+
+def load_cutouts(
+    folders: str | Path | Sequence[str | Path], size: int = 128
+) -> CutoutBank:
+    """Load a folder (or several) of RGBA object cut-outs.
+
+    Each is cut to the box of its opaque pixels and stretched to a square;
+    its aspect ratio is kept beside it.
+
+    Raises:
+        FileNotFoundError: If a folder does not exist.
+        ValueError: If a folder is empty, a file is not a readable image, has
+            no alpha channel, or is wholly transparent.
+    """
+    sheets, aspects, anchors = [], [], []
+    rng = np.random.default_rng(0)  # the same anchors wherever it is loaded
+    for path in list_images(folders):
+        image = read_image(path, cv2.IMREAD_UNCHANGED)
+        if image.ndim != 3 or image.shape[2] != 4 or image.dtype != np.uint8:
+            raise ValueError(
+                f'cut-out {str(path)!r} has no alpha channel; save it as an '
+                '8-bit RGBA PNG whose alpha is the silhouette'
+            )
+        rows, cols = np.nonzero(image[..., 3] >= OPAQUE)
+        if not len(rows):
+            raise ValueError(f'cut-out {str(path)!r} is wholly transparent')
+        image = image[
+            rows.min() : rows.max() + 1, cols.min() : cols.max() + 1
+        ]
+        aspects.append(image.shape[1] / image.shape[0])
+        sheet = cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA)
+        rows, cols = np.nonzero(sheet[..., 3] >= OPAQUE)
+        if not len(rows):  # thinner than one cell of the sheet
+            sheet[..., 3] = 255
+            rows, cols = np.nonzero(sheet[..., 3])
+        pick = rng.integers(len(rows), size=NUM_ANCHORS)
+        points = np.stack([cols[pick], rows[pick]], axis=-1)
+        anchors.append((points + 0.5) / size * 2 - 1)
+        sheets.append(sheet)
+    return CutoutBank(
+        torch.from_numpy(np.stack(sheets)).permute(0, 3, 1, 2).contiguous(),
+        torch.tensor(aspects, dtype=torch.float32),
+        torch.from_numpy(np.stack(anchors)).float(),
+    )
+
+
+def noise_sheet(size: int = 512) -> Tensor:
+    """Return one (1, 3, size, size) uint8 sheet of uniform noise.
+
+    Noise occluders are random windows of this fixed sheet, so that a draw is
+    a few numbers and the same on every device.
+    """
+    generator = torch.Generator().manual_seed(0)
+    return torch.randint(
+        256, (1, 3, size, size), generator=generator, dtype=torch.uint8
+    )

@@ -1,0 +1,81 @@
+"""Occluder kinds and occlusion levels: the vocabulary of the benchmark.
+
+A level is the share of the *object* that is hidden: of its mask if there is
+one, else of its box, else of the image. The four levels and four kinds are
+those of the CompositionalNets occluded-vehicle sets (Kortylewski et al.,
+CVPR 2020): L0 0 %, L1 20-40 %, L2 40-60 %, L3 60-80 %.
+"""
+
+import math
+from collections.abc import Sequence
+
+KINDS = ('white', 'noise', 'texture', 'object')
+LEVELS = {'L0': (0.0, 0.0), 'L1': (0.2, 0.4), 'L2': (0.4, 0.6), 'L3': (0.6, 0.8)}
+
+
+def check_kind(kind: str) -> str:
+    """Return ``kind``, or raise ValueError that lists the known kinds."""
+    if kind not in KINDS:
+        raise ValueError(
+            f'unknown occluder kind {kind!r}; choose from {list(KINDS)}'
+        )
+    return kind
+
+
+def level_range(level: str | Sequence[float]) -> tuple[float, float]:
+    """Return the hidden share ``(low, high)`` that a level asks for.
+
+    Args:
+        level: A name of :data:`LEVELS`, or an own pair of shares with
+            0 <= low <= high <= 1.
+
+    Raises:
+        ValueError: If the name is unknown or the pair is not ordered shares.
+    """
+    if isinstance(level, str):
+        if level not in LEVELS:
+            raise ValueError(
+                f'unknown occlusion level {level!r}; choose from '
+                f'{list(LEVELS)}, or give a pair (low, high) of shares'
+            )
+        return LEVELS[level]
+    low, high = (float(share) for share in level)
+    if not 0 <= low <= high <= 1:
+        raise ValueError(
+            f'level {tuple(level)} must be two shares 0 <= low <= high <= 1'
+        )
+    return low, high
+
+
+def pixel_bounds(
+    num_pixels: int, shares: tuple[float, float]
+) -> tuple[int, int]:
+    """Return how many of an object's pixels a level allows to be hidden.
+
+    A share counts as inside when low <= share < high, so that levels do not
+    overlap; an own level with low == high (or high == 1) is closed above.
+
+    Args:
+        num_pixels: Size of the object.
+        shares: The level's ``(low, high)``.
+
+    Returns:
+        Fewest and most hidden pixels, both inclusive.
+
+    Raises:
+        ValueError: If no whole number of pixels lies inside the level, which
+            happens only for objects of 0 to 3 pixels (for the named levels).
+    """
+    low, high = shares
+    slack = 1e-9 * num_pixels  # 0.6 * 5 is 3.0000000000000004 or so
+    fewest = math.ceil(low * num_pixels - slack)
+    if low == high or high == 1:
+        most = math.floor(high * num_pixels + slack)
+    else:
+        most = math.ceil(high * num_pixels - slack) - 1
+    if num_pixels < 1 or most < fewest:
+        raise ValueError(
+            f'an object of {num_pixels} pixels cannot have a share in '
+            f'[{low}, {high}) hidden; filter such small objects out'
+        )
+    return fewest, most

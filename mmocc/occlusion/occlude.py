@@ -1,0 +1,127 @@
+"""Hide a wanted share of one object: what ``mmocc.Occlude`` does."""
+
+import torch
+from torch import Generator, Tensor
+
+from mmocc.occlusion.levels import pixel_bounds
+from mmocc.occlusion.occluders import (
+    OccluderBank,
+    fit_scale,
+    inner_coords,
+    render,
+)
+
+MAX_PASTES = 16  # one rectangle is enough; thin cut-outs may need several
+SAMPLE = 1024  # points of the object that the size of an occluder is fitted to
+MARGIN = 0.1  # of the level's range, kept free so that the fit lands inside
+
+
+def occlude_object(
+    image: Tensor,
+    region: Tensor,
+    kind: str,
+    shares: tuple[float, float],
+    bank: OccluderBank,
+    generator: Generator,
+) -> tuple[Tensor, Tensor]:
+    """Hide a share of an object's pixels that lies inside a level, always.
+
+    An occluder is put on a random visible pixel of the object and scaled by
+    bisection until the share is met. Cut-outs are no larger than about the
+    image, so several may be needed. What is left over or missing after the
+    fit (a few pixels) is uncovered or covered at the occluder's rim, so that
+    the number of hidden pixels is inside the level exactly.
+
+    Args:
+        image: (3, H, W) uint8, BGR; not changed in place.
+        region: (H, W) bool, the object.
+        kind: Occluder kind.
+        shares: Wanted hidden share ``(low, high)`` of the object.
+        bank: Sheets to fill occluders with; must serve ``kind``.
+        generator: Source of all random numbers.
+
+    Returns:
+        The occluded image, and (H, W) bool, True where a pixel is hidden, on
+        the object or beside it.
+
+    Raises:
+        ValueError: If the object has no pixel, or too few for the level.
+    """
+    size = tuple(region.shape)
+    rows, cols = region.nonzero(as_tuple=True)
+    fewest, most = pixel_bounds(len(rows), shares)
+    mask = torch.zeros(size, dtype=torch.bool)
+    if most == 0:
+        return image.clone(), mask
+    points = torch.stack([cols, rows], dim=-1) + 0.5
+    room = MARGIN + (1 - 2 * MARGIN) * torch.rand(1, generator=generator)
+    target = (fewest + room * (most - fewest)).round() / len(points)
+    every = len(points) // SAMPLE + 1
+    canvas = image.float()
+    for last in range(MAX_PASTES - 1, -1, -1):
+        hidden = mask[rows, cols]
+        visible = (~hidden).nonzero()[:, 0]
+        pick = torch.randint(len(visible), (1,), generator=generator)
+        pixel = points[visible[pick]]
+        occluder = bank.draw(kind, 1, generator)
+        scale = fit_scale(
+            points[None, ::every],
+            occluder,
+            pixel,
+            target,
+            max_scale=max(size) * (0.75 if kind == 'object' else 4),
+            alpha=bank.cutouts.sheets[occluder.sheet, 3]
+            if kind == 'object'
+            else None,
+            hidden=hidden[None, ::every],
+        )
+        colours, alpha = render(
+            kind, bank.sheets.get(kind), occluder, pixel, scale, size
+        )
+        over = alpha[0, 0]
+        counts = _count(mask, over, rows, cols)
+        if counts > most or (counts < fewest and not last):
+            wanted = most if counts > most else fewest
+            reach = inner_coords(points[None], occluder, pixel, scale)
+            reach = reach.abs().amax(dim=-1)[0]
+            _adjust(over, mask, rows, cols, reach, wanted)
+            counts = wanted
+        mask |= over >= 0.5
+        canvas = torch.lerp(canvas, colours[0], over)
+        if counts >= fewest:
+            break
+    return canvas.round_().to(image.dtype), mask
+
+
+def _count(mask: Tensor, over: Tensor, rows: Tensor, cols: Tensor) -> int:
+    """Return how many of the object's pixels are hidden with ``over``."""
+    return int((mask[rows, cols] | (over[rows, cols] >= 0.5)).sum())
+
+
+def _adjust(
+    over: Tensor,
+    mask: Tensor,
+    rows: Tensor,
+    cols: Tensor,
+    reach: Tensor,
+    wanted: int,
+) -> None:
+    """Change an occluder's coverage at its rim to hide ``wanted`` pixels.
+
+    Args:
+        over: (H, W) the occluder's coverage, changed in place.
+        mask: (H, W) bool, hidden by earlier occluders.
+        rows: (n,) rows of the object's pixels.
+        cols: (n,) columns of the object's pixels.
+        reach: (n,) distance from the occluder's middle; 1 is its rim.
+        wanted: Number of the object's pixels to be hidden in the end.
+    """
+    before = mask[rows, cols]
+    mine = ~before & (over[rows, cols] >= 0.5)
+    change = wanted - int(before.sum()) - int(mine.sum())
+    if change < 0:  # uncover the outermost of this occluder's pixels
+        order = torch.where(mine, -reach, torch.inf).argsort()
+    else:  # cover the nearest of the visible pixels
+        order = torch.where(mine | before, torch.inf, reach).argsort()
+    chosen = order[: abs(change)]
+    over[rows[chosen], cols[chosen]] = float(change > 0)

@@ -1,0 +1,292 @@
+"""Occluders: draw them, fit them to a hidden share, render and paste them.
+
+Pure functions on batches of tensors; one image is a batch of one. All random
+numbers are drawn on the CPU from an explicit generator, a few per image, so
+that a draw is the same on every device, and cheap.
+
+Coordinates: pixel (x, y) covers [x, x + 1) x [y, y + 1) and is represented by
+its centre. An occluder is a rectangle, or a cut-out's silhouette stretched to
+one; inside it, positions are (x, y) in [-1, 1].
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Generator, Tensor
+
+from mmocc.occlusion.banks import (
+    OPAQUE,
+    CutoutBank,
+    load_cutouts,
+    load_textures,
+    noise_sheet,
+)
+from mmocc.occlusion.levels import check_kind
+
+BISECTIONS = 14
+ASPECTS = (0.5, 2.0)  # width / height of rectangles
+
+
+class Occluders(NamedTuple):
+    """N drawn occluders of one kind; how large and where is decided later.
+
+    Attributes:
+        sheet: (N,) index into the kind's sheets.
+        shape: (N, 2) half width and half height at scale 1.
+        anchor: (N, 2) the point of the occluder, (x, y) in [-1, 1], that is
+            put on the chosen pixel.
+        offset: (N, 2) in [0, 1), where the window into a texture starts.
+    """
+
+    sheet: Tensor
+    shape: Tensor
+    anchor: Tensor
+    offset: Tensor
+
+    def to(self, device: torch.device) -> 'Occluders':
+        """Return the same occluders on another device."""
+        return Occluders(*(t.to(device, non_blocking=True) for t in self))
+
+    def __getitem__(self, index: Tensor | slice) -> 'Occluders':
+        return Occluders(*(tensor[index] for tensor in self._asdict().values()))
+
+
+@dataclass
+class OccluderBank:
+    """The sheets of every kind that is used: built and checked once.
+
+    Args:
+        kinds: Kinds to serve.
+        texture_bank: Folder(s) of images; needed for kind ``texture``.
+        object_bank: Folder(s) of RGBA cut-outs; needed for kind ``object``.
+        texture_size: Side of the texture sheets in pixels. A window of the
+            image's size is cut from a sheet, so small images want small
+            sheets to see more than one patch of colour.
+
+    Raises:
+        ValueError: If a kind is unknown, or its folder is not given or bad.
+        FileNotFoundError: If a folder does not exist.
+    """
+
+    kinds: Sequence[str]
+    texture_bank: str | Path | Sequence[str | Path] | None = None
+    object_bank: str | Path | Sequence[str | Path] | None = None
+    texture_size: int = 256
+    sheets: dict[str, Tensor] = field(init=False, repr=False)
+    cutouts: CutoutBank | None = field(init=False, repr=False, default=None)
+
+    def __post_init__(self) -> None:
+        self.kinds = tuple(check_kind(kind) for kind in self.kinds)
+        if not self.kinds:
+            raise ValueError('kinds is empty: name at least one occluder kind')
+        self.sheets = {}
+        for kind in self.kinds:
+            if kind == 'noise':
+                self.sheets[kind] = noise_sheet()
+            elif kind == 'texture':
+                folder = self._folder(kind, self.texture_bank)
+                self.sheets[kind] = load_textures(folder, self.texture_size)
+            elif kind == 'object':
+                folder = self._folder(kind, self.object_bank)
+                self.cutouts = load_cutouts(folder)
+                self.sheets[kind] = self.cutouts.sheets
+
+    @staticmethod
+    def _folder(
+        kind: str, folder: str | Path | Sequence[str | Path] | None
+    ) -> str | Path | Sequence[str | Path]:
+        if not folder:
+            raise ValueError(
+                f'occluder kind {kind!r} needs {kind}_bank, a folder of '
+                + ('images' if kind == 'texture' else 'RGBA cut-outs')
+            )
+        return folder
+
+    def draw(self, kind: str, num: int, generator: Generator) -> Occluders:
+        """Draw ``num`` occluders of a kind."""
+        return draw_occluders(
+            num,
+            len(self.sheets[kind]) if kind in self.sheets else 1,
+            generator,
+            self.cutouts if kind == 'object' else None,
+        )
+
+
+def draw_occluders(
+    num: int,
+    num_sheets: int,
+    generator: Generator,
+    cutouts: CutoutBank | None = None,
+) -> Occluders:
+    """Draw occluders; all numbers come from ``generator``, on the CPU.
+
+    Rectangles have a log-uniform aspect ratio in :data:`ASPECTS` and are
+    placed by their centre; cut-outs keep their own and are placed by one of
+    their opaque points.
+    """
+    sheet = torch.randint(num_sheets, (num,), generator=generator)
+    aspect, pick, *offset = torch.rand(4, num, generator=generator)
+    if cutouts is None:
+        low, high = ASPECTS
+        aspect = low * (high / low) ** aspect
+        anchor = torch.zeros(num, 2)
+    else:
+        aspect = cutouts.aspects[sheet]
+        pick = (pick * cutouts.anchors.shape[1]).long()
+        anchor = cutouts.anchors[sheet, pick]
+    shape = torch.stack([aspect.sqrt(), aspect.rsqrt()], dim=-1)
+    return Occluders(sheet, shape, anchor, torch.stack(offset, dim=-1))
+
+
+def inner_coords(
+    points: Tensor, occluders: Occluders, pixel: Tensor, scale: Tensor
+) -> Tensor:
+    """Return points as positions inside each occluder.
+
+    Args:
+        points: (N or 1, ..., 2) pixel centres (x, y).
+        occluders: N occluders.
+        pixel: (N, 2) the pixel centre that each occluder's anchor is put on.
+        scale: (N,) size in pixels.
+
+    Returns:
+        (N, ..., 2); inside the occluder both coordinates are in [-1, 1].
+    """
+    middle = (slice(None),) + (None,) * (points.dim() - 2)
+    half = (occluders.shape * scale[:, None])[middle]
+    return (points - pixel[middle]) / half + occluders.anchor[middle]
+
+
+def covers(inner: Tensor, alpha: Tensor | None = None) -> Tensor:
+    """Tell which positions an occluder hides.
+
+    Args:
+        inner: (N, P, 2) positions from :func:`inner_coords`.
+        alpha: (N, S, S) uint8 silhouettes; None for full rectangles.
+
+    Returns:
+        (N, P) bool.
+    """
+    inside = (inner.abs() <= 1).all(dim=-1)
+    if alpha is None:
+        return inside
+    size = alpha.shape[-1]
+    cell = ((inner + 1) * (size / 2)).long().clamp_(0, size - 1)
+    flat = cell[..., 1] * size + cell[..., 0]
+    return inside & (alpha.flatten(1).gather(1, flat) >= OPAQUE)
+
+
+def fit_scale(
+    points: Tensor,
+    occluders: Occluders,
+    pixel: Tensor,
+    target: Tensor,
+    max_scale: float,
+    alpha: Tensor | None = None,
+    hidden: Tensor | None = None,
+) -> Tensor:
+    """Find the size at which a share of the points is hidden, by bisection.
+
+    Args:
+        points: (N or 1, P, 2) pixel centres of the object, or a sample.
+        occluders: N occluders.
+        pixel: (N, 2) where each is put.
+        target: (N,) wanted share of the points in [0, 1].
+        max_scale: Size in pixels at which everything is hidden.
+        alpha: (N, S, S) silhouettes; None for rectangles.
+        hidden: (N, P) bool, points hidden already.
+
+    Returns:
+        (N,) scale. Rectangles hide more the larger they are, so the share is
+        met up to one row of points; silhouettes only nearly do.
+    """
+    low = torch.full_like(target, 0.5).log()
+    high = torch.full_like(target, max_scale).log()
+    for _ in range(BISECTIONS):
+        middle = (low + high) / 2
+        inner = inner_coords(points, occluders, pixel, middle.exp())
+        covered = covers(inner, alpha)
+        if hidden is not None:
+            covered = covered | hidden
+        enough = covered.float().mean(dim=1) >= target
+        high = torch.where(enough, middle, high)
+        low = torch.where(enough, low, middle)
+    return high.exp()
+
+
+def pixel_grid(size: tuple[int, int], device: torch.device) -> Tensor:
+    """Return the (H, W, 2) centres (x, y) of all pixels of an (h, w) image."""
+    y = torch.arange(size[0], device=device) + 0.5
+    x = torch.arange(size[1], device=device) + 0.5
+    return torch.stack(torch.meshgrid(x, y, indexing='xy'), dim=-1)
+
+
+def mirror_tile(
+    sheets: Tensor, index: Tensor, offset: Tensor, size: tuple[int, int]
+) -> Tensor:
+    """Cut (h, w) windows out of sheets that are continued by mirroring.
+
+    Args:
+        sheets: (T, C, S, S).
+        index: (N,) which sheet.
+        offset: (N, 2) window start as a share of the sheet, (x, y).
+        size: (h, w) of the windows; may exceed S.
+
+    Returns:
+        (N, C, h, w), of the sheets' dtype.
+    """
+    side = sheets.shape[-1]
+
+    def positions(start: Tensor, length: int) -> Tensor:
+        room = max(side - length, 0) + 1  # a window that fits shows no seam
+        steps = torch.arange(length, device=sheets.device)
+        turn = ((start * room).long()[:, None] + steps) % (2 * side)
+        return torch.minimum(turn, 2 * side - 1 - turn)
+
+    rows, cols = positions(offset[:, 1], size[0]), positions(
+        offset[:, 0], size[1]
+    )
+    flat = rows[:, :, None] * side + cols[:, None, :]  # (N, h, w)
+    flat = flat.flatten(1)[:, None].expand(-1, sheets.shape[1], -1)
+    return sheets[index].flatten(2).gather(2, flat).unflatten(2, size)
+
+
+def render(
+    kind: str,
+    sheets: Tensor | None,
+    occluders: Occluders,
+    pixel: Tensor,
+    scale: Tensor,
+    size: tuple[int, int],
+) -> tuple[Tensor, Tensor]:
+    """Draw each occluder on an empty canvas.
+
+    Args:
+        kind: One of :data:`~mmocc.occlusion.levels.KINDS`.
+        sheets: The kind's sheets on the target device; None for white.
+        occluders: N occluders.
+        pixel: (N, 2) where each is put.
+        scale: (N,) its size in pixels.
+        size: (h, w) of the canvas.
+
+    Returns:
+        Colours, (N, 3, h, w) or broadcastable, float in [0, 255], BGR; and
+        coverage (N, 1, h, w) in [0, 1]: 0 or 1 for rectangles, the blended
+        silhouette for cut-outs. Coverage of at least 0.5 counts as hidden.
+    """
+    grid = pixel_grid(size, scale.device)[None]
+    inner = inner_coords(grid, occluders, pixel, scale)
+    if kind == 'object':
+        rgba = F.grid_sample(
+            sheets[occluders.sheet].float(), inner, align_corners=False
+        )
+        return rgba[:, :3], rgba[:, 3:] / 255
+    alpha = (inner.abs() <= 1).all(dim=-1)[:, None].float()
+    if kind == 'white':
+        return alpha.new_full((1, 3, 1, 1), 255.0), alpha
+    fill = mirror_tile(sheets, occluders.sheet, occluders.offset, size)
+    return fill.float(), alpha
