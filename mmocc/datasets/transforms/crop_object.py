@@ -1,0 +1,108 @@
+"""Cuts one object, and its mask, out of a photo (for ``VOCObjects``)."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from mmcv.transforms import BaseTransform
+from PIL import Image
+
+from mmocc.registry import TRANSFORMS
+
+_BORDER = 255  # VOC's "no object here": outlines and left-out objects
+
+
+def crop_array(array: np.ndarray, box: Sequence[int], name: str) -> np.ndarray:
+    """Return a contiguous copy of ``array`` (H, W, ...) inside ``box`` (xyxy).
+
+    Raises:
+        ValueError: The box does not fit the array; the message names ``name``.
+    """
+    x1, y1, x2, y2 = (int(value) for value in box)
+    height, width = array.shape[:2]
+    if not (0 <= x1 < x2 <= width and 0 <= y1 < y2 <= height):
+        raise ValueError(
+            f'{name}: crop_box {[x1, y1, x2, y2]} (xyxy) does not fit the '
+            f'image of {width} x {height} pixels; CropObject must come right '
+            'after LoadImageFromFile, and the annotation must state the size '
+            'that the file has'
+        )
+    return array[y1:y2, x1:x2].copy()
+
+
+def read_index_mask(path: str) -> np.ndarray:
+    """Return the palette or grey values of a mask file, uint8 (H, W).
+
+    Raises:
+        ValueError: The file is unreadable or holds colours, not indices.
+    """
+    try:
+        with Image.open(path) as image:
+            mode, mask = image.mode, np.array(image)
+    except OSError as error:
+        raise ValueError(
+            f'{path}: unreadable instance mask ({error}); fetch it again'
+        ) from error
+    if mode not in ('P', 'L'):
+        raise ValueError(
+            f'{path}: an image of mode {mode}; an instance mask needs one '
+            'index per pixel (a palette or 8-bit grey PNG)'
+        )
+    return mask
+
+
+@TRANSFORMS.register_module()
+class CropObject(BaseTransform):
+    """Cut ``img`` to ``crop_box``; directly behind ``LoadImageFromFile``.
+
+    ``gt_bboxes`` of :class:`VOCObjects` already are crop coordinates and stay.
+
+    Required Keys: img, crop_box; with a mask also img_path, seg_map_path and
+    instance_id.
+
+    Modified Keys: img, img_shape, ori_shape ((h, w) of the crop).
+
+    Added Keys: gt_seg_map (uint8 (h, w), 1 on this object's pixels, else 0),
+    where the sample has a mask. It is mm's own key, so that the host's Resize
+    and RandomFlip carry it along with the image.
+
+    Args:
+        with_mask: Load the object's mask where ``seg_map_path`` names one.
+    """
+
+    def __init__(self, with_mask: bool = False) -> None:
+        self.with_mask = with_mask
+
+    def transform(self, results: dict) -> dict:
+        """Cut the image and, if asked for and there, the mask."""
+        name = results.get('img_path', 'image')
+        photo_shape = results['img'].shape[:2]
+        img = crop_array(results['img'], results['crop_box'], name)
+        results['img'] = img
+        results['img_shape'] = results['ori_shape'] = img.shape[:2]
+        if self.with_mask and results.get('seg_map_path'):
+            results['gt_seg_map'] = self._load_mask(results, photo_shape)
+        return results
+
+    def _load_mask(
+        self, results: dict, photo_shape: tuple[int, int]
+    ) -> np.ndarray:
+        """Return the object's own mask inside the crop."""
+        path, number = results['seg_map_path'], results['instance_id']
+        mask = read_index_mask(path)
+        if mask.shape != photo_shape:
+            raise ValueError(
+                f'{path}: the mask has (h, w) {mask.shape}, its photo '
+                f'{results.get("img_path")} has {photo_shape}; they must agree'
+            )
+        mask = crop_array(mask, results['crop_box'], path)
+        if number == _BORDER or not (mask == number).any():
+            raise ValueError(
+                f'{path}: has no pixel of instance {number} inside crop_box '
+                f'{list(results["crop_box"])}; values must count the objects '
+                'of the XML file. VOC leaves difficult objects out of its '
+                'masks: drop those (difficult=False) or set with_mask=False'
+            )
+        return (mask == number).astype(np.uint8)
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}(with_mask={self.with_mask})'

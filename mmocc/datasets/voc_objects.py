@@ -1,0 +1,324 @@
+"""Object crops out of the Pascal VOC layout, for classification.
+
+``Annotations/*.xml``, ``JPEGImages/*``, ``ImageSets/Main/<split>.txt`` and,
+where there are instance masks, ``SegmentationObject/*.png``, whose pixel value
+k is the k-th object of the XML file.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mmengine.logging import print_log
+from mmpretrain.datasets import BaseDataset
+from PIL import Image
+
+from mmocc.datasets.voc_xml import (
+    FLAGS,
+    UNKNOWN,
+    VOCAnnotation,
+    VOCObject,
+    parse_voc_xml,
+)
+from mmocc.registry import DATASETS
+
+VOC_CLASSES = (
+    'aeroplane', 'bicycle', 'bird', 'boat', 'bottle', 'bus', 'car', 'cat',
+    'chair', 'cow', 'diningtable', 'dog', 'horse', 'motorbike', 'person',
+    'pottedplant', 'sheep', 'sofa', 'train', 'tvmonitor',
+)  # fmt: skip
+_IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp')
+_Box = tuple[float, float, float, float]
+
+
+def crop_window(
+    box: _Box, size: tuple[int, int], context: float
+) -> tuple[list[int], np.ndarray]:
+    """Return the window to cut and the object's box inside that window.
+
+    Args:
+        box: Object box, xyxy in photo pixels.
+        size: (w, h) of the photo.
+        context: Share of the box's width (height) added left and right (above
+            and below) of it, before the window is clipped to the photo.
+
+    Returns:
+        The window as integer xyxy in the photo, and the visible part of the
+        box as float32 of shape (1, 4), xyxy in the window.
+
+    Raises:
+        ValueError: The box lies wholly outside the photo.
+    """
+    width, height = size
+    x1, y1, x2, y2 = box
+    if x1 >= width or y1 >= height or x2 <= 0 or y2 <= 0:
+        raise ValueError(
+            f'the box {tuple(round(v, 2) for v in box)} (xyxy) lies wholly '
+            f'outside its image of {width} x {height} pixels'
+        )
+    pad_x, pad_y = context * (x2 - x1), context * (y2 - y1)
+    left, top = max(0, math.floor(x1 - pad_x)), max(0, math.floor(y1 - pad_y))
+    right = min(width, math.ceil(x2 + pad_x))
+    bottom = min(height, math.ceil(y2 + pad_y))
+    inner = [max(x1, 0), max(y1, 0), min(x2, width), min(y2, height)]
+    inner = np.subtract(inner, [left, top, left, top]).astype(np.float32)
+    return [left, top, right, bottom], inner[None]
+
+
+@DATASETS.register_module()
+class VOCObjects(BaseDataset):
+    """One sample per annotated object of a data set in the VOC layout.
+
+    Put ``mmocc.CropObject`` behind ``LoadImageFromFile`` to cut the object out
+    of its photo. Every sample has ``img_path``, ``gt_label``, ``crop_box``
+    (integer xyxy in the photo), ``gt_bboxes`` (float32 (1, 4), xyxy in the
+    crop), ``seg_map_path`` (or None), ``instance_id`` (from 1), ``difficult``,
+    ``truncated``, ``occluded`` (0, 1, or -1 where the file does not say),
+    ``object_id`` (``'000001_2'``: second object of 000001) and ``img_id``.
+
+    Args:
+        data_root: Folder with the VOC layout, or several of them.
+        split: Name of a list in ``ImageSets/Main``, or one name per root.
+        context: Share of the box's width (height) added on its left and right
+            (top and bottom), clipped to the photo.
+        difficult: None keeps all objects, True or False only those whose flag
+            equals it.
+        truncated: As ``difficult``.
+        occluded: As ``difficult``. VOC2007 does not state this flag.
+        min_size: Objects with a side shorter than this many pixels are
+            dropped.
+        **kwargs: For :class:`mmpretrain.datasets.BaseDataset`: ``classes``,
+            ``pipeline``, ``test_mode`` and so on. ``classes`` must name every
+            class that occurs in the annotations.
+    """
+
+    METAINFO = {'classes': VOC_CLASSES}
+
+    def __init__(
+        self,
+        data_root: str | Sequence[str],
+        split: str | Sequence[str],
+        context: float = 0.1,
+        difficult: bool | None = None,
+        truncated: bool | None = None,
+        occluded: bool | None = None,
+        min_size: float = 1,
+        **kwargs: Any,
+    ) -> None:
+        if context < 0:
+            raise ValueError(f'context is {context}; it must be 0 or more')
+        self.roots = _pair_roots(data_root, split)
+        self.context = context
+        self.flags = dict(
+            zip(FLAGS, (difficult, truncated, occluded), strict=True)
+        )
+        self.min_size = min_size
+        super().__init__(ann_file='', **kwargs)
+
+    def load_data_list(self) -> list[dict]:
+        """Read every object of every root, before any filter."""
+        samples = []
+        for root, split in self.roots:
+            samples += self._load_root(root, split)
+        return samples
+
+    def filter_data(self) -> list[dict]:
+        """Apply the filters; log how many objects each of them dropped.
+
+        Raises:
+            ValueError: A filter asks for a flag that a file does not state, or
+                no object is left.
+        """
+        kept, dropped = filter_objects(
+            self.data_list, self.flags, self.min_size
+        )
+        names = ', '.join(f'{root} ({split})' for root, split in self.roots)
+        counts = ', '.join(f'{k}: {v}' for k, v in dropped.items()) or 'none'
+        summary = (
+            f'{len(kept)} of {len(self.data_list)} objects kept from {names}; '
+            f'dropped by filter: {counts}'
+        )
+        if not kept:
+            raise ValueError(f'VOCObjects: no object is left. {summary}')
+        print_log(f'VOCObjects: {summary}', logger='current')
+        return kept
+
+    def extra_repr(self) -> list[str]:
+        """Return the lines that ``repr`` adds to the host's."""
+        lines = [f'Root and split: \t{root} {s}' for root, s in self.roots]
+        return [*lines, f'Context: \t{self.context}', f'Flags: \t{self.flags}']
+
+    def _load_root(self, root: Path, split: str) -> list[dict]:
+        """Return the samples of all images that one split lists."""
+        ids = read_split(root, split)
+        images = _index_folder(root / 'JPEGImages', _IMAGE_SUFFIXES)
+        masks = _index_folder(root / 'SegmentationObject', ('.png',))
+        samples = []
+        for img_id in ids:
+            if img_id not in images:
+                raise FileNotFoundError(
+                    f'{root / "JPEGImages" / img_id}: no image with one of '
+                    f'the endings {", ".join(_IMAGE_SUFFIXES)}, though the '
+                    f'split {split!r} lists it; complete the folder'
+                )
+            xml = root / 'Annotations' / f'{img_id}.xml'
+            annotation = parse_voc_xml(xml)
+            photo = {
+                'img_path': images[img_id],
+                'img_id': img_id,
+                'seg_map_path': masks.get(img_id),
+            }
+            samples += self._cut_objects(annotation, photo, xml)
+        return samples
+
+    def _cut_objects(
+        self, annotation: VOCAnnotation, photo: dict, xml: Path
+    ) -> list[dict]:
+        """Return one sample per object of one annotation file."""
+        size = annotation.size or _header_size(photo['img_path'], xml)
+        return [
+            {**photo, **self._describe(item, size, photo['img_id'], xml)}
+            for item in annotation.objects
+        ]
+
+    def _describe(
+        self, item: VOCObject, size: tuple[int, int], img_id: str, xml: Path
+    ) -> dict:
+        """Return what one object adds to its photo's fields."""
+        where = f'{xml}, object {item.instance_id}'
+        classes = self.metainfo['classes']
+        if item.name not in classes:
+            raise ValueError(
+                f'{where}: unknown class {item.name!r}; give `classes` with '
+                f'all classes of the data (now {", ".join(classes)})'
+            )
+        try:
+            window, box = crop_window(item.box, size, self.context)
+        except ValueError as error:
+            raise ValueError(
+                f'{where}: {error}; correct the file or remove the object'
+            ) from error
+        return {
+            'gt_label': classes.index(item.name),
+            'crop_box': window,
+            'gt_bboxes': box,
+            'instance_id': item.instance_id,
+            'object_id': f'{img_id}_{item.instance_id}',
+            **{flag: getattr(item, flag) for flag in FLAGS},
+        }
+
+
+def filter_objects(
+    samples: Sequence[dict],
+    flags: Mapping[str, bool | None],
+    min_size: float,
+) -> tuple[list[dict], dict[str, int]]:
+    """Keep the samples that pass; count the others under their first filter.
+
+    Args:
+        samples: Samples of :class:`VOCObjects`.
+        flags: Wanted value per flag, None for any.
+        min_size: Least length in pixels of the shorter side of the box.
+
+    Returns:
+        The samples kept, and the number dropped per filter.
+
+    Raises:
+        ValueError: A flag is filtered on that a sample's file does not state.
+    """
+    kept, dropped = [], Counter()
+    for sample in samples:
+        reason = _first_failure(sample, flags, min_size)
+        if reason is None:
+            kept.append(sample)
+        else:
+            dropped[reason] += 1
+    return kept, dict(dropped)
+
+
+def _first_failure(
+    sample: dict, flags: Mapping[str, bool | None], min_size: float
+) -> str | None:
+    """Return the first filter that drops this sample, or None."""
+    for flag, wanted in flags.items():
+        if wanted is None:
+            continue
+        if sample[flag] == UNKNOWN:
+            raise ValueError(
+                f'{sample["object_id"]} of {sample["img_path"]}: its XML file '
+                f'does not state <{flag}>, so {flag}={wanted} cannot filter '
+                f'it; set {flag}=None or add the flag to the annotations'
+            )
+        if bool(sample[flag]) != wanted:
+            return f'{flag}={wanted}'
+    x1, y1, x2, y2 = sample['gt_bboxes'][0].tolist()
+    return f'min_size={min_size}' if min(x2 - x1, y2 - y1) < min_size else None
+
+
+def read_split(root: Path, split: str) -> list[str]:
+    """Return the image ids in ``ImageSets/Main/<split>.txt``, in its order.
+
+    Raises:
+        FileNotFoundError: The root or the list does not exist.
+        ValueError: The list is empty.
+    """
+    if not root.is_dir():
+        raise FileNotFoundError(
+            f'{root}: no such folder; data_root must hold Annotations, '
+            'JPEGImages and ImageSets (tools/dataset_converters/ makes them)'
+        )
+    path = root / 'ImageSets' / 'Main' / f'{split}.txt'
+    if not path.is_file():
+        found = sorted(p.stem for p in path.parent.glob('*.txt'))
+        raise FileNotFoundError(
+            f'{path}: no such split; found {", ".join(found) or "none"}'
+        )
+    lines = path.read_text(encoding='utf-8').splitlines()
+    ids = [line.strip() for line in lines if line.strip()]
+    if not ids:
+        raise ValueError(
+            f'{path}: the split is empty; write one image id per line'
+        )
+    return ids
+
+
+def _pair_roots(
+    data_root: str | Sequence[str], split: str | Sequence[str]
+) -> list[tuple[Path, str]]:
+    """Return (root, split) pairs; a single split serves every root."""
+    single = isinstance(data_root, str | Path)
+    roots = [data_root] if single else list(data_root)
+    splits = [split] * len(roots) if isinstance(split, str) else list(split)
+    if not roots or len(roots) != len(splits):
+        raise ValueError(
+            f'{len(roots)} data_root ({roots}) and {len(splits)} split '
+            f'({splits}); give one split, or one for each root'
+        )
+    pairs = zip(roots, splits, strict=True)
+    return [(Path(root).expanduser(), name) for root, name in pairs]
+
+
+def _index_folder(folder: Path, suffixes: tuple[str, ...]) -> dict[str, str]:
+    """Map stem to path for the files of a folder; one directory listing."""
+    if not folder.is_dir():
+        return {}
+    return {
+        path.stem: str(path)
+        for path in sorted(folder.iterdir(), reverse=True)
+        if path.suffix.lower() in suffixes
+    }
+
+
+def _header_size(img_path: str, xml: Path) -> tuple[int, int]:
+    """Return (w, h) from the header of an image file."""
+    try:
+        with Image.open(img_path) as image:
+            return image.size
+    except OSError as error:
+        raise ValueError(
+            f'{img_path}: unreadable image ({error}), and {xml} does not '
+            'state its <size>; fetch the image again'
+        ) from error

@@ -1,0 +1,128 @@
+"""Reads one Pascal VOC annotation file, safely and strictly.
+
+Layout and box convention: M. Everingham et al., "The Pascal Visual Object
+Classes (VOC) Challenge", IJCV 2010. Boxes in the files are 1-based and
+inclusive; here they are 0-based, half-open xyxy pixels. Pure Python, no
+OpenMMLab import.
+"""
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+from xml.etree.ElementTree import Element, ParseError
+
+from defusedxml import DefusedXmlException
+from defusedxml.ElementTree import parse
+
+FLAGS = ('difficult', 'truncated', 'occluded')
+UNKNOWN = -1  # value of a flag that the file does not state
+_CORNERS = ('xmin', 'ymin', 'xmax', 'ymax')
+
+
+class VOCObject(NamedTuple):
+    """One annotated object.
+
+    ``box`` is 0-based half-open xyxy in photo pixels; ``instance_id`` counts
+    the objects of the file from 1, as the values of the instance mask do; the
+    flags are 0, 1 or ``UNKNOWN``.
+    """
+
+    name: str
+    box: tuple[float, float, float, float]
+    instance_id: int
+    difficult: int
+    truncated: int
+    occluded: int
+
+
+class VOCAnnotation(NamedTuple):
+    """One annotation file: ``size`` is (w, h), or None if not stated."""
+
+    size: tuple[int, int] | None
+    objects: list[VOCObject]
+
+
+def parse_voc_xml(path: str | Path) -> VOCAnnotation:
+    """Read the image size and all objects of one annotation file.
+
+    Raises:
+        FileNotFoundError: The file does not exist.
+        ValueError: The file is no XML, attacks the parser with entities, or
+            holds an object without a name, a usable box or 0/1 flags. The
+            message names the file and the object.
+    """
+    root = _parse_root(path)
+    objects = list(_read_objects(root, path))
+    return VOCAnnotation(_read_size(root), objects)
+
+
+def _parse_root(path: str | Path) -> Element:
+    """Return the root element, with every parser failure as ValueError."""
+    try:
+        return parse(str(path)).getroot()
+    except FileNotFoundError as error:
+        raise FileNotFoundError(
+            f'{path}: no such annotation file, though the split lists it; '
+            'complete the Annotations folder or take the id out of the split'
+        ) from error
+    except DefusedXmlException as error:
+        raise ValueError(
+            f'{path}: refused, it declares XML entities ({error}); VOC files '
+            'need none, so take this file from a source that you trust'
+        ) from error
+    except (ParseError, UnicodeError, LookupError) as error:
+        raise ValueError(
+            f'{path}: not a readable XML file ({error}); fetch it again'
+        ) from error
+
+
+def _read_objects(root: Element, path: str | Path) -> Iterator[VOCObject]:
+    """Yield the ``<object>`` elements in the order of the file."""
+    for number, element in enumerate(root.findall('object'), start=1):
+        where = f'{path}, object {number}'
+        name = (element.findtext('name') or '').strip()
+        if not name:
+            raise ValueError(f'{where}: has no <name>; give it its class')
+        flags = [_read_flag(element, flag, where) for flag in FLAGS]
+        yield VOCObject(name, _read_box(element, where), number, *flags)
+
+
+def _read_flag(element: Element, flag: str, where: str) -> int:
+    """Return 0 or 1, or ``UNKNOWN`` where the flag is absent or empty."""
+    text = (element.findtext(flag) or '').strip()
+    if text in ('', '0', '1'):
+        return int(text) if text else UNKNOWN
+    raise ValueError(f'{where}: <{flag}> is {text!r}; it must be 0 or 1')
+
+
+def _read_box(
+    element: Element, where: str
+) -> tuple[float, float, float, float]:
+    """Return the box as 0-based half-open xyxy; refuse an empty one."""
+    texts = [element.findtext(f'bndbox/{corner}') for corner in _CORNERS]
+    try:
+        x1, y1, x2, y2 = (float(text or '') for text in texts)
+    except ValueError as error:
+        raise ValueError(
+            f'{where}: <bndbox> is {dict(zip(_CORNERS, texts, strict=True))};'
+            ' it needs four numbers'
+        ) from error
+    box = (x1 - 1, y1 - 1, x2, y2)
+    finite = all(math.isfinite(value) for value in box)
+    if not finite or box[2] <= box[0] or box[3] <= box[1]:
+        raise ValueError(
+            f'{where}: inverted or empty box xmin={x1:g} ymin={y1:g} '
+            f'xmax={x2:g} ymax={y2:g}; correct it or remove the object'
+        )
+    return box
+
+
+def _read_size(root: Element) -> tuple[int, int] | None:
+    """Return (w, h), or None where the file has no usable ``<size>``."""
+    try:
+        width = int(float(root.findtext('size/width') or 0))
+        height = int(float(root.findtext('size/height') or 0))
+    except (ValueError, OverflowError):
+        return None
+    return (width, height) if width > 0 and height > 0 else None
