@@ -1,1 +1,1 @@
-"""utils"""
+"""Helpers of the command-line tools."""

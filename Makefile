@@ -1,0 +1,69 @@
+# make demo    train and test on the embedded data (tools/demo.py)
+# make test    run the tests
+# make lint    ruff and docstring coverage
+# make clean   remove build leftovers and caches, not .venv or work_dirs
+#
+# Each builds .venv first where it is missing; an interrupted installation goes
+# on where it stopped. Variables: PYTHON (3.10 or newer), VENV, MAX_JOBS (for
+# mmcv's compiler) and MMOCC_WHEELS (a folder of wheels to prefer).
+PYTHON ?= python3
+VENV ?= .venv
+PY := $(VENV)/bin/python
+PIP := $(PY) -m pip --disable-pip-version-check install \
+	-c requirements/tested.txt $(addprefix --find-links ,$(MMOCC_WHEELS))
+# Without nvcc, mmcv's ops are built for the CPU, whatever the machine has.
+NVCC := $(shell command -v nvcc)
+
+.PHONY: demo test lint clean
+.DELETE_ON_ERROR:
+
+demo: $(VENV)/.installed
+	$(PY) tools/demo.py
+
+test: $(VENV)/.installed
+	$(PY) -m pytest
+
+lint: $(VENV)/.installed
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m interrogate -c pyproject.toml mmocc tools benchmarks
+
+clean:
+	rm -rf build dist *.egg-info .pytest_cache .ruff_cache
+	find mmocc configs tools tests benchmarks -name __pycache__ \
+		-prune -exec rm -rf {} +
+
+# A stamp file in the environment for each step that is done.
+$(VENV)/.created:
+	@command -v $(PYTHON) >/dev/null || { echo "No $(PYTHON) found:" \
+		"name a Python 3.10 or newer with PYTHON=..."; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 10) or sys.exit(\
+		f"mmocc needs Python 3.10 or newer, $(PYTHON) is " \
+		f"{sys.version.split()[0]}: name another with PYTHON=...")'
+	@echo '[1/5] environment $(VENV) (seconds)'
+	@$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.torch: $(VENV)/.created requirements/build.txt requirements/tested.txt
+	@echo '[2/5] torch and build tools (a download of up to 3 GB)'
+	@$(PIP) -r requirements/build.txt torch torchvision
+	@touch $@
+
+$(VENV)/.mmcv: $(VENV)/.torch
+	@echo '[3/5] mmcv, compiled from source once' \
+		'(8 to 15 minutes on two cores; pip keeps the wheel)'
+	@export MAX_JOBS=$${MAX_JOBS:-$$(nproc 2>/dev/null || echo 2)}; \
+	$(if $(NVCC),,export CUDA_VISIBLE_DEVICES=;) \
+	$(PIP) --no-build-isolation onedl-mmcv
+	@touch $@
+
+$(VENV)/.hosts: $(VENV)/.mmcv requirements.txt $(wildcard requirements/*.txt)
+	@echo '[4/5] mmpretrain, mmdet and the rest (1 to 2 minutes)'
+	@$(PIP) -q -r requirements.txt
+	@touch $@
+
+$(VENV)/.installed: $(VENV)/.hosts setup.py pyproject.toml
+	@echo '[5/5] mmocc, editable (seconds)'
+	@$(PIP) -q --no-build-isolation --no-deps -e .
+	@$(PY) tools/check_env.py
+	@touch $@

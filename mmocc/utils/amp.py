@@ -1,0 +1,66 @@
+"""Mixed precision on a CPU, where mmengine and the hosts leave gaps.
+
+Known fault of torch 2.11 with oneDNN: in bfloat16, the weight gradient of a
+stride-2 convolution of a 1x1 map is wrong, and often not finite.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from mmengine.optim import OptimWrapper
+from mmengine.registry import OPTIM_WRAPPERS
+from mmengine.runner import autocast
+from mmengine.structures import BaseDataElement
+from torch import nn
+
+
+@OPTIM_WRAPPERS.register_module()
+class CPUAmpOptimWrapper(OptimWrapper):
+    """Train in bfloat16 autocast, with no loss scale: bfloat16 needs none.
+
+    mmengine's ``AmpOptimWrapper`` refuses to run without an accelerator. This
+    one is in mmengine's root registry, so that it is found from every host's
+    scope; ``tools/train.py --amp`` chooses it on a CPU.
+    """
+
+    @contextmanager
+    def optim_context(self, model: nn.Module) -> Iterator[None]:
+        """Run the forward pass of ``model`` in autocast."""
+        bfloat16 = autocast(device_type='cpu', dtype=torch.bfloat16)
+        with super().optim_context(model), bfloat16:
+            yield
+
+    def load_state_dict(self, state_dict: dict) -> None:
+        """Resume, also from a GPU run, whose loss scale is not needed."""
+        state_dict.pop('loss_scaler', None)
+        super().load_state_dict(state_dict)
+
+
+def predict_in_float32(model: nn.Module) -> None:
+    """Make ``model`` return float32 where it predicts in bfloat16.
+
+    Hosts' metrics and drawings turn predictions into numpy arrays, which know
+    no bfloat16. Wrappers (DDP, test-time augmentation) are looked through.
+    """
+    while isinstance(getattr(model, 'module', None), nn.Module):
+        model = model.module
+    model.register_forward_hook(_cast_samples)
+
+
+def _cast_samples(module: nn.Module, inputs: tuple, outputs: Any) -> None:
+    """Cast the data samples that a forward pass returns, in place."""
+    if isinstance(outputs, list | tuple):
+        for sample in outputs:
+            if isinstance(sample, BaseDataElement):
+                _cast(sample)
+
+
+def _cast(sample: BaseDataElement) -> None:
+    """Cast the bfloat16 tensors of a data sample, nested ones too."""
+    for name, value in sample.items():
+        if isinstance(value, BaseDataElement):
+            _cast(value)
+        elif getattr(value, 'dtype', None) == torch.bfloat16:
+            sample.set_field(value.float(), name)

@@ -1,0 +1,275 @@
+"""What ``tools/train.py`` and ``tools/test.py`` share.
+
+Both run any mmpretrain or mmdet config. Each function here changes the config
+in one respect, or ends the program with one line that says what to do.
+"""
+
+import argparse
+import difflib
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from mmengine.config import Config, ConfigDict, DictAction
+from mmengine.device import get_device
+from mmengine.registry import RUNNERS, Registry
+from mmengine.runner import Runner, find_latest_checkpoint
+
+import mmocc.utils.amp  # noqa: F401  (registers CPUAmpOptimWrapper)
+
+
+def add_common_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the flags that training and testing have in common."""
+    parser.add_argument('--work-dir', help='folder of logs and checkpoints')
+    parser.add_argument(
+        '--amp', action='store_true', help='automatic mixed precision'
+    )
+    parser.add_argument(
+        '--no-pin-memory',
+        action='store_true',
+        help='do not pin the memory of dataloaders',
+    )
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help='override settings of the config, such as model.head.topk=1,5 '
+        'or key="[(a,b),(c,d)]" (quoted, no white space)',
+    )
+    parser.add_argument(
+        '--launcher',
+        choices=['none', 'pytorch', 'slurm', 'mpi'],
+        default='none',
+        help='job launcher',
+    )
+    # torch.distributed.launch passes the one or the other spelling.
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
+
+
+def load_config(args: argparse.Namespace) -> Config:
+    """Read ``args.config`` and apply what training and testing share.
+
+    ``--cfg-options`` come first, so that the flags see their values. The work
+    directory is, in this order, the flag's, the config's, or
+    ``work_dirs/<config name>``.
+    """
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    cfg = Config.fromfile(args.config)
+    cfg.merge_from_dict(args.cfg_options or {})
+    cfg.launcher = args.launcher
+    default = str(Path('work_dirs', Path(args.config).stem))
+    cfg.work_dir = args.work_dir or cfg.get('work_dir') or default
+    return cfg
+
+
+def fill_dataloaders(
+    cfg: Config,
+    fields: Iterable[str],
+    pin_memory: bool = True,
+    persistent_workers: bool = True,
+) -> None:
+    """Complete the dataloaders named by ``fields``, where the config has them.
+
+    mmpretrain's configs rely on its tools for three settings. Other hosts'
+    configs do not, and get none of them: mmdet has a collate of its own.
+
+    Args:
+        cfg: The config, changed in place.
+        fields: Keys such as ``'train_dataloader'``.
+        pin_memory: Whether memory may be pinned.
+        persistent_workers: Whether workers may outlive an epoch. They never
+            do where ``num_workers`` is 0, which torch refuses.
+    """
+    for field in fields:
+        loader = cfg.get(field)
+        if not isinstance(loader, dict):
+            continue
+        if cfg.get('default_scope') == 'mmpretrain':
+            loader.setdefault('pin_memory', torch.cuda.is_available())
+            loader.setdefault('persistent_workers', True)
+            loader.setdefault('collate_fn', dict(type='default_collate'))
+        if not pin_memory:
+            loader.pin_memory = False
+        if not persistent_workers or not loader.get('num_workers'):
+            loader.persistent_workers = False
+
+
+def use_amp(cfg: Config) -> None:
+    """Train in mixed precision: float16 on a GPU, bfloat16 on a CPU."""
+    wrapper = cfg.optim_wrapper
+    if get_device() == 'cpu':
+        wrapper.type = 'CPUAmpOptimWrapper'
+        wrapper.pop('loss_scale', None)
+        wrapper.pop('dtype', None)
+    else:
+        wrapper.type = 'AmpOptimWrapper'
+        wrapper.setdefault('loss_scale', 'dynamic')
+
+
+def set_resume(cfg: Config, resume: str | None) -> None:
+    """Resume from a checkpoint.
+
+    Args:
+        cfg: The config, changed in place.
+        resume: A path, or ``'auto'`` for the latest in the work directory. If
+            that has none yet, training starts as the config says, with the
+            weights of its ``load_from``.
+    """
+    if resume is None:
+        return
+    path = find_latest_checkpoint(cfg.work_dir) if resume == 'auto' else resume
+    if path is not None:
+        cfg.resume = True
+        cfg.load_from = path
+
+
+def scale_learning_rate(cfg: Config) -> None:
+    """Scale the learning rate to the batch size that is really used."""
+    if 'base_batch_size' not in (cfg.get('auto_scale_lr') or {}):
+        sys.exit(
+            '--auto-scale-lr needs auto_scale_lr = dict(base_batch_size=...) '
+            'in the config.'
+        )
+    cfg.auto_scale_lr.enable = True
+
+
+def show_predictions(cfg: Config, args: argparse.Namespace) -> None:
+    """Draw predictions to ``--show-dir``, or in a window for ``--show``."""
+    hook = cfg.get('default_hooks', {}).get('visualization')
+    if hook is None:
+        sys.exit(
+            '--show and --show-dir need a visualization hook in the default_'
+            'hooks of the config.'
+        )
+    switch, folder = 'enable', 'out_dir'
+    if cfg.get('default_scope') == 'mmdet':
+        switch, folder = 'draw', 'test_out_dir'
+    hook[switch] = True
+    hook[folder] = args.show_dir
+    hook.show = args.show
+    hook.interval = args.interval
+    hook.wait_time = args.wait_time
+
+
+def use_tta(cfg: Config) -> None:
+    """Test with augmentation: the config's, or the image and its mirror."""
+    dataset = cfg.test_dataloader.dataset
+    while 'dataset' in dataset:
+        dataset = dataset.dataset
+    if 'tta_model' not in cfg:
+        cfg.tta_model = dict(type='mmpretrain.AverageClsScoreTTA')
+        if cfg.get('default_scope') == 'mmdet':
+            nms = dict(type='nms', iou_threshold=0.5)
+            cfg.tta_model = dict(
+                type='DetTTAModel',
+                tta_cfg=dict(nms=nms, max_per_img=100),
+            )
+    if 'tta_pipeline' not in cfg:
+        cfg.tta_pipeline = _mirrored(dataset.pipeline)
+    cfg.model = ConfigDict(**cfg.tta_model, module=cfg.model)
+    dataset.pipeline = cfg.tta_pipeline
+
+
+def _mirrored(pipeline: list[dict]) -> list[dict]:
+    """Return a pipeline that packs each image twice, once mirrored."""
+    *steps, pack = pipeline
+    pack = dict(pack)
+    if 'meta_keys' in pack:
+        keys = (*pack['meta_keys'], 'flip', 'flip_direction')
+        pack['meta_keys'] = tuple(dict.fromkeys(keys))
+    flips = [dict(type='RandomFlip', prob=prob) for prob in (1.0, 0.0)]
+    return [*steps, dict(type='TestTimeAug', transforms=[flips, [pack]])]
+
+
+def start_cpu_group(cfg: Config) -> None:
+    """Make the ``pytorch`` launcher work on a machine without a GPU.
+
+    mmengine's launcher selects a CUDA device in any case, and gives DDP its
+    number. It does neither if the process group already runs and the wrapper
+    is told that there are no devices.
+    """
+    if cfg.launcher != 'pytorch' or get_device() != 'cpu':
+        return
+    if not dist.is_initialized():
+        dist.init_process_group('gloo')
+    default = dict(
+        type='MMDistributedDataParallel',
+        broadcast_buffers=False,
+        find_unused_parameters=cfg.get('find_unused_parameters', False),
+    )
+    wrapper = cfg.get('model_wrapper_cfg') or default
+    cfg.model_wrapper_cfg = dict(wrapper, device_ids=None)
+
+
+def check_checkpoint(
+    path: str | None, named_by: str, trained_by: str | None = None
+) -> None:
+    """Exit with one line if ``path`` is a local file that does not exist.
+
+    Args:
+        path: Path or URL of a checkpoint, or None.
+        named_by: How the user names another one.
+        trained_by: The config whose training makes it, if there is one.
+    """
+    if not path or '://' in path or Path(path).exists():
+        return
+    make = f'make it with "python tools/train.py {trained_by}", or '
+    sys.exit(
+        f'Checkpoint {path} does not exist: {make if trained_by else ""}'
+        f'name another one with "{named_by}".'
+    )
+
+
+def check_types(cfg: Config) -> None:
+    """Exit with one line if a type ``mmocc.X`` of the config is unknown.
+
+    mmengine would only say that it is in no registry. If the cause is that a
+    module of mmocc cannot be imported, that ImportError is raised here.
+    """
+    used = sorted(set(_find_types(cfg.to_dict())))
+    if not used:
+        return
+    from mmocc import registry
+
+    known = []
+    for children in vars(registry).values():
+        if isinstance(children, Registry) and children.scope == 'mmocc':
+            children.import_from_location()
+            known += [f'mmocc.{name}' for name in children.module_dict]
+    for name in used:
+        if name not in known:
+            sys.exit(f'No type {name}.{_hint(name, known)}')
+
+
+def _find_types(node: Any) -> Iterator[str]:
+    """Yield each ``mmocc.X`` that is the type of something in a config."""
+    if isinstance(node, dict):
+        name = node.get('type')
+        if isinstance(name, str) and name.startswith('mmocc.'):
+            yield name
+        node = node.values()
+    elif not isinstance(node, list | tuple):
+        return
+    for child in node:
+        yield from _find_types(child)
+
+
+def _hint(name: str, known: list[str]) -> str:
+    """Return what may be meant by an unknown type, or may be missing."""
+    close = difflib.get_close_matches(name, known)
+    hint = f' Did you mean {" or ".join(close)}?' if close else ''
+    for host in ('mmpretrain', 'mmdet'):
+        if find_spec(host) is None:
+            hint += f' {host} is not installed, nor then what builds on it.'
+    return hint
+
+
+def build_runner(cfg: Config) -> Runner:
+    """Build the runner that the config asks for."""
+    return RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)

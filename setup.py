@@ -1,0 +1,83 @@
+"""Installation of mmocc. Requirements live in ``requirements/*.txt``.
+
+``mim`` and ``mmocc``'s own messages look for configs, tools and requirements
+in ``mmocc/.mim``. ``BuildPy`` makes that folder on every path that pip takes:
+real files in a wheel (also one built from an sdist), links in the source tree
+for an editable installation.
+"""
+
+import re
+import shutil
+from pathlib import Path
+
+from setuptools import find_packages, setup
+from setuptools.command.build_py import build_py
+
+ROOT = Path(__file__).resolve().parent
+MIM_FOLDERS = ('configs', 'tools', 'requirements')
+
+
+def read_version() -> str:
+    """Return the version without importing the package."""
+    text = (ROOT / 'mmocc' / 'version.py').read_text()
+    return re.search(r"__version__ = '(.+)'", text).group(1)
+
+
+def read_requirements(*names: str) -> list[str]:
+    """Return the requirements of some ``requirements/*.txt``, each once."""
+    lines = [
+        line.split('#')[0].strip()
+        for name in names
+        for line in (ROOT / 'requirements' / f'{name}.txt').open()
+    ]
+    return list(dict.fromkeys(filter(None, lines)))
+
+
+def read_readme() -> str:
+    """Return the README, which an unfinished checkout may lack."""
+    readme = ROOT / 'README.md'
+    return readme.read_text() if readme.is_file() else ''
+
+
+class BuildPy(build_py):
+    """Build the package, with the folders that mim looks for in it."""
+
+    def run(self) -> None:
+        """Copy the folders into the build, or link them if editable."""
+        super().run()
+        package = ROOT if self.editable_mode else Path(self.build_lib)
+        mim = package / 'mmocc' / '.mim'
+        shutil.rmtree(mim, ignore_errors=True)
+        mim.mkdir(parents=True)
+        for folder in MIM_FOLDERS:
+            if self.editable_mode:
+                (mim / folder).symlink_to(Path('..', '..', folder))
+            else:
+                shutil.copytree(
+                    ROOT / folder,
+                    mim / folder,
+                    ignore=shutil.ignore_patterns('__pycache__', 'dev'),
+                )
+
+
+setup(
+    name='mmocc',
+    version=read_version(),
+    description='OpenMMLab plugin: classifiers and detectors that hold up '
+    'when part of the object is hidden',
+    long_description=read_readme(),
+    long_description_content_type='text/markdown',
+    license='Apache-2.0',
+    keywords='computer vision, occlusion, classification, detection',
+    packages=find_packages(include=['mmocc', 'mmocc.*']),
+    python_requires='>=3.10',
+    install_requires=read_requirements('runtime'),
+    extras_require={
+        'cls': read_requirements('cls'),
+        'det': read_requirements('det'),
+        'all': read_requirements('cls', 'det'),
+        'test': read_requirements('tests'),
+    },
+    cmdclass={'build_py': BuildPy},
+    zip_safe=False,
+)

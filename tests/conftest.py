@@ -1,0 +1,108 @@
+"""What several tests share: tools as subprocesses, and a tiny config."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parents[1]
+
+TINY_CONFIG = """
+default_scope = 'mmpretrain'
+model = dict(
+    type='ImageClassifier',
+    data_preprocessor=dict(mean=[127.5] * 3, std=[127.5] * 3, num_classes=2),
+    backbone=dict(type='ResNet', depth=18, stem_channels=8, base_channels=8),
+    neck=dict(type='GlobalAveragePooling'),
+    head=dict(type='LinearClsHead', num_classes=2, in_channels=64, topk=1),
+)
+train_dataloader = dict(
+    batch_size=2,
+    sampler=dict(type='DefaultSampler', shuffle=True),
+    dataset=dict(
+        type='CustomDataset',
+        data_root={root!r},
+        pipeline=[dict(type='LoadImageFromFile'), dict(type='PackInputs')],
+    ),
+)
+val_dataloader = test_dataloader = dict(
+    train_dataloader, sampler=dict(type='DefaultSampler', shuffle=False)
+)
+val_evaluator = test_evaluator = dict(type='Accuracy', topk=1)
+train_cfg = dict(by_epoch=True, max_epochs=1)
+val_cfg = test_cfg = dict()
+optim_wrapper = dict(optimizer=dict(type='SGD', lr=0.01))
+default_hooks = dict(
+    logger=dict(type='LoggerHook', interval=1),
+    visualization=dict(type='VisualizationHook'),
+)
+visualizer = dict(
+    type='UniversalVisualizer', vis_backends=[dict(type='LocalVisBackend')]
+)
+work_dir = {work_dir!r}
+randomness = dict(seed=0)
+"""
+
+
+@pytest.fixture
+def run_tool(tmp_path):
+    """Run a script of this checkout in ``tmp_path`` and return its result."""
+
+    def run(*args, **env):
+        command = [str(a) for a in args]
+        if command[0].endswith('.py'):
+            command.insert(0, sys.executable)
+        base = dict(os.environ, PYTHON=sys.executable, PYTHONPATH=str(ROOT))
+        return subprocess.run(
+            command,
+            cwd=tmp_path,
+            env={**base, **env},
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+
+    return run
+
+
+@pytest.fixture
+def tiny_config(tmp_path):
+    """Write a mmpretrain config, and four 32-px images for it to learn."""
+    rng = np.random.default_rng(0)
+    for name, low in (('dark', 0), ('light', 128)):
+        folder = tmp_path / 'images' / name
+        folder.mkdir(parents=True)
+        for index in range(2):
+            pixels = rng.integers(low, low + 128, (32, 32, 3), np.uint8)
+            Image.fromarray(pixels).save(folder / f'{index}.png')
+    path = tmp_path / 'tiny.py'
+    path.write_text(
+        TINY_CONFIG.format(
+            root=str(tmp_path / 'images'), work_dir=str(tmp_path / 'work')
+        )
+    )
+    return path
+
+
+@pytest.fixture(scope='session')
+def occluder_folders(tmp_path_factory):
+    """Write a texture and a cut-out folder; return them as bank arguments."""
+    root = tmp_path_factory.mktemp('occluders')
+    rng = np.random.default_rng(0)
+    for name in ('textures', 'objects'):
+        (root / name).mkdir()
+    for index in range(3):
+        texture = rng.integers(0, 256, (40, 50, 3), np.uint8)
+        Image.fromarray(texture).save(root / 'textures' / f'{index}.png')
+        y, x = np.mgrid[:40, :50]
+        radius = np.hypot(y - 20, x - 25)
+        alpha = (radius < 18) & (radius > 4 * index)  # a disc and two rings
+        cutout = np.dstack([texture, 255 * alpha.astype(np.uint8)])
+        Image.fromarray(cutout).save(root / 'objects' / f'{index}.png')
+    return dict(
+        texture_bank=str(root / 'textures'), object_bank=str(root / 'objects')
+    )

@@ -1,0 +1,141 @@
+"""Print what mmocc needs and finds, and the remedy for what is missing.
+
+Exits with 0 if classification or detection can run, else with 1. Imports
+nothing but the standard library until it is looked for.
+"""
+
+import re
+import sys
+from collections.abc import Callable
+from importlib import import_module
+from importlib.metadata import version
+from pathlib import Path
+
+# The same relative place in a checkout and in an installed mmocc/.mim.
+TESTED = Path(__file__).resolve().parents[1] / 'requirements' / 'tested.txt'
+
+
+def pip_install(*names: str, flags: str = '') -> str:
+    """Return the command that installs the tested version of ``names``."""
+    pins = TESTED.read_text() if TESTED.is_file() else ''
+    found = {
+        re.split('[=<>]', line)[0]: f"'{line}'" if '<' in line else line
+        for line in pins.split()
+    }
+    wanted = ' '.join(found.get(name, name) for name in names)
+    return f'{sys.executable} -m pip install {flags}{wanted}'
+
+
+def python() -> str:
+    """Return the interpreter's version, if it is new enough."""
+    if sys.version_info < (3, 10):  # noqa: UP036 (that is what it tells)
+        raise RuntimeError(f'{sys.version.split()[0]} is too old')
+    return sys.version.split()[0]
+
+
+def torch() -> str:
+    """Return torch's version and the device it would use."""
+    module = import_module('torch')
+    if module.cuda.is_available():
+        device = module.cuda.get_device_name()
+    else:
+        device = 'CPU'
+    return f'{module.__version__}, {device}'
+
+
+def torchvision() -> str:
+    """Return torchvision's version, if its operators match torch."""
+    boxes = import_module('torch').empty(0, 4)
+    import_module('torchvision.ops').nms(boxes, boxes[:, 0], 0.5)
+    return import_module('torchvision').__version__
+
+
+def mmcv_ops() -> str:
+    """Return that mmcv's compiled operators load and work."""
+    boxes = import_module('torch').tensor([[0.0, 0.0, 2.0, 2.0]])
+    import_module('mmcv.ops').nms(boxes, boxes[:, 3], 0.5)
+    return 'compiled, and they run'
+
+
+def setuptools() -> str:
+    """Return setuptools' version, if the hosts can work with it."""
+    found = version('setuptools')
+    if not 77 <= int(found.split('.')[0]) < 81:
+        raise RuntimeError(f'{found} is not in the range that is tested')
+    return found
+
+
+def mim_folder() -> str:
+    """Return that mim will find mmocc's configs and tools."""
+    folder = Path(import_module('mmocc').__file__).parent / '.mim'
+    if not (folder / 'tools' / 'train.py').is_file():
+        raise RuntimeError(f'no tools in {folder}: `mim train mmocc` fails')
+    return 'configs and tools are there'
+
+
+def module_version(name: str) -> Callable[[], str]:
+    """Return a check that imports ``name`` and returns its version."""
+
+    def check() -> str:
+        return getattr(import_module(name), '__version__', 'found')
+
+    return check
+
+
+def parts() -> dict[str, tuple[Callable[[], str], str]]:
+    """Return, for each part, its check and what to do if that fails."""
+    pair = pip_install('torch', 'torchvision')
+    build = pip_install('setuptools', 'wheel', 'packaging', 'ninja', 'psutil')
+    mmcv = pip_install('onedl-mmcv', flags='--no-build-isolation ')
+    anew = '--no-build-isolation --no-deps --force-reinstall --no-cache-dir '
+    here = pip_install('.', flags='--no-build-isolation --no-deps -e ')
+    remedies = {
+        'mmengine': pip_install('onedl-mmengine'),
+        'mmcv': f'{build} && {mmcv}',
+        'mmpretrain': pip_install('onedl-mmpretrain'),
+        'mmdet': pip_install('onedl-mmdetection'),
+        'pycocotools': pip_install('pycocotools'),
+        'mmocc': f'{here} (in a checkout)',
+    }
+    imported = {
+        name: (module_version(name), remedy)
+        for name, remedy in remedies.items()
+    }
+    ops = f'{build} && {pip_install("onedl-mmcv", flags=anew)}'
+    return {
+        'python': (python, 'install Python 3.10 or newer'),
+        'setuptools': (setuptools, pip_install('setuptools')),
+        'torch': (torch, pair),
+        'torchvision': (torchvision, pair),
+        **imported,
+        'mmcv ops': (mmcv_ops, ops),
+        'mmocc .mim': (mim_folder, remedies['mmocc']),
+    }
+
+
+def main() -> int:
+    """Print one line per part, then what can run."""
+    working = set()
+    for name, (check, remedy) in parts().items():
+        try:
+            line = f'  ok      {name:12} {check()}'
+            working.add(name)
+        except Exception as error:  # whatever an import may raise
+            reason = (str(error) or type(error).__name__).splitlines()[0]
+            missing = getattr(error, 'name', None) == name.split()[0]
+            state = 'missing' if missing else 'broken'
+            line = f'  {state:7} {name:12} {reason}\n{"":10}-> {remedy}'
+        print(line)
+    base = {'python', 'torch', 'torchvision', 'mmengine', 'mmcv', 'mmocc'}
+    tasks = {
+        'classification': base | {'mmpretrain'},
+        'detection': base | {'mmdet', 'mmcv ops', 'pycocotools'},
+    }
+    for task, needed in tasks.items():
+        lacks = ', '.join(sorted(needed - working))
+        print(f'{task}: ' + (f'not ready, for {lacks}' if lacks else 'ready'))
+    return 0 if any(needed <= working for needed in tasks.values()) else 1
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,73 @@
+"""Train a model: any mmpretrain or mmdet config, with or without mmocc.
+
+Example: python tools/train.py configs/learn/vgg16_voc.py --amp
+"""
+
+import argparse
+
+from mmocc.utils import cli
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description='Train a model')
+    parser.add_argument('config', help='config file')
+    cli.add_common_arguments(parser)
+    parser.add_argument(
+        '--resume',
+        nargs='?',
+        const='auto',
+        metavar='CHECKPOINT',
+        help='resume from this checkpoint, or from the latest in the work '
+        'directory',
+    )
+    parser.add_argument(
+        '--no-validate',
+        action='store_true',
+        help='do not evaluate during training',
+    )
+    parser.add_argument(
+        '--auto-scale-lr',
+        action='store_true',
+        help='scale the learning rate to the batch size',
+    )
+    parser.add_argument(
+        '--no-persistent-workers',
+        action='store_true',
+        help='start the workers of dataloaders anew in each epoch',
+    )
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Train as the config and the flags say."""
+    args = parse_args()
+    cfg = cli.load_config(args)
+    if args.no_validate:
+        cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
+    if args.amp:
+        cli.use_amp(cfg)
+    if args.auto_scale_lr:
+        cli.scale_learning_rate(cfg)
+    cli.set_resume(cfg, args.resume)
+    cli.fill_dataloaders(
+        cfg,
+        ['train_dataloader', 'val_dataloader', 'test_dataloader'],
+        pin_memory=not args.no_pin_memory,
+        persistent_workers=not args.no_persistent_workers,
+    )
+    cli.check_types(cfg)
+    if cfg.get('resume'):
+        cli.check_checkpoint(cfg.get('load_from'), '--resume PATH')
+    else:
+        cli.check_checkpoint(
+            cfg.get('load_from'),
+            '--cfg-options load_from=PATH_OR_URL',
+            trained_by=cfg.get('baseline_config'),
+        )
+    cli.start_cpu_group(cfg)
+    cli.build_runner(cfg).train()
+
+
+if __name__ == '__main__':
+    main()
