@@ -1,6 +1,6 @@
 """Writes the digits data set: the Pascal VOC layout, and occluders with it.
 
-Everything is a function of the :class:`DigitsSettings` alone, so that the
+Everything is a function of the ``DigitsSettings`` alone, so that the
 same settings give the same bytes. The folder appears in one piece: it is
 written under a temporary name and renamed when it is complete.
 """
@@ -10,7 +10,7 @@ import os
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from xml.sax.saxutils import escape
 
@@ -20,9 +20,9 @@ from PIL import Image
 from sklearn.datasets import load_digits, load_sample_image
 
 from mmocc.datasets.digits import DIGIT_CLASSES, PlacedDigit, draw_scene
+from mmocc.datasets.digits_plan import SPLITS, DigitsSettings, plan_scenes
 from mmocc.datasets.photo_cutouts import SHAPES, cut_object, cut_texture
 
-SPLITS = ('train', 'val', 'test')
 GENERATOR = 'mmocc digits_voc, format 1'
 JPEG_QUALITY = 95
 # Occluders for training and for the test come from different photographs.
@@ -55,88 +55,6 @@ Recognition of Handwritten Digits", UCI Machine Learning Repository,
 CC BY 4.0) and its two sample photos, china.jpg (F. Ortolan) and flower.jpg
 (dany13), both CC BY. The backgrounds of all splits are calm cuts of both.
 """
-
-
-@dataclass(frozen=True)
-class DigitsSettings:
-    """What the data set is a function of.
-
-    Attributes:
-        seed: Seed of everything random.
-        size: Side of a scene in pixels.
-        digits: Digits per scene.
-        digit_size: Least and greatest height of a digit's scan in pixels.
-        repeat: How often each source digit is used in the train split.
-        overlap: Chance that a digit is put on top of an earlier one.
-        truncate: Chance that a digit crosses the border.
-        limit: Greatest number of source digits, for quick trials; None: all.
-        occluders: Textures, and cut-outs, for each of training and test.
-    """
-
-    seed: int = 0
-    size: int = 256
-    digits: int = 4
-    digit_size: tuple[int, int] = (56, 96)
-    repeat: int = 2
-    overlap: float = 0.17
-    truncate: float = 0.08
-    limit: int | None = None
-    occluders: int = 24
-
-    def __post_init__(self) -> None:
-        low, high = self.digit_size
-        if not 16 <= low <= high <= self.size * 3 // 4:
-            raise ValueError(
-                f'digit_size is {low} to {high} pixels on a canvas of '
-                f'{self.size}: it must be ascending, at least 16 and at most '
-                'three quarters of the canvas'
-            )
-        if min(self.digits, self.repeat) < 1 or self.occluders < 0:
-            raise ValueError(
-                'digits and repeat must be 1 or more, occluders 0 or more; '
-                f'got {self.digits}, {self.repeat} and {self.occluders}'
-            )
-
-
-def split_sources(
-    labels: np.ndarray, seed: int, shares: tuple[float, float] = (0.6, 0.1)
-) -> dict[str, np.ndarray]:
-    """Part the source digits into train, val and test, class by class.
-
-    Args:
-        labels: Class of each source digit.
-        seed: Seed of the draw.
-        shares: Shares of train and val; the rest is the test split.
-
-    Returns:
-        Sorted indices per split; together each index once.
-    """
-    rng = np.random.default_rng((seed, len(SPLITS)))
-    parts = {split: [] for split in SPLITS}
-    for label in np.unique(labels):
-        indices = rng.permutation(np.flatnonzero(labels == label))
-        ends = np.cumsum(np.rint(np.multiply(shares, len(indices))))
-        pieces = np.split(indices, ends.astype(int))
-        for split, piece in zip(SPLITS, pieces, strict=True):
-            parts[split].append(piece)
-    return {s: np.sort(np.concatenate(p)) for s, p in parts.items()}
-
-
-def plan_scenes(settings: DigitsSettings) -> list[tuple[str, np.ndarray]]:
-    """Return (image id, source indices) of every scene, split by split."""
-    labels = load_digits().target[: settings.limit]
-    scenes = []
-    for number, (split, sources) in enumerate(
-        split_sources(labels, settings.seed).items()
-    ):
-        rng = np.random.default_rng((settings.seed, number))
-        passes = settings.repeat if split == 'train' else 1
-        order = [rng.permutation(sources) for _ in range(passes)]
-        order = np.concatenate(order)
-        for start in range(0, len(order), settings.digits):
-            img_id = f'{split}_{start // settings.digits + 1:05d}'
-            scenes.append((img_id, order[start : start + settings.digits]))
-    return scenes
 
 
 def annotation_xml(img_id: str, size: int, digits: list[PlacedDigit]) -> str:
@@ -321,19 +239,23 @@ def _write_scenes(
         )
         shown = [digit for digit in digits if digit.visible.any()]
         split = img_id.split('_')[0]
-        counts[split] += _count(shown, hidden=len(digits) - len(shown))
+        # update, because the sum of two Counters drops what is zero
+        counts[split].update(_count(shown, len(digits) - len(shown)))
         ids[split].append(img_id)
         _write_scene(folder, img_id, scene, shown)
     return counts, ids
 
 
-def _count(digits: list[PlacedDigit], hidden: int) -> Counter:
+def _count(digits: list[PlacedDigit], hidden: int) -> dict[str, int]:
     """Return the numbers that the manifest tells of one scene."""
     flags = ('occluded', 'truncated', 'difficult')
     numbers = {f: sum(getattr(d, f) for d in digits) for f in flags}
-    return Counter(
-        images=1, objects=len(digits), left_out_as_hidden=hidden, **numbers
-    )
+    return {
+        'images': 1,
+        'objects': len(digits),
+        'left_out_as_hidden': hidden,
+        **numbers,
+    }
 
 
 def _write_scene(

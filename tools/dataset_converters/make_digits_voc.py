@@ -13,12 +13,8 @@ from pathlib import Path
 
 from rich.progress import track
 
-from mmocc.datasets.digits_voc import (
-    SPLITS,
-    DigitsSettings,
-    is_current,
-    write_digits_voc,
-)
+from mmocc.datasets.digits_plan import SPLITS, DigitsSettings
+from mmocc.datasets.digits_voc import is_current, write_digits_voc
 
 DEFAULTS = DigitsSettings()
 FLAGS = ('occluded', 'truncated', 'difficult')

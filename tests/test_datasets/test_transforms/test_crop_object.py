@@ -1,0 +1,119 @@
+"""CropObject cuts the image and the object's own mask alike."""
+
+import numpy as np
+import pytest
+from mmcv.transforms import Compose
+from PIL import Image
+
+from mmocc.datasets.transforms import CropObject
+from mmocc.registry import TRANSFORMS
+
+BOX = [4, 2, 14, 12]
+
+
+@pytest.fixture
+def sample(tmp_path):
+    """A 30 x 20 photo; instance 2 is a 5 x 4 block at (6, 5)."""
+    rng = np.random.default_rng(0)
+    photo = rng.integers(0, 256, (20, 30, 3), np.uint8)
+    mask = np.zeros((20, 30), np.uint8)
+    mask[0:9, 0:8] = 1
+    mask[5:9, 6:11] = 2
+    mask[9, 6:11] = 255
+    write_mask(tmp_path / 'm.png', mask)
+    return dict(
+        img=photo,
+        img_path='photo.jpg',
+        crop_box=BOX,
+        gt_bboxes=np.array([[2, 3, 7, 7]], np.float32),
+        seg_map_path=str(tmp_path / 'm.png'),
+        instance_id=2,
+    )
+
+
+def write_mask(path, mask):
+    image = Image.fromarray(mask).convert('P')
+    image.putpalette([7, 9, 11] * 256)  # colours must not matter
+    image.save(path)
+
+
+def test_the_crop_is_a_contiguous_copy_of_the_window(sample):
+    photo = sample['img'].copy()
+    whole = sample['img']
+    out = CropObject()(sample)
+    np.testing.assert_array_equal(out['img'], photo[2:12, 4:14])
+    assert out['img'].flags['C_CONTIGUOUS']
+    assert out['img_shape'] == out['ori_shape'] == (10, 10)
+    out['img'][:] = 0
+    np.testing.assert_array_equal(whole, photo)
+    assert 'gt_seg_map' not in out
+
+
+def test_the_mask_holds_this_object_only(sample):
+    out = CropObject(with_mask=True)(sample)
+    expected = np.zeros((10, 10), np.uint8)
+    expected[3:7, 2:7] = 1  # (6, 5) in the photo, less the window's (4, 2)
+    np.testing.assert_array_equal(out['gt_seg_map'], expected)
+    assert out['gt_seg_map'].dtype == np.uint8
+
+
+def test_host_transforms_carry_mask_and_box_along(sample):
+    steps = Compose(
+        [
+            dict(type='mmocc.CropObject', with_mask=True),
+            dict(type='Resize', scale=(20, 40)),
+            dict(type='RandomFlip', prob=1.0, direction='horizontal'),
+        ]
+    )
+    out = steps(sample)
+    x1, y1, x2, y2 = out['gt_bboxes'][0].astype(int)
+    assert [x1, y1, x2, y2] == [6, 12, 16, 28]  # x: 2..7 -> 4..14 -> 6..16
+    expected = np.zeros((40, 20), np.uint8)
+    expected[y1:y2, x1:x2] = 1
+    np.testing.assert_array_equal(out['gt_seg_map'], expected)
+
+
+def test_a_sample_without_a_mask_goes_through(sample):
+    out = CropObject(with_mask=True)({**sample, 'seg_map_path': None})
+    assert out['img'].shape == (10, 10, 3)
+    assert 'gt_seg_map' not in out
+
+
+@pytest.mark.parametrize(
+    'box', [[0, 0, 31, 5], [-1, 0, 5, 5], [5, 5, 5, 9], [0, 9, 9, 3]]
+)
+def test_a_window_that_does_not_fit_is_named_with_its_photo(sample, box):
+    with pytest.raises(ValueError, match=r'photo\.jpg: crop_box .* 30 x 20'):
+        CropObject()({**sample, 'crop_box': box})
+
+
+def test_a_mask_of_another_size_is_named(sample, tmp_path):
+    write_mask(tmp_path / 'm.png', np.full((20, 29), 2, np.uint8))
+    with pytest.raises(ValueError, match=r'm\.png.*\(20, 29\).*photo\.jpg'):
+        CropObject(with_mask=True)(sample)
+
+
+@pytest.mark.parametrize('number', [3, 255])
+def test_a_mask_without_the_instance_is_named(sample, number):
+    with pytest.raises(ValueError, match=rf'm\.png: .* instance {number}'):
+        CropObject(with_mask=True)({**sample, 'instance_id': number})
+
+
+def test_a_colour_mask_is_refused(sample, tmp_path):
+    Image.new('RGB', (30, 20)).save(tmp_path / 'm.png')
+    with pytest.raises(ValueError, match=r'm\.png: an image of mode RGB'):
+        CropObject(with_mask=True)(sample)
+
+
+@pytest.mark.parametrize('remove', [True, False])
+def test_an_unreadable_mask_is_named(sample, tmp_path, remove):
+    (tmp_path / 'm.png').write_bytes(b'no image')
+    if remove:
+        (tmp_path / 'm.png').unlink()
+    with pytest.raises(ValueError, match=r'm\.png: unreadable'):
+        CropObject(with_mask=True)(sample)
+
+
+def test_repr_of_the_built_transform_names_its_parameter():
+    built = TRANSFORMS.build(dict(type='mmocc.CropObject', with_mask=True))
+    assert repr(built) == 'CropObject(with_mask=True)'

@@ -1,0 +1,335 @@
+"""VOCObjects on tiny VOC layouts, and on real photographs where present."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mmocc.datasets.voc_xml import parse_voc_xml
+from mmocc.registry import DATASETS
+
+voc_objects = pytest.importorskip(
+    'mmocc.datasets.voc_objects',
+    reason='VOCObjects needs mmpretrain',
+    exc_type=ImportError,
+)
+VOCObjects = voc_objects.VOCObjects
+VOC_CLASSES = voc_objects.VOC_CLASSES
+crop_window = voc_objects.crop_window
+
+BCCD = Path(__file__).resolve().parents[3] / 'shared/data/bccd_voc'
+LAUGHS = (
+    '<?xml version="1.0"?><!DOCTYPE a [<!ENTITY l0 "ha">'
+    + ''.join(f'<!ENTITY l{i} "{f"&l{i - 1};" * 10}">' for i in range(1, 10))
+    + ']><annotation><object><name>&l9;</name></object></annotation>'
+)
+OUTSIDE = (
+    '<!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/hostname">]>'
+    '<annotation><object><name>&x;</name></object></annotation>'
+)
+
+
+def obj(name='dog', box=(1, 1, 10, 10), **flags):
+    corners = zip(('xmin', 'ymin', 'xmax', 'ymax'), box, strict=True)
+    inner = ''.join(f'<{k}>{v}</{k}>' for k, v in corners)
+    flags = ''.join(f'<{k}>{v}</{k}>' for k, v in flags.items())
+    return (
+        f'<object><name>{name}</name>{flags}<bndbox>{inner}</bndbox></object>'
+    )
+
+
+def write_xml(root, img_id, *objects, size=(60, 40)):
+    text = ''.join(objects)
+    if size:
+        text = (
+            f'<size><width>{size[0]}</width><height>{size[1]}</height></size>'
+            + text
+        )
+    path = root / 'Annotations' / f'{img_id}.xml'
+    path.write_text(f'<annotation>{text}</annotation>')
+    return path
+
+
+def make_root(root, **images):
+    """Write a layout: one 60x40 image per keyword, with these objects."""
+    for name in ('Annotations', 'JPEGImages', 'ImageSets/Main'):
+        (root / name).mkdir(parents=True)
+    for img_id, objects in images.items():
+        Image.new('RGB', (60, 40)).save(root / f'JPEGImages/{img_id}.jpg')
+        write_xml(root, img_id, *objects)
+    (root / 'ImageSets/Main/train.txt').write_text('\n'.join(images) + '\n')
+    return root
+
+
+@pytest.fixture
+def voc(tmp_path):
+    return make_root(
+        tmp_path / 'voc',
+        a=[
+            obj('dog', (11, 6, 30, 25), difficult=0, truncated=1, occluded=1),
+            obj('cat', (41, 1, 60, 4), difficult=1, truncated=0, occluded=0),
+        ],
+        b=[obj('dog', ('2.5', '3.5', '7.25', '9'), difficult=0, truncated=0)],
+    )
+
+
+def load(root, **kwargs):
+    return VOCObjects(root, kwargs.pop('split', 'train'), **kwargs)
+
+
+# -- what a sample holds -----------------------------------------------------
+
+
+def test_a_sample_has_every_field_in_half_open_pixels(voc):
+    # 1-based inclusive 11..30 x 6..25 is 0-based [10, 30) x [5, 25); a tenth
+    # of 20 pixels is added on each side.
+    info = load(voc, context=0.1)[0]
+    assert info['img_path'] == str(voc / 'JPEGImages/a.jpg')
+    assert info['gt_label'] == VOC_CLASSES.index('dog')
+    assert info['crop_box'] == [8, 3, 32, 27]
+    assert info['gt_bboxes'].dtype == np.float32
+    assert info['gt_bboxes'].tolist() == [[2, 2, 22, 22]]
+    assert (info['difficult'], info['truncated'], info['occluded']) == (
+        0,
+        1,
+        1,
+    )
+    assert (info['img_id'], info['object_id']) == ('a', 'a_1')
+    assert (info['instance_id'], info['seg_map_path']) == (1, None)
+
+
+def test_a_flag_that_the_file_does_not_state_is_minus_one(voc):
+    assert [load(voc)[i]['occluded'] for i in range(3)] == [1, 0, -1]
+
+
+def test_context_is_clipped_to_the_image():
+    window, box = crop_window((40, 0, 60, 4), size=(60, 40), context=0.5)
+    assert window == [30, 0, 60, 6]
+    assert box.tolist() == [[10, 0, 30, 4]]
+
+
+def test_a_box_partly_outside_keeps_its_inner_part():
+    window, box = crop_window((-4, -2, 6, 8), size=(60, 40), context=0)
+    assert window == [0, 0, 6, 8]
+    assert box.tolist() == [[0, 0, 6, 8]]
+
+
+def test_float_coordinates_stay_exact_inside_an_outer_window(voc):
+    info = load(voc, context=0)[2]
+    assert info['crop_box'] == [1, 2, 8, 9]
+    assert info['gt_bboxes'].tolist() == [[0.5, 0.5, 6.25, 7]]
+
+
+def test_parts_of_an_object_do_not_replace_its_own_name_and_box(tmp_path):
+    part = '<part><name>head</name><bndbox><xmin>1</xmin></bndbox></part>'
+    text = obj('dog', (3, 3, 9, 9)).replace('<name>', part + '<name>', 1)
+    path = tmp_path / 'x.xml'
+    path.write_text(f'<annotation>{text}</annotation>')
+    item = parse_voc_xml(path).objects[0]
+    assert (item.name, item.box) == ('dog', (2, 2, 9, 9))
+
+
+@pytest.mark.parametrize('size', [None, (0, 0)])
+def test_a_missing_size_is_read_from_the_image(voc, size):
+    write_xml(voc, 'a', obj('dog', (50, 30, 80, 80)), size=size)
+    assert load(voc, context=0)[0]['crop_box'] == [49, 29, 60, 40]
+
+
+def test_masks_are_found_by_the_image_id(voc):
+    (voc / 'SegmentationObject').mkdir()
+    path = voc / 'SegmentationObject/b.png'
+    Image.new('P', (60, 40)).save(path)
+    found = [load(voc)[i]['seg_map_path'] for i in range(3)]
+    assert found == [None, None, str(path)]
+
+
+def test_several_roots_follow_each_other_each_with_its_split(voc, tmp_path):
+    other = make_root(tmp_path / 'more', c=[obj('bus')])
+    (other / 'ImageSets/Main/train.txt').rename(
+        other / 'ImageSets/Main/val.txt'
+    )
+    data = load([str(voc), str(other)], split=['train', 'val'])
+    assert [d['object_id'] for d in data] == ['a_1', 'a_2', 'b_1', 'c_1']
+
+
+def test_lazy_and_unserialised_and_registered_forms_hold_the_same(voc):
+    eager = load(voc)
+    lazy = load(voc, lazy_init=True, serialize_data=False, test_mode=True)
+    assert not lazy._fully_initialized
+    lazy.full_init()
+    built = DATASETS.build(
+        dict(type='mmocc.VOCObjects', data_root=str(voc), split='train')
+    )
+    for other in (lazy, built):
+        assert [d['object_id'] for d in other] == ['a_1', 'a_2', 'b_1']
+        for ours, theirs in zip(eager, other, strict=True):
+            assert ours['crop_box'] == theirs['crop_box']
+            np.testing.assert_array_equal(
+                ours['gt_bboxes'], theirs['gt_bboxes']
+            )
+    assert str(voc) in repr(eager)
+
+
+# -- filters -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ('wanted', 'ids'),
+    [
+        (dict(truncated=True), ['a_1']),
+        (dict(truncated=False), ['a_2', 'b_1']),
+        (dict(difficult=True), ['a_2']),
+        (dict(difficult=False, truncated=False), ['b_1']),
+        (dict(min_size=5), ['a_1', 'b_1']),  # a_2 is four pixels high
+    ],
+)
+def test_a_filter_keeps_what_equals_it(voc, wanted, ids):
+    assert [d['object_id'] for d in load(voc, **wanted)] == ids
+
+
+def test_what_the_filters_drop_is_counted_in_the_log(voc, monkeypatch):
+    lines = []
+    monkeypatch.setattr(
+        'mmocc.datasets.voc_objects.print_log',
+        lambda text, **_: lines.append(text),
+    )
+    load(voc, difficult=False, min_size=10)
+    assert len(lines) == 1
+    assert '1 of 3 objects kept' in lines[0]
+    assert 'difficult=False: 1, min_size=10: 1' in lines[0]
+
+
+def test_a_filter_on_an_absent_flag_names_the_file_and_the_remedy(voc):
+    with pytest.raises(ValueError, match=r'b_1 of .*b\.jpg.*occluded=None'):
+        load(voc, occluded=False)
+
+
+def test_nothing_left_says_what_each_filter_dropped(voc):
+    with pytest.raises(ValueError, match=r'no object is left.*min_size=99: 3'):
+        load(voc, min_size=99)
+
+
+# -- bad input ---------------------------------------------------------------
+
+
+def test_a_missing_root_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r'nowhere: no such folder'):
+        load(tmp_path / 'nowhere')
+
+
+def test_a_missing_split_is_named_with_those_that_are_there(voc):
+    with pytest.raises(FileNotFoundError, match=r'val\.txt.*found train'):
+        load(voc, split='val')
+
+
+def test_an_empty_split_is_named(voc):
+    (voc / 'ImageSets/Main/train.txt').write_text(' \n\n')
+    with pytest.raises(ValueError, match=r'train\.txt: the split is empty'):
+        load(voc)
+
+
+def test_a_missing_annotation_is_named(voc):
+    (voc / 'Annotations/b.xml').unlink()
+    with pytest.raises(FileNotFoundError, match=r'b\.xml: no such annotation'):
+        load(voc)
+
+
+def test_a_missing_image_is_named(voc):
+    (voc / 'JPEGImages/b.jpg').unlink()
+    with pytest.raises(FileNotFoundError, match=r'JPEGImages/b: no image'):
+        load(voc)
+
+
+def test_an_unreadable_image_without_a_size_in_the_xml_is_named(voc):
+    (voc / 'JPEGImages/a.jpg').write_bytes(b'no image')
+    write_xml(voc, 'a', obj(), size=None)
+    with pytest.raises(ValueError, match=r'a\.jpg: unreadable.*a\.xml'):
+        load(voc)
+
+
+@pytest.mark.parametrize('text', ['<annotation><object>', '', 'no xml'])
+def test_a_broken_annotation_is_named(voc, text):
+    (voc / 'Annotations/a.xml').write_text(text)
+    with pytest.raises(ValueError, match=r'a\.xml: not a readable XML'):
+        load(voc)
+
+
+@pytest.mark.parametrize('text', [LAUGHS, OUTSIDE])
+def test_entity_attacks_are_refused_by_name(voc, text):
+    (voc / 'Annotations/a.xml').write_text(text)
+    with pytest.raises(ValueError, match=r'a\.xml: refused.*entities'):
+        load(voc)
+
+
+def test_an_unknown_class_is_named_with_its_file(voc):
+    write_xml(voc, 'a', obj(), obj('unicorn'))
+    with pytest.raises(ValueError, match=r"a\.xml, object 2.*'unicorn'"):
+        load(voc)
+
+
+@pytest.mark.parametrize(
+    ('bad', 'message'),
+    [
+        (obj(box=(9, 1, 3, 5)), 'inverted or empty box xmin=9'),
+        (obj(box=(1, 7, 3, 6)), 'inverted or empty box'),
+        (obj(box=(1, 1, 'nan', 5)), 'inverted or empty box'),
+        (obj(box=(1, 1, 'wide', 5)), "'xmax': 'wide'.*four numbers"),
+        (obj(box=(61, 1, 70, 5)), 'wholly outside its image of 60 x 40'),
+        (obj(box=(-9, 1, 0, 5)), 'wholly outside'),
+        (obj(truncated='maybe'), "<truncated> is 'maybe'; it must be 0 or 1"),
+        (obj(name=''), 'has no <name>'),
+        ('<object><name>dog</name></object>', 'four numbers'),
+    ],
+)
+def test_a_bad_object_is_named_with_its_file(voc, bad, message):
+    write_xml(voc, 'a', bad)
+    with pytest.raises(ValueError, match=rf'a\.xml, object 1: .*{message}'):
+        load(voc)
+
+
+def test_a_one_pixel_box_is_no_error(voc):
+    write_xml(voc, 'a', obj(box=(5, 5, 5, 5)))
+    assert load(voc, context=0)[0]['crop_box'] == [4, 4, 5, 5]
+
+
+def test_roots_and_splits_must_pair_up(voc):
+    with pytest.raises(ValueError, match=r'1 data_root .* 2 split'):
+        load(voc, split=['train', 'val'])
+
+
+def test_negative_context_is_refused(voc):
+    with pytest.raises(ValueError, match=r'context is -0\.1'):
+        load(voc, context=-0.1)
+
+
+# -- real data ---------------------------------------------------------------
+
+
+@pytest.mark.skipif(
+    not BCCD.is_dir(), reason='no BCCD data beside the project'
+)
+def test_real_blood_cells_give_one_crop_per_annotated_cell():
+    data = load(
+        BCCD,
+        split=['test'],
+        classes=('RBC', 'WBC', 'Platelets'),
+        pipeline=[
+            dict(type='LoadImageFromFile'),
+            dict(type='mmocc.CropObject'),
+        ],
+    )
+    ids = (BCCD / 'ImageSets/Main/test.txt').read_text().split()
+    cells = [
+        (BCCD / f'Annotations/{i}.xml').read_text().count('<object>')
+        for i in ids
+    ]
+    assert len(data) == sum(cells) > 900
+    for sample in (data[i] for i in range(0, len(data), 100)):
+        x1, y1, x2, y2 = sample['crop_box']
+        assert sample['img'].shape == (y2 - y1, x2 - x1, 3)
+        left, top, right, bottom = sample['gt_bboxes'][0]
+        assert 0 <= left < right <= x2 - x1
+        assert 0 <= top < bottom <= y2 - y1
+    with pytest.raises(ValueError, match='occluded=None'):
+        load(BCCD, split='test', classes=data.CLASSES, occluded=False)

@@ -1,0 +1,97 @@
+"""Download Pascal VOC 2007 and 2012 (torchvision fetches and checks them).
+
+    python tools/dataset_converters/download_voc.py --out data
+
+makes, from about 2.8 GB of archives that stay beside it,
+
+    data/VOCdevkit/VOC2007/    trainval and test
+    data/VOCdevkit/VOC2012/    trainval
+        Annotations/ JPEGImages/ ImageSets/Main/ SegmentationObject/ ...
+
+which ``mmocc.VOCObjects(data_root='data/VOCdevkit/VOC2007', ...)`` reads.
+What is already there and complete is not fetched again.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from torchvision.datasets import VOCDetection
+from torchvision.datasets.voc import DATASET_YEAR_DICT
+
+SPLITS = {'2007': ('trainval', 'test'), '2012': ('trainval',)}
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument('--out', type=Path, default=Path('data'))
+    parser.add_argument(
+        '--years', nargs='+', choices=list(SPLITS), default=list(SPLITS)
+    )
+    return parser.parse_args()
+
+
+def archive(year: str, split: str) -> dict[str, str]:
+    """Return torchvision's url, filename and folder of one archive."""
+    return DATASET_YEAR_DICT[f'{year}-test' if split == 'test' else year]
+
+
+def is_complete(root: Path, split: str) -> bool:
+    """Return whether every image that the split lists is there, with XML."""
+    path = root / 'ImageSets' / 'Main' / f'{split}.txt'
+    ids = path.read_text().split() if path.is_file() else []
+    return bool(ids) and all(
+        (root / 'JPEGImages' / f'{img_id}.jpg').is_file()
+        and (root / 'Annotations' / f'{img_id}.xml').is_file()
+        for img_id in ids
+    )
+
+
+def fetch(out: Path, year: str, split: str) -> None:
+    """Make one split of one year be there.
+
+    Raises:
+        OSError: The download failed, or is not complete. The message says
+            what to put where by hand.
+    """
+    source = archive(year, split)
+    root = out / source['base_dir']
+    if is_complete(root, split):
+        print(f'{root}: {split} is already there')
+        return
+    print(f'{root}: fetching {split} from {source["url"]}', flush=True)
+    out.mkdir(parents=True, exist_ok=True)
+    try:
+        VOCDetection(str(out), year=year, image_set=split, download=True)
+    except (OSError, RuntimeError) as error:
+        raise OSError(
+            f'could not fetch VOC{year} {split} ({error}). Without access to '
+            f'the internet, take {source["url"]} elsewhere, put it here as '
+            f'{out / source["filename"]} and run this again'
+        ) from error
+    if not is_complete(root, split):
+        raise OSError(
+            f'{root}: {split} is still incomplete after the download; remove '
+            f'{out / source["filename"]} and run this again'
+        )
+
+
+def main() -> int:
+    """Fetch all years asked for; return the exit status."""
+    args = parse_args()
+    try:
+        for year in dict.fromkeys(args.years):
+            for split in SPLITS[year]:
+                fetch(args.out, year, split)
+    except OSError as error:
+        print(f'download_voc: {error}', file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
