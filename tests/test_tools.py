@@ -1,0 +1,272 @@
+"""Each launcher as its users start it: a process of its own, on the CPU."""
+
+import json
+import os
+import pickle
+import socket
+
+import pytest
+import torch
+from conftest import ROOT
+from mmengine.config import Config
+
+TOOLS = ROOT / 'tools'
+CPU = dict(CUDA_VISIBLE_DEVICES='')
+
+
+@pytest.fixture
+def fake_srun(tmp_path):
+    """Put an ``srun`` on the PATH that prints its arguments."""
+    srun = tmp_path / 'bin' / 'srun'
+    srun.parent.mkdir()
+    srun.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    srun.chmod(0o755)
+    return f'{srun.parent}:{os.environ["PATH"]}'
+
+
+@pytest.fixture
+def port():
+    """Return a port that is free, as two test runs may meet."""
+    with socket.socket() as probe:
+        probe.bind(('127.0.0.1', 0))
+        return str(probe.getsockname()[1])
+
+
+def line_of(result):
+    """Return what a tool says when it refuses: one line, no traceback."""
+    assert result.returncode == 1
+    (line,) = (
+        line
+        for line in result.stderr.splitlines()
+        if line.startswith(('Checkpoint ', 'No type '))
+    )
+    assert 'Traceback' not in result.stderr
+    return line
+
+
+def test_check_env_finds_everything_here(run_tool):
+    result = run_tool(TOOLS / 'check_env.py')
+    assert result.returncode == 0, result.stdout
+    assert 'classification: ready' in result.stdout
+    assert 'compiled, and they run' in result.stdout
+
+
+def test_check_env_without_packages_names_the_tested_versions(
+    run_tool, tmp_path
+):
+    # -S leaves site-packages out, so that only the standard library is there.
+    result = run_tool(
+        os.environ.get('PYTHON', 'python3'),
+        '-S',
+        TOOLS / 'check_env.py',
+        PYTHONPATH='',
+    )
+    pins = (ROOT / 'requirements' / 'tested.txt').read_text().split()
+    torch_pin, vision_pin = (p for p in pins if p.startswith('torch'))
+    assert result.returncode == 1
+    assert f'-m pip install {torch_pin} {vision_pin}' in result.stdout
+    assert 'missing mmcv ' in result.stdout
+    assert 'classification: not ready, for mmcv' in result.stdout
+
+
+def test_train_amp_test_and_out(run_tool, tiny_config, tmp_path):
+    trained = run_tool(TOOLS / 'train.py', tiny_config, '--amp', **CPU)
+    assert trained.returncode == 0, trained.stderr
+    assert 'Epoch(train) [1][2/2]' in trained.stdout
+    assert 'Epoch(val) [1][2/2]' in trained.stdout
+    checkpoint = tmp_path / 'work' / 'epoch_1.pth'
+    tested = run_tool(
+        TOOLS / 'test.py',
+        tiny_config,
+        checkpoint,
+        '--amp',
+        '--out',
+        'out.pkl',
+        '--show-dir',
+        'drawn',
+        **CPU,
+    )
+    assert tested.returncode == 0, tested.stderr
+    samples = pickle.loads((tmp_path / 'out.pkl').read_bytes())
+    assert [sample['sample_idx'] for sample in samples] == [0, 1, 2, 3]
+    assert samples[0]['pred_score'].dtype == torch.float32
+    assert any((tmp_path / 'drawn').iterdir())
+
+
+def test_train_resumes_without_validation(run_tool, tiny_config, tmp_path):
+    def train(epochs):
+        result = run_tool(
+            TOOLS / 'train.py',
+            tiny_config,
+            '--resume',
+            '--no-validate',
+            '--cfg-options',
+            f'train_cfg.max_epochs={epochs}',
+            **CPU,
+        )
+        assert result.returncode == 0, result.stderr
+        assert 'Epoch(val)' not in result.stdout
+        return result.stdout
+
+    assert 'Epoch(train) [1][2/2]' in train(1)
+    second = train(2)
+    assert 'resumed epoch: 1' in second
+    assert 'Epoch(train) [1]' not in second
+    assert 'Epoch(train) [2][2/2]' in second
+
+
+def test_train_says_how_to_make_a_missing_baseline(run_tool, tiny_config):
+    tiny_config.write_text(
+        tiny_config.read_text()
+        + "load_from = 'gone.pth'\nbaseline_config = 'configs/baseline.py'\n"
+    )
+    line = line_of(run_tool(TOOLS / 'train.py', tiny_config))
+    assert line.startswith('Checkpoint gone.pth does not exist')
+    assert '"python tools/train.py configs/baseline.py"' in line
+    assert '"--cfg-options load_from=PATH_OR_URL"' in line
+
+
+def test_test_refuses_a_missing_checkpoint(run_tool, tiny_config):
+    line = line_of(run_tool(TOOLS / 'test.py', tiny_config, 'gone.pth'))
+    assert f'"python tools/train.py {tiny_config}"' in line
+
+
+def test_train_corrects_a_misspelt_type(run_tool, tiny_config):
+    result = run_tool(
+        TOOLS / 'train.py',
+        tiny_config,
+        '--cfg-options',
+        'model.neck.type=mmocc.LERN',
+    )
+    assert 'Did you mean mmocc.LEARN' in line_of(result)
+
+
+def test_two_cpu_processes_train(run_tool, tiny_config, tmp_path, port):
+    result = run_tool(
+        TOOLS / 'dist_train.sh',
+        tiny_config,
+        2,
+        '--no-validate',
+        PORT=port,
+        **CPU,
+    )
+    assert result.returncode == 0, result.stderr
+    # Four images in batches of 2: one step each, where one process has two.
+    assert 'Epoch(train) [1][1/1]' in result.stdout
+    dumped = Config.fromfile(tmp_path / 'work' / 'tiny.py')
+    assert dumped.model_wrapper_cfg.device_ids is None
+    assert dumped.launcher == 'pytorch'
+
+
+def test_two_cpu_processes_test(run_tool, tiny_config, tmp_path, port):
+    weights = tmp_path / 'empty.pth'
+    torch.save(dict(state_dict={}), weights)
+    result = run_tool(
+        TOOLS / 'dist_test.sh',
+        tiny_config,
+        weights,
+        2,
+        '--out',
+        'metrics.json',
+        '--out-item',
+        'metrics',
+        PORT=port,
+        **CPU,
+    )
+    assert result.returncode == 0, result.stderr
+    metrics = json.loads((tmp_path / 'metrics.json').read_text())
+    assert metrics['accuracy/top1'] in (0, 25, 50, 75, 100)  # of 4 images
+
+
+def test_slurm_scripts_hand_everything_to_srun(run_tool, fake_srun):
+    result = run_tool(
+        TOOLS / 'slurm_train.sh',
+        'gpu',
+        'job',
+        'a config.py',
+        'work',
+        '--amp',
+        '--cfg-options',
+        'key="[1, 2]"',
+        PATH=fake_srun,
+        PYTHON='py',
+        GPUS='4',
+        SRUN_ARGS='--exclude a --qos b',
+    )
+    assert result.stdout.splitlines() == [
+        '-p', 'gpu', '--job-name=job', '--gres=gpu:8', '--ntasks=4',
+        '--ntasks-per-node=8', '--cpus-per-task=5', '--kill-on-bad-exit=1',
+        '--exclude', 'a', '--qos', 'b',
+        'py', '-u', f'{TOOLS}/train.py', 'a config.py', '--work-dir', 'work',
+        '--launcher', 'slurm', '--amp', '--cfg-options', 'key="[1, 2]"',
+    ]  # fmt: skip
+    result = run_tool(
+        TOOLS / 'slurm_test.sh',
+        'gpu',
+        'job',
+        'c.py',
+        'c.pth',
+        '--tta',
+        PATH=fake_srun,
+        PYTHON='py',
+    )
+    assert result.stdout.splitlines()[-7:] == [
+        '-u', f'{TOOLS}/test.py', 'c.py', 'c.pth', '--launcher', 'slurm',
+        '--tta',
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize('kind', ['dist_train', 'dist_test', 'slurm_train'])
+def test_shell_scripts_without_arguments_say_their_usage(run_tool, kind):
+    result = run_tool(TOOLS / f'{kind}.sh')
+    assert result.returncode == 2
+    assert result.stderr.startswith('Usage:')
+
+
+DETECTOR = """
+_base_ = 'mmdet::retinanet/retinanet_r18_fpn_1x_coco.py'
+model = dict(backbone=dict(init_cfg=None))
+data = dict(
+    ann_file='coco.json',
+    data_prefix=dict(img='.'),
+    data_root='images/',
+    metainfo=dict(classes=('dark', 'light')),
+    pipeline=[
+        dict(type='LoadImageFromFile'),
+        dict(type='LoadAnnotations', with_bbox=True),
+        dict(type='Resize', scale=(64, 64), keep_ratio=True),
+        dict(type='PackDetInputs'),
+    ],
+)
+train_dataloader = dict(num_workers=0, dataset=data)
+train_cfg = dict(max_epochs=1)
+"""
+
+
+def test_a_plain_mmdet_config_trains(run_tool, tiny_config, tmp_path):
+    pytest.importorskip('mmdet')
+    names = ['dark/0.png', 'light/0.png']
+    coco = dict(
+        images=[
+            dict(id=i, file_name=name, width=32, height=32)
+            for i, name in enumerate(names)
+        ],
+        annotations=[
+            dict(
+                id=i,
+                image_id=i,
+                category_id=i,
+                bbox=[4, 4, 20, 20],
+                area=400,
+                iscrowd=0,
+            )
+            for i in range(2)
+        ],
+        categories=[dict(id=0, name='dark'), dict(id=1, name='light')],
+    )
+    (tmp_path / 'images' / 'coco.json').write_text(json.dumps(coco))
+    config = tmp_path / 'detector.py'
+    config.write_text(DETECTOR)
+    result = run_tool(TOOLS / 'train.py', config, '--no-validate', **CPU)
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / 'work_dirs' / 'detector' / 'epoch_1.pth').is_file()
