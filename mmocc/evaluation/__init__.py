@@ -1,1 +1,1 @@
-"""evaluation"""
+"""Metrics and the occlusion benchmark."""

@@ -1,1 +1,1 @@
-"""visualization"""
+"""Drawings that people look at."""

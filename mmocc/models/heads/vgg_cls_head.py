@@ -13,9 +13,14 @@ from mmocc.registry import MODELS
 class VGGClsHead(ClsHead):
     """FC - ReLU - dropout - FC - ReLU - dropout - FC on a flattened map.
 
-    Use it with ``VGG(num_classes=-1, out_indices=(4,))``. Checkpoints of
-    mmpretrain's VGG are understood: their ``backbone.classifier.*`` is loaded
-    as this head's ``classifier.*``, which has the same layout.
+    Use it with ``VGG(num_classes=-1, out_indices=(4,))``. The layout is that
+    of mmpretrain's ``backbone.classifier.*``, so its checkpoints fill it:
+
+    - in a new model, by ``init_cfg=dict(type='Pretrained', checkpoint=...,
+      prefix='backbone.')`` on this head (a last layer for another number of
+      classes is left as it is);
+    - in ``mmocc.LEARNClassifier``, by ``load_from``: it calls
+      :meth:`remap_state_dict`.
 
     Args:
         num_classes: Number of classes.
@@ -87,9 +92,3 @@ class VGGClsHead(ClsHead):
         for key in [key for key in state_dict if key.startswith(old)]:
             new = f'{prefix}classifier.{key.removeprefix(old)}'
             state_dict[new] = state_dict.pop(key)
-
-    def _load_from_state_dict(
-        self, state_dict: dict, prefix: str, *args
-    ) -> None:
-        self.remap_state_dict(state_dict, prefix)
-        super()._load_from_state_dict(state_dict, prefix, *args)

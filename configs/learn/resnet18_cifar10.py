@@ -1,0 +1,37 @@
+"""Phase 2 of LEARN on CIFAR-10: the frozen ResNet-18 of phase 1."""
+
+_base_ = ['./resnet18_cifar10-baseline.py', '../_base_/learn.py']
+
+# ------------------------------------------------ things you will change
+load_from = 'work_dirs/resnet18_cifar10-baseline/epoch_30.pth'
+baseline_config = 'configs/learn/resnet18_cifar10-baseline.py'
+occluders = 'data/occluders/train'
+max_epochs = 10
+
+# ------------------------------------------------- things you may change
+model = dict(
+    type='mmocc.LEARNClassifier',
+    neck=[
+        dict(type='mmocc.LEARN', in_channels=256),
+        dict(type='GlobalAveragePooling'),
+    ],
+    occluder=dict(
+        type='mmocc.BatchOccluder',
+        kinds=('texture', 'object'),
+        area=(0.2, 0.8),
+        texture_bank=f'{occluders}/textures',
+        object_bank=f'{occluders}/objects',
+        texture_size=64,
+    ),
+    loss_rec={{_base_.learn_loss_rec}},
+    loss_intra={{_base_.learn_loss_intra}},
+    loss_inter={{_base_.learn_loss_inter}},
+    loss_cls={{_base_.learn_loss_cls}},
+)
+optim_wrapper = {{_base_.learn_optim_wrapper}}
+param_scheduler = [
+    dict(
+        type='CosineAnnealingLR', T_max=max_epochs, convert_to_iter_based=True
+    )
+]
+train_cfg = dict(max_epochs=max_epochs)

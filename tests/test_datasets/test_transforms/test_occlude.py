@@ -1,0 +1,160 @@
+import copy
+
+import numpy as np
+import pytest
+from mmengine.registry import DefaultScope
+
+from mmocc.occlusion import KINDS, LEVELS
+from mmocc.registry import TRANSFORMS
+
+
+def build(**kwargs):
+    return TRANSFORMS.build(dict(type='mmocc.Occlude', **kwargs))
+
+
+def sample(idx=0, size=(40, 50), **fields):
+    image = np.random.default_rng(1).integers(
+        0, 255, (*size, 3), dtype=np.uint8
+    )
+    return dict(img=image, sample_idx=idx, img_path='a.jpg', **fields)
+
+
+@pytest.mark.parametrize('kind', KINDS)
+@pytest.mark.parametrize('level', ['L1', 'L2', 'L3'])
+def test_the_stored_mask_is_the_share_asked_for(occluder_folders, kind, level):
+    transform = build(kind=kind, level=level, seed=0, **occluder_folders)
+    low, high = LEVELS[level]
+    for idx in range(10):
+        results = transform(sample(idx))
+        mask = results['occlusion_mask']
+        assert mask.dtype == np.uint8
+        assert set(np.unique(mask)) == {0, 1}
+        assert low <= mask.mean() < high
+        assert results['occlusion_share'] == pytest.approx(mask.mean())
+
+
+def test_the_mask_is_the_object_before_the_box_before_the_image():
+    seg = np.zeros((40, 50), np.uint8)
+    seg[5:15, 5:15] = 1
+    boxes = np.array([[20, 20, 40, 30]], np.float32)
+    transform = build(kind='white', level='L2', seed=0)
+    results = transform(sample(gt_seg_map=seg, gt_bboxes=boxes))
+    assert 0.4 <= results['occlusion_mask'][seg == 1].mean() < 0.6
+    results = transform(sample(gt_bboxes=boxes))
+    assert 0.4 <= results['occlusion_mask'][20:30, 20:40].mean() < 0.6
+    forced = build(kind='white', level='L2', seed=0, region='image')
+    results = forced(sample(gt_seg_map=seg, gt_bboxes=boxes))
+    assert 0.4 <= results['occlusion_mask'].mean() < 0.6
+
+
+def test_the_input_array_is_not_changed():
+    results = sample()
+    before = results['img']
+    copied = before.copy()
+    after = build(kind='white', level='L3', seed=0)(results)['img']
+    assert np.array_equal(before, copied)
+    assert not np.array_equal(after, copied)
+
+
+def test_an_evaluation_occlusion_depends_on_seed_and_sample_only():
+    first = build(kind='noise', level='L2', seed=7)
+    for _ in range(3):
+        first(sample(3))  # earlier draws must not matter
+    second = build(kind='noise', level='L2', seed=7)
+    a, b = first(sample(5))['img'], second(sample(5))['img']
+    assert np.array_equal(a, b)
+    assert not np.array_equal(a, second(sample(6))['img'])
+    other = build(kind='noise', level='L2', seed=8)
+    assert not np.array_equal(a, other(sample(5))['img'])
+
+
+def test_a_choice_of_kinds_does_not_change_a_kinds_occlusion():
+    one = build(kind='white', level='L1', seed=0)
+    both = build(kind=['white', 'noise'], level=['L1', 'L2'], seed=0)
+    same = 0
+    for idx in range(40):
+        results = both(sample(idx))
+        low = results['occlusion_share'] < 0.4
+        alone = one(sample(idx))['img']
+        same += low and np.array_equal(results['img'], alone)
+    assert same >= 3  # where white at L1 was drawn, it is the same
+
+
+def test_training_draws_follow_numpys_global_seed():
+    transform = build(kind=['white', 'noise'])
+    images = []
+    for _ in range(2):
+        np.random.seed(3)
+        images.append([transform(sample())['img'] for _ in range(2)])
+    assert np.array_equal(images[0][0], images[1][0])
+    assert not np.array_equal(images[0][0], images[0][1])
+
+
+def test_grey_images_stay_grey():
+    grey = np.zeros((30, 30), np.uint8)
+    results = build(kind='white', level='L2', seed=0)(dict(img=grey))
+    assert results['img'].shape == (30, 30)
+    assert (results['img'] == 255 * results['occlusion_mask']).all()
+
+
+def test_it_stands_in_a_host_pipeline():
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        from mmcv.transforms import Compose
+
+        pipeline = Compose(
+            [
+                dict(type='mmocc.Occlude', kind='white', level='L1', seed=0),
+                dict(type='PackInputs', algorithm_keys=('occlusion_mask',)),
+            ]
+        )
+    packed = pipeline(sample(gt_label=1))
+    assert packed['data_samples'].occlusion_mask.shape == (40, 50)
+
+
+@pytest.mark.parametrize(
+    ('kwargs', 'message'),
+    [
+        (dict(kind='glass'), "unknown occluder kind 'glass'"),
+        (dict(kind='white', level='L9'), "unknown occlusion level 'L9'"),
+        (dict(kind='white', region='bbox'), "unknown region 'bbox'"),
+        (dict(kind='texture'), 'needs texture_bank'),
+    ],
+)
+def test_bad_arguments_fail_at_construction(kwargs, message):
+    with pytest.raises(ValueError, match=message):
+        build(**kwargs)
+
+
+def test_what_does_not_fit_names_the_image():
+    transform = build(kind='white', level='L1', seed=0)
+    with pytest.raises(ValueError, match=r'a\.jpg: gt_seg_map is \(3, 3\)'):
+        transform(sample(gt_seg_map=np.ones((3, 3), np.uint8)))
+    with pytest.raises(ValueError, match=r'a\.jpg: gt_bboxes has NaN'):
+        transform(sample(gt_bboxes=np.array([[0, 0, np.nan, 5]])))
+    with pytest.raises(ValueError, match=r'a\.jpg: no box .* 50x40'):
+        transform(sample(gt_bboxes=np.array([[60, 60, 70, 70.0]])))
+    with pytest.raises(ValueError, match=r'a\.jpg: an object of 1 pixels'):
+        transform(sample(gt_bboxes=np.array([[1, 1, 2, 2.0]])))
+    results = sample()
+    results['img'] = results['img'].astype(np.float32)
+    with pytest.raises(ValueError, match=r'a\.jpg.*uint8'):
+        transform(results)
+
+
+def test_a_forced_region_that_is_absent_is_an_error():
+    transform = build(kind='white', level='L1', region='mask')
+    with pytest.raises(ValueError, match='has no gt_seg_map'):
+        transform(sample(gt_bboxes=np.array([[0, 0, 9, 9.0]])))
+
+
+def test_repr_shows_all_parameters():
+    text = repr(build(kind='white', level='L1', seed=4))
+    for part in ("kind=['white']", "level=['L1']", "region='auto'", 'seed=4'):
+        assert part in text
+
+
+def test_it_survives_a_copy():
+    transform = build(kind='noise', level='L1', seed=0)
+    again = copy.deepcopy(transform)
+    a, b = transform(sample(2))['img'], again(sample(2))['img']
+    assert np.array_equal(a, b)

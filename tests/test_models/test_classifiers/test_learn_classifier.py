@@ -1,0 +1,278 @@
+import copy
+
+import pytest
+import torch
+from mmengine.registry import DefaultScope
+from mmpretrain.registry import MODELS
+from mmpretrain.structures import DataSample
+
+from mmocc.occlusion import KINDS
+
+PREPROCESSOR = dict(
+    type='ClsDataPreprocessor',
+    mean=[10.0, 20.0, 30.0],
+    std=[50.0, 60.0, 70.0],
+    to_rgb=True,
+    num_classes=3,
+)
+BACKBONE = dict(type='ResNet_CIFAR', depth=18, base_channels=8)
+BACKBONE.update(stem_channels=8, out_indices=(3,))
+HEAD = dict(type='LinearClsHead', num_classes=3, in_channels=64, topk=1)
+GAP = dict(type='GlobalAveragePooling')
+BASELINE = dict(
+    type='ImageClassifier',
+    backbone=BACKBONE,
+    neck=GAP,
+    head=HEAD,
+    data_preprocessor=PREPROCESSOR,
+)
+LEARN = dict(type='mmocc.LEARN', in_channels=64)
+
+
+def build(cfg=BASELINE, **changes):
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        return MODELS.build(copy.deepcopy(dict(cfg, **changes)))
+
+
+def build_learn(**changes):
+    fields = dict(
+        type='mmocc.LEARNClassifier',
+        neck=[LEARN, GAP],
+        occluder=dict(type='mmocc.BatchOccluder'),
+    )
+    return build(**dict(fields, **changes))
+
+
+def batch(labels=(0, 1, 2, 0), size=32):
+    torch.manual_seed(0)
+    samples = [DataSample().set_gt_label(label) for label in labels]
+    return torch.randn(len(labels), 3, size, size), samples
+
+
+def train(model, steps=3):
+    model.train()
+    trained = [p for p in model.parameters() if p.requires_grad]
+    optimizer = torch.optim.SGD(trained, lr=0.1)
+    for _ in range(steps):
+        optimizer.zero_grad()
+        sum(model.loss(*batch()).values()).backward()
+        optimizer.step()
+
+
+def test_only_learn_changes_in_training():
+    model = build_learn(head=dict(HEAD, type='mmocc.VGGClsHead', feat_size=4,
+                                  hidden_channels=16), neck=LEARN)
+    before = copy.deepcopy(model.state_dict())
+    train(model)
+    changed = {
+        name
+        for name, tensor in model.state_dict().items()
+        if not torch.equal(tensor, before[name])
+    }
+    assert changed == {
+        name for name in before if name.startswith(('neck.', 'occluder.steps'))
+    }
+
+
+def test_batch_norm_and_dropout_stay_in_eval_mode():
+    model = build_learn().train()
+    assert model.training
+    assert model.learn.training
+    others = [
+        module
+        for name, module in model.named_modules()
+        if name and not name.startswith('neck')
+    ]
+    assert not any(module.training for module in others)
+    assert not model.eval().learn.training
+
+
+def test_gradient_reaches_learn_and_nothing_else():
+    model = build_learn()
+    sum(model.loss(*batch()).values()).backward()
+    with_grad = {n for n, p in model.named_parameters() if p.grad is not None}
+    assert with_grad == {
+        n for n, _ in model.named_parameters() if n.startswith('neck.0.')
+    }
+
+
+def test_a_baseline_checkpoint_gives_the_baselines_logits_before_learn():
+    baseline, model = build().eval(), build_learn().eval()
+    model.load_state_dict(baseline.state_dict(), strict=False)
+    inputs, _ = batch()
+    with torch.no_grad():
+        feature = model.frozen_feature(inputs)
+        without_learn = model.logits(feature)
+        assert torch.equal(without_learn, baseline(inputs))
+
+
+def test_its_checkpoint_works_in_a_plain_image_classifier():
+    model = build_learn()
+    train(model)
+    plain = build(neck=[LEARN, GAP])
+    result = plain.load_state_dict(model.state_dict(), strict=False)
+    assert result.missing_keys == []
+    inputs, samples = batch()
+    with torch.no_grad():
+        expected = model.eval()(inputs)
+        assert torch.equal(plain.eval()(inputs), expected)
+        predicted = plain.predict(inputs, samples)
+    assert torch.equal(
+        predicted[1].pred_score, expected.softmax(dim=1)[1]
+    )
+
+
+def test_losses_are_what_their_definitions_say():
+    model = build_learn().eval()
+    inputs, samples = batch()
+    labels = torch.tensor([0, 1, 2, 0])
+    twin = copy.deepcopy(model)  # with the same occlusions to come
+    losses = model.loss(inputs, samples)
+    occluded = twin.occluder(inputs)[0]
+    with torch.no_grad():
+        clean, occ = (twin.frozen_feature(x) for x in (inputs, occluded))
+    repaired = [twin.learn((feat,))[0] for feat in (clean, occ)]
+    latents = [twin.learn.encode(feat) for feat in (clean, occ)]
+    rec = [(feat - clean).square().mean() for feat in repaired]
+    cls = [
+        torch.nn.functional.cross_entropy(twin.logits(feat), labels)
+        for feat in repaired
+    ]
+    expected = dict(
+        loss_rec=sum(rec) / 2,
+        loss_cls=sum(cls) / 2,
+        loss_intra=twin.losses.loss_intra(*latents, labels),
+        loss_inter=twin.losses.loss_inter(*latents, labels),
+    )
+    assert losses.keys() == expected.keys()
+    for name, value in expected.items():
+        assert torch.allclose(losses[name], value, rtol=1e-4), name
+
+
+def test_without_the_clean_pass_only_the_occluded_half_counts():
+    model = build_learn(clean_pass=False).eval()
+    inputs, samples = batch()
+    twin = copy.deepcopy(model)
+    losses = model.loss(inputs, samples)
+    occ = twin.frozen_feature(twin.occluder(inputs)[0])
+    rec = twin.learn((occ,))[0] - twin.frozen_feature(inputs)
+    assert torch.allclose(losses['loss_rec'], rec.square().mean(), rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    'off', ['loss_rec', 'loss_intra', 'loss_inter', 'loss_cls']
+)
+def test_each_loss_can_be_left_out(off):
+    losses = build_learn(**{off: None}).loss(*batch())
+    assert len(losses) == 3
+    assert off not in losses
+
+
+@pytest.mark.parametrize('labels', [(1, 1, 1), (0, 1, 2)])
+def test_batches_of_one_class_or_all_different_train(labels):
+    losses = build_learn().loss(*batch(labels))
+    sum(losses.values()).backward()
+    assert all(loss.isfinite() for loss in losses.values())
+    assert (losses['loss_inter'] == 0) == (len(set(labels)) == 1)
+
+
+def test_the_occluder_takes_the_preprocessors_normalisation(occluder_folders):
+    occluder = dict(
+        type='mmocc.BatchOccluder', kinds=KINDS, **occluder_folders
+    )
+    model = build_learn(occluder=occluder)
+    assert model.occluder.mean.flatten().tolist() == [10, 20, 30]
+    assert model.occluder.std.flatten().tolist() == [50, 60, 70]
+    assert model.occluder.bgr_to_rgb
+
+
+def test_no_label_key_is_a_bare_loss():
+    assert set(build_learn().loss(*batch())) == {
+        'loss_rec',
+        'loss_intra',
+        'loss_inter',
+        'loss_cls',
+    }
+
+
+@pytest.mark.parametrize(
+    ('changes', 'message'),
+    [
+        (dict(neck=GAP), 'just one mmocc.LEARN, found 0'),
+        (dict(neck=[LEARN, LEARN]), 'just one mmocc.LEARN, found 2'),
+        (
+            dict(train_cfg=dict(augments=[dict(type='Mixup', alpha=1)])),
+            'augments mixes labels',
+        ),
+        (
+            dict.fromkeys(
+                ['loss_rec', 'loss_intra', 'loss_inter', 'loss_cls']
+            ),
+            'all losses are None',
+        ),
+    ],
+)
+def test_configs_that_cannot_train_are_refused(changes, message):
+    with pytest.raises(ValueError, match=message):
+        build_learn(**changes)
+
+
+@pytest.mark.parametrize('label', [-1, 3])
+def test_a_label_outside_the_classes_is_named(label):
+    with pytest.raises(ValueError, match=f'label {label} is outside the 3'):
+        build_learn().loss(*batch((0, label)))
+
+
+def test_in_channels_that_do_not_fit_say_both_numbers():
+    model = build_learn(neck=[dict(LEARN, in_channels=512), GAP])
+    with pytest.raises(ValueError, match=r'in_channels=512.*gives 64'):
+        model.loss(*batch())
+
+
+def test_features_that_are_not_finite_stop_with_the_losses_named():
+    model = build_learn()
+    inputs, samples = batch()
+    inputs[0, 0, 0, 0] = float('nan')
+    with pytest.raises(FloatingPointError, match=r'loss_rec = nan'):
+        model.loss(inputs, samples)
+
+
+@pytest.mark.parametrize(
+    ('changes', 'message'),
+    [
+        (dict(backbone=dict(BACKBONE, depth=34)), r'layer1\.2\.\S+ is missing'),
+        (dict(head=dict(HEAD, num_classes=5)), r'head\.fc\.\S+ is \(3, 64\)'),
+    ],
+)
+def test_a_checkpoint_of_another_architecture_is_refused(changes, message):
+    model = build_learn(**changes)
+    with pytest.raises(ValueError, match=message):
+        model.load_state_dict(build().state_dict(), strict=False)
+
+
+def test_training_on_a_model_that_was_never_loaded_warns_once(monkeypatch):
+    messages = []
+    monkeypatch.setattr(
+        'mmocc.models.classifiers.learn_classifier.print_log',
+        lambda message, **_: messages.append(message),
+    )
+    loaded, random = build_learn(), build_learn()
+    loaded.load_state_dict(build().state_dict(), strict=False)
+    for model in (loaded, random, random):
+        model.loss(*batch())
+    assert len(messages) == 1
+    assert 'set load_from to a trained classifier' in messages[0]
+
+
+def test_the_control_trains_all_parts_on_both_images():
+    model = build(
+        type='mmocc.OcclusionAugClassifier',
+        occluder=dict(type='mmocc.BatchOccluder'),
+    ).train()
+    seen = []
+    model.backbone.register_forward_pre_hook(
+        lambda _, args: seen.append(len(args[0]))
+    )
+    model.loss(*batch())['loss'].backward()
+    assert seen == [8]
+    assert all(p.grad is not None for p in model.parameters())

@@ -1,0 +1,91 @@
+import cv2
+import numpy as np
+import pytest
+
+from mmocc.occlusion.banks import load_cutouts, load_textures, noise_sheet
+from mmocc.occlusion.occluders import OccluderBank
+
+
+def write(path, image):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    cv2.imwrite(str(path), image)
+
+
+def test_textures_are_the_central_square_in_bgr(tmp_path):
+    image = np.zeros((10, 30, 3), np.uint8)
+    image[:, 10:20] = (10, 20, 30)
+    write(tmp_path / 'deep' / 'a.png', image)
+    sheets = load_textures(tmp_path, size=10)
+    assert sheets.shape == (1, 3, 10, 10)
+    assert sheets[0, :, 5, 5].tolist() == [10, 20, 30]
+    assert (sheets == sheets[..., :1, :1]).all()
+
+
+def test_several_folders_are_one_bank(tmp_path):
+    for name in 'ab':
+        write(tmp_path / name / 'x.png', np.ones((8, 8, 3), np.uint8))
+    assert len(load_textures([tmp_path / 'a', tmp_path / 'b'], size=8)) == 2
+
+
+def test_cutouts_are_cropped_to_what_is_opaque_and_keep_their_aspect(tmp_path):
+    image = np.zeros((40, 40, 4), np.uint8)
+    image[10:20, 5:35] = (1, 2, 3, 255)
+    write(tmp_path / 'a.png', image)
+    bank = load_cutouts(tmp_path, size=16)
+    assert bank.aspects.tolist() == [3.0]
+    assert (bank.sheets[0, 3] == 255).all()
+    assert bank.sheets[0, :3, 0, 0].tolist() == [1, 2, 3]
+
+
+def test_anchors_are_opaque_points(tmp_path):
+    image = np.zeros((32, 32, 4), np.uint8)
+    cv2.circle(image, (16, 16), 14, (9, 9, 9, 255), 3)  # a ring
+    write(tmp_path / 'a.png', image)
+    bank = load_cutouts(tmp_path, size=32)
+    cells = ((bank.anchors[0] + 1) * 16).long()
+    assert (bank.sheets[0, 3, cells[:, 1], cells[:, 0]] >= 128).all()
+
+
+def test_noise_is_uniform_and_repeatable():
+    sheet = noise_sheet()
+    assert (sheet == noise_sheet()).all()
+    counts = sheet.flatten().bincount(minlength=256).float()
+    expected = sheet.numel() / 256
+    assert (counts / expected - 1).abs().max() < 0.1
+
+
+def test_a_missing_folder_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r'nowhere.*not a folder'):
+        load_textures(tmp_path / 'nowhere')
+
+
+def test_an_empty_folder_is_named(tmp_path):
+    (tmp_path / 'empty').mkdir()
+    with pytest.raises(ValueError, match=r'empty.*holds no image'):
+        load_textures(tmp_path / 'empty')
+
+
+@pytest.mark.parametrize('content', [b'', b'not an image'])
+def test_an_unreadable_file_is_named(tmp_path, content):
+    (tmp_path / 'bad.png').write_bytes(content)
+    with pytest.raises(ValueError, match=r'bad\.png.*not a readable image'):
+        load_textures(tmp_path)
+
+
+def test_a_cutout_without_alpha_is_named(tmp_path):
+    write(tmp_path / 'flat.png', np.ones((8, 8, 3), np.uint8))
+    with pytest.raises(ValueError, match=r'flat\.png.*no alpha'):
+        load_cutouts(tmp_path)
+
+
+def test_a_transparent_cutout_is_named(tmp_path):
+    write(tmp_path / 'ghost.png', np.zeros((8, 8, 4), np.uint8))
+    with pytest.raises(ValueError, match=r'ghost\.png.*transparent'):
+        load_cutouts(tmp_path)
+
+
+def test_a_kind_without_its_bank_says_what_it_needs():
+    with pytest.raises(ValueError, match="'object' needs object_bank"):
+        OccluderBank(['object'])
+    with pytest.raises(ValueError, match='kinds is empty'):
+        OccluderBank([])

@@ -1,0 +1,126 @@
+import pytest
+import torch
+
+from mmocc.occlusion.occluders import (
+    OccluderBank,
+    Occluders,
+    covers,
+    draw_occluders,
+    fit_scale,
+    inner_coords,
+    mirror_tile,
+    pixel_grid,
+    render,
+)
+
+
+def square(num=1):
+    return Occluders(
+        torch.zeros(num, dtype=torch.long),
+        torch.ones(num, 2),
+        torch.zeros(num, 2),
+        torch.zeros(num, 2),
+    )
+
+
+def test_pixel_centres_are_x_y_at_halves():
+    grid = pixel_grid((2, 3), torch.device('cpu'))
+    assert grid.shape == (2, 3, 2)
+    assert grid[1, 2].tolist() == [2.5, 1.5]
+
+
+def test_a_square_of_scale_2_covers_4_by_4_pixels():
+    points = pixel_grid((10, 10), torch.device('cpu')).flatten(0, 1)[None]
+    inner = inner_coords(
+        points, square(), torch.tensor([[5.0, 5.0]]), torch.tensor([2.0])
+    )
+    mask = covers(inner)[0].view(10, 10)
+    assert mask.sum() == 16
+    assert mask[3:7, 3:7].all()
+
+
+def test_a_silhouette_covers_only_where_it_is_opaque():
+    alpha = torch.zeros(1, 4, 4, dtype=torch.uint8)
+    alpha[0, :, :2] = 255  # the left half
+    points = pixel_grid((8, 8), torch.device('cpu')).flatten(0, 1)[None]
+    inner = inner_coords(
+        points, square(), torch.tensor([[4.0, 4.0]]), torch.tensor([4.0])
+    )
+    mask = covers(inner, alpha)[0].view(8, 8)
+    assert mask[:, :4].all()
+    assert not mask[:, 4:].any()
+
+
+@pytest.mark.parametrize('share', [0.1, 0.3, 0.55, 0.8])
+def test_the_fitted_rectangle_hides_the_share_up_to_one_row(share):
+    generator = torch.Generator().manual_seed(0)
+    num, side = 50, 64
+    points = pixel_grid((side, side), torch.device('cpu')).flatten(0, 1)[None]
+    occluders = draw_occluders(num, 1, generator)
+    pixel = torch.randint(side, (num, 2), generator=generator) + 0.5
+    target = torch.full((num,), share)
+    scale = fit_scale(points, occluders, pixel, target, max_scale=4.0 * side)
+    got = covers(inner_coords(points, occluders, pixel, scale))
+    got = got.float().mean(dim=1)
+    assert (got >= share).all()
+    assert (got <= share + 3 / side).all()
+
+
+def test_what_is_hidden_already_counts():
+    points = pixel_grid((10, 10), torch.device('cpu')).flatten(0, 1)[None]
+    hidden = torch.zeros(1, 100, dtype=torch.bool)
+    hidden[:, :50] = True
+    scale = fit_scale(
+        points,
+        square(),
+        torch.tensor([[5.5, 8.5]]),
+        torch.tensor([0.5]),
+        max_scale=40.0,
+        hidden=hidden,
+    )
+    assert scale < 0.51  # nothing more is needed
+
+
+def test_draws_depend_on_the_generator_only():
+    first, second = (
+        draw_occluders(4, 3, torch.Generator().manual_seed(5))
+        for _ in range(2)
+    )
+    for a, b in zip(first, second, strict=True):
+        assert torch.equal(a, b)
+    aspect = first.shape[:, 0] / first.shape[:, 1]
+    assert ((aspect >= 0.5) & (aspect <= 2)).all()
+
+
+def test_a_window_that_fits_is_cut_out_unchanged():
+    sheets = torch.arange(2 * 3 * 16, dtype=torch.uint8).view(2, 3, 4, 4)
+    window = mirror_tile(
+        sheets, torch.tensor([1]), torch.tensor([[0.34, 0.99]]), (2, 2)
+    )
+    assert torch.equal(window[0], sheets[1, :, 2:4, 1:3])
+
+
+def test_a_larger_window_continues_by_mirroring():
+    sheets = torch.tensor([1, 2, 3]).view(1, 1, 1, 3).expand(1, 1, 3, 3)
+    window = mirror_tile(
+        sheets, torch.tensor([0]), torch.zeros(1, 2), (1, 8)
+    )
+    assert window.flatten().tolist() == [1, 2, 3, 3, 2, 1, 1, 2]
+
+
+def test_white_is_rendered_as_255_inside_the_rectangle_only():
+    colours, alpha = render(
+        'white',
+        None,
+        square(),
+        torch.tensor([[5.0, 5.0]]),
+        torch.tensor([2.0]),
+        (10, 10),
+    )
+    assert (colours == 255).all()
+    assert alpha.sum() == 16
+
+
+def test_a_bank_holds_the_sheets_of_its_kinds_only():
+    bank = OccluderBank(['white', 'noise'])
+    assert set(bank.sheets) == {'noise'}
