@@ -69,23 +69,28 @@ def run_tool(tmp_path):
     return run
 
 
-@pytest.fixture
-def tiny_config(tmp_path):
+def write_tiny_config(folder):
     """Write a mmpretrain config, and four 32-px images for it to learn."""
     rng = np.random.default_rng(0)
     for name, low in (('dark', 0), ('light', 128)):
-        folder = tmp_path / 'images' / name
-        folder.mkdir(parents=True)
+        images = folder / 'images' / name
+        images.mkdir(parents=True)
         for index in range(2):
             pixels = rng.integers(low, low + 128, (32, 32, 3), np.uint8)
-            Image.fromarray(pixels).save(folder / f'{index}.png')
-    path = tmp_path / 'tiny.py'
+            Image.fromarray(pixels).save(images / f'{index}.png')
+    path = folder / 'tiny.py'
     path.write_text(
         TINY_CONFIG.format(
-            root=str(tmp_path / 'images'), work_dir=str(tmp_path / 'work')
+            root=str(folder / 'images'), work_dir=str(folder / 'work')
         )
     )
     return path
+
+
+@pytest.fixture
+def tiny_config(tmp_path):
+    """Return a config that trains two iterations in a second."""
+    return write_tiny_config(tmp_path)
 
 
 @pytest.fixture(scope='session')
