@@ -26,12 +26,11 @@ test: $(VENV)/.installed
 lint: $(VENV)/.installed
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
-	$(PY) -m interrogate -c pyproject.toml mmocc tools benchmarks
+	$(PY) -m interrogate -c pyproject.toml $(wildcard mmocc tools benchmarks)
 
 clean:
 	rm -rf build dist *.egg-info .pytest_cache .ruff_cache
-	find mmocc configs tools tests benchmarks -name __pycache__ \
-		-prune -exec rm -rf {} +
+	find . -path './.venv*' -prune -o -name __pycache__ -print | xargs rm -rf
 
 # A stamp file in the environment for each step that is done.
 $(VENV)/.created:

@@ -15,6 +15,10 @@ from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).resolve().parent
 MIM_FOLDERS = ('configs', 'tools', 'requirements')
+# onedl-mim 0.5.1 takes the folder of the first file that pip lists, in sorted
+# order, for the package: the metadata, if a package is named as its module. A
+# second copy under a name that sorts before it lets `mim train mmocc` work.
+FOR_ONEDL_MIM = '_mmocc_mim'
 
 
 def read_version() -> str:
@@ -45,19 +49,25 @@ class BuildPy(build_py):
     def run(self) -> None:
         """Copy the folders into the build, or link them if editable."""
         super().run()
-        package = ROOT if self.editable_mode else Path(self.build_lib)
-        mim = package / 'mmocc' / '.mim'
-        shutil.rmtree(mim, ignore_errors=True)
-        mim.mkdir(parents=True)
+        if self.editable_mode:
+            self.fill(ROOT / 'mmocc' / '.mim', link=True)
+            return
+        for target in ('mmocc/.mim', FOR_ONEDL_MIM):
+            self.fill(Path(self.build_lib, target), link=False)
+
+    def fill(self, target: Path, link: bool) -> None:
+        """Make ``target`` anew."""
+        shutil.rmtree(target, ignore_errors=True)
+        target.mkdir(parents=True)
         for folder in MIM_FOLDERS:
-            if self.editable_mode:
-                (mim / folder).symlink_to(Path('..', '..', folder))
-            else:
-                shutil.copytree(
-                    ROOT / folder,
-                    mim / folder,
-                    ignore=shutil.ignore_patterns('__pycache__', 'dev'),
-                )
+            if link:
+                (target / folder).symlink_to(Path('..', '..', folder))
+                continue
+            shutil.copytree(
+                ROOT / folder,
+                target / folder,
+                ignore=shutil.ignore_patterns('__pycache__', 'dev'),
+            )
 
 
 setup(
