@@ -9,7 +9,7 @@ _base_ = [
 # ------------------------------------------------ things you will change
 max_epochs = 20
 lr = 1e-3  # for 64 images a step
-pretrained = 'https://download.openmmlab.com/mmclassification/v0/resnet/resnet50_8xb32_in1k_20210831-ea4938fc.pth'  # noqa: E501
+pretrained = 'https://download.openmmlab.com/mmclassification/v0/resnet/resnet50_8xb32_in1k_20210831-ea4938fc.pth'
 
 # ------------------------------------------------- things you may change
 init_cfg = dict(type='Pretrained', checkpoint=pretrained, prefix='backbone.')

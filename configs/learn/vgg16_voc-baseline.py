@@ -9,7 +9,7 @@ _base_ = [
 # ------------------------------------------------ things you will change
 max_epochs = 20
 lr = 1e-3  # for 64 images a step
-pretrained = 'https://download.openmmlab.com/mmclassification/v0/vgg/vgg16_batch256_imagenet_20210208-db26f1a5.pth'  # noqa: E501
+pretrained = 'https://download.openmmlab.com/mmclassification/v0/vgg/vgg16_batch256_imagenet_20210208-db26f1a5.pth'
 
 # ------------------------------------------------- things you may change
 # mmpretrain keeps the FC layers under "backbone.classifier", so the same

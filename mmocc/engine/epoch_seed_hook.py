@@ -35,7 +35,7 @@ class EpochSeedHook(Hook):
         state = np.random.SeedSequence([runner.seed, runner.epoch, get_rank()])
         seed = int(state.generate_state(1)[0])
         random.seed(seed)
-        np.random.seed(seed)  # noqa: NPY002  mm's transforms draw from it
+        np.random.seed(seed)  # mm's transforms draw from it
         torch.manual_seed(seed)
         loader = runner.train_dataloader
         if not loader.num_workers:

@@ -72,9 +72,7 @@ def cell_loader(cfg: Config, cell: str, **occlude_args) -> DataLoader:
     return Runner.build_dataloader(loader)
 
 
-def load_model(
-    cfg: Config, checkpoint: str, device: str = 'cpu'
-) -> nn.Module:
+def load_model(cfg: Config, checkpoint: str, device: str = 'cpu') -> nn.Module:
     """Build a config's model and load a checkpoint that must fill it.
 
     Raises:

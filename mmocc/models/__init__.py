@@ -1,1 +1,1 @@
-"""models"""
+"""Models, losses and layers."""

@@ -65,9 +65,11 @@ def list_images(folders: str | Path | Sequence[str | Path]) -> list[Path]:
 
 def read_image(path: Path, flags: int) -> np.ndarray:
     """Read an image with OpenCV; ValueError naming the file if it cannot."""
-    image = cv2.imdecode(np.fromfile(path, np.uint8), flags) if (
-        path.stat().st_size
-    ) else None
+    image = (
+        cv2.imdecode(np.fromfile(path, np.uint8), flags)
+        if (path.stat().st_size)
+        else None
+    )
     if image is None:
         raise ValueError(f'{str(path)!r} is not a readable image')
     return image
@@ -125,9 +127,7 @@ def load_cutouts(
         rows, cols = np.nonzero(image[..., 3] >= OPAQUE)
         if not len(rows):
             raise ValueError(f'cut-out {str(path)!r} is wholly transparent')
-        image = image[
-            rows.min() : rows.max() + 1, cols.min() : cols.max() + 1
-        ]
+        image = image[rows.min() : rows.max() + 1, cols.min() : cols.max() + 1]
         aspects.append(image.shape[1] / image.shape[0])
         sheet = cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA)
         rows, cols = np.nonzero(sheet[..., 3] >= OPAQUE)

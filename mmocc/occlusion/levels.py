@@ -10,7 +10,12 @@ import math
 from collections.abc import Sequence
 
 KINDS = ('white', 'noise', 'texture', 'object')
-LEVELS = {'L0': (0.0, 0.0), 'L1': (0.2, 0.4), 'L2': (0.4, 0.6), 'L3': (0.6, 0.8)}
+LEVELS = {
+    'L0': (0.0, 0.0),
+    'L1': (0.2, 0.4),
+    'L2': (0.4, 0.6),
+    'L3': (0.6, 0.8),
+}
 
 
 def check_kind(kind: str) -> str:

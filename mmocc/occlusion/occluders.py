@@ -52,7 +52,9 @@ class Occluders(NamedTuple):
         return Occluders(*(t.to(device, non_blocking=True) for t in self))
 
     def __getitem__(self, index: Tensor | slice) -> 'Occluders':
-        return Occluders(*(tensor[index] for tensor in self._asdict().values()))
+        return Occluders(
+            *(tensor[index] for tensor in self._asdict().values())
+        )
 
 
 @dataclass
@@ -247,8 +249,9 @@ def mirror_tile(
         turn = ((start * room).long()[:, None] + steps) % (2 * side)
         return torch.minimum(turn, 2 * side - 1 - turn)
 
-    rows, cols = positions(offset[:, 1], size[0]), positions(
-        offset[:, 0], size[1]
+    rows, cols = (
+        positions(offset[:, 1], size[0]),
+        positions(offset[:, 0], size[1]),
     )
     flat = rows[:, :, None] * side + cols[:, None, :]  # (N, h, w)
     flat = flat.flatten(1)[:, None].expand(-1, sheets.shape[1], -1)

@@ -102,9 +102,7 @@ def test_a_window_that_fits_is_cut_out_unchanged():
 
 def test_a_larger_window_continues_by_mirroring():
     sheets = torch.tensor([1, 2, 3]).view(1, 1, 1, 3).expand(1, 1, 3, 3)
-    window = mirror_tile(
-        sheets, torch.tensor([0]), torch.zeros(1, 2), (1, 8)
-    )
+    window = mirror_tile(sheets, torch.tensor([0]), torch.zeros(1, 2), (1, 8))
     assert window.flatten().tolist() == [1, 2, 3, 3, 2, 1, 1, 2]
 
 

@@ -90,9 +90,11 @@ class LEARNClassifier(ImageClassifier):
             data_preprocessor=data_preprocessor,
             init_cfg=init_cfg,
         )
-        stages = list(self.neck) if isinstance(
-            self.neck, nn.Sequential
-        ) else [self.neck]
+        stages = (
+            list(self.neck)
+            if isinstance(self.neck, nn.Sequential)
+            else [self.neck]
+        )
         found = [i for i, m in enumerate(stages) if isinstance(m, LEARN)]
         if len(found) != 1:
             raise ValueError(
@@ -204,7 +206,7 @@ class LEARNClassifier(ImageClassifier):
             bad = labels[(labels < 0) | (labels >= (classes or high + 1))]
             raise ValueError(
                 f'label {int(bad[0])} is outside the {classes} classes '
-                '(0 .. num_classes - 1) of the head; check the data set\'s '
+                "(0 .. num_classes - 1) of the head; check the data set's "
                 'classes against model.head.num_classes'
             )
         return labels
@@ -259,7 +261,7 @@ def check_finite(losses: dict[str, Tensor]) -> None:
             if not torch.isfinite(torch.tensor(value))
         ]
         raise FloatingPointError(
-            f'not finite: {", ".join(bad)}; check the frozen model\'s '
+            f"not finite: {', '.join(bad)}; check the frozen model's "
             'features (a wrong checkpoint? float16 overflow: try bfloat16) '
             'and the learning rate'
         )

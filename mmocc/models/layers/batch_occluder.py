@@ -120,9 +120,10 @@ class BatchOccluder(nn.Module):
         area = low + (high - low) * area
         height, width = inputs.shape[-2:]
         # On a pixel centre, as mmocc.Occlude does.
-        pixel = torch.stack(
-            [(x * width).floor(), (y * height).floor()], dim=-1
-        ) + 0.5
+        pixel = (
+            torch.stack([(x * width).floor(), (y * height).floor()], dim=-1)
+            + 0.5
+        )
         occluded = torch.empty_like(inputs)
         mask = inputs.new_empty(inputs[:, :1].shape, dtype=torch.bool)
         for number, kind in enumerate(self.bank.kinds):
@@ -132,9 +133,10 @@ class BatchOccluder(nn.Module):
                 continue
             place = inputs.device
             occluders = drawn[index].to(place)
-            part = (pixel[rank::world][index].to(place), area[rank::world][
-                index
-            ].to(place))
+            part = (
+                pixel[rank::world][index].to(place),
+                area[rank::world][index].to(place),
+            )
             index = index.to(place)
             result = self._paste(inputs[index], kind, occluders, *part)
             occluded[index], mask[index] = result

@@ -127,7 +127,9 @@ class _LatentLoss(nn.Module):
         self.loss_weight = loss_weight
         self.gather = gather
 
-    def forward(self, clean: Tensor, occluded: Tensor, labels: Tensor) -> Tensor:
+    def forward(
+        self, clean: Tensor, occluded: Tensor, labels: Tensor
+    ) -> Tensor:
         """Return the weighted loss of a batch of latent pairs.
 
         Args:
@@ -139,16 +141,16 @@ class _LatentLoss(nn.Module):
             A scalar >= 0; 0 with gradient if the batch has no such pair.
         """
         with torch.autocast(clean.device.type, enabled=False):
-            clean, occluded = (
-                z.float().flatten(1) for z in (clean, occluded)
-            )
+            clean, occluded = (z.float().flatten(1) for z in (clean, occluded))
             if self.gather:
                 clean, occluded, labels = (
                     gather_ranks(t) for t in (clean, occluded, labels)
                 )
             return self.loss_weight * self.compute(clean, occluded, labels)
 
-    def compute(self, clean: Tensor, occluded: Tensor, labels: Tensor) -> Tensor:
+    def compute(
+        self, clean: Tensor, occluded: Tensor, labels: Tensor
+    ) -> Tensor:
         """Return the unweighted loss of (B, D) latents."""
         raise NotImplementedError
 
@@ -180,7 +182,9 @@ class IntraClassLatentLoss(_LatentLoss):
         super().__init__(distance, loss_weight, gather)
         self.positives = _check('positives', positives, POSITIVES)
 
-    def compute(self, clean: Tensor, occluded: Tensor, labels: Tensor) -> Tensor:
+    def compute(
+        self, clean: Tensor, occluded: Tensor, labels: Tensor
+    ) -> Tensor:
         """Return the mean distance of positive pairs."""
         same = labels[:, None] == labels
         if self.positives == 'twin':
@@ -228,7 +232,9 @@ class InterClassLatentLoss(_LatentLoss):
             raise ValueError(f'margin must be positive, got {margin}')
         self.margin = margin
 
-    def compute(self, clean: Tensor, occluded: Tensor, labels: Tensor) -> Tensor:
+    def compute(
+        self, clean: Tensor, occluded: Tensor, labels: Tensor
+    ) -> Tensor:
         """Return the mean hinge of pairs of different classes."""
         z = torch.cat([clean, occluded])
         other = (labels[:, None] != labels).repeat(2, 2)

@@ -35,7 +35,7 @@ class LEARN(BaseModule):
     1, and the decoder undoes just that. At inference every image passes
     through, clean ones too. It can stand in a plain
     ``mmpretrain.ImageClassifier``, alone or before the model's own neck:
-    ``neck=[dict(type='mmocc.LEARN', ...), dict(type='GlobalAveragePooling')]``.
+    ``neck=[dict(type='mmocc.LEARN', ...), dict(type='GlobalAveragePooling')]``
 
     With the defaults it has 701,216 parameters at 512 channels (VGG-16) and
     2,472,224 at 2048 (ResNet-50).
@@ -89,7 +89,9 @@ class LEARN(BaseModule):
             nn.ConvTranspose2d(c_in, c_out, 3)
             for c_in, c_out in zip(codes[::-1], sides[::-1], strict=True)
         )
-        self.gate = nn.Conv2d(2 * in_channels, in_channels, 1) if gate else None
+        self.gate = (
+            nn.Conv2d(2 * in_channels, in_channels, 1) if gate else None
+        )
 
     def pooled(self, size: tuple[int, int]) -> tuple[int, int]:
         """Return the (h, w) of a map of this size after one pooling."""
@@ -166,7 +168,9 @@ class LEARN(BaseModule):
             repaired = torch.lerp(maps, repaired, gate)
         return repaired.view_as(x), z
 
-    def forward(self, feats: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    def forward(
+        self, feats: Tensor | tuple[Tensor, ...]
+    ) -> tuple[Tensor, ...]:
         """Repair the feature that the head reads: the last one.
 
         Args:

@@ -60,8 +60,12 @@ def train(model, steps=3):
 
 
 def test_only_learn_changes_in_training():
-    model = build_learn(head=dict(HEAD, type='mmocc.VGGClsHead', feat_size=4,
-                                  hidden_channels=16), neck=LEARN)
+    model = build_learn(
+        head=dict(
+            HEAD, type='mmocc.VGGClsHead', feat_size=4, hidden_channels=16
+        ),
+        neck=LEARN,
+    )
     before = copy.deepcopy(model.state_dict())
     train(model)
     changed = {
@@ -117,9 +121,7 @@ def test_its_checkpoint_works_in_a_plain_image_classifier():
         expected = model.eval()(inputs)
         assert torch.equal(plain.eval()(inputs), expected)
         predicted = plain.predict(inputs, samples)
-    assert torch.equal(
-        predicted[1].pred_score, expected.softmax(dim=1)[1]
-    )
+    assert torch.equal(predicted[1].pred_score, expected.softmax(dim=1)[1])
 
 
 def test_losses_are_what_their_definitions_say():
@@ -240,7 +242,10 @@ def test_features_that_are_not_finite_stop_with_the_losses_named():
 @pytest.mark.parametrize(
     ('changes', 'message'),
     [
-        (dict(backbone=dict(BACKBONE, depth=34)), r'layer1\.2\.\S+ is missing'),
+        (
+            dict(backbone=dict(BACKBONE, depth=34)),
+            r'layer1\.2\.\S+ is missing',
+        ),
         (dict(head=dict(HEAD, num_classes=5)), r'head\.fc\.\S+ is \(3, 64\)'),
     ],
 )

@@ -85,9 +85,9 @@ def mean(values):
 POSITIVE_PAIRS = [
     (i, j) for i in (0, 1, 3, 4) for j in (0, 1, 3, 4) if i != j
 ] + [(2, 5), (5, 2)]
-NEGATIVE_PAIRS = [
-    (i, j) for i in (0, 1, 3, 4) for j in (2, 5)
-] + [(j, i) for i in (0, 1, 3, 4) for j in (2, 5)]
+NEGATIVE_PAIRS = [(i, j) for i in (0, 1, 3, 4) for j in (2, 5)] + [
+    (j, i) for i in (0, 1, 3, 4) for j in (2, 5)
+]
 
 
 @pytest.mark.parametrize(
