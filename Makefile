@@ -30,7 +30,8 @@ lint: $(VENV)/.installed
 
 clean:
 	rm -rf build dist *.egg-info .pytest_cache .ruff_cache
-	find . -path './.venv*' -prune -o -name __pycache__ -print | xargs rm -rf
+	find . -path './.venv*' -prune -o -name __pycache__ \
+		-prune -exec rm -rf {} +
 
 # A stamp file in the environment for each step that is done.
 $(VENV)/.created:

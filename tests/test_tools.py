@@ -4,11 +4,11 @@ import json
 import os
 import pickle
 import socket
+import sys
 
 import pytest
 import torch
 from conftest import ROOT
-from mmengine.config import Config
 
 TOOLS = ROOT / 'tools'
 CPU = dict(CUDA_VISIBLE_DEVICES='')
@@ -44,6 +44,10 @@ def line_of(result):
     return line
 
 
+def weights(checkpoint):
+    return torch.load(checkpoint, weights_only=False)['state_dict']
+
+
 def test_check_env_finds_everything_here(run_tool):
     result = run_tool(TOOLS / 'check_env.py')
     assert result.returncode == 0, result.stdout
@@ -52,11 +56,11 @@ def test_check_env_finds_everything_here(run_tool):
 
 
 def test_check_env_without_packages_names_the_tested_versions(
-    run_tool, tmp_path
+    run_tool,
 ):
     # -S leaves site-packages out, so that only the standard library is there.
     result = run_tool(
-        os.environ.get('PYTHON', 'python3'),
+        sys.executable,
         '-S',
         TOOLS / 'check_env.py',
         PYTHONPATH='',
@@ -93,13 +97,17 @@ def test_train_amp_test_and_out(run_tool, tiny_config, tmp_path):
     assert any((tmp_path / 'drawn').iterdir())
 
 
-def test_train_resumes_without_validation(run_tool, tiny_config, tmp_path):
-    def train(epochs):
+def test_a_resumed_run_ends_with_the_weights_of_an_unbroken_one(
+    run_tool, tiny_config, tmp_path
+):
+    def train(epochs, work_dir):
         result = run_tool(
             TOOLS / 'train.py',
             tiny_config,
             '--resume',
             '--no-validate',
+            '--work-dir',
+            work_dir,
             '--cfg-options',
             f'train_cfg.max_epochs={epochs}',
             **CPU,
@@ -108,11 +116,12 @@ def test_train_resumes_without_validation(run_tool, tiny_config, tmp_path):
         assert 'Epoch(val)' not in result.stdout
         return result.stdout
 
-    assert 'Epoch(train) [1][2/2]' in train(1)
-    second = train(2)
-    assert 'resumed epoch: 1' in second
-    assert 'Epoch(train) [1]' not in second
-    assert 'Epoch(train) [2][2/2]' in second
+    assert 'Epoch(train) [1][2/2]' in train(1, 'broken')
+    assert 'Epoch(train) [1]' not in train(2, 'broken')
+    assert 'Epoch(train) [2][2/2]' in train(2, 'whole')
+    broken = weights(tmp_path / 'broken' / 'epoch_2.pth')
+    whole = weights(tmp_path / 'whole' / 'epoch_2.pth')
+    assert all(torch.equal(broken[name], whole[name]) for name in whole)
 
 
 def test_train_says_how_to_make_a_missing_baseline(run_tool, tiny_config):
@@ -141,21 +150,41 @@ def test_train_corrects_a_misspelt_type(run_tool, tiny_config):
     assert 'Did you mean mmocc.LEARN' in line_of(result)
 
 
-def test_two_cpu_processes_train(run_tool, tiny_config, tmp_path, port):
-    result = run_tool(
+def test_two_cpu_processes_train_as_one_with_the_doubled_batch(
+    run_tool, tiny_config, tmp_path, port
+):
+    options = [
+        '--no-validate', '--cfg-options', 'train_cfg.max_epochs=3',
+        'optim_wrapper.optimizer.lr=0.1', 'model.backbone.norm_eval=True',
+    ]  # fmt: skip
+    two = run_tool(
         TOOLS / 'dist_train.sh',
         tiny_config,
         2,
-        '--no-validate',
+        '--work-dir',
+        'two',
+        *options,
         PORT=port,
         **CPU,
     )
-    assert result.returncode == 0, result.stderr
-    # Four images in batches of 2: one step each, where one process has two.
-    assert 'Epoch(train) [1][1/1]' in result.stdout
-    dumped = Config.fromfile(tmp_path / 'work' / 'tiny.py')
-    assert dumped.model_wrapper_cfg.device_ids is None
-    assert dumped.launcher == 'pytorch'
+    assert two.returncode == 0, two.stderr
+    assert 'Epoch(train) [3][1/1]' in two.stdout
+    one = run_tool(
+        TOOLS / 'train.py',
+        tiny_config,
+        '--work-dir',
+        'one',
+        *options,
+        'train_dataloader.batch_size=4',
+        **CPU,
+    )
+    assert one.returncode == 0, one.stderr
+    first = weights(tmp_path / 'one' / 'epoch_1.pth')
+    expected = weights(tmp_path / 'one' / 'epoch_3.pth')
+    found = weights(tmp_path / 'two' / 'epoch_3.pth')
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-6)
+    learned = expected['head.fc.weight'] - first['head.fc.weight']
+    assert learned.abs().max() > 1e-3
 
 
 def test_two_cpu_processes_test(run_tool, tiny_config, tmp_path, port):
