@@ -28,7 +28,7 @@ def feature_distance(
     """Return the distance of each feature map from its target.
 
     Args:
-        pred: (N, C, ...).
+        pred: (N, C, ...), or (N, C): maps of one cell.
         target: The same shape.
         distance: ``l2`` mean squared difference, ``l1`` mean absolute
             difference, ``cosine`` 1 - cosine over channels, averaged over
@@ -37,7 +37,9 @@ def feature_distance(
     Returns:
         (N,), >= 0; 0 for equal maps.
     """
-    pred, target = pred.float().flatten(2), target.float().flatten(2)
+    pred, target = (
+        x.float().reshape(*x.shape[:2], -1) for x in (pred, target)
+    )
     if distance == 'cosine':
         return 1 - F.cosine_similarity(pred, target, dim=1).flatten(1).mean(1)
     diff = (pred - target).flatten(1)

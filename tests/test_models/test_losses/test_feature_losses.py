@@ -40,6 +40,14 @@ def test_feature_distances_by_hand(distance, expected):
     assert torch.allclose(got, torch.tensor(expected), atol=1e-6)
 
 
+@pytest.mark.parametrize('distance', ['l2', 'l1', 'cosine'])
+def test_vectors_are_maps_of_one_cell(distance):
+    pred, target = torch.randn(2, 3, 5)
+    maps = (x[..., None, None] for x in (pred, target))
+    expected = feature_distance(*maps, distance)
+    assert torch.equal(feature_distance(pred, target, distance), expected)
+
+
 def test_latent_l2_equals_the_written_out_difference():
     a, b = torch.randn(5, 7), torch.randn(4, 7)
     expected = (a[:, None] - b).square().mean(-1)
