@@ -44,11 +44,9 @@ def port():
 
 
 def test_two_processes_follow_the_loss_curve_of_one(tmp_path, port):
-    changes = [
-        'gather = True',
-        'train_cfg = dict(by_epoch=True, max_epochs=2)',
-    ]
-    config = tiny_learn.write(tmp_path, changes)
+    config = tiny_learn.write(
+        tmp_path, "train_cfg['max_epochs'] = 2", gather=True
+    )
     results = []
     for name, batch, *command in (
         ('one', 8, sys.executable, ROOT / 'tools/train.py', config),
@@ -123,7 +121,7 @@ def gradient_of_gather_ranks(rank):
 
 def sent_by_ddp():
     """Return the numbers that DDP sends in a step, and LEARN's parameters."""
-    cfg = Config.fromstring(tiny_learn.CONFIG, '.py')
+    cfg = Config.fromstring(tiny_learn.config_text(), '.py')
     cfg.merge_from_dict(
         {
             'model.backbone.stem_channels': 64,

@@ -43,7 +43,6 @@ baseline = dict(
         type='LinearClsHead', num_classes=3, in_channels=8 * width, topk=1
     ),
 )
-gather = False
 model = dict(
     baseline,
     type='mmocc.LEARNClassifier',
@@ -65,10 +64,10 @@ model = dict(
     ),
     clean_pass=True,
 )
-augment = []
 train_dataloader = dict(
     batch_size=8,
-    num_workers=0,
+    num_workers=num_workers,
+    persistent_workers=False,
     sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
         type='CustomDataset',
@@ -92,8 +91,8 @@ randomness = dict(seed=0)
 load_from = 'baseline.pth'
 """
 AUGMENT = (
-    "[dict(type='RandomCrop', crop_size=32, padding=4), "
-    "dict(type='RandomFlip', prob=0.5)]"
+    dict(type='RandomCrop', crop_size=32, padding=4),
+    dict(type='RandomFlip', prob=0.5),
 )
 
 
@@ -117,12 +116,15 @@ class WatchHook(Hook):
             path.write_text(json.dumps(self.curve))
 
 
-def write(folder, changes=()):
-    """Write images, config ``tiny.py`` and the checkpoint of a baseline.
+def config_text(changes='', gather=False, augment=(), num_workers=0):
+    """Return the config with these settings; changes are lines at its end."""
+    settings = dict(gather=gather, augment=augment, num_workers=num_workers)
+    lines = [f'{name} = {value!r}' for name, value in settings.items()]
+    return '\n'.join([*lines, CONFIG, changes])
 
-    ``changes`` are lines for the config, each in place of the one that sets
-    the same name.
-    """
+
+def write(folder, *args, **kwargs):
+    """Write images, config ``tiny.py`` and the checkpoint of a baseline."""
     rng = np.random.default_rng(0)
     for label in range(CLASSES):
         images = folder / 'images' / str(label)
@@ -132,13 +134,8 @@ def write(folder, changes=()):
             pixels = rng.integers(0, 120, (32, 32, 3), np.uint8)
             pixels[..., label] += 120
             Image.fromarray(pixels).save(images / f'{index}.png')
-    lines = CONFIG.splitlines()
-    for change in changes:
-        name = change.split('=')[0]
-        lines = [change if x.startswith(name) else x for x in lines]
-        assert change in lines
     path = folder / 'tiny.py'
-    path.write_text('\n'.join(lines))
+    path.write_text(config_text(*args, **kwargs))
     save_baseline(Config.fromfile(path), folder / 'baseline.pth')
     return path
 

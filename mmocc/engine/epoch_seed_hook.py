@@ -1,5 +1,6 @@
 """Random state by epoch, so that a resumed run is the same run."""
 
+import logging
 import random
 from functools import partial
 
@@ -30,28 +31,29 @@ class EpochSeedHook(Hook):
     another.
     """
 
-    def before_train_epoch(self, runner: Runner) -> None:
-        """Seed the main process and the workers that are about to start."""
-        state = np.random.SeedSequence([runner.seed, runner.epoch, get_rank()])
-        seed = int(state.generate_state(1)[0])
-        random.seed(seed)
-        np.random.seed(seed)  # mm's transforms draw from it
-        torch.manual_seed(seed)
-        loader = runner.train_dataloader
-        if not loader.num_workers:
-            return
-        if loader.persistent_workers:
+    def before_train(self, runner: Runner) -> None:
+        """Say so, once, if the workers' settings leave a fault in place."""
+        if runner.train_dataloader.persistent_workers:
             print_log(
                 'mmocc.EpochSeedHook: set train_dataloader.persistent_workers'
                 '=False; workers that live on cannot be seeded by epoch, so '
                 'a resumed run will not repeat this one',
                 logger='current',
-                level=30,
+                level=logging.WARNING,
             )
-            return
-        loader.worker_init_fn = partial(
-            worker_init_fn,
-            num_workers=loader.num_workers,
-            rank=get_rank(),
-            seed=seed % 2**31,
-        )
+
+    def before_train_epoch(self, runner: Runner) -> None:
+        """Seed the main process and the workers that are about to start."""
+        state = np.random.SeedSequence([runner.seed, runner.epoch, get_rank()])
+        seed = int(state.generate_state(1)[0])
+        random.seed(seed)
+        np.random.seed(seed)
+        torch.manual_seed(seed)
+        loader = runner.train_dataloader
+        if loader.num_workers and not loader.persistent_workers:
+            loader.worker_init_fn = partial(
+                worker_init_fn,
+                num_workers=loader.num_workers,
+                rank=get_rank(),
+                seed=seed % 2**31,
+            )
