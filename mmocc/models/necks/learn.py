@@ -26,6 +26,28 @@ from mmocc.registry import MODELS
 POOLS = {'max': F.max_pool2d, 'avg': F.avg_pool2d, 'none': None}
 
 
+class Deconv(nn.ConvTranspose2d):
+    """A 3x3 transposed convolution that gives a map of the size asked for.
+
+    A module, so that hooks see what it gives (CAM's target layers, say).
+    """
+
+    def forward(self, x: Tensor, size: tuple[int, int]) -> Tensor:
+        """Return the map of (H, W) ``size``.
+
+        A side either stays (stride 1) or undoes a halving: 2 n + 1 needs no
+        padding at stride 2, 2 n needs padding 1 and output padding 1.
+        """
+        stride, padding, output_padding = [], [], []
+        for n, wanted in zip(x.shape[-2:], size, strict=True):
+            stride.append(1 if wanted == n else 2)
+            padding.append(0 if wanted == 2 * n + 1 else 1)
+            output_padding.append(1 if wanted != n and wanted == 2 * n else 0)
+        return F.conv_transpose2d(
+            x, self.weight, self.bias, stride, padding, output_padding
+        )
+
+
 @MODELS.register_module()
 class LEARN(BaseModule):
     """Latent Enhancing feAture Reconstruction Network, as a neck.
@@ -86,7 +108,7 @@ class LEARN(BaseModule):
             for c_in, c_out in zip(sides, codes, strict=True)
         )
         self.decoder = nn.ModuleList(
-            nn.ConvTranspose2d(c_in, c_out, 3)
+            Deconv(c_in, c_out, 3)
             for c_in, c_out in zip(codes[::-1], sides[::-1], strict=True)
         )
         self.gate = (
@@ -144,9 +166,9 @@ class LEARN(BaseModule):
                 f'a latent of a map of size {tuple(size)} has size '
                 f'{tuple(quarter)}, got {tuple(z.shape[-2:])}'
             )
-        z = F.relu(_deconv(z, self.decoder[0], half))
-        z = F.relu(_deconv(z, self.decoder[1], size))
-        z = _deconv(z, self.decoder[2], size)
+        z = F.relu(self.decoder[0](z, half))
+        z = F.relu(self.decoder[1](z, size))
+        z = self.decoder[2](z, size)
         return F.relu(z) if self.last_act == 'relu' else z
 
     def repair(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -181,21 +203,3 @@ class LEARN(BaseModule):
         """
         feats = feats if isinstance(feats, tuple | list) else (feats,)
         return (*feats[:-1], self.repair(feats[-1])[0])
-
-
-def _deconv(
-    x: Tensor, layer: nn.ConvTranspose2d, size: tuple[int, int]
-) -> Tensor:
-    """Apply a 3x3 transposed convolution so that the output has ``size``.
-
-    A side either stays (stride 1) or undoes a halving: 2 n + 1 needs no
-    padding at stride 2, 2 n needs padding 1 and output padding 1.
-    """
-    stride, padding, output_padding = [], [], []
-    for n, wanted in zip(x.shape[-2:], size, strict=True):
-        stride.append(1 if wanted == n else 2)
-        padding.append(0 if wanted == 2 * n + 1 else 1)
-        output_padding.append(1 if wanted != n and wanted == 2 * n else 0)
-    return F.conv_transpose2d(
-        x, layer.weight, layer.bias, stride, padding, output_padding
-    )

@@ -82,6 +82,13 @@ def test_pooled_vectors_count_as_maps_of_one_cell():
     assert torch.equal(out, neck((x[:, :, None, None],))[0][:, :, 0, 0])
 
 
+def test_hooks_see_what_the_last_layer_gives():
+    neck, seen = build(), []
+    neck.decoder[-1].register_forward_hook(lambda *args: seen.append(args[2]))
+    out = neck((torch.randn(2, 8, 5, 7),))[0]
+    assert torch.equal(seen[0], out)
+
+
 def test_a_closed_gate_returns_the_feature_and_an_open_one_the_repair():
     x = torch.randn(2, 8, 4, 4)
     neck = build(gate=True)
