@@ -1,0 +1,155 @@
+"""Two rivals timed in turns, so that the machine's noise hits both alike."""
+
+import json
+import statistics
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+
+MIN_ROUND = 0.05  # seconds; what takes less is repeated within a round
+HEADER = ('what', 'ours ms', 'other ms', 'ratio', 'middle half', 'target', '')
+
+
+@dataclass
+class Rivals:
+    """Ours and what it is held against.
+
+    Attributes:
+        name: What is measured.
+        ours: Does our work once.
+        other: Does the floor's or the rival's.
+        per: Number of items in one call; times are given per item.
+        faster: Whether the ratio is how many times faster ours is; else it
+            is our time over the other's.
+        target: Most ratio allowed, or fewest if ``faster``; None for none.
+    """
+
+    name: str
+    ours: Callable[[], object]
+    other: Callable[[], object]
+    per: int = 1
+    faster: bool = False
+    target: float | None = None
+
+
+@dataclass
+class Result:
+    """What came of two rivals.
+
+    Attributes:
+        name: What was measured.
+        ours_ms: Median time of ours for one item, in milliseconds.
+        other_ms: Likewise the other's.
+        ratio: Median of the rounds' ratios.
+        middle_half: Range of the middle half of the rounds' ratios.
+        target: Such as ``<= 1.10``; empty if there is none.
+        verdict: ``met``, ``missed`` or empty.
+        rounds: Number of rounds.
+    """
+
+    name: str
+    ours_ms: float
+    other_ms: float
+    ratio: float
+    middle_half: tuple[float, float]
+    target: str
+    verdict: str
+    rounds: int
+
+    def cells(self) -> tuple[str, ...]:
+        """Return the columns of :data:`HEADER`."""
+        low, high = self.middle_half
+        return (
+            self.name,
+            f'{self.ours_ms:.2f}',
+            f'{self.other_ms:.2f}',
+            f'{self.ratio:.3f}',
+            f'{low:.3f}-{high:.3f}',
+            self.target,
+            self.verdict,
+        )
+
+
+def seconds(work: Callable[[], object], times: int = 1) -> float:
+    """Return how long one call takes, as the mean of this many."""
+    start = time.perf_counter()
+    for _ in range(times):
+        work()
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return (time.perf_counter() - start) / times
+
+
+def compete(rivals: Rivals, rounds: int) -> Result:
+    """Time both in turns, after a round to warm up."""
+    works = (rivals.ours, rivals.other)
+    for work in works:
+        work()
+    times = [max(1, round(MIN_ROUND / seconds(work))) for work in works]
+    ours, other = [], []
+    for number in range(rounds):
+        pairs = list(zip(works, times, (ours, other), strict=True))
+        # Neither is always the first.
+        for work, repeats, taken in pairs[:: -1 if number % 2 else 1]:
+            taken.append(seconds(work, repeats))
+    ratios = [
+        b / a if rivals.faster else a / b
+        for a, b in zip(ours, other, strict=True)
+    ]
+    ratio = statistics.median(ratios)
+    low, _, high = statistics.quantiles(ratios, method='inclusive')
+    target, verdict = judge(rivals, ratio)
+    return Result(
+        rivals.name,
+        statistics.median(ours) * 1e3 / rivals.per,
+        statistics.median(other) * 1e3 / rivals.per,
+        ratio,
+        (low, high),
+        target,
+        verdict,
+        rounds,
+    )
+
+
+def judge(rivals: Rivals, ratio: float) -> tuple[str, str]:
+    """Return the target in words and whether the ratio meets it."""
+    if rivals.target is None:
+        return '', ''
+    sign = '>=' if rivals.faster else '<='
+    met = ratio >= rivals.target if rivals.faster else ratio <= rivals.target
+    return f'{sign} {rivals.target:.2f}', 'met' if met else 'missed'
+
+
+def table(results: Iterable[Result]) -> str:
+    """Return the results as lines of aligned columns."""
+    rows = [HEADER, *(result.cells() for result in results)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return '\n'.join(
+        '  '.join(
+            cell.rjust(width) if index else cell.ljust(width)
+            for index, (cell, width) in enumerate(
+                zip(row, widths, strict=True)
+            )
+        ).rstrip()
+        for row in rows
+    )
+
+
+def machine() -> dict[str, str | int]:
+    """Return what a reader must know of the machine."""
+    cuda = torch.cuda.is_available()
+    return dict(
+        torch=torch.__version__,
+        device=torch.cuda.get_device_name() if cuda else 'cpu',
+        threads=torch.get_num_threads(),
+    )
+
+
+def save(path: str | Path, results: Iterable[Result]) -> None:
+    """Write the results, and the machine's data, as JSON."""
+    rows = [asdict(result) for result in results]
+    document = dict(machine=machine(), results=rows)
+    Path(path).write_text(json.dumps(document, indent=2) + '\n')
