@@ -242,20 +242,16 @@ def mirror_tile(
         (N, C, h, w), of the sheets' dtype.
     """
     side = sheets.shape[-1]
-
-    def positions(start: Tensor, length: int) -> Tensor:
-        room = max(side - length, 0) + 1  # a window that fits shows no seam
-        steps = torch.arange(length, device=sheets.device)
-        turn = ((start * room).long()[:, None] + steps) % (2 * side)
-        return torch.minimum(turn, 2 * side - 1 - turn)
-
-    rows, cols = (
-        positions(offset[:, 1], size[0]),
-        positions(offset[:, 0], size[1]),
-    )
-    flat = rows[:, :, None] * side + cols[:, None, :]  # (N, h, w)
-    flat = flat.flatten(1)[:, None].expand(-1, sheets.shape[1], -1)
-    return sheets[index].flatten(2).gather(2, flat).unflatten(2, size)
+    if max(size) > side:  # it starts at 0 then, and goes on by mirroring
+        steps = torch.arange(max(size), device=sheets.device) % (2 * side)
+        steps = torch.minimum(steps, 2 * side - 1 - steps)
+        rows, cols = (steps[: max(length, side)] for length in size)
+        sheets, index = sheets[index], torch.arange(len(index))
+        sheets = sheets[:, :, rows[:, None], cols]
+    room = offset.new_tensor([n - length + 1 for n, length in zip(sheets.shape[:1:-1], size[::-1], strict=True)])
+    start = torch.minimum((offset * room).long(), (room - 1).long())
+    windows = sheets.unfold(2, size[0], 1).unfold(3, size[1], 1)
+    return windows[index, :, start[:, 1], start[:, 0]]
 
 
 def render(
@@ -281,14 +277,11 @@ def render(
         coverage (N, 1, h, w) in [0, 1]: 0 or 1 for rectangles, the blended
         silhouette for cut-outs. Coverage of at least 0.5 counts as hidden.
     """
-    grid = pixel_grid(size, scale.device)[None]
-    inner = inner_coords(grid, occluders, pixel, scale)
-    if kind == 'object':
-        rgba = F.grid_sample(
-            sheets[occluders.sheet].float(), inner, align_corners=False
-        )
-        return rgba[:, :3], rgba[:, 3:] / 255
-    alpha = (inner.abs() <= 1).all(dim=-1)[:, None].float()
+    # By rows and columns: a map of positions would cost most of the time.
+    x, y = (
+        inner_coords(line[None], occluders, pixel, scale)
+        for line in axes
+    )
     if kind == 'white':
         return alpha.new_full((1, 3, 1, 1), 255.0), alpha
     fill = mirror_tile(sheets, occluders.sheet, occluders.offset, size)

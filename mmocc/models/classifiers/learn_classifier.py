@@ -11,14 +11,41 @@ head, x an image, x_o its occluded twin and y its label:
     loss_cls   = cross-entropy(H(D(E(f_o))), y)
 """
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
 import torch
 from mmengine.logging import print_log
 from mmpretrain.models.classifiers import ImageClassifier
 from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
+from mmocc.models.classifiers.frozen import (
+    build_occluder,
+    check_finite,
+    check_frozen,
+    make_room,
+)
 from mmocc.models.necks.learn import LEARN
 from mmocc.registry import MODELS
+
+
+class Repair(NamedTuple):
+    """What LEARN makes of the features of B clean and B occluded images.
+
+    Attributes:
+        repaired: (2B or B, ...) LEARN's output: the clean images' first if
+            they pass, then the occluded ones'.
+        target: The clean features that it shall equal, of the same shape.
+        z_clean: (B, ...) latents of the clean images.
+        z_occluded: (B, ...) latents of the occluded images.
+    """
+
+    repaired: Tensor
+    target: Tensor
+    z_clean: Tensor
+    z_occluded: Tensor
 
 
 @MODELS.register_module()
@@ -33,7 +60,8 @@ class LEARNClassifier(ImageClassifier):
     Args:
         backbone: Config of the trained classifier's backbone.
         neck: ``mmocc.LEARN``, or a list with it and the classifier's own
-            neck, e.g. ``[LEARN, GlobalAveragePooling]``.
+            neck, e.g. ``[LEARN, GlobalAveragePooling]``; with
+            ``insert_after``, the classifier's own neck alone.
         head: Config of the trained classifier's head; called on features it
             returns logits.
         occluder: Makes the occluded twins: ``mmocc.BatchOccluder``. Its
@@ -43,6 +71,12 @@ class LEARNClassifier(ImageClassifier):
         loss_inter: Loss of latents of different classes; None leaves it out.
         loss_cls: Loss of the logits of repaired features, called as
             ``loss(logits, labels)``; None leaves it out.
+        learn: Beyond the paper: the LEARN of ``insert_after``.
+        insert_after: Beyond the paper: name of the frozen module whose output
+            map is repaired, e.g. ``backbone.layer3``; the rest of the
+            backbone then reads repaired features. Deeper maps mix what is
+            hidden into what is not, so that less can be repaired. Such a
+            model needs this class at inference too.
         clean_pass: Also send the clean features through LEARN and ask the
             same of them (``loss_rec`` and ``loss_cls`` become means over
             both), since clean accuracy must hold.
@@ -53,23 +87,25 @@ class LEARNClassifier(ImageClassifier):
         init_cfg: As in ImageClassifier.
 
     Raises:
-        ValueError: If the neck holds no LEARN or several, all losses are off,
-            or labels are mixed; when a checkpoint is loaded that does not
-            have the frozen parts; in training, if a label is outside the
-            head's classes.
+        ValueError: If there is no LEARN or several, ``insert_after`` names no
+            module, all losses are off, or labels are mixed; when a checkpoint
+            is loaded that does not have the frozen parts; in training, if a
+            label is outside the head's classes.
         FloatingPointError: In training, if a loss is not finite.
     """
 
     def __init__(
         self,
         backbone: dict,
-        neck: dict | list[dict],
+        neck: dict | list[dict] | None,
         head: dict,
         occluder: dict,
         loss_rec: dict | None = dict(type='mmocc.FeatureReconstructionLoss'),
         loss_intra: dict | None = dict(type='mmocc.IntraClassLatentLoss'),
         loss_inter: dict | None = dict(type='mmocc.InterClassLatentLoss'),
         loss_cls: dict | None = dict(type='mmpretrain.CrossEntropyLoss'),
+        learn: dict | None = None,
+        insert_after: str | None = None,
         clean_pass: bool = True,
         pretrained: str | None = None,
         train_cfg: dict | None = None,
@@ -90,18 +126,23 @@ class LEARNClassifier(ImageClassifier):
             data_preprocessor=data_preprocessor,
             init_cfg=init_cfg,
         )
-        stages = (
-            list(self.neck)
-            if isinstance(self.neck, nn.Sequential)
-            else [self.neck]
-        )
-        found = [i for i, m in enumerate(stages) if isinstance(m, LEARN)]
-        if len(found) != 1:
+        if (learn is None) != (insert_after is None):
+            raise ValueError('give both of learn and insert_after, or neither')
+        if insert_after not in (None, *dict(self.named_modules())):
             raise ValueError(
-                'the neck of mmocc.LEARNClassifier must hold just one '
-                f'mmocc.LEARN, found {len(found)}'
+                f'insert_after={insert_after!r} names no module of the model; '
+                "for a ResNet, 'backbone.layer3' is one"
             )
-        self.learn_index = found[0]
+        self.insert_after = insert_after
+        self.inner_learn = MODELS.build(learn) if learn else None
+        found = [i for i, m in enumerate(self.stages) if isinstance(m, LEARN)]
+        count = len(found) + (learn is not None)
+        if count != 1:
+            raise ValueError(
+                'mmocc.LEARNClassifier needs just one mmocc.LEARN, in its '
+                f'neck or as learn; found {count}'
+            )
+        self.learn_index = found[0] if found else None
         self.clean_pass = clean_pass
         self.occluder = build_occluder(occluder, self.data_preprocessor)
         configs = dict(
@@ -125,11 +166,13 @@ class LEARNClassifier(ImageClassifier):
         """The neck's modules in order."""
         if isinstance(self.neck, nn.Sequential):
             return list(self.neck)
-        return [self.neck]
+        return [self.neck] if self.with_neck else []
 
     @property
     def learn(self) -> LEARN:
         """The part that is trained."""
+        if self.inner_learn is not None:
+            return self.inner_learn
         return self.stages[self.learn_index]
 
     def train(self, mode: bool = True) -> 'LEARNClassifier':
@@ -139,20 +182,75 @@ class LEARNClassifier(ImageClassifier):
         self.learn.train(mode)
         return self
 
+    def extract_feat(self, inputs: Tensor, stage: str = 'neck') -> tuple:
+        """Return features as ImageClassifier does, through LEARN."""
+        with self._inserted(lambda feat: self.learn.repair(feat)[0]):
+            return super().extract_feat(inputs, stage)
+
+    @contextmanager
+    def _inserted(self, repair: Callable[[Tensor], Tensor]) -> Iterator[None]:
+        """Replace the output of ``insert_after`` by its repair meanwhile."""
+        if self.insert_after is None:
+            yield
+            return
+        handle = self.get_submodule(self.insert_after).register_forward_hook(
+            lambda module, args, feat: repair(feat)
+        )
+        try:
+            yield
+        finally:
+            handle.remove()
+
     @torch.no_grad()
     def frozen_feature(self, inputs: Tensor) -> Tensor:
-        """Return the feature that LEARN reads, (N, C, H, W) or (N, C)."""
+        """Return the feature that a LEARN in the neck reads.
+
+        Args:
+            inputs: (N, 3, H, W), normalised.
+
+        Returns:
+            (N, C, h, w), or (N, C) from backbones that pool by themselves.
+        """
         feats = self.backbone(inputs)
         for stage in self.stages[: self.learn_index]:
             feats = stage(feats)
         return feats[-1] if isinstance(feats, tuple | list) else feats
 
     def logits(self, feat: Tensor) -> Tensor:
-        """Return the frozen head's (N, classes) logits of LEARN's output."""
+        """Return the (N, classes) logits of what a LEARN in the neck gives."""
         feats = (feat,)
         for stage in self.stages[self.learn_index + 1 :]:
             feats = stage(feats)
         return self.head(feats)
+
+    def repair_pairs(self, feat: Tensor) -> Repair:
+        """Repair the features of B clean images and their occluded twins.
+
+        Args:
+            feat: (2B, ...) frozen features, the clean images' first.
+        """
+        clean, occluded = feat.chunk(2)
+        if self.clean_pass:
+            repaired, z = self.learn.repair(feat)
+            return Repair(repaired, torch.cat([clean, clean]), *z.chunk(2))
+        repaired, z_occluded = self.learn.repair(occluded)
+        return Repair(repaired, clean, self.learn.encode(clean), z_occluded)
+
+    def _forward_pairs(self, both: Tensor) -> tuple[Repair, Tensor]:
+        """Return the repair of (2B, 3, H, W) images, and its logits."""
+        if self.insert_after is None:
+            pairs = self.repair_pairs(self.frozen_feature(both))
+            return pairs, self.logits(pairs.repaired)
+        made = []
+
+        def repair(feat: Tensor) -> Tensor:
+            made.append(self.repair_pairs(feat))
+            return made[-1].repaired
+
+        # No parameter before LEARN trains, so nothing is recorded up to it.
+        with self._inserted(repair):
+            feats = super().extract_feat(both)
+        return made[-1], self.head(feats)
 
     def loss(
         self, inputs: Tensor, data_samples: list[DataSample]
@@ -170,25 +268,16 @@ class LEARNClassifier(ImageClassifier):
         labels = self._labels(data_samples)
         self._warn_if_random()
         # In one pass: the frozen backbone is most of the step's cost.
-        feat = self.frozen_feature(
-            torch.cat([inputs, self.occluder(inputs)[0]])
-        )
-        clean, occluded = feat.chunk(2)
-        if self.clean_pass:
-            repaired, z = self.learn.repair(feat)
-            z_clean, z_occluded = z.chunk(2)
-            target, targets = torch.cat([clean, clean]), labels.repeat(2)
-        else:
-            repaired, z_occluded = self.learn.repair(occluded)
-            z_clean = self.learn.encode(clean)
-            target, targets = clean, labels
+        both = torch.cat([inputs, self.occluder(inputs)[0]])
+        pairs, logits = self._forward_pairs(both)
+        latents = (pairs.z_clean, pairs.z_occluded, labels)
         terms = dict(
-            loss_rec=lambda loss: loss(repaired, target),
-            loss_intra=lambda loss: loss(z_clean, z_occluded, labels),
-            loss_inter=lambda loss: loss(z_clean, z_occluded, labels),
-            loss_cls=lambda loss: loss(self.logits(repaired), targets),
+            loss_rec=(pairs.repaired, pairs.target),
+            loss_intra=latents,
+            loss_inter=latents,
+            loss_cls=(logits, labels.repeat(len(logits) // len(labels))),
         )
-        losses = {k: terms[k](loss) for k, loss in self.losses.items()}
+        losses = {k: loss(*terms[k]) for k, loss in self.losses.items()}
         check_finite(losses)
         return losses
 
@@ -229,64 +318,20 @@ class LEARNClassifier(ImageClassifier):
         remap = getattr(self.head, 'remap_state_dict', None)
         if remap is not None:
             remap(state_dict, f'{prefix}head.')
+        learn = 'inner_learn.'
+        if self.learn_index is not None:
+            learn = 'neck.'
+            if isinstance(self.neck, nn.Sequential):
+                learn = f'neck.{self.learn_index}.'
+                make_room(state_dict, f'{prefix}neck.', self.learn_index)
         check_frozen(
             {
                 name: tensor
                 for name, tensor in self.state_dict().items()
-                if name.startswith(('backbone.', 'head.'))
+                if name.startswith(('backbone.', 'neck.', 'head.'))
+                and not name.startswith(learn)
             },
             {k.removeprefix(prefix): v for k, v in state_dict.items()},
         )
         self.frozen_loaded = True
         super()._load_from_state_dict(state_dict, prefix, *args)
-
-
-def build_occluder(cfg: dict, data_preprocessor: nn.Module) -> nn.Module:
-    """Build an occluder that normalises as the data preprocessor does."""
-    cfg = dict(cfg)
-    if getattr(data_preprocessor, '_enable_normalize', False):
-        cfg.setdefault('mean', data_preprocessor.mean.flatten().tolist())
-        cfg.setdefault('std', data_preprocessor.std.flatten().tolist())
-    cfg.setdefault('bgr_to_rgb', getattr(data_preprocessor, 'to_rgb', False))
-    return MODELS.build(cfg)
-
-
-def check_finite(losses: dict[str, Tensor]) -> None:
-    """Raise FloatingPointError that names the losses that are not finite."""
-    values = torch.stack([loss.detach().float() for loss in losses.values()])
-    if not values.isfinite().all():
-        bad = [
-            f'{name} = {value}'
-            for name, value in zip(losses, values.tolist(), strict=True)
-            if not torch.isfinite(torch.tensor(value))
-        ]
-        raise FloatingPointError(
-            f"not finite: {', '.join(bad)}; check the frozen model's "
-            'features (a wrong checkpoint? float16 overflow: try bfloat16) '
-            'and the learning rate'
-        )
-
-
-def check_frozen(wanted: dict, given: dict) -> None:
-    """Raise ValueError if a checkpoint lacks or misfits a frozen tensor.
-
-    Args:
-        wanted: The model's own frozen tensors by name.
-        given: The checkpoint's tensors by name.
-    """
-    faults = []
-    for name, tensor in wanted.items():
-        if name not in given:
-            if not name.endswith('num_batches_tracked'):
-                faults.append(f'{name} is missing')
-        elif given[name].shape != tensor.shape:
-            faults.append(
-                f'{name} is {tuple(given[name].shape)}, the model has '
-                f'{tuple(tensor.shape)}'
-            )
-    if faults:
-        raise ValueError(
-            f'the checkpoint does not fit the frozen classifier: {faults[0]}'
-            f' (and {len(faults) - 1} more); load_from must be a checkpoint '
-            'of the same backbone and head, trained on the same classes'
-        )

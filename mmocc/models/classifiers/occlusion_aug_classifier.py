@@ -5,7 +5,7 @@ from mmpretrain.models.classifiers import ImageClassifier
 from mmpretrain.structures import DataSample
 from torch import Tensor
 
-from mmocc.models.classifiers.learn_classifier import build_occluder
+from mmocc.models.classifiers.frozen import build_occluder
 from mmocc.registry import MODELS
 
 

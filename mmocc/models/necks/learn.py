@@ -48,6 +48,11 @@ class Deconv(nn.ConvTranspose2d):
         )
 
 
+def as_map(x: Tensor) -> Tensor:
+    """Return (N, C) vectors as (N, C, 1, 1); maps as they are."""
+    return x if x.dim() == 4 else x[:, :, None, None]
+
+
 @MODELS.register_module()
 class LEARN(BaseModule):
     """Latent Enhancing feAture Reconstruction Network, as a neck.
@@ -125,7 +130,7 @@ class LEARN(BaseModule):
         """Return the latent of a feature map.
 
         Args:
-            x: (N, C, H, W).
+            x: (N, C, H, W), or (N, C) taken as maps of one cell.
 
         Returns:
             (N, latent_channels, h, w); h, w are H, W pooled twice.
@@ -133,6 +138,7 @@ class LEARN(BaseModule):
         Raises:
             ValueError: If the map does not have ``in_channels`` channels.
         """
+        x = as_map(x)
         if x.shape[1] != self.in_channels:
             raise ValueError(
                 f'mmocc.LEARN was built for in_channels={self.in_channels}, '
@@ -176,18 +182,19 @@ class LEARN(BaseModule):
 
         Args:
             x: (N, C, H, W), or (N, C) from backbones that pool by
-                themselves, taken as maps of one cell.
+                themselves.
 
         Returns:
             The repaired feature, of the shape of x, and the latent
             (N, latent_channels, h, w).
         """
-        maps = x if x.dim() == 4 else x[:, :, None, None]
+        maps = as_map(x)
         z = self.encode(maps)
         repaired = self.decode(z, maps.shape[-2:])
         if self.gate is not None:
             gate = self.gate(torch.cat([maps, repaired], dim=1)).sigmoid()
-            repaired = torch.lerp(maps, repaired, gate)
+            # not lerp, which autocast does not bring to one type
+            repaired = maps + gate * (repaired - maps)
         return repaired.view_as(x), z
 
     def forward(

@@ -200,8 +200,8 @@ def test_no_label_key_is_a_bare_loss():
 @pytest.mark.parametrize(
     ('changes', 'message'),
     [
-        (dict(neck=GAP), 'just one mmocc.LEARN, found 0'),
-        (dict(neck=[LEARN, LEARN]), 'just one mmocc.LEARN, found 2'),
+        (dict(neck=GAP), 'just one mmocc.LEARN.*found 0'),
+        (dict(neck=[LEARN, LEARN]), 'just one mmocc.LEARN.*found 2'),
         (
             dict(train_cfg=dict(augments=[dict(type='Mixup', alpha=1)])),
             'augments mixes labels',
@@ -281,3 +281,99 @@ def test_the_control_trains_all_parts_on_both_images():
     model.loss(*batch())['loss'].backward()
     assert seen == [8]
     assert all(p.grad is not None for p in model.parameters())
+
+
+INNER = dict(
+    neck=GAP,
+    learn=dict(type='mmocc.LEARN', in_channels=32, gate=True),
+    insert_after='backbone.layer3',
+)
+
+
+def test_an_inserted_learn_repairs_the_map_that_the_rest_reads():
+    model = build_learn(**INNER).eval()
+    inputs, _ = batch()
+    seen = {}
+
+    def note(name):
+        def hook(module, args, out):
+            seen[name] = (args[0], out)
+
+        return hook
+
+    model.backbone.layer3.register_forward_hook(note('layer3'))
+    model.backbone.layer4.register_forward_hook(note('layer4'))
+    with torch.no_grad():
+        logits = model(inputs)
+        repaired = model.learn.repair(seen['layer3'][1])[0]
+        assert torch.equal(seen['layer4'][0], repaired)
+        pooled = model.backbone.layer4(repaired).mean(dim=(2, 3))
+        assert torch.allclose(logits, model.head.fc(pooled), atol=1e-6)
+
+
+def test_an_inserted_learn_is_all_that_trains():
+    model = build_learn(**INNER)
+    before = copy.deepcopy(model.state_dict())
+    train(model)
+    changed = {
+        name
+        for name, tensor in model.state_dict().items()
+        if not torch.equal(tensor, before[name])
+    }
+    learnt = ('inner_learn.', 'occluder.steps')
+    assert changed == {name for name in before if name.startswith(learnt)}
+
+
+def test_an_inserted_learn_has_the_same_losses_defined_on_its_map():
+    model = build_learn(**INNER).eval()
+    inputs, samples = batch()
+    twin = copy.deepcopy(model)
+    losses = model.loss(inputs, samples)
+    both = torch.cat([inputs, twin.occluder(inputs)[0]])
+    maps = []
+    twin.backbone.layer3.register_forward_hook(
+        lambda module, args, out: maps.append(out)
+    )
+    with torch.no_grad():
+        logits = twin(both)
+    clean = maps[0].chunk(2)[0]
+    rec = twin.learn.repair(maps[0])[0] - torch.cat([clean, clean])
+    labels = torch.tensor([0, 1, 2, 0]).repeat(2)
+    cls = torch.nn.functional.cross_entropy(logits, labels)
+    assert torch.allclose(losses['loss_rec'], rec.square().mean(), rtol=1e-4)
+    assert torch.allclose(losses['loss_cls'], cls, rtol=1e-4)
+
+
+def test_an_inserted_learn_loads_the_baseline_and_its_own_checkpoint():
+    model = build_learn(**INNER)
+    result = model.load_state_dict(build().state_dict(), strict=False)
+    assert {k.split('.')[0] for k in result.missing_keys} == {
+        'inner_learn',
+        'occluder',
+    }
+    again = build_learn(**INNER).eval()
+    again.load_state_dict(model.state_dict())
+    inputs, _ = batch()
+    with torch.no_grad():
+        assert torch.equal(again(inputs), model.eval()(inputs))
+
+
+@pytest.mark.parametrize(
+    ('changes', 'message'),
+    [
+        (dict(insert_after=None), 'both of learn and insert_after'),
+        (dict(insert_after='backbone.stage9'), "'backbone.stage9' names no"),
+        (dict(neck=[LEARN, GAP]), 'just one mmocc.LEARN.*found 2'),
+    ],
+)
+def test_insertions_that_cannot_work_are_refused(changes, message):
+    with pytest.raises(ValueError, match=message):
+        build_learn(**dict(INNER, **changes))
+
+
+def test_the_gate_trains_in_bfloat16_autocast():
+    model = build_learn(**INNER).train()
+    with torch.autocast('cpu', dtype=torch.bfloat16):
+        losses = model.loss(*batch())
+    sum(losses.values()).backward()
+    assert all(p.grad.isfinite().all() for p in model.learn.parameters())

@@ -1,0 +1,82 @@
+"""Checks and parts of training beside a frozen classifier."""
+
+import torch
+from torch import Tensor, nn
+
+from mmocc.registry import MODELS
+
+
+def build_occluder(cfg: dict, data_preprocessor: nn.Module) -> nn.Module:
+    """Build an occluder that normalises as the data preprocessor does."""
+    cfg = dict(cfg)
+    if getattr(data_preprocessor, '_enable_normalize', False):
+        cfg.setdefault('mean', data_preprocessor.mean.flatten().tolist())
+        cfg.setdefault('std', data_preprocessor.std.flatten().tolist())
+    cfg.setdefault('bgr_to_rgb', getattr(data_preprocessor, 'to_rgb', False))
+    return MODELS.build(cfg)
+
+
+def make_room(state_dict: dict, prefix: str, index: int) -> None:
+    """Rename the tensors of a classifier's own neck, to let LEARN in.
+
+    With LEARN before it, ``neck.fc`` or ``neck.0.fc`` is ``neck.1.fc``. What
+    has LEARN already is left alone.
+
+    Args:
+        state_dict: State dict of a whole model, changed in place.
+        prefix: The neck's prefix in it.
+        index: LEARN's place in the list of necks.
+    """
+    own = [key for key in state_dict if key.startswith(prefix)]
+    if any(key.startswith(f'{prefix}{index}.encoder.') for key in own):
+        return
+    renamed = {}
+    for key in own:
+        name = key.removeprefix(prefix)
+        number, _, rest = name.partition('.')
+        if not number.isdigit():  # the neck was not a list
+            number, rest = 0, name
+        place = int(number) + (int(number) >= index)
+        renamed[f'{prefix}{place}.{rest}'] = state_dict.pop(key)
+    state_dict.update(renamed)
+
+
+def check_finite(losses: dict[str, Tensor]) -> None:
+    """Raise FloatingPointError that names the losses that are not finite."""
+    values = torch.stack([loss.detach().float() for loss in losses.values()])
+    if not values.isfinite().all():
+        bad = [
+            f'{name} = {value}'
+            for name, value in zip(losses, values.tolist(), strict=True)
+            if not torch.isfinite(torch.tensor(value))
+        ]
+        raise FloatingPointError(
+            f"not finite: {', '.join(bad)}; check the frozen model's "
+            'features (a wrong checkpoint? float16 overflow: try bfloat16) '
+            'and the learning rate'
+        )
+
+
+def check_frozen(wanted: dict, given: dict) -> None:
+    """Raise ValueError if a checkpoint lacks or misfits a frozen tensor.
+
+    Args:
+        wanted: The model's own frozen tensors by name.
+        given: The checkpoint's tensors by name.
+    """
+    faults = []
+    for name, tensor in wanted.items():
+        if name not in given:
+            if not name.endswith('num_batches_tracked'):
+                faults.append(f'{name} is missing')
+        elif given[name].shape != tensor.shape:
+            faults.append(
+                f'{name} is {tuple(given[name].shape)}, the model has '
+                f'{tuple(tensor.shape)}'
+            )
+    if faults:
+        raise ValueError(
+            f'the checkpoint does not fit the frozen classifier: {faults[0]}'
+            f' (and {len(faults) - 1} more); load_from must be a checkpoint '
+            'of the same backbone, neck and head, trained on the same classes'
+        )
