@@ -241,17 +241,45 @@ def mirror_tile(
     Returns:
         (N, C, h, w), of the sheets' dtype.
     """
+    height, width = size
     side = sheets.shape[-1]
-    if max(size) > side:  # it starts at 0 then, and goes on by mirroring
-        steps = torch.arange(max(size), device=sheets.device) % (2 * side)
-        steps = torch.minimum(steps, 2 * side - 1 - steps)
-        rows, cols = (steps[: max(length, side)] for length in size)
-        sheets, index = sheets[index], torch.arange(len(index))
-        sheets = sheets[:, :, rows[:, None], cols]
-    room = offset.new_tensor([n - length + 1 for n, length in zip(sheets.shape[:1:-1], size[::-1], strict=True)])
-    start = torch.minimum((offset * room).long(), (room - 1).long())
-    windows = sheets.unfold(2, size[0], 1).unfold(3, size[1], 1)
-    return windows[index, :, start[:, 1], start[:, 0]]
+    if max(size) > side:
+        turn = torch.arange(max(size), device=sheets.device) % (2 * side)
+        turn = torch.minimum(turn, 2 * side - 1 - turn)
+        rows, cols = (turn[: max(length, side)] for length in size)
+        sheets = sheets[index][:, :, rows[:, None], cols]
+        index = torch.arange(len(index), device=sheets.device)
+    # A window that fits shows no seam; a larger one starts at 0.
+    left, top = (
+        (start * (room + 1)).long().clamp_max(room)
+        for start, room in (
+            (offset[:, 0], sheets.shape[3] - width),
+            (offset[:, 1], sheets.shape[2] - height),
+        )
+    )
+    # A view of all windows that there are; only those chosen are copied.
+    windows = sheets.unfold(2, height, 1).unfold(3, width, 1)
+    return windows[index, :, top, left]
+
+
+def inner_axes(
+    occluders: Occluders,
+    pixel: Tensor,
+    scale: Tensor,
+    size: tuple[int, int],
+) -> tuple[Tensor, Tensor]:
+    """Return an image's columns and rows as positions inside occluders.
+
+    It is what :func:`inner_coords` gives for each pixel, at a fraction of the
+    cost: x as (N, w) and y as (N, h).
+    """
+    half = occluders.shape * scale[:, None]
+    axes = []
+    for axis, length in enumerate(size[::-1]):
+        centres = torch.arange(length, device=scale.device) + 0.5
+        inner = (centres - pixel[:, axis, None]) / half[:, axis, None]
+        axes.append(inner + occluders.anchor[:, axis, None])
+    return tuple(axes)
 
 
 def render(
@@ -277,11 +305,17 @@ def render(
         coverage (N, 1, h, w) in [0, 1]: 0 or 1 for rectangles, the blended
         silhouette for cut-outs. Coverage of at least 0.5 counts as hidden.
     """
-    # By rows and columns: a map of positions would cost most of the time.
-    x, y = (
-        inner_coords(line[None], occluders, pixel, scale)
-        for line in axes
-    )
+    x, y = inner_axes(occluders, pixel, scale, size)
+    if kind == 'object':
+        inner = torch.broadcast_tensors(x[:, None, :], y[:, :, None])
+        rgba = F.grid_sample(
+            sheets[occluders.sheet].float(),
+            torch.stack(inner, dim=-1),
+            align_corners=False,
+        )
+        return rgba[:, :3], rgba[:, 3:] / 255
+    inside = (y.abs() <= 1)[:, :, None] & (x.abs() <= 1)[:, None, :]
+    alpha = inside[:, None].float()
     if kind == 'white':
         return alpha.new_full((1, 3, 1, 1), 255.0), alpha
     fill = mirror_tile(sheets, occluders.sheet, occluders.offset, size)
