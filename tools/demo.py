@@ -72,11 +72,10 @@ def train(name: str, config: str, out: Path, *options: str) -> str:
 
 def test(models: dict[str, nn.Module], cfg: Config) -> dict:
     """Return the accuracy of each model in each cell."""
-    cells = bench.cell_names()
     results = {name: {} for name in models}
-    jobs = [(name, cell) for cell in cells for name in models]
-    for name, cell in track(jobs, 'Test at L0-L3'):
-        results[name][cell] = bench.run_cell(models[name], cfg, cell, **BANKS)
+    for cell in track(bench.cell_names(), 'Test at L0-L3'):
+        for name, result in bench.run_cell(models, cfg, cell, **BANKS).items():
+            results[name][cell] = result
     return results
 
 

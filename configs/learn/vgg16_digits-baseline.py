@@ -8,20 +8,22 @@ _base_ = [
 
 # ------------------------------------------------ things you will change
 max_epochs = 4
-lr = 0.02  # for 32 images a step
+lr = 3e-4  # for 16 images a step
 
 # ------------------------------------------------- things you may change
 model = dict(
     # from scratch, VGG-16 needs batch norm
     backbone=dict(norm_cfg=dict(type='BN')),
     # 64 pixels make maps of 2x2
-    head=dict(num_classes=10, feat_size=2, hidden_channels=512),
+    head=dict(
+        num_classes=10,
+        feat_size=2,
+        hidden_channels=512,
+        dropout=0.2,
+        init_cfg=None,  # PyTorch's own
+    ),
 )
-optim_wrapper = dict(
-    optimizer=dict(
-        type='SGD', lr=lr, momentum=0.9, weight_decay=5e-4, nesterov=True
-    )
-)
+optim_wrapper = dict(optimizer=dict(type='AdamW', lr=lr, weight_decay=0.05))
 param_scheduler = [
     dict(
         type='LinearLR', start_factor=0.1, end=0.5, convert_to_iter_based=True
@@ -36,4 +38,4 @@ param_scheduler = [
 train_cfg = dict(by_epoch=True, max_epochs=max_epochs, val_interval=1)
 val_cfg = dict()
 test_cfg = dict()
-auto_scale_lr = dict(base_batch_size=32)
+auto_scale_lr = dict(base_batch_size=16)

@@ -8,7 +8,7 @@ every model sees the same ones.
 import copy
 import csv
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -100,26 +100,40 @@ def load_model(cfg: Config, checkpoint: str, device: str = 'cpu') -> nn.Module:
 
 
 @torch.no_grad()
-def predict(
-    model: nn.Module, loader: DataLoader
-) -> Iterator[tuple[int, np.ndarray]]:
-    """Yield (label, (C,) class scores) of each sample of a loader."""
-    for batch in loader:
-        for sample in model.test_step(batch):
-            yield int(sample.gt_label), sample.pred_score.cpu().numpy()
-
-
 def run_cell(
-    model: nn.Module, cfg: Config, cell: str, **occlude_args
-) -> dict[str, float | int]:
-    """Return a model's top-1 accuracy (percent) in one cell."""
-    hits = [
-        int(label == scores.argmax())
-        for label, scores in predict(
-            model, cell_loader(cfg, cell, **occlude_args)
-        )
-    ]
-    return dict(accuracy=100 * float(np.mean(hits)), images=len(hits))
+    models: dict[str, nn.Module],
+    cfg: Config,
+    cell: str,
+    amp: bool = False,
+    **occlude_args,
+) -> dict[str, dict[str, float | int]]:
+    """Return each model's top-1 accuracy in one cell, on the same batches.
+
+    Args:
+        models: Models by name, in eval mode, all with the test data of
+            ``cfg``; each image is loaded and occluded once for all of them.
+        cfg: The config whose ``test_dataloader`` is used.
+        cell: Name from :func:`cell_names`.
+        amp: Predict in autocast: float16 on a GPU, bfloat16 on a CPU.
+        **occlude_args: Further arguments of ``mmocc.Occlude``.
+
+    Returns:
+        ``accuracy`` in percent and number of ``images`` by model name.
+    """
+    hits = {name: [] for name in models}
+    for batch in cell_loader(cfg, cell, **occlude_args):
+        for name, model in models.items():
+            device = next(model.parameters()).device.type
+            with torch.autocast(device, enabled=amp):
+                samples = model.test_step(batch)
+            hits[name] += [
+                int(sample.pred_score.argmax()) == int(sample.gt_label)
+                for sample in samples
+            ]
+    return {
+        name: dict(accuracy=100 * float(np.mean(hit)), images=len(hit))
+        for name, hit in hits.items()
+    }
 
 
 def summary(cells: dict[str, dict]) -> dict[str, float]:

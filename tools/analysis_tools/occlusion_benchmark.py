@@ -39,6 +39,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--texture-size', type=int, default=256)
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--device', default='cpu')
+    parser.add_argument('--amp', action='store_true', help='half precision')
     parser.add_argument('--out', default='work_dirs/occlusion')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction)
     args = parser.parse_args()
@@ -54,24 +55,33 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     """Test all models in all cells, print the table, write the files."""
     args = parse_args()
-    results = {}
+    # Models with the same test data see each occluded image together.
+    groups, results = [], {name: {} for name in args.names}
     for name, (config, checkpoint) in zip(args.names, args.pairs, strict=True):
         cfg = Config.fromfile(config)
         cfg.merge_from_dict(args.cfg_options or {})
         model = bench.load_model(cfg, checkpoint, args.device)
-        results[name] = {}
+        for other, models in groups:
+            if other.test_dataloader == cfg.test_dataloader:
+                models[name] = model
+                break
+        else:
+            groups.append((cfg, {name: model}))
+    for cfg, models in groups:
         for cell in bench.cell_names(args.kinds):
-            results[name][cell] = bench.run_cell(
-                model,
+            found = bench.run_cell(
+                models,
                 cfg,
                 cell,
+                amp=args.amp,
                 texture_bank=args.texture_bank,
                 object_bank=args.object_bank,
                 texture_size=args.texture_size,
                 seed=args.seed,
             )
-            value = results[name][cell]['accuracy']
-            print_log(f'{name:20s} {cell:12s} {value:6.2f}')
+            for name, result in found.items():
+                results[name][cell] = result
+                print_log(f'{name:20s} {cell:12s} {result["accuracy"]:6.2f}')
     meta = dict(
         command=f'python {shlex.join(sys.argv)}',
         seed=args.seed,

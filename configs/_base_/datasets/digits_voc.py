@@ -4,7 +4,7 @@ Made by ``python tools/dataset_converters/make_digits_voc.py``.
 """
 
 data_root = 'data/digits_voc'
-batch_size = 32
+batch_size = 16
 num_workers = 2
 classes = [
     'zero', 'one', 'two', 'three', 'four',
