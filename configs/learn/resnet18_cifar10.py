@@ -6,7 +6,8 @@ _base_ = ['./resnet18_cifar10-baseline.py', '../_base_/learn.py']
 load_from = 'work_dirs/resnet18_cifar10-baseline/epoch_30.pth'
 baseline_config = 'configs/learn/resnet18_cifar10-baseline.py'
 occluders = 'data/occluders/train'
-max_epochs = 10
+max_epochs = 6
+lr = 2e-3  # for 128 images a step
 
 # ------------------------------------------------- things you may change
 model = dict(
@@ -28,7 +29,11 @@ model = dict(
     loss_inter={{_base_.learn_loss_inter}},
     loss_cls={{_base_.learn_loss_cls}},
 )
-optim_wrapper = {{_base_.learn_optim_wrapper}}
+optim_wrapper = dict(
+    _delete_=True,
+    constructor='mmocc.TrainableOptimWrapperConstructor',
+    optimizer=dict(type='AdamW', lr=lr, weight_decay=1e-4),
+)
 param_scheduler = [
     dict(
         type='CosineAnnealingLR', T_max=max_epochs, convert_to_iter_based=True

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The study of LEARN on CIFAR-10 in docs/results.md: baseline, LEARN, LEARN with
-# a gate, the four ablations, the control, and the table of all of them.
+# The study of LEARN on CIFAR-10 in docs/results.md: baseline, LEARN, LEARN after
+# layer3, the four ablations, the control, and the table of all of them.
 #
 # Needs data/cifar10/{train,test}/CLASS/*.jpg and
 # data/occluders/{train,test}/{textures,objects}. Runs that are done are skipped.
@@ -22,14 +22,15 @@ run() { # NAME CONFIG EPOCHS [CFG_OPTIONS...]
 }
 
 run baseline $C-baseline.py 30
-run learn $C.py 10
-run no-rec $C.py 10 model.loss_rec.loss_weight=0
-run no-intra $C.py 10 model.loss_intra.loss_weight=0
-run no-inter $C.py 10 model.loss_inter.loss_weight=0
-run no-cls $C.py 10 model.loss_cls.loss_weight=0
-run finetune $C-finetune.py 10
+run learn $C.py 6
+run learn-layer3 $C-layer3.py 12
+run no-rec $C.py 6 model.loss_rec.loss_weight=0
+run no-intra $C.py 6 model.loss_intra.loss_weight=0
+run no-inter $C.py 6 model.loss_inter.loss_weight=0
+run no-cls $C.py 6 model.loss_cls.loss_weight=0
+run finetune $C-finetune.py 6
 
 "$PYTHON" tools/analysis_tools/occlusion_benchmark.py "${models[@]}" \
-    --names "${names[@]}" \
+    --names "${names[@]}" --amp \
     --texture-bank data/occluders/test/textures --texture-size 64 \
     --object-bank data/occluders/test/objects --out work_dirs/learn_cifar10
