@@ -1,10 +1,11 @@
 """See LEARN repair an occluded classifier on real handwritten digits.
 
 Makes the embedded data set, trains a VGG-16 on clean digits and then LEARN
-between its frozen backbone and its frozen head, tests both without and with
-occlusion, and writes table, plot and example images to work_dirs/demo/. The
-occluders of the test (white, noise, other textures, other cut-outs) are never
-seen in training. An interrupted demo continues where it stopped.
+inside the frozen VGG-16, tests both without and with occlusion, and writes
+table, plot and example images to work_dirs/demo/. Textures and cut-outs of
+the test come from another photo than those of training. LEARN stands after
+the third stage, which goes beyond the paper; configs/learn/README.md says
+why. An interrupted demo continues where it stopped.
 """
 
 import argparse
@@ -28,7 +29,7 @@ from mmocc.visualization.occlusion_plots import plot_accuracy, plot_examples
 DATA = Path('data/digits_voc')
 CONFIGS = {
     'VGG-16': 'configs/learn/vgg16_digits-baseline.py',
-    'VGG-16 + LEARN': 'configs/learn/vgg16_digits.py',
+    'VGG-16 + LEARN': 'configs/learn/vgg16_digits-stage3.py',
 }
 BANKS = dict(
     texture_bank=str(DATA / 'occluders/test/textures'),
@@ -119,7 +120,7 @@ def main() -> None:
     baseline, learn = CONFIGS.values()
     first = train('VGG-16, clean digits', baseline, args.out / 'baseline')
     second = train(
-        'LEARN between the frozen halves',
+        'LEARN inside the frozen VGG-16',
         learn,
         args.out / 'learn',
         f'load_from={first}',
@@ -130,7 +131,7 @@ def main() -> None:
     ):
         models[name] = bench.load_model(Config.fromfile(config), path)
     cfg = Config.fromfile(baseline)
-    print('\n=== Test both on the same occlusions, unseen in training')
+    print('\n=== Test both on the same occlusions')
     results = test(models, cfg)
     meta = dict(
         command='python tools/demo.py',

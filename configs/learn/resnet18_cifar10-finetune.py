@@ -9,7 +9,7 @@ _base_ = './resnet18_cifar10-baseline.py'
 load_from = 'work_dirs/resnet18_cifar10-baseline/epoch_30.pth'
 baseline_config = 'configs/learn/resnet18_cifar10-baseline.py'
 occluders = 'data/occluders/train'
-max_epochs = 6
+max_epochs = 4
 lr = 0.01  # a tenth of phase 1's
 
 # ------------------------------------------------- things you may change

@@ -8,7 +8,7 @@ last stage is repaired, and the gate lets intact positions pass unchanged.
 _base_ = './resnet18_cifar10.py'
 
 # ------------------------------------------------ things you will change
-max_epochs = 12
+max_epochs = 8
 lr = 3e-3  # for 128 images a step
 
 # ------------------------------------------------- things you may change

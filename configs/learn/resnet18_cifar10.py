@@ -6,7 +6,7 @@ _base_ = ['./resnet18_cifar10-baseline.py', '../_base_/learn.py']
 load_from = 'work_dirs/resnet18_cifar10-baseline/epoch_30.pth'
 baseline_config = 'configs/learn/resnet18_cifar10-baseline.py'
 occluders = 'data/occluders/train'
-max_epochs = 6
+max_epochs = 4
 lr = 2e-3  # for 128 images a step
 
 # ------------------------------------------------- things you may change

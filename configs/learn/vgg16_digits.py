@@ -14,7 +14,7 @@ model = dict(
     neck=dict(type='mmocc.LEARN', in_channels=512),
     occluder=dict(
         type='mmocc.BatchOccluder',
-        kinds=('texture', 'object'),
+        kinds=('white', 'noise', 'texture', 'object'),
         area=(0.2, 0.8),
         texture_bank=f'{occluders}/textures',
         object_bank=f'{occluders}/objects',

@@ -22,13 +22,13 @@ run() { # NAME CONFIG EPOCHS [CFG_OPTIONS...]
 }
 
 run baseline $C-baseline.py 30
-run learn $C.py 6
-run learn-layer3 $C-layer3.py 12
-run no-rec $C.py 6 model.loss_rec.loss_weight=0
-run no-intra $C.py 6 model.loss_intra.loss_weight=0
-run no-inter $C.py 6 model.loss_inter.loss_weight=0
-run no-cls $C.py 6 model.loss_cls.loss_weight=0
-run finetune $C-finetune.py 6
+run learn $C.py 4
+run learn-layer3 $C-layer3.py 8
+run no-rec $C.py 4 model.loss_rec.loss_weight=0
+run no-intra $C.py 4 model.loss_intra.loss_weight=0
+run no-inter $C.py 4 model.loss_inter.loss_weight=0
+run no-cls $C.py 4 model.loss_cls.loss_weight=0
+run finetune $C-finetune.py 4
 
 "$PYTHON" tools/analysis_tools/occlusion_benchmark.py "${models[@]}" \
     --names "${names[@]}" --amp \
