@@ -18,6 +18,9 @@ from mmocc.occlusion.occluders import (
 from mmocc.registry import MODELS
 
 LATTICE = 24  # the image is sampled by 24 x 24 points to size an occluder
+# A CPU renders so many pixels at a time (five images of 224 x 224): buffers of
+# a whole batch leave its cache, and their memory is anew asked for each time.
+CACHED_PIXELS = 2**18
 
 
 @MODELS.register_module()
@@ -72,10 +75,14 @@ class BatchOccluder(nn.Module):
         self.area = area
         self.seed = seed
         self.bgr_to_rgb = bgr_to_rgb
+        order = [2, 1, 0, 3] if bgr_to_rgb else [0, 1, 2, 3]
         self.bank = OccluderBank(
             kinds, texture_bank, object_bank, texture_size
         )
         for kind, sheets in self.bank.sheets.items():
+            # The only copy: of many textures, two would fill the memory.
+            sheets = sheets[:, order[: sheets.shape[1]]]
+            self.bank.sheets[kind] = sheets
             self.register_buffer(f'{kind}_sheets', sheets, persistent=False)
         shape = (1, 3, 1, 1)
         mean = torch.tensor(mean, dtype=torch.float32).view(shape)
@@ -126,6 +133,9 @@ class BatchOccluder(nn.Module):
         )
         occluded = torch.empty_like(inputs)
         mask = inputs.new_empty(inputs[:, :1].shape, dtype=torch.bool)
+        step = len(inputs)
+        if inputs.device.type == 'cpu':
+            step = max(1, CACHED_PIXELS // (height * width))
         for number, kind in enumerate(self.bank.kinds):
             drawn = self.bank.draw(kind, total, generator)[rank::world]
             index = (kinds[rank::world] == number).nonzero()[:, 0]
@@ -133,14 +143,46 @@ class BatchOccluder(nn.Module):
                 continue
             place = inputs.device
             occluders = drawn[index].to(place)
-            part = (
-                pixel[rank::world][index].to(place),
-                area[rank::world][index].to(place),
-            )
-            index = index.to(place)
-            result = self._paste(inputs[index], kind, occluders, *part)
-            occluded[index], mask[index] = result
+            where = pixel[rank::world][index].to(place)
+            wanted = area[rank::world][index].to(place)
+            scale = self._fit(kind, occluders, where, wanted, (height, width))
+            for start in range(0, len(index), step):
+                part = slice(start, start + step)
+                chosen = index[part].to(place)
+                # Not occluded[chosen] = ..., which copies number by number.
+                pasted, hidden = self._paste(
+                    inputs.index_select(0, chosen),
+                    kind,
+                    occluders[part],
+                    where[part],
+                    scale[part],
+                )
+                occluded.index_copy_(0, chosen, pasted)
+                mask.index_copy_(0, chosen, hidden)
         return occluded, mask
+
+    def _fit(
+        self,
+        kind: str,
+        occluders: Occluders,
+        pixel: Tensor,
+        area: Tensor,
+        size: tuple[int, int],
+    ) -> Tensor:
+        """Return the (N,) scales at which occluders hide these areas."""
+        points = pixel_grid((LATTICE, LATTICE), pixel.device)
+        points = points * points.new_tensor(size[::-1]) / LATTICE
+        alpha = None
+        if kind == 'object':
+            alpha = self.object_sheets[occluders.sheet, 3]
+        return fit_scale(
+            points.flatten(0, 1)[None],
+            occluders,
+            pixel,
+            area,
+            max_scale=4.0 * max(size),
+            alpha=alpha,
+        )
 
     def _paste(
         self,
@@ -148,27 +190,14 @@ class BatchOccluder(nn.Module):
         kind: str,
         occluders: Occluders,
         pixel: Tensor,
-        area: Tensor,
+        scale: Tensor,
     ) -> tuple[Tensor, Tensor]:
-        """Paste occluders of one kind, one on each image."""
-        size = tuple(images.shape[-2:])
+        """Paste occluders of one kind, one on each image, in place."""
         sheets = getattr(self, f'{kind}_sheets', None)
-        points = pixel_grid((LATTICE, LATTICE), images.device)
-        points = points * points.new_tensor(size[::-1]) / LATTICE
-        scale = fit_scale(
-            points.flatten(0, 1)[None],
-            occluders,
-            pixel,
-            area,
-            max_scale=4.0 * max(size),
-            alpha=sheets[occluders.sheet, 3] if kind == 'object' else None,
-        )
+        size = tuple(images.shape[-2:])
         colours, alpha = render(kind, sheets, occluders, pixel, scale, size)
-        if self.bgr_to_rgb:
-            colours = colours.flip(1)
-        colours = ((colours - self.mean) / self.std).to(images.dtype)
-        pasted = torch.lerp(images, colours, alpha.to(images.dtype))
-        return pasted, alpha >= 0.5
+        colours = colours.sub_(self.mean).div_(self.std).to(images.dtype)
+        return images.lerp_(colours, alpha.to(images.dtype)), alpha >= 0.5
 
     def extra_repr(self) -> str:
         """Return the arguments that decide what is pasted."""

@@ -1,0 +1,82 @@
+"""The benchmarks run and report; how fast things are is not tested here."""
+
+import json
+import sys
+
+import pytest
+import torch
+from conftest import ROOT
+
+sys.path.insert(0, str(ROOT))  # benchmarks are not installed
+
+from benchmarks import learn
+from benchmarks.timing import Rivals, compete, judge
+
+
+def test_the_smallest_case_prints_a_table_and_writes_json(run_tool, tmp_path):
+    result = run_tool(
+        sys.executable,
+        *('-m', 'benchmarks.learn', '--quick', '--only', 'occluder-white'),
+        *('--threads', '1', '--json', 'speed.json'),
+    )
+    assert result.returncode == 0, result.stderr
+    *_, header, line = result.stdout.splitlines()
+    assert header.split()[:3] == ['what', 'ours', 'ms']
+    assert line.startswith('occluder white at 224 px, batch 64')
+    document = json.loads((tmp_path / 'speed.json').read_text())
+    assert document['machine']['threads'] == 1
+    assert document['machine']['torch'] == torch.__version__
+    (row,) = document['results']
+    assert row['rounds'] == 3
+    assert row['ours_ms'] > 0
+    low, high = row['middle_half']
+    assert low <= row['ratio'] <= high
+    assert f'{row["ratio"]:.3f}' in line
+
+
+@pytest.mark.parametrize('rival', ['ours', 'other'])
+def test_a_step_and_its_floor_both_train_learn_and_only_it(
+    tmp_path, monkeypatch, rival
+):
+    built, build = [], learn.build
+    monkeypatch.setattr(
+        learn, 'build', lambda cfg: built.append(build(cfg)) or built[0]
+    )
+    banks = learn.write_banks(tmp_path)
+    rivals = learn.training_step('resnet18_cifar10', 2, 32, banks)
+    step, (model,) = getattr(rivals, rival), built
+    before = {k: v.clone() for k, v in model.named_parameters()}
+    step()
+    changed = {
+        name
+        for name, parameter in model.named_parameters()
+        if not torch.equal(parameter, before[name])
+    }
+    assert changed == {name for name in before if name.startswith('neck.0.')}
+
+
+def test_both_rivals_take_part_in_each_round():
+    calls = []
+    rivals = Rivals(
+        'this', lambda: calls.append('ours'), lambda: calls.append('other')
+    )
+    result = compete(rivals, 4)
+    assert result.rounds == 4
+    turns = [a for a, b in zip(calls, [None, *calls], strict=False) if a != b]
+    # warm-up and calibration, then four rounds, the other first in each second
+    assert turns[-6:] == ['other', 'ours', 'other', 'ours', 'other', 'ours']
+
+
+@pytest.mark.parametrize(
+    ('faster', 'target', 'ratio', 'expected'),
+    [
+        (False, 1.1, 1.1, ('<= 1.10', 'met')),
+        (False, 1.1, 1.11, ('<= 1.10', 'missed')),
+        (True, 3.0, 3.0, ('>= 3.00', 'met')),
+        (True, 3.0, 2.99, ('>= 3.00', 'missed')),
+        (False, None, 5.0, ('', '')),
+    ],
+)
+def test_a_ratio_is_judged_by_its_target(faster, target, ratio, expected):
+    rivals = Rivals('', None, None, faster=faster, target=target)
+    assert judge(rivals, ratio) == expected
