@@ -52,12 +52,15 @@ def insert_occlude(pipeline: list[dict], occlude: dict) -> list[dict]:
     )
 
 
-def cell_loader(cfg: Config, cell: str, **occlude_args) -> DataLoader:
+def cell_loader(
+    cfg: Config, cell: str, every: int = 1, **occlude_args
+) -> DataLoader:
     """Build a config's test dataloader with the occlusion of one cell.
 
     Args:
         cfg: A host config with ``test_dataloader``.
         cell: Name from :func:`cell_names`.
+        every: Take only every n-th image of the test set.
         **occlude_args: Further arguments of ``mmocc.Occlude``.
     """
     loader = copy.deepcopy(cfg.test_dataloader)
@@ -69,7 +72,10 @@ def cell_loader(cfg: Config, cell: str, **occlude_args) -> DataLoader:
         loader.dataset.pipeline = insert_occlude(
             loader.dataset.pipeline, occlude
         )
-    return Runner.build_dataloader(loader)
+    built = Runner.build_dataloader(loader)
+    if every > 1:
+        built.dataset.get_subset_(list(range(0, len(built.dataset), every)))
+    return built
 
 
 def load_model(cfg: Config, checkpoint: str, device: str = 'cpu') -> nn.Module:

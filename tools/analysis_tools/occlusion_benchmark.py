@@ -39,6 +39,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--texture-size', type=int, default=256)
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--device', default='cpu')
+    parser.add_argument(
+        '--every', type=int, default=1, help='take only every n-th test image'
+    )
     parser.add_argument('--amp', action='store_true', help='half precision')
     parser.add_argument('--out', default='work_dirs/occlusion')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction)
@@ -74,6 +77,7 @@ def main() -> None:
                 cfg,
                 cell,
                 amp=args.amp,
+                every=args.every,
                 texture_bank=args.texture_bank,
                 object_bank=args.object_bank,
                 texture_size=args.texture_size,

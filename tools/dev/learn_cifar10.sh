@@ -31,6 +31,6 @@ run no-cls $C.py 4 model.loss_cls.loss_weight=0
 run finetune $C-finetune.py 4
 
 "$PYTHON" tools/analysis_tools/occlusion_benchmark.py "${models[@]}" \
-    --names "${names[@]}" --amp \
+    --names "${names[@]}" \
     --texture-bank data/occluders/test/textures --texture-size 64 \
     --object-bank data/occluders/test/objects --out work_dirs/learn_cifar10
