@@ -112,11 +112,6 @@ class LEARNClassifier(ImageClassifier):
         data_preprocessor: dict | None = None,
         init_cfg: dict | list[dict] | None = None,
     ) -> None:
-        if train_cfg and train_cfg.get('augments'):
-            raise ValueError(
-                'mmocc.LEARNClassifier needs one label for each image, but '
-                'train_cfg.augments mixes labels; set model.train_cfg=None'
-            )
         super().__init__(
             backbone=backbone,
             neck=neck,
@@ -126,6 +121,12 @@ class LEARNClassifier(ImageClassifier):
             data_preprocessor=data_preprocessor,
             init_cfg=init_cfg,
         )
+        if getattr(self.data_preprocessor, 'batch_augments', None):
+            raise ValueError(
+                'mmocc.LEARNClassifier needs one label for each image, but '
+                'batch augments mix labels; set model.train_cfg=None and no '
+                'data_preprocessor.batch_augments'
+            )
         if (learn is None) != (insert_after is None):
             raise ValueError('give both of learn and insert_after, or neither')
         if insert_after not in (None, *dict(self.named_modules())):

@@ -203,8 +203,18 @@ def test_no_label_key_is_a_bare_loss():
         (dict(neck=GAP), 'just one mmocc.LEARN.*found 0'),
         (dict(neck=[LEARN, LEARN]), 'just one mmocc.LEARN.*found 2'),
         (
-            dict(train_cfg=dict(augments=[dict(type='Mixup', alpha=1)])),
-            'augments mixes labels',
+            dict(train_cfg=dict(augments=[dict(type='Mixup', alpha=1.0)])),
+            'batch augments mix labels',
+        ),
+        (
+            dict(
+                data_preprocessor=dict(
+                    batch_augments=dict(
+                        augments=dict(type='CutMix', alpha=1.0)
+                    )
+                )
+            ),
+            'batch augments mix labels',
         ),
         (
             dict.fromkeys(
