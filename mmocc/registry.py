@@ -13,6 +13,7 @@ from importlib.util import find_spec
 
 from mmengine.registry import DATASETS as ROOT_DATASETS
 from mmengine.registry import HOOKS as ROOT_HOOKS
+from mmengine.registry import METRICS as ROOT_METRICS
 from mmengine.registry import MODELS as ROOT_MODELS
 from mmengine.registry import (
     OPTIM_WRAPPER_CONSTRUCTORS as ROOT_OPTIM_WRAPPER_CONSTRUCTORS,
@@ -50,6 +51,12 @@ TRANSFORMS = Registry(
     parent=ROOT_TRANSFORMS,
     scope='mmocc',
     locations=['mmocc.datasets.transforms'],
+)
+METRICS = Registry(
+    'metric',
+    parent=ROOT_METRICS,
+    scope='mmocc',
+    locations=['mmocc.evaluation'],
 )
 HOOKS = Registry(
     'hook',

@@ -1,8 +1,9 @@
 """Readers of real data layouts."""
 
+from mmocc.datasets.occlusion_cells import OcclusionCells
 from mmocc.registry import HAS_MMPRETRAIN
 
-__all__: list[str] = []
+__all__ = ['OcclusionCells']
 
 if HAS_MMPRETRAIN:  # the transforms below this package must import without it
     from mmocc.datasets.voc_objects import VOCObjects

@@ -1,8 +1,12 @@
 """The occlusion core: what hides pixels, and how much (no mm import)."""
 
 from mmocc.occlusion.levels import (
+    CLEAN,
+    HARD_LEVELS,
     KINDS,
     LEVELS,
+    UnreachableLevelError,
+    cell_names,
     check_kind,
     level_range,
     pixel_bounds,
@@ -11,10 +15,14 @@ from mmocc.occlusion.occlude import occlude_object
 from mmocc.occlusion.occluders import OccluderBank, Occluders
 
 __all__ = [
+    'CLEAN',
+    'HARD_LEVELS',
     'KINDS',
     'LEVELS',
     'OccluderBank',
     'Occluders',
+    'UnreachableLevelError',
+    'cell_names',
     'check_kind',
     'level_range',
     'occlude_object',

@@ -16,6 +16,12 @@ LEVELS = {
     'L2': (0.4, 0.6),
     'L3': (0.6, 0.8),
 }
+CLEAN = 'L0'
+HARD_LEVELS = tuple(level for level in LEVELS if level != CLEAN)
+
+
+class UnreachableLevelError(ValueError):
+    """An object has too few pixels for a level."""
 
 
 def check_kind(kind: str) -> str:
@@ -25,6 +31,13 @@ def check_kind(kind: str) -> str:
             f'unknown occluder kind {kind!r}; choose from {list(KINDS)}'
         )
     return kind
+
+
+def cell_names(
+    kinds: Sequence[str] = KINDS, levels: Sequence[str] = HARD_LEVELS
+) -> list[str]:
+    """Return the names of a table's cells: ``L0``, ``L1 white``, ..."""
+    return [CLEAN, *(f'{lv} {kind}' for lv in levels for kind in kinds)]
 
 
 def level_range(level: str | Sequence[float]) -> tuple[float, float]:
@@ -68,8 +81,8 @@ def pixel_bounds(
         Fewest and most hidden pixels, both inclusive.
 
     Raises:
-        ValueError: If no whole number of pixels lies inside the level, which
-            happens only for objects of 0 to 3 pixels (for the named levels).
+        UnreachableLevelError: If no whole number of pixels lies inside the
+            level; only objects of 0 to 3 pixels, for the named levels.
     """
     low, high = shares
     slack = 1e-9 * num_pixels  # 0.6 * 5 is 3.0000000000000004 or so
@@ -79,7 +92,7 @@ def pixel_bounds(
     else:
         most = math.ceil(high * num_pixels - slack) - 1
     if num_pixels < 1 or most < fewest:
-        raise ValueError(
+        raise UnreachableLevelError(
             f'an object of {num_pixels} pixels cannot have a share in '
             f'[{low}, {high}) hidden; filter such small objects out'
         )

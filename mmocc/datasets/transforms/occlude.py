@@ -51,6 +51,7 @@ class Occlude(BaseTransform):
 
     - occlusion_mask (uint8, (H, W); 1 = hidden, on the object or beside it)
     - occlusion_share (hidden share of the object, in [0, 1])
+    - occlusion_region (what the object is: ``mask``, ``box`` or ``image``)
 
     Args:
         kind: ``white``, ``noise``, ``texture`` or ``object``; of a sequence,
@@ -116,8 +117,8 @@ class Occlude(BaseTransform):
         generator.manual_seed(int(state[0] >> np.uint64(1)))
         return kind, shares, generator
 
-    def object_region(self, results: dict) -> np.ndarray:
-        """Return the (H, W) bool region that the hidden share refers to."""
+    def object_region(self, results: dict) -> tuple[np.ndarray, str]:
+        """Return the (H, W) bool object, and what it is: mask, box, image."""
         size = results['img'].shape[:2]
         name = results.get('img_path', 'the image')
         mask, boxes = results.get('gt_seg_map'), results.get('gt_bboxes')
@@ -127,15 +128,15 @@ class Occlude(BaseTransform):
                     f'{name}: gt_seg_map is {mask.shape}, the image {size}; '
                     'put mmocc.Occlude after transforms that move both'
                 )
-            return mask == 1
+            return mask == 1, 'mask'
         if self.region in ('auto', 'box') and boxes is not None:
-            return _boxes_region(boxes, size, name)
+            return _boxes_region(boxes, size, name), 'box'
         if self.region in ('mask', 'box'):
             raise ValueError(
                 f'{name}: region={self.region!r} but the sample has no '
                 + ('gt_seg_map' if self.region == 'mask' else 'gt_bboxes')
             )
-        return np.ones(size, bool)
+        return np.ones(size, bool), 'image'
 
     def transform(self, results: dict) -> dict:
         """Occlude ``results['img']`` and store the mask that was used."""
@@ -149,14 +150,15 @@ class Occlude(BaseTransform):
         colour = image if image.ndim == 3 else image[..., None]
         pixels = torch.from_numpy(np.ascontiguousarray(colour))
         pixels = pixels.permute(2, 0, 1).expand(3, -1, -1)
-        region = torch.from_numpy(self.object_region(results))
+        region, results['occlusion_region'] = self.object_region(results)
+        region = torch.from_numpy(region)
         kind, shares, generator = self.draw(int(results.get('sample_idx', 0)))
         try:
             occluded, mask = occlude_object(
                 pixels, region, kind, shares, self.bank, generator
             )
         except ValueError as error:
-            raise ValueError(f'{name}: {error}') from error
+            raise type(error)(f'{name}: {error}') from error
         occluded = occluded.permute(1, 2, 0).contiguous().numpy()
         if image.ndim == 2:
             occluded = occluded.mean(axis=-1).round().astype(np.uint8)
