@@ -2,5 +2,6 @@
 
 from mmocc.datasets.transforms.crop_object import CropObject
 from mmocc.datasets.transforms.occlude import Occlude
+from mmocc.datasets.transforms.occlude_objects import OccludeObjects
 
-__all__ = ['CropObject', 'Occlude']
+__all__ = ['CropObject', 'Occlude', 'OccludeObjects']

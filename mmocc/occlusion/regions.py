@@ -1,0 +1,111 @@
+"""Regions: the pixels of one object, stored no larger than the object is.
+
+An image of a crowd holds hundreds of objects; a full-size mask for each would
+take gigabytes.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+class Window(NamedTuple):
+    """A rectangle of whole pixels, ``bottom`` and ``right`` exclusive."""
+
+    top: int
+    left: int
+    bottom: int
+    right: int
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """The window's (h, w)."""
+        return self.bottom - self.top, self.right - self.left
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """Rows and columns, to index an image with."""
+        return slice(self.top, self.bottom), slice(self.left, self.right)
+
+    def join(self, other: 'Window') -> 'Window':
+        """Return the smallest window that holds both."""
+        return Window(
+            min(self.top, other.top),
+            min(self.left, other.left),
+            max(self.bottom, other.bottom),
+            max(self.right, other.right),
+        )
+
+    def common(
+        self, other: 'Window'
+    ) -> tuple[tuple[slice, slice], tuple[slice, slice]] | None:
+        """Return where two windows meet, as each counts; None if nowhere."""
+        top, left = max(self.top, other.top), max(self.left, other.left)
+        bottom = min(self.bottom, other.bottom)
+        right = min(self.right, other.right)
+        if top >= bottom or left >= right:
+            return None
+        shared = Window(top, left, bottom, right)
+        return shared.shift(self).slices, shared.shift(other).slices
+
+    def shift(self, origin: 'Window') -> 'Window':
+        """Return the same rectangle, counted from another window's corner."""
+        rows, cols = origin.top, origin.left
+        return Window(
+            self.top - rows,
+            self.left - cols,
+            self.bottom - rows,
+            self.right - cols,
+        )
+
+
+class Region(NamedTuple):
+    """The pixels of one object.
+
+    Attributes:
+        window: Where ``mask`` lies in the image.
+        mask: (h, w) bool.
+    """
+
+    window: Window
+    mask: Tensor
+
+
+def mask_region(mask: np.ndarray) -> Region:
+    """Return the pixels of an (H, W) mask that are not 0."""
+    rows, cols = np.nonzero(mask)
+    if not len(rows):
+        return Region(Window(0, 0, 0, 0), torch.zeros(0, 0, dtype=torch.bool))
+    window = Window(
+        int(rows.min()),
+        int(cols.min()),
+        int(rows.max()) + 1,
+        int(cols.max()) + 1,
+    )
+    return Region(window, torch.from_numpy(mask[window.slices] != 0))
+
+
+def box_region(box: np.ndarray, size: tuple[int, int]) -> Region:
+    """Return the pixels of a box: rounded, and cut at the image's border.
+
+    Args:
+        box: (4,) xyxy in pixels.
+        size: (h, w) of the image.
+
+    Raises:
+        ValueError: If the box has NaN or inf.
+    """
+    box = np.asarray(box, np.float64)
+    if not np.isfinite(box).all():
+        raise ValueError(f'the box {box.tolist()} has NaN or inf')
+    limit = np.array(size[::-1] * 2)
+    left, top, right, bottom = box.round().clip(0, limit).astype(int).tolist()
+    window = Window(top, left, max(top, bottom), max(left, right))
+    return Region(window, torch.ones(window.size, dtype=torch.bool))
+
+
+def hidden_share(region: Region, mask: Tensor) -> float:
+    """Return the share of a region that an (H, W) bool mask hides, or NaN."""
+    return float(mask[region.window.slices][region.mask].float().mean())
