@@ -4,32 +4,33 @@ Makes the embedded data set, trains a VGG-16 on clean digits and then LEARN
 inside the frozen VGG-16, tests both without and with occlusion, and writes
 table, plot and example images to work_dirs/demo/. Textures and cut-outs of
 the test come from another photo than those of training. LEARN stands after
-the third stage, which goes beyond the paper; configs/learn/README.md says
+the second stage, which goes beyond the paper; configs/learn/README.md says
 why. An interrupted demo continues where it stopped.
 """
 
 import argparse
+import json
+import shlex
 import subprocess
 import sys
 import time
-from datetime import date
 from pathlib import Path
 
 import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
-from rich.progress import track
 from torch import nn
 
+from mmocc.datasets.occlusion_cells import make_occlude, occlude_dataset
 from mmocc.evaluation import occlusion_benchmark as bench
 from mmocc.occlusion import KINDS
-from mmocc.visualization.occlusion_plots import plot_accuracy, plot_examples
+from mmocc.visualization.occlusion_plots import plot_examples
 
 DATA = Path('data/digits_voc')
 CONFIGS = {
     'VGG-16': 'configs/learn/vgg16_digits-baseline.py',
-    'VGG-16 + LEARN': 'configs/learn/vgg16_digits-stage3.py',
+    'VGG-16 + LEARN': 'configs/learn/vgg16_digits-stage2.py',
 }
 BANKS = dict(
     texture_bank=str(DATA / 'occluders/test/textures'),
@@ -51,7 +52,7 @@ def parse_args() -> argparse.Namespace:
 
 def run(title: str, *command: str) -> None:
     """Run a tool of this repository, or stop if it fails."""
-    print(f'\n=== {title}\n$ python {" ".join(command)}', flush=True)
+    print(f'\n=== {title}\n$ python {shlex.join(command)}', flush=True)
     result = subprocess.run([sys.executable, *command], check=False)
     if result.returncode:
         sys.exit(f'{command[0]} failed; the lines above say why')
@@ -71,13 +72,25 @@ def train(name: str, config: str, out: Path, *options: str) -> str:
     return str(done)
 
 
-def test(models: dict[str, nn.Module], cfg: Config) -> dict:
-    """Return the accuracy of each model in each cell."""
-    results = {name: {} for name in models}
-    for cell in track(bench.cell_names(), 'Test at L0-L3'):
-        for name, result in bench.run_cell(models, cfg, cell, **BANKS).items():
-            results[name][cell] = result
-    return results
+def test(checkpoints: dict[str, str], out: Path) -> dict:
+    """Test all models on the same occlusions; return the report's numbers."""
+    pairs = [(CONFIGS[name], path) for name, path in checkpoints.items()]
+    run(
+        'Test both on the same occlusions',
+        'tools/analysis_tools/occlusion_benchmark.py',
+        *(word for pair in pairs for word in pair),
+        '--names',
+        *checkpoints,
+        '--texture-bank',
+        BANKS['texture_bank'],
+        '--object-bank',
+        BANKS['object_bank'],
+        '--texture-size',
+        str(BANKS['texture_size']),
+        '--out',
+        str(out),
+    )
+    return json.loads((out / 'occlusion.json').read_text())
 
 
 @torch.no_grad()
@@ -87,8 +100,10 @@ def draw_examples(
     """Draw some test images, clean and occluded, with both models' answers."""
     classes = cfg.classes
     rows, truth = [], []
+    test_set = bench.build_test_set(cfg)
     for cell in ('L0', *(f'L2 {kind}' for kind in KINDS)):
-        dataset = bench.cell_loader(cfg, cell, **BANKS).dataset
+        occlude = make_occlude(cell, **BANKS)
+        dataset = occlude_dataset(test_set, occlude, cell)
         picks = np.linspace(0, len(dataset) - 1, EXAMPLES).astype(int)
         batch = [dataset[int(pick)] for pick in picks]
         answers = {
@@ -125,35 +140,24 @@ def main() -> None:
         args.out / 'learn',
         f'load_from={first}',
     )
-    models, results = {}, {}
-    for (name, config), path in zip(
-        CONFIGS.items(), (first, second), strict=True
-    ):
-        models[name] = bench.load_model(Config.fromfile(config), path)
-    cfg = Config.fromfile(baseline)
-    print('\n=== Test both on the same occlusions')
-    results = test(models, cfg)
-    meta = dict(
-        command='python tools/demo.py',
-        seed=BANKS['seed'],
-        device='cpu',
-        date=date.today().isoformat(),
-    )
-    bench.write_results(results, meta, args.out)
-    plot_accuracy(results, args.out / 'occlusion.png')
-    draw_examples(models, cfg, args.out / 'examples.png')
-    print(f'\nTop-1 accuracy, %:\n\n{bench.markdown_table(results)}\n')
-    before, after = (bench.summary(results[name]) for name in CONFIGS)
+    checkpoints = dict(zip(CONFIGS, (first, second), strict=True))
+    report = test(checkpoints, args.out)
+    models = {
+        name: bench.load_model(Config.fromfile(CONFIGS[name]), path)
+        for name, path in checkpoints.items()
+    }
+    draw_examples(models, Config.fromfile(baseline), args.out / 'examples.png')
+    before, after = (report['models'][name]['means'] for name in CONFIGS)
+    print()
     for key, what in (('L1-L3', 'occluded'), ('L0', 'clean')):
-        print(
-            f'{what:9s} {before[key]:5.1f} -> {after[key]:5.1f} '
-            f'({after[key] - before[key]:+.1f} points)'
-        )
+        old, new = before[key]['accuracy'], after[key]['accuracy']
+        print(f'{what:9s} {old:5.1f} -> {new:5.1f} ({new - old:+.1f} points)')
     minutes = (time.time() - start) / 60
     print(
-        f'\nIn {args.out}/: occlusion.json, .csv and .md (the table), '
-        'occlusion.png (accuracy against occlusion),\nexamples.png (images '
-        f"with both models' answers). Took {minutes:.1f} minutes."
+        f'\nOpen {args.out}/occlusion.html for the report. Beside it: '
+        'occlusion.json, .csv and .md (the table), occlusion.png\n(accuracy '
+        "against occlusion), examples.png (images with both models' "
+        f'answers). Took {minutes:.1f} minutes.'
     )
 
 

@@ -16,7 +16,8 @@ class OcclusionAccuracy(BaseMetric):
 
     Gives ``occlusion/L0``, ``occlusion/L2_white``, ..., and ``mean`` over all
     cells, a mean for each level, and ``L1-L3`` over the occluded cells; all in
-    percent. ``save_best='occlusion/mean'`` keeps the model that holds up best.
+    percent. The CheckpointHook's ``save_best='occlusion/mean',
+    rule='greater'`` keeps the model that holds up best.
 
     Args:
         collect_device: ``cpu`` or ``gpu``, for results of several processes.

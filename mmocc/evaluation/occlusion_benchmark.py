@@ -1,81 +1,228 @@
-"""Accuracy of classifiers by occluder kind and level.
+"""The occlusion benchmark: the answers of classifiers in each cell.
 
-The 13 cells of the occluded-vehicle tables: L0 (clean), and each kind at L1,
-L2 and L3. An occlusion depends on (seed, sample, kind, level) only, so that
-every model sees the same ones.
+The 13 cells of the occluded-vehicle tables: L0 (clean), and each occluder
+kind at L1, L2 and L3. An occlusion depends on (seed, sample, kind, level)
+only, so that every model sees the same ones, whatever the number of workers
+or processes and the batch size. What is kept of an image are a few numbers:
+memory does not grow with the images.
 """
 
-import copy
-import csv
+import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import Any
 
+import mmcv
 import numpy as np
 import torch
 from mmengine.config import Config
-from mmengine.registry import MODELS, init_default_scope
-from mmengine.runner import Runner
+from mmengine.dataset import DefaultSampler
+from mmengine.dist import all_gather_object
+from mmengine.registry import (
+    DATASETS,
+    FUNCTIONS,
+    MODELS,
+    init_default_scope,
+)
 from mmengine.runner.checkpoint import _load_checkpoint
-from torch import nn
-from torch.utils.data import DataLoader
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
 
-from mmocc.occlusion import KINDS, LEVELS
+from mmocc.datasets.occlusion_cells import make_occlude, occlude_dataset
+from mmocc.occlusion import UnreachableLevelError
+from mmocc.version import __version__
 
-CLEAN = 'L0'
-HARD_LEVELS = tuple(level for level in LEVELS if level != CLEAN)
-
-
-def cell_names(
-    kinds: Sequence[str] = KINDS, levels: Sequence[str] = HARD_LEVELS
-) -> list[str]:
-    """Return the names of a table's cells: ``L0``, ``L1 white``, ..."""
-    return [CLEAN, *(f'{lv} {kind}' for lv in levels for kind in kinds)]
+TOO_SMALL, CORRUPT = 'too small', 'corrupt'
 
 
-def insert_occlude(pipeline: list[dict], occlude: dict) -> list[dict]:
-    """Return a test pipeline with an occlusion before the packing step.
+@dataclass
+class Fault:
+    """An image that has no answer.
 
-    That is after loading and all geometric steps: the place where the object
-    is seen just as the model will see it.
-
-    Raises:
-        ValueError: If the pipeline has no ``Pack...`` transform.
+    Attributes:
+        index: Its place in the test set.
+        reason: ``too small`` (no share of so few pixels lies in the level) or
+            ``corrupt``.
+        message: The error, with the name of the file.
     """
-    for place, step in enumerate(pipeline):
-        if step['type'].rpartition('.')[2].startswith('Pack'):
-            return [*pipeline[:place], occlude, *pipeline[place:]]
-    names = [step['type'] for step in pipeline]
-    raise ValueError(
-        'no place for the occlusion: looked for a transform named Pack... '
-        f'(PackInputs, PackDetInputs) in the test pipeline {names}'
-    )
+
+    index: int
+    reason: str
+    message: str
+
+
+@dataclass
+class Answers:
+    """What a model said in one cell.
+
+    Attributes:
+        index: (N,) places in the test set, ascending.
+        label: (N,) true classes.
+        pred: (N,) classes answered.
+        confidence: (N,) scores of the answers, in [0, 1].
+        share: (N,) hidden shares of the objects; 0 in ``L0``.
+        regions: What was the object, and how often: mask, box or image.
+        faults: Images without an answer.
+    """
+
+    index: np.ndarray
+    label: np.ndarray
+    pred: np.ndarray
+    confidence: np.ndarray
+    share: np.ndarray
+    regions: dict[str, int] = field(default_factory=dict)
+    faults: list[Fault] = field(default_factory=list)
+
+    @property
+    def hits(self) -> np.ndarray:
+        """(N,) bool, True where the answer is right."""
+        return self.pred == self.label
+
+    def save(self, path: Path, fingerprint: str) -> None:
+        """Write to a ``.npz`` file, all or nothing."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        rest = dict(
+            fingerprint=fingerprint,
+            regions=self.regions,
+            faults=[asdict(fault) for fault in self.faults],
+        )
+        part = path.with_suffix('.part.npz')
+        np.savez_compressed(
+            part,
+            rest=np.array(json.dumps(rest)),
+            **{name: getattr(self, name) for name in ARRAYS},
+        )
+        part.replace(path)
+
+    @classmethod
+    def load(cls, path: Path, fingerprint: str) -> 'Answers | None':
+        """Read what :meth:`save` wrote; None if absent or of another run."""
+        if not path.exists():
+            return None
+        with np.load(path, allow_pickle=False) as file:
+            rest = json.loads(str(file['rest']))
+            if rest['fingerprint'] != fingerprint:
+                return None
+            return cls(
+                **{name: file[name] for name in ARRAYS},
+                regions=rest['regions'],
+                faults=[Fault(**fault) for fault in rest['faults']],
+            )
+
+
+ARRAYS = ('index', 'label', 'pred', 'confidence', 'share')
+
+
+class CheckedDataset(Dataset):
+    """Give each sample with its index, or say why there is none.
+
+    Args:
+        dataset: A test set.
+        every: Take only every n-th sample; its occlusion stays the same.
+    """
+
+    def __init__(self, dataset: Dataset, every: int = 1) -> None:
+        self.dataset = dataset
+        self.places = range(0, len(dataset), every)
+
+    def __len__(self) -> int:
+        """Return the number of samples."""
+        return len(self.places)
+
+    def __getitem__(self, item: int) -> tuple[int, dict] | Fault:
+        """Return (index, packed sample), or a fault.
+
+        Raises:
+            Exception: Whatever the pipeline raised for an image that can be
+                read.
+        """
+        index = self.places[item]
+        try:
+            return index, self.dataset[index]
+        except UnreachableLevelError as error:
+            return Fault(index, TOO_SMALL, str(error))
+        except Exception as error:
+            message = self._unreadable(index)
+            if message is None:
+                raise
+            return Fault(index, CORRUPT, f'{message}: {error}')
+
+    def _unreadable(self, index: int) -> str | None:
+        """Return the path of a sample's image if it cannot be read."""
+        info = getattr(self.dataset, 'get_data_info', lambda _: {})(index)
+        path = info.get('img_path')
+        if path is None:
+            return None
+        try:
+            return None if mmcv.imread(path) is not None else str(path)
+        except Exception:
+            return str(path)
+
+
+def collate_checked(batch: list, collate: Callable) -> tuple:
+    """Collate the samples of a batch and keep its faults apart.
+
+    Returns:
+        Indices, the host's batch (None if every sample is at fault), faults.
+    """
+    faults = [item for item in batch if isinstance(item, Fault)]
+    good = [item for item in batch if not isinstance(item, Fault)]
+    indices = [index for index, _ in good]
+    packed = collate([sample for _, sample in good]) if good else None
+    return indices, packed, faults
+
+
+def build_test_set(cfg: Config) -> Dataset:
+    """Build the test set of a host's config."""
+    init_default_scope(cfg.get('default_scope', 'mmpretrain'))
+    dataset = DATASETS.build(cfg.test_dataloader.dataset)
+    if hasattr(dataset, 'full_init'):
+        dataset.full_init()
+    return dataset
 
 
 def cell_loader(
-    cfg: Config, cell: str, every: int = 1, **occlude_args
+    cfg: Config,
+    dataset: Dataset,
+    cell: str,
+    every: int = 1,
+    workers: int | None = None,
+    batch_size: int | None = None,
+    **occlude_args: Any,
 ) -> DataLoader:
-    """Build a config's test dataloader with the occlusion of one cell.
+    """Return the loader of one cell: :func:`collate_checked` batches.
 
     Args:
-        cfg: A host config with ``test_dataloader``.
-        cell: Name from :func:`cell_names`.
-        every: Take only every n-th image of the test set.
+        cfg: A host's config with ``test_dataloader``.
+        dataset: Its test set.
+        cell: Name from :func:`mmocc.occlusion.cell_names`.
+        every: Take only every n-th image.
+        workers: Worker processes; None takes the config's number.
+        batch_size: None takes the config's.
         **occlude_args: Further arguments of ``mmocc.Occlude``.
     """
-    loader = copy.deepcopy(cfg.test_dataloader)
-    if cell != CLEAN:
-        level, kind = cell.split()
-        occlude = dict(
-            type='mmocc.Occlude', kind=kind, level=level, **occlude_args
-        )
-        loader.dataset.pipeline = insert_occlude(
-            loader.dataset.pipeline, occlude
-        )
-    built = Runner.build_dataloader(loader)
-    if every > 1:
-        built.dataset.get_subset_(list(range(0, len(built.dataset), every)))
-    return built
+    loader = cfg.test_dataloader
+    if workers is None:
+        workers = loader.get('num_workers', 0)
+    collate = loader.get('collate_fn') or dict(type='pseudo_collate')
+    collate = partial(FUNCTIONS.get(collate['type']), **_less_type(collate))
+    occlude = make_occlude(cell, **occlude_args)
+    seen = CheckedDataset(occlude_dataset(dataset, occlude, cell), every)
+    return DataLoader(
+        seen,
+        batch_size=batch_size or loader.get('batch_size', 1),
+        sampler=DefaultSampler(seen, shuffle=False),
+        num_workers=workers,
+        collate_fn=partial(collate_checked, collate=collate),
+        pin_memory=torch.cuda.is_available(),
+    )
+
+
+def _less_type(cfg: dict) -> dict:
+    return {key: value for key, value in cfg.items() if key != 'type'}
 
 
 def load_model(cfg: Config, checkpoint: str, device: str = 'cpu') -> nn.Module:
@@ -86,7 +233,7 @@ def load_model(cfg: Config, checkpoint: str, device: str = 'cpu') -> nn.Module:
         RuntimeError: If a tensor has another shape (PyTorch's message).
     """
     init_default_scope(cfg.get('default_scope', 'mmpretrain'))
-    model_cfg = copy.deepcopy(cfg.model)
+    model_cfg = cfg.model.to_dict()
     if cfg.get('data_preprocessor'):
         model_cfg.setdefault('data_preprocessor', cfg.data_preprocessor)
     model = MODELS.build(model_cfg)
@@ -105,106 +252,120 @@ def load_model(cfg: Config, checkpoint: str, device: str = 'cpu') -> nn.Module:
     return model.to(device).eval()
 
 
-@torch.no_grad()
-def run_cell(
-    models: dict[str, nn.Module],
-    cfg: Config,
-    cell: str,
-    amp: bool = False,
-    **occlude_args,
-) -> dict[str, dict[str, float | int]]:
-    """Return each model's top-1 accuracy in one cell, on the same batches.
+def fingerprint(cfg: Config, checkpoint: str, **settings: Any) -> str:
+    """Return what tells one run of the benchmark from another.
 
     Args:
-        models: Models by name, in eval mode, all with the test data of
-            ``cfg``; each image is loaded and occluded once for all of them.
-        cfg: The config whose ``test_dataloader`` is used.
-        cell: Name from :func:`cell_names`.
-        amp: Predict in autocast: float16 on a GPU, bfloat16 on a CPU.
-        **occlude_args: Further arguments of ``mmocc.Occlude``.
-
-    Returns:
-        ``accuracy`` in percent and number of ``images`` by model name.
+        cfg: The model's config.
+        checkpoint: Its file; a URL counts by its name.
+        **settings: All else that the answers depend on.
     """
-    hits = {name: [] for name in models}
-    for batch in cell_loader(cfg, cell, **occlude_args):
+    digest = hashlib.sha256()
+    if Path(checkpoint).is_file():
+        with Path(checkpoint).open('rb') as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    parts = [cfg.model.to_dict(), cfg.test_dataloader.to_dict()]
+    parts += [checkpoint, settings, __version__]
+    digest.update(json.dumps(parts, sort_keys=True, default=str).encode())
+    return digest.hexdigest()
+
+
+def _top1(samples: Sequence) -> tuple[Tensor, Tensor]:
+    """Return the scores and classes of the answers in a batch."""
+    return torch.stack([s.pred_score for s in samples]).float().max(dim=1)
+
+
+@torch.no_grad()
+def predict(
+    models: dict[str, nn.Module], loader: Iterator, amp: bool = False
+) -> dict[str, Answers]:
+    """Return each model's answers to the same batches, from all processes.
+
+    Args:
+        models: Models by name, in eval mode, with the same test data; each
+            image is loaded and occluded once for all of them.
+        loader: From :func:`cell_loader`.
+        amp: Predict in autocast: float16 on a GPU, bfloat16 on a CPU.
+    """
+    shown = dict(index=[], label=[], share=[])
+    said = {name: dict(confidence=[], pred=[]) for name in models}
+    regions, faults = [], []
+    for indices, batch, bad in loader:
+        faults += bad
+        if batch is None:
+            continue
         for name, model in models.items():
             device = next(model.parameters()).device.type
             with torch.autocast(device, enabled=amp):
                 samples = model.test_step(batch)
-            hits[name] += [
-                int(sample.pred_score.argmax()) == int(sample.gt_label)
-                for sample in samples
-            ]
+            score, pred = _top1(samples)
+            said[name]['confidence'].append(score.cpu().numpy())
+            said[name]['pred'].append(pred.cpu().numpy())
+        shown['index'].append(indices)
+        shown['label'].append([_label(sample) for sample in samples])
+        shares = [sample.get('occlusion_share', 0.0) for sample in samples]
+        shown['share'].append(shares)
+        regions += [s.get('occlusion_region', 'image') for s in samples]
+    mine = dict(regions=regions, faults=faults)
+    for key, parts in shown.items():
+        mine[key] = np.concatenate([*parts, []])
+    for name, answer in said.items():
+        for key, parts in answer.items():
+            mine[name, key] = np.concatenate([*parts, []])
+    return _merge(list(models), all_gather_object(mine))
+
+
+def _label(sample: Any) -> int:
+    """Return the true class of a sample that must have just one."""
+    if len(sample.gt_label) != 1:
+        raise ValueError(
+            f'{sample.get("img_path", "an image")}: the occlusion benchmark '
+            'is for single-label classifiers, but the image has '
+            f'{len(sample.gt_label)} labels'
+        )
+    return int(sample.gt_label)
+
+
+def _merge(names: list[str], parts: list[dict]) -> dict[str, Answers]:
+    """Join what the processes found, each image once, in order."""
+    joint = {
+        key: np.concatenate([part[key] for part in parts])
+        for key in parts[0]
+        if key != 'faults'
+    }
+    # Samplers repeat some images so that every process has as many.
+    index, first = np.unique(joint['index'], return_index=True)
+    kinds, counts = np.unique(joint['regions'][first], return_counts=True)
+    faults = {f.index: f for part in parts for f in part['faults']}
     return {
-        name: dict(accuracy=100 * float(np.mean(hit)), images=len(hit))
-        for name, hit in hits.items()
+        name: Answers(
+            index=index.astype(np.int64),
+            label=joint['label'][first].astype(np.int64),
+            pred=joint[name, 'pred'][first].astype(np.int64),
+            confidence=joint[name, 'confidence'][first].astype(np.float32),
+            share=joint['share'][first].astype(np.float32),
+            regions=dict(zip(kinds.tolist(), counts.tolist(), strict=True)),
+            faults=[faults[i] for i in sorted(faults)],
+        )
+        for name in names
     }
 
 
-def summary(cells: dict[str, dict]) -> dict[str, float]:
-    """Return the means that tables report, in percent.
+def check_same_classes(classes: dict[str, Sequence[str] | None]) -> None:
+    """Raise ValueError if two models' test sets have different classes.
 
     Args:
-        cells: Result of :func:`run_cell` by cell name.
-
-    Returns:
-        ``mean`` over all cells as in the papers, ``L0``, the mean of each
-        other level over kinds, and ``L1-L3``, the mean over occluded cells.
+        classes: Class names by model; None where they are not known.
     """
-    acc = {name: cell['accuracy'] for name, cell in cells.items()}
-    means = {'mean': float(np.mean(list(acc.values()))), CLEAN: acc[CLEAN]}
-    for level in HARD_LEVELS:
-        values = [v for k, v in acc.items() if k.startswith(level)]
-        if values:
-            means[level] = float(np.mean(values))
-    hard = [v for k, v in acc.items() if k != CLEAN]
-    if hard:
-        means['L1-L3'] = float(np.mean(hard))
-    return means
-
-
-def markdown_table(models: dict[str, dict[str, dict]]) -> str:
-    """Return a Markdown table: a row for each model, a column for each cell.
-
-    Args:
-        models: Cells by model name.
-    """
-    names = list(next(iter(models.values())))
-    heads = ['model', *names, 'mean', 'L1-L3']
-    rows = [heads, ['---'] + ['---:'] * (len(heads) - 1)]
-    for model, cells in models.items():
-        means = summary(cells)
-        values = [cells[name]['accuracy'] for name in names]
-        values += [means['mean'], means.get('L1-L3', float('nan'))]
-        rows.append([model, *(f'{value:.1f}' for value in values)])
-    return '\n'.join(f'| {" | ".join(row)} |' for row in rows)
-
-
-def write_results(
-    models: dict[str, dict[str, dict]], meta: dict, out_dir: str | Path
-) -> None:
-    """Write ``occlusion.json``, ``.csv`` and ``.md`` into a folder.
-
-    Args:
-        models: Cells by model name.
-        meta: How the numbers were made: command, seed, device, ...
-        out_dir: Made if absent.
-    """
-    out_dir = Path(out_dir)
-    out_dir.mkdir(parents=True, exist_ok=True)
-    full = {
-        name: dict(cells=cells, **summary(cells))
-        for name, cells in models.items()
-    }
-    (out_dir / 'occlusion.json').write_text(
-        json.dumps(dict(meta=meta, models=full), indent=2) + '\n'
-    )
-    with (out_dir / 'occlusion.csv').open('w', newline='') as file:
-        writer = csv.writer(file)
-        writer.writerow(['model', 'cell', 'accuracy', 'images'])
-        for name, cells in models.items():
-            for cell, result in cells.items():
-                row = [f'{result["accuracy"]:.4f}', result['images']]
-                writer.writerow([name, cell, *row])
-    (out_dir / 'occlusion.md').write_text(markdown_table(models) + '\n')
+    known = {m: list(names) for m, names in classes.items() if names}
+    for model, names in known.items():
+        first = next(iter(known))
+        if names != known[first]:
+            odd = sorted(set(names) ^ set(known[first])) or 'their order'
+            raise ValueError(
+                f'{model!r} and {first!r} have different class lists '
+                f'({len(names)} and {len(known[first])} classes; different: '
+                f'{odd if isinstance(odd, str) else ", ".join(odd[:5])}); '
+                'compare only models of the same classes'
+            )

@@ -1,55 +1,116 @@
 """Pictures of what occlusion costs."""
 
 from pathlib import Path
+from typing import IO
 
 import matplotlib
 import numpy as np
 from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
-from mmocc.occlusion import KINDS, LEVELS
+from mmocc.occlusion import CLEAN, KINDS, LEVELS
 
 matplotlib.use('Agg')
 
 
-def plot_accuracy(
-    models: dict[str, dict[str, dict]], path: str | Path
-) -> None:
+def plot_accuracy(report: dict, path: str | Path | IO) -> None:
     """Draw accuracy against occlusion level, a panel for each kind.
 
+    Bars are 95 % intervals.
+
     Args:
-        models: Cells by model name, as in
-            :mod:`mmocc.evaluation.occlusion_benchmark`.
+        report: From :func:`mmocc.evaluation.occlusion_summary.summarise`.
         path: Image file to write.
     """
-    names = list(next(iter(models.values())))
-    kinds = [kind for kind in KINDS if any(kind in name for name in names)]
+    models = report['models']
+    names = list(next(iter(models.values()))['cells'])
+    kinds = [k for k in KINDS if any(n.endswith(f' {k}') for n in names)]
     figure, panels = plt.subplots(
         1,
-        len(kinds),
-        figsize=(3 * len(kinds), 3.2),
+        len(kinds) or 1,
+        figsize=(3 * (len(kinds) or 1), 3.2),
         sharey=True,
         squeeze=False,
         layout='constrained',
     )
-    for panel, kind in zip(panels[0], kinds, strict=True):
-        for model, cells in models.items():
-            levels = [
-                lv for lv in LEVELS if lv == 'L0' or f'{lv} {kind}' in cells
-            ]
-            values = [
-                cells[lv if lv == 'L0' else f'{lv} {kind}']['accuracy']
-                for lv in levels
-            ]
-            panel.plot(levels, values, marker='o', label=model)
+    for panel, kind in zip(panels[0], kinds, strict=False):
+        for place, (model, found) in enumerate(models.items()):
+            _draw_kind(panel, found['cells'], kind, place, model)
         panel.set_title(kind)
         panel.set_xlabel('occlusion level')
         panel.grid(alpha=0.3)
     panels[0][0].set_ylabel('top-1 accuracy, %')
     panels[0][0].set_ylim(0, 101)
-    handles, labels = panels[0][0].get_legend_handles_labels()
-    figure.legend(
-        handles, labels, loc='outside upper center', ncols=len(labels)
+    _legend_above(figure, panels[0][0], len(models))
+    figure.savefig(path, dpi=150)
+    plt.close(figure)
+
+
+def _draw_kind(
+    panel: Axes, cells: dict, kind: str, place: int, model: str
+) -> None:
+    """Draw one model's line of one kind, a little beside the others'."""
+    names = [lv if lv == CLEAN else f'{lv} {kind}' for lv in LEVELS]
+    at = [spot for spot, name in enumerate(names) if name in cells]
+    values = np.array([cells[names[spot]]['accuracy'] for spot in at])
+    sides = np.array([cells[names[spot]]['interval'] for spot in at]).T
+    panel.errorbar(
+        np.array(at) + 0.04 * place,
+        values,
+        yerr=np.abs(sides - values).clip(0),
+        marker='o',
+        markersize=4,
+        capsize=2,
+        label=model,
     )
+    panel.set_xticks(range(len(LEVELS)), list(LEVELS))
+
+
+def _legend_above(figure: Figure, panel: Axes, entries: int) -> None:
+    handles, labels = panel.get_legend_handles_labels()
+    figure.legend(
+        handles, labels, loc='outside upper center', ncols=min(entries, 4)
+    )
+
+
+def plot_reliability(report: dict, path: str | Path | IO) -> None:
+    """Draw how often each model is right when it is so and so sure.
+
+    A panel for each level, over all kinds of occluders. Below the diagonal a
+    model is surer than it should be.
+
+    Args:
+        report: From :func:`mmocc.evaluation.occlusion_summary.summarise`.
+        path: Image file to write.
+    """
+    models = report['models']
+    levels = list(next(iter(models.values()))['reliability'])
+    figure, panels = plt.subplots(
+        1,
+        len(levels),
+        figsize=(3 * len(levels), 3.4),
+        sharey=True,
+        squeeze=False,
+        layout='constrained',
+    )
+    for panel, level in zip(panels[0], levels, strict=True):
+        panel.plot([0, 100], [0, 100], color='grey', linestyle=':')
+        for model, found in models.items():
+            curve = found['reliability'][level]
+            points = [
+                pair
+                for pair in zip(
+                    curve['confidence'], curve['accuracy'], strict=True
+                )
+                if None not in pair
+            ]
+            panel.plot(*zip(*points, strict=True), marker='.', label=model)
+        panel.set_title(level)
+        panel.set_xlabel('confidence, %')
+        panel.grid(alpha=0.3)
+    panels[0][0].set_ylabel('top-1 accuracy, %')
+    _legend_above(figure, panels[0][0], len(models))
     figure.savefig(path, dpi=150)
     plt.close(figure)
 

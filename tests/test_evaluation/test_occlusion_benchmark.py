@@ -1,89 +1,159 @@
-import csv
 import json
+import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
-from matplotlib import pyplot as plt
 from mmengine.config import Config
 from mmengine.registry import MODELS, init_default_scope
+from mmengine.runner import Runner
+from PIL import Image
 
 from mmocc.evaluation import occlusion_benchmark as bench
-from mmocc.visualization.occlusion_plots import plot_accuracy
+from mmocc.occlusion import UnreachableLevelError, cell_names
 
-ROW = dict(images=10)
+TOOL = Path(__file__).parents[2] / 'tools/analysis_tools'
 
 
-def cells(clean, **levels):
-    """Make cells: the clean accuracy, and one value for each level."""
-    return {'L0': dict(accuracy=clean, **ROW)} | {
-        f'{level} {kind}': dict(accuracy=value, **ROW)
-        for level, value in levels.items()
-        for kind in ('white', 'noise', 'texture', 'object')
+def save_model(config, path, seed=0):
+    """Save random weights, with statistics that make answers differ."""
+    init_default_scope('mmpretrain')
+    torch.manual_seed(seed)
+    model = MODELS.build(Config.fromfile(config).model)
+    torch.save(dict(state_dict=model.state_dict()), path)
+    return path
+
+
+@pytest.fixture
+def run(tiny_config, tmp_path):
+    """Return answers of two models in a cell."""
+    cfg = Config.fromfile(tiny_config)
+    models = {
+        name: bench.load_model(
+            cfg, str(save_model(tiny_config, tmp_path / f'{name}.pth', seed))
+        )
+        for name, seed in (('a', 0), ('b', 1))
     }
+    dataset = bench.build_test_set(cfg)
+
+    def predict(cell, **loader_args):
+        loader_args.setdefault('seed', 0)
+        loader = bench.cell_loader(cfg, dataset, cell, **loader_args)
+        return bench.predict(models, loader)
+
+    return predict
 
 
-def test_the_table_has_the_papers_thirteen_cells():
-    names = bench.cell_names()
-    assert len(names) == 13
-    assert names[:3] == ['L0', 'L1 white', 'L1 noise']
-    assert names[-1] == 'L3 object'
+def equal(ours, theirs):
+    return all(
+        np.array_equal(getattr(ours, name), getattr(theirs, name))
+        for name in ('index', 'label', 'pred', 'share')
+    ) and np.allclose(ours.confidence, theirs.confidence, atol=1e-6)
 
 
-def test_means_are_over_cells_levels_and_what_is_occluded():
-    means = bench.summary(cells(100.0, L1=90.0, L2=60.0, L3=30.0))
-    assert means['L0'] == 100
-    assert (means['L1'], means['L2'], means['L3']) == (90, 60, 30)
-    assert means['L1-L3'] == 60
-    assert means['mean'] == pytest.approx((100 + 4 * 180) / 13)
+@pytest.mark.parametrize(
+    'loader_args', [dict(batch_size=1), dict(batch_size=64), dict(workers=4)]
+)
+def test_answers_depend_on_neither_batch_nor_workers(run, loader_args):
+    first, again = run('L2 noise'), run('L2 noise', **loader_args)
+    assert equal(first['a'], again['a'])
+    assert equal(first['b'], again['b'])
 
 
-def test_the_occlusion_goes_just_before_packing():
-    steps = [dict(type='LoadImageFromFile'), dict(type='Resize')]
-    pack = dict(type='mmpretrain.PackInputs')
-    occlude = dict(type='mmocc.Occlude')
-    pipeline = [*steps, pack]
-    assert bench.insert_occlude(pipeline, occlude) == [*steps, occlude, pack]
-    assert pipeline == [*steps, pack]
+def test_every_model_sees_the_same_occlusions(run):
+    found = run('L3 white')
+    assert found['a'].share.tolist() == found['b'].share.tolist()
+    assert ((found['a'].share >= 0.6) & (found['a'].share < 0.8)).all()
+    assert found['a'].regions == dict(image=4)
+    assert found['a'].label.tolist() == [0, 0, 1, 1]
 
 
-def test_a_pipeline_without_packing_says_what_was_looked_for():
-    with pytest.raises(ValueError, match=r"Pack\.\.\..*'LoadImageFromFile'"):
-        bench.insert_occlude([dict(type='LoadImageFromFile')], {})
+def test_a_part_of_the_images_keeps_its_occlusions(run):
+    whole, part = run('L1 noise')['a'], run('L1 noise', every=2)['a']
+    assert part.index.tolist() == [0, 2]
+    assert part.share.tolist() == whole.share[::2].tolist()
+    assert np.allclose(part.confidence, whole.confidence[::2], atol=1e-6)
 
 
-def test_the_tool_writes_table_json_csv_and_plot(
-    run_tool, tiny_config, tmp_path, occluder_folders
+def test_the_clean_cell_equals_the_plain_test(run, tiny_config, tmp_path):
+    cfg = Config.fromfile(tiny_config)
+    cfg.load_from = str(tmp_path / 'a.pth')
+    plain = Runner.from_cfg(cfg).test()['accuracy/top1']
+    assert 100 * run('L0')['a'].hits.mean() == plain
+
+
+def test_answers_are_read_back_only_by_their_own_run(run, tmp_path):
+    answers = run('L1 white')['a']
+    answers.faults = [bench.Fault(7, 'corrupt', 'x.png')]
+    path = tmp_path / 'deep' / 'cell.npz'
+    answers.save(path, 'print')
+    assert bench.Answers.load(path, 'other') is None
+    assert bench.Answers.load(tmp_path / 'none.npz', 'print') is None
+    again = bench.Answers.load(path, 'print')
+    assert equal(answers, again)
+    assert again.regions == answers.regions
+    assert again.faults == answers.faults
+    assert [p.name for p in path.parent.iterdir()] == ['cell.npz']
+
+
+def test_the_fingerprint_knows_weights_config_and_settings(
+    tiny_config, tmp_path
 ):
     cfg = Config.fromfile(tiny_config)
-    init_default_scope('mmpretrain')
-    checkpoint = tmp_path / 'model.pth'
-    torch.manual_seed(0)
-    torch.save(
-        dict(state_dict=MODELS.build(cfg.model).state_dict()), checkpoint
-    )
-    root = Path(__file__).resolve().parents[2]
-    command = [
-        root / 'tools/analysis_tools/occlusion_benchmark.py',
-        tiny_config, checkpoint, tiny_config, checkpoint,
-        '--names', 'a', 'b',
-        '--texture-bank', occluder_folders['texture_bank'],
-        '--object-bank', occluder_folders['object_bank'],
-        '--texture-size', 32,
-        '--out', tmp_path / 'out',
-    ]  # fmt: skip
-    result = run_tool(*command)
-    assert result.returncode == 0, result.stderr
-    written = json.loads((tmp_path / 'out/occlusion.json').read_text())
-    assert written['meta']['seed'] == 0
-    models = written['models']
-    assert list(models['a']['cells']) == bench.cell_names()
-    assert models['a'] == models['b']  # the same occlusions for every model
-    assert all(c['images'] == 4 for c in models['a']['cells'].values())
-    with (tmp_path / 'out/occlusion.csv').open() as file:
-        assert len(list(csv.DictReader(file))) == 26
-    assert '| a |' in (tmp_path / 'out/occlusion.md').read_text()
-    assert (tmp_path / 'out/occlusion.png').stat().st_size > 1000
+    path = str(save_model(tiny_config, tmp_path / 'm.pth'))
+    first = bench.fingerprint(cfg, path, seed=0)
+    assert bench.fingerprint(cfg, path, seed=0) == first
+    assert bench.fingerprint(cfg, path, seed=1) != first
+    cfg.model.head.topk = 2
+    assert bench.fingerprint(cfg, path, seed=0) != first
+    cfg = Config.fromfile(tiny_config)
+    save_model(tiny_config, path, seed=5)
+    assert bench.fingerprint(cfg, path, seed=0) != first
+
+
+class Faulty(torch.utils.data.Dataset):
+    """Three samples: good, too small, and one whose pipeline is at fault."""
+
+    def __init__(self, path):
+        self.path = str(path)
+
+    def __len__(self):
+        return 3
+
+    def get_data_info(self, index):
+        return dict(img_path=self.path)
+
+    def __getitem__(self, index):
+        if index == 1:
+            raise UnreachableLevelError('too few pixels')
+        if index == 2:
+            raise KeyError('no such key')
+        return dict(inputs=index)
+
+
+def test_objects_too_small_are_left_out_and_other_faults_stop(tmp_path):
+    image = tmp_path / 'fine.png'
+    Image.new('RGB', (4, 4)).save(image)
+    checked = bench.CheckedDataset(Faulty(image))
+    batch = [checked[0], checked[1]]
+    indices, packed, faults = bench.collate_checked(batch, list)
+    assert (indices, packed) == ([0], [dict(inputs=0)])
+    assert faults == [bench.Fault(1, 'too small', 'too few pixels')]
+    with pytest.raises(KeyError, match='no such key'):
+        checked[2]
+    image.write_bytes(b'not an image')
+    fault = checked[2]
+    assert fault.reason == 'corrupt'
+    assert str(image) in fault.message
+
+
+def test_different_classes_are_not_compared():
+    bench.check_same_classes(dict(a=['x', 'y'], b=('x', 'y'), c=None))
+    with pytest.raises(ValueError, match=r"'b' and 'a'.*different: y, z"):
+        bench.check_same_classes(dict(a=['x', 'y'], b=['x', 'z']))
+    with pytest.raises(ValueError, match='different: their order'):
+        bench.check_same_classes(dict(a=['x', 'y'], b=['y', 'x']))
 
 
 def test_a_checkpoint_that_does_not_fill_the_model_is_refused(
@@ -96,12 +166,79 @@ def test_a_checkpoint_that_does_not_fill_the_model_is_refused(
         )
 
 
-def test_the_plot_has_a_panel_for_each_kind(tmp_path, monkeypatch):
-    shown = []
-    monkeypatch.setattr(plt, 'close', shown.append)
-    models = {'m': cells(100.0, L1=90.0, L2=60.0, L3=30.0)}
-    plot_accuracy(models, tmp_path / 'plot.png')
-    panels = shown[0].axes
-    titles = [panel.get_title() for panel in panels]
-    assert titles == ['white', 'noise', 'texture', 'object']
-    assert list(panels[0].lines[0].get_ydata()) == [100, 90, 60, 30]
+@pytest.fixture
+def command(tiny_config, tmp_path, occluder_folders):
+    first = save_model(tiny_config, tmp_path / 'a.pth')
+    second = save_model(tiny_config, tmp_path / 'b.pth', seed=1)
+    return [
+        TOOL / 'occlusion_benchmark.py',
+        tiny_config, first, tiny_config, second,
+        '--names', 'a', 'b',
+        '--texture-bank', occluder_folders['texture_bank'],
+        '--object-bank', occluder_folders['object_bank'],
+        '--texture-size', 32, '--workers', 0,
+        '--out', tmp_path / 'out',
+    ]  # fmt: skip
+
+
+def test_the_tool_writes_the_report_and_resumes(run_tool, command, tmp_path):
+    result = run_tool(*command)
+    assert result.returncode == 0, result.stderr
+    written = json.loads((tmp_path / 'out/occlusion.json').read_text())
+    assert written['meta']['seed'] == 0
+    cells = written['models']['a']['cells']
+    assert list(cells) == cell_names()
+    assert all(cell['images'] == 4 for cell in cells.values())
+    page = (tmp_path / 'out/occlusion.html').read_text()
+    assert page.count('data:image/jpeg') == 13 * 4
+    assert (tmp_path / 'out/occlusion.png').stat().st_size > 1000
+    # a cell that is gone is computed again, the others are not
+    done = {p: p.stat().st_mtime_ns for p in tmp_path.glob('out/cells/*/*')}
+    gone = tmp_path / 'out/cells/b/L2_noise.npz'
+    gone.unlink()
+    again = run_tool(*command)
+    assert again.returncode == 0, again.stderr
+    for path, time in done.items():
+        assert (path.stat().st_mtime_ns == time) == (path != gone)
+    assert json.loads((tmp_path / 'out/occlusion.json').read_text()) == written
+
+
+def test_two_processes_find_what_one_does(run_tool, command, tmp_path):
+    assert run_tool(*command, '--kinds', 'noise').returncode == 0
+    one = json.loads((tmp_path / 'out/occlusion.json').read_text())
+    command[-1] = tmp_path / 'two'
+    torchrun = ['-m', 'torch.distributed.run', '--nproc-per-node=2']
+    result = run_tool(
+        sys.executable, *torchrun, '--master-port=29555', *command,
+        '--kinds', 'noise', '--launcher', 'pytorch',
+        OMP_NUM_THREADS='1', CUDA_VISIBLE_DEVICES='',
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    two = json.loads((tmp_path / 'two/occlusion.json').read_text())
+    assert two['models'] == one['models']
+
+
+def test_an_image_that_cannot_be_read_is_named(run_tool, command, tmp_path):
+    broken = tmp_path / 'images/dark/1.png'
+    broken.write_bytes(b'broken')
+    command += ['--kinds', 'white']
+    result = run_tool(*command)
+    assert result.returncode == 1
+    assert str(broken) in result.stdout + result.stderr
+    assert '--skip-corrupt' in result.stderr
+    assert not (tmp_path / 'out/occlusion.json').exists()
+    result = run_tool(*command, '--skip-corrupt')
+    assert result.returncode == 0, result.stderr
+    written = json.loads((tmp_path / 'out/occlusion.json').read_text())
+    cell = written['models']['b']['cells']['L2 white']
+    assert cell['images'] == 3
+    assert cell['left_out'] == dict(corrupt=1)
+
+
+def test_without_banks_only_white_and_noise_are_tested(run_tool, command):
+    plain = [*command[:8], *command[-4:]]
+    result = run_tool(*plain)
+    assert result.returncode == 0, result.stderr
+    assert "kind 'object' is left out" in result.stdout
+    assert 'L3 noise' in result.stdout
+    assert 'L3 texture' not in result.stdout

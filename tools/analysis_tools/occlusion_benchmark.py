@@ -1,4 +1,4 @@
-"""What does occlusion cost a classifier? Accuracy by occluder and level.
+"""What does occlusion cost a classifier? A report by occluder and level.
 
 Example: python tools/analysis_tools/occlusion_benchmark.py \
     configs/learn/vgg16_voc-baseline.py baseline.pth \
@@ -7,7 +7,14 @@ Example: python tools/analysis_tools/occlusion_benchmark.py \
 
 Each model is tested on its own test set: clean (L0), and with white, noise,
 texture and object occluders that hide 20-40 % (L1), 40-60 % (L2) and 60-80 %
-(L3) of the object. Every model sees the same occlusions.
+(L3) of the object: its mask, else its box, else the image. The occlusion is
+put just before the packing step of the test pipeline, after all geometric
+steps. Every model sees the same occlusions; the first is the baseline that
+the others are compared with.
+
+Without banks, only white and noise are tested. Cells that are done are not
+computed again: an interrupted report goes on where it stopped. Several
+processes: torchrun --nproc-per-node=N ... --launcher pytorch
 """
 
 import argparse
@@ -16,12 +23,29 @@ import sys
 from datetime import date
 from pathlib import Path
 
+import numpy as np
+import torch
 from mmengine.config import Config, DictAction
+from mmengine.dist import init_dist, is_main_process
 from mmengine.logging import print_log
+from rich.progress import track
+from torch import nn
+from torch.utils.data import Dataset
 
+from mmocc.datasets.occlusion_cells import make_occlude, occlude_dataset
 from mmocc.evaluation import occlusion_benchmark as bench
-from mmocc.occlusion import KINDS
+from mmocc.evaluation.occlusion_summary import (
+    markdown_table,
+    summarise,
+    write_tables,
+)
+from mmocc.occlusion import KINDS, cell_names
+from mmocc.utils import cli
 from mmocc.visualization.occlusion_plots import plot_accuracy
+from mmocc.visualization.occlusion_report import make_example, write_report
+
+FLAGS = ('occluded', 'truncated', 'difficult')
+BANKS = ('texture', 'object')
 
 
 def parse_args() -> argparse.Namespace:
@@ -29,22 +53,40 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument(
-        'models', nargs='+', help='CONFIG CHECKPOINT [CONFIG CHECKPOINT ...]'
+    add = parser.add_argument
+    add('models', nargs='+', help='CONFIG CHECKPOINT [CONFIG CHECKPOINT ...]')
+    add('--amp', action='store_true', help='predict in half precision')
+    add('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
+    add(
+        '--launcher',
+        choices=['none', 'pytorch', 'slurm', 'mpi'],
+        default='none',
+        help='job launcher',
     )
-    parser.add_argument('--names', nargs='+', help='names of the models')
-    parser.add_argument('--kinds', nargs='+', choices=KINDS, default=KINDS)
-    parser.add_argument('--texture-bank', nargs='+', help='image folder(s)')
-    parser.add_argument('--object-bank', nargs='+', help='cut-out folder(s)')
-    parser.add_argument('--texture-size', type=int, default=256)
-    parser.add_argument('--seed', type=int, default=0)
-    parser.add_argument('--device', default='cpu')
-    parser.add_argument(
-        '--every', type=int, default=1, help='take only every n-th test image'
+    add('--local_rank', '--local-rank', type=int, default=0)
+    add('--names', nargs='+', help='names of the models')
+    add('--kinds', nargs='+', choices=KINDS, help='kinds of occluders')
+    add('--texture-bank', nargs='+', help='image folder(s)')
+    add('--object-bank', nargs='+', help='folder(s) of RGBA cut-outs')
+    add('--texture-size', type=int, default=256, help='side of textures')
+    add(
+        '--region',
+        choices=['auto', 'mask', 'box', 'image'],
+        default='auto',
+        help='what the hidden share refers to',
     )
-    parser.add_argument('--amp', action='store_true', help='half precision')
-    parser.add_argument('--out', default='work_dirs/occlusion')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction)
+    add('--seed', type=int, default=0, help='seed of the occlusions')
+    add('--every', type=int, default=1, help='take only every n-th image')
+    add('--workers', type=int, help='loading processes (default: config)')
+    add('--batch-size', type=int, help='images a batch (default: config)')
+    add('--device', help='default: the GPU if there is one')
+    add('--examples', type=int, default=12, help='example images a row')
+    add(
+        '--skip-corrupt',
+        action='store_true',
+        help='report without images that cannot be read, instead of failing',
+    )
+    add('--out', type=Path, default=Path('work_dirs/occlusion'))
     args = parser.parse_args()
     if len(args.models) % 2:
         parser.error('give a checkpoint for each config')
@@ -52,50 +94,250 @@ def parse_args() -> argparse.Namespace:
     args.names = args.names or [Path(c).stem for c, _ in args.pairs]
     if len(set(args.names)) != len(args.pairs):
         parser.error('give each model a name of its own with --names')
+    given = dict(texture=args.texture_bank, object=args.object_bank)
+    if args.kinds is None:
+        args.kinds = [k for k in KINDS if k not in BANKS or given[k]]
+        for kind in set(KINDS) - set(args.kinds):
+            print(f'no --{kind}-bank: kind {kind!r} is left out')
+    for kind in set(args.kinds) & set(BANKS):
+        if not given[kind]:
+            parser.error(f'kind {kind} needs --{kind}-bank')
     return args
 
 
+def start(args: argparse.Namespace) -> None:
+    """Start the process group and choose the device."""
+    if args.launcher != 'none':
+        cfg = Config(dict(launcher=args.launcher))
+        cli.start_cpu_group(cfg)
+        if not torch.distributed.is_initialized():
+            init_dist(args.launcher)
+    if args.device is None:
+        args.device = 'cuda' if torch.cuda.is_available() else 'cpu'
+
+
+class Job:
+    """A model of the report: its config, weights and answers so far.
+
+    Args:
+        name: Its name in the report.
+        config: Path of its config.
+        checkpoint: Path or URL of its weights.
+        args: The command line.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        config: str,
+        checkpoint: str,
+        args: argparse.Namespace,
+    ) -> None:
+        self.name = name
+        self.checkpoint = checkpoint
+        self.args = args
+        self.cfg = Config.fromfile(config)
+        self.cfg.merge_from_dict(args.cfg_options or {})
+        cli.fill_dataloaders(self.cfg, ['test_dataloader'])
+        cli.check_types(self.cfg)
+        cli.check_checkpoint(checkpoint, 'CONFIG CHECKPOINT', config)
+        self.occlude = dict(
+            seed=args.seed,
+            region=args.region,
+            texture_bank=args.texture_bank,
+            object_bank=args.object_bank,
+            texture_size=args.texture_size,
+        )
+        settings = dict(self.occlude, every=args.every, amp=args.amp)
+        self.fingerprint = bench.fingerprint(self.cfg, checkpoint, **settings)
+        self.model = None
+        self.cells = {}
+
+    def path(self, cell: str) -> Path:
+        """Return the file of a cell's answers."""
+        safe = ''.join(
+            c if c.isalnum() or c in '-_.' else '_' for c in self.name
+        )
+        return self.args.out / 'cells' / safe / f'{cell.replace(" ", "_")}.npz'
+
+    def load_done(self, cells: list[str]) -> None:
+        """Take over the cells that an earlier run has finished."""
+        for cell in cells:
+            found = bench.Answers.load(self.path(cell), self.fingerprint)
+            if found is not None:
+                self.cells[cell] = found
+
+    def ready(self) -> nn.Module:
+        """Return the model, loaded at first need."""
+        if self.model is None:
+            self.model = bench.load_model(
+                self.cfg, self.checkpoint, self.args.device
+            )
+        return self.model
+
+
+def run_group(jobs: list[Job], dataset: Dataset, cells: list[str]) -> None:
+    """Compute what is missing of models that share their test data."""
+    args = jobs[0].args
+    for cell in cells:
+        missing = [job for job in jobs if cell not in job.cells]
+        if not missing:
+            continue
+        loader = bench.cell_loader(
+            jobs[0].cfg,
+            dataset,
+            cell,
+            every=args.every,
+            workers=args.workers,
+            batch_size=args.batch_size,
+            **jobs[0].occlude,
+        )
+        found = bench.predict(
+            {job.name: job.ready() for job in missing},
+            track(loader, cell, disable=not is_main_process(), transient=True),
+            args.amp,
+        )
+        for job in missing:
+            answers = job.cells[cell] = found[job.name]
+            if is_main_process():
+                answers.save(job.path(cell), job.fingerprint)
+            right = 100 * answers.hits.mean() if len(answers.index) else np.nan
+            print_log(f'{job.name:24s} {cell:12s} {right:6.2f} %')
+
+
+def read_flags(dataset: Dataset) -> dict[str, np.ndarray]:
+    """Return the flags that a test set states of its objects, if any."""
+    if not hasattr(dataset, 'get_data_info') or not len(dataset):
+        return {}
+    flags = {}
+    for flag in FLAGS:
+        if flag in dataset.get_data_info(0):
+            infos = (dataset.get_data_info(i) for i in range(len(dataset)))
+            flags[flag] = np.array([int(info[flag]) for info in infos])
+    return {k: v for k, v in flags.items() if len(np.unique(v)) > 1}
+
+
+def draw_examples(
+    jobs: list[Job], dataset: Dataset, classes: list[str]
+) -> list[dict]:
+    """Return the rows of example images: clean, then the middle level."""
+    rows = []
+    answers = {job.name: job.cells for job in jobs}
+    for cell in jobs[0].cells:
+        index = jobs[0].cells[cell].index
+        count = min(jobs[0].args.examples, len(index))
+        picks = index[np.linspace(0, len(index) - 1, count).astype(int)]
+        seen = occlude_dataset(
+            dataset, make_occlude(cell, **jobs[0].occlude), cell
+        )
+        shots = [
+            make_example(seen[int(pick)], int(pick), cell, answers, classes)
+            for pick in picks
+        ]
+        rows.append(dict(cell=cell, shots=shots))
+    return rows
+
+
+def check_corrupt(jobs: list[Job], skip: bool) -> None:
+    """Exit with the list of images that could not be read, if any."""
+    faults = {
+        (job.name, fault.index): fault.message
+        for job in jobs
+        for answers in job.cells.values()
+        for fault in answers.faults
+        if fault.reason == bench.CORRUPT
+    }
+    if not faults:
+        return
+    messages = sorted(set(faults.values()))
+    print_log(
+        f'{len(messages)} image(s) cannot be read:\n  ' + '\n  '.join(messages)
+    )
+    if not skip:
+        sys.exit(
+            'No report was written. Repair or remove these files, or report '
+            'without them: --skip-corrupt (what is computed is kept).'
+        )
+
+
 def main() -> None:
-    """Test all models in all cells, print the table, write the files."""
+    """Test all models in all cells, and write the report."""
     args = parse_args()
+    start(args)
+    cells = cell_names(args.kinds)
+    jobs = [
+        Job(name, config, checkpoint, args)
+        for name, (config, checkpoint) in zip(
+            args.names, args.pairs, strict=True
+        )
+    ]
     # Models with the same test data see each occluded image together.
-    groups, results = [], {name: {} for name in args.names}
-    for name, (config, checkpoint) in zip(args.names, args.pairs, strict=True):
-        cfg = Config.fromfile(config)
-        cfg.merge_from_dict(args.cfg_options or {})
-        model = bench.load_model(cfg, checkpoint, args.device)
-        for other, models in groups:
-            if other.test_dataloader == cfg.test_dataloader:
-                models[name] = model
+    groups = []
+    for job in jobs:
+        job.load_done(cells)
+        for group in groups:
+            if group[0].cfg.test_dataloader == job.cfg.test_dataloader:
+                group.append(job)
                 break
         else:
-            groups.append((cfg, {name: model}))
-    for cfg, models in groups:
-        for cell in bench.cell_names(args.kinds):
-            found = bench.run_cell(
-                models,
-                cfg,
-                cell,
-                amp=args.amp,
-                every=args.every,
-                texture_bank=args.texture_bank,
-                object_bank=args.object_bank,
-                texture_size=args.texture_size,
-                seed=args.seed,
-            )
-            for name, result in found.items():
-                results[name][cell] = result
-                print_log(f'{name:20s} {cell:12s} {result["accuracy"]:6.2f}')
+            groups.append([job])
+    datasets = [bench.build_test_set(group[0].cfg) for group in groups]
+    names = {
+        group[0].name: getattr(data, 'metainfo', {}).get('classes')
+        for group, data in zip(groups, datasets, strict=True)
+    }
+    bench.check_same_classes(names)
+    for group, dataset in zip(groups, datasets, strict=True):
+        run_group(group, dataset, cells)
+    if is_main_process():
+        check_corrupt(jobs, args.skip_corrupt)
+        write(jobs, groups[0], datasets[0], names[jobs[0].name], cells)
+
+
+def write(
+    jobs: list[Job],
+    group: list[Job],
+    dataset: Dataset,
+    classes: list[str] | None,
+    cells: list[str],
+) -> None:
+    """Write tables, plot and page.
+
+    Args:
+        jobs: All models.
+        group: Those with the first model's test data, for the examples.
+        dataset: The first model's test data.
+        classes: Class names, if the test data have them.
+        cells: Cells in the order of the table.
+    """
+    args = jobs[0].args
+    for job in jobs:  # what was done before came first
+        job.cells = {cell: job.cells[cell] for cell in cells}
+    if classes is None:
+        seen = [a for job in jobs for a in job.cells.values() if a.index.size]
+        count = 1 + max(max(a.label.max(), a.pred.max()) for a in seen)
+        classes = [f'class {label}' for label in range(count)]
     meta = dict(
         command=f'python {shlex.join(sys.argv)}',
         seed=args.seed,
         device=args.device,
         date=date.today().isoformat(),
+        every=args.every,
+        torch=torch.__version__,
+        **{job.name: f'{job.cfg.filename}, {job.checkpoint}' for job in jobs},
     )
-    bench.write_results(results, meta, args.out)
-    plot_accuracy(results, Path(args.out) / 'occlusion.png')
-    print_log('\n' + bench.markdown_table(results))
-    print_log(f'wrote {args.out}/occlusion.json, .csv, .md and .png')
+    report = summarise(
+        {job.name: job.cells for job in jobs},
+        classes,
+        read_flags(dataset),
+        meta,
+    )
+    write_tables(report, args.out)
+    plot_accuracy(report, args.out / 'occlusion.png')
+    examples = draw_examples(group, dataset, classes)
+    write_report(report, examples, args.out / 'occlusion.html')
+    print_log('\n' + markdown_table(report))
+    print_log(f'wrote {args.out}/occlusion.html, .json, .csv, .md and .png')
 
 
 if __name__ == '__main__':
