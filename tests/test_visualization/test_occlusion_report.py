@@ -75,7 +75,7 @@ def test_reliability_has_a_panel_for_each_level(report, tmp_path, monkeypatch):
     plots.plot_reliability(report, tmp_path / 'plot.png')
     panels = shown[0].axes
     assert [panel.get_title() for panel in panels] == ['L0', 'L1']
-    diagonal, base, ours = panels[1].lines
+    _diagonal, base, ours = panels[1].lines
     assert base.get_ydata() == pytest.approx([37.5])
     assert ours.get_ydata() == pytest.approx([87.5])
     assert base.get_xdata() == pytest.approx([90], abs=1e-3)
