@@ -16,6 +16,11 @@ from mmengine.logging import print_log
 from mmpretrain.datasets import BaseDataset
 from PIL import Image
 
+from mmocc.datasets.voc_folders import (
+    IMAGE_SUFFIXES,
+    index_folder,
+    read_split,
+)
 from mmocc.datasets.voc_xml import (
     FLAGS,
     UNKNOWN,
@@ -30,7 +35,6 @@ VOC_CLASSES = (
     'chair', 'cow', 'diningtable', 'dog', 'horse', 'motorbike', 'person',
     'pottedplant', 'sheep', 'sofa', 'train', 'tvmonitor',
 )  # fmt: skip
-_IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp')
 _Box = tuple[float, float, float, float]
 
 
@@ -154,14 +158,14 @@ class VOCObjects(BaseDataset):
     def _load_root(self, root: Path, split: str) -> list[dict]:
         """Return the samples of all images that one split lists."""
         ids = read_split(root, split)
-        images = _index_folder(root / 'JPEGImages', _IMAGE_SUFFIXES)
-        masks = _index_folder(root / 'SegmentationObject', ('.png',))
+        images = index_folder(root / 'JPEGImages', IMAGE_SUFFIXES)
+        masks = index_folder(root / 'SegmentationObject', ('.png',))
         samples = []
         for img_id in ids:
             if img_id not in images:
                 raise FileNotFoundError(
                     f'{root / "JPEGImages" / img_id}: no image with one of '
-                    f'the endings {", ".join(_IMAGE_SUFFIXES)}, though the '
+                    f'the endings {", ".join(IMAGE_SUFFIXES)}, though the '
                     f'split {split!r} lists it; complete the folder'
                 )
             xml = root / 'Annotations' / f'{img_id}.xml'
@@ -258,33 +262,6 @@ def _first_failure(
     return f'min_size={min_size}' if min(x2 - x1, y2 - y1) < min_size else None
 
 
-def read_split(root: Path, split: str) -> list[str]:
-    """Return the image ids in ``ImageSets/Main/<split>.txt``, in its order.
-
-    Raises:
-        FileNotFoundError: The root or the list does not exist.
-        ValueError: The list is empty.
-    """
-    if not root.is_dir():
-        raise FileNotFoundError(
-            f'{root}: no such folder; data_root must hold Annotations, '
-            'JPEGImages and ImageSets (tools/dataset_converters/ makes them)'
-        )
-    path = root / 'ImageSets' / 'Main' / f'{split}.txt'
-    if not path.is_file():
-        found = sorted(p.stem for p in path.parent.glob('*.txt'))
-        raise FileNotFoundError(
-            f'{path}: no such split; found {", ".join(found) or "none"}'
-        )
-    lines = path.read_text(encoding='utf-8').splitlines()
-    ids = [line.strip() for line in lines if line.strip()]
-    if not ids:
-        raise ValueError(
-            f'{path}: the split is empty; write one image id per line'
-        )
-    return ids
-
-
 def _pair_roots(
     data_root: str | Sequence[str], split: str | Sequence[str]
 ) -> list[tuple[Path, str]]:
@@ -299,17 +276,6 @@ def _pair_roots(
         )
     pairs = zip(roots, splits, strict=True)
     return [(Path(root).expanduser(), name) for root, name in pairs]
-
-
-def _index_folder(folder: Path, suffixes: tuple[str, ...]) -> dict[str, str]:
-    """Map stem to path for the files of a folder; one directory listing."""
-    if not folder.is_dir():
-        return {}
-    return {
-        path.stem: str(path)
-        for path in sorted(folder.iterdir(), reverse=True)
-        if path.suffix.lower() in suffixes
-    }
 
 
 def _header_size(img_path: str, xml: Path) -> tuple[int, int]:

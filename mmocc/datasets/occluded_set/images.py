@@ -1,0 +1,356 @@
+"""Occludes one image of a set, for every kind and level, and writes it."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+from torch import Generator
+
+from mmocc.datasets.occluded_set.sources import (
+    MASK_DIR,
+    SetItem,
+    SetObject,
+    Source,
+    encode,
+    encode_png,
+    read_photo,
+    write_whole,
+)
+from mmocc.datasets.transforms.occlude_objects import OccludeObjects
+from mmocc.occlusion import (
+    KINDS,
+    LEVELS,
+    OccluderBank,
+    Occluders,
+    check_kind,
+    level_range,
+)
+from mmocc.occlusion.banks import list_images
+
+SUFFIXES = {'png': '.png', 'jpg': '.jpg'}
+RECORDS = 'records'
+PLAIN = 'L0'
+
+
+class Cell(NamedTuple):
+    """One kind and level; L0 has no kind."""
+
+    name: str
+    kind: str | None
+    level: str
+
+
+@dataclass(frozen=True)
+class OccludedSettings:
+    """What the pixels depend on, beside the source.
+
+    Attributes:
+        kinds: Occluder kinds.
+        levels: Names of levels; L0 is made once, not for each kind.
+        seed: Base seed.
+        texture_bank: Folder of images, for kind ``texture``.
+        object_bank: Folder of RGBA cut-outs, for kind ``object``.
+        texture_size: Side of the texture sheets in pixels.
+        format: ``png``, which is lossless, or ``jpg``.
+        quality: Of JPEG files, 1 to 100.
+        limit: Use only so many images; None for all.
+
+    Raises:
+        ValueError: One of them is misspelt or out of range.
+    """
+
+    kinds: tuple[str, ...] = KINDS
+    levels: tuple[str, ...] = tuple(LEVELS)
+    seed: int = 0
+    texture_bank: str | None = None
+    object_bank: str | None = None
+    texture_size: int = 256
+    format: str = 'png'
+    quality: int = 95
+    limit: int | None = None
+
+    def __post_init__(self) -> None:
+        for kind in self.kinds:
+            check_kind(kind)
+        for level in self.levels:
+            level_range(level)
+        if not self.levels or not self.kinds:
+            raise ValueError('name at least one kind and one level')
+        if self.format not in SUFFIXES:
+            raise ValueError(
+                f'unknown format {self.format!r}; choose from {list(SUFFIXES)}'
+            )
+        if not 1 <= self.quality <= 100:
+            raise ValueError(f'quality is {self.quality}; it is 1 to 100')
+        if self.limit is not None and self.limit < 1:
+            raise ValueError(f'limit is {self.limit}; use 1 image or more')
+        if self.seed < 0:
+            raise ValueError(f'seed is {self.seed}; it must be 0 or more')
+
+    @property
+    def suffix(self) -> str:
+        """Ending of the image files."""
+        return SUFFIXES[self.format]
+
+    def cells(self) -> list[Cell]:
+        """Return L0, if it is asked for, and each kind at each level."""
+        plain = [Cell(PLAIN, None, PLAIN)] if PLAIN in self.levels else []
+        return plain + [
+            Cell(f'{kind}_{level}', kind, level)
+            for kind in dict.fromkeys(self.kinds)
+            for level in dict.fromkeys(self.levels)
+            if level != PLAIN
+        ]
+
+    def make_bank(self) -> OccluderBank | None:
+        """Load the occluders; None if nothing is to be occluded."""
+        kinds = list(dict.fromkeys(cell.kind for cell in self.cells()))
+        kinds = [kind for kind in kinds if kind]
+        if not kinds:
+            return None
+        return OccluderBank(
+            kinds, self.texture_bank, self.object_bank, self.texture_size
+        )
+
+    def bank_files(self) -> dict[str, dict[str, Path]]:
+        """Return each bank's files by name, in the order of its sheets."""
+        folders = dict(texture=self.texture_bank, object=self.object_bank)
+        used = {cell.kind for cell in self.cells()}
+        return {
+            kind: {
+                path.relative_to(folder).as_posix(): path
+                for path in list_images(folder)
+            }
+            for kind, folder in folders.items()
+            if kind in used and folder
+        }
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the settings as JSON; banks by what is in them.
+
+        A bank's path is left out: the same files elsewhere are the same bank.
+        """
+        known = {k: v for k, v in asdict(self).items() if 'bank' not in k}
+        known = json.loads(json.dumps(known))
+        for kind, files in self.bank_files().items():
+            known[f'{kind}_bank'] = {
+                name: sha256_of(path) for name, path in files.items()
+            }
+        return known
+
+
+class NotingBank:
+    """An occluder bank that notes which sheets are drawn.
+
+    Args:
+        bank: The bank to draw from.
+    """
+
+    def __init__(self, bank: OccluderBank) -> None:
+        self.bank = bank
+        self.drawn: list[int] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.bank, name)
+
+    def draw(self, kind: str, num: int, generator: Generator) -> Occluders:
+        """Draw as the bank does, and note it."""
+        occluders = self.bank.draw(kind, num, generator)
+        self.drawn += occluders.sheet.tolist()
+        return occluders
+
+
+class ImageMaker:
+    """Makes every cell of one image after another.
+
+    Args:
+        source: The set that the images are of.
+        settings: What to make of them.
+        out: Folder to write to.
+        fingerprint: Stands for the settings in the images' digests.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        settings: OccludedSettings,
+        out: Path,
+        fingerprint: str,
+    ) -> None:
+        self.source, self.settings, self.out = source, settings, out
+        self.fingerprint = fingerprint
+        banks = settings.bank_files()
+        self.bank_names = {kind: list(files) for kind, files in banks.items()}
+        bank = settings.make_bank()
+        self.bank = NotingBank(bank) if bank else None
+        self.transforms = {}
+        for cell in settings.cells():
+            if cell.kind:
+                # white needs no folder; its bank is replaced by the full one
+                step = OccludeObjects('white', cell.level, seed=settings.seed)
+                step.kinds, step.bank = [cell.kind], self.bank
+                self.transforms[cell.name] = step
+
+    def make(self, index: int, item: SetItem) -> bool:
+        """Make an image unless it is there; return whether it was made.
+
+        Args:
+            index: Place in the set, which its occlusions depend on.
+            item: The image.
+
+        Raises:
+            ValueError: The image or an annotation is damaged; names the file.
+        """
+        digest = self._digest(index, item)
+        if is_complete(self.out, item.name, digest):
+            return False
+        image = read_photo(item.path)
+        objects = self.source.objects(item, image.shape[:2])
+        record = dict(
+            name=item.name,
+            digest=digest,
+            source=Path(item.path).name,
+            sha256=sha256_of(Path(item.path)),
+            index=index,
+            size=list(image.shape[1::-1]),
+            objects=[
+                dict(
+                    id=known.id,
+                    label=known.label,
+                    region='box' if known.mask is None else 'mask',
+                )
+                for known in objects
+            ],
+            cells={
+                cell.name: self._make_cell(cell, index, item, image, objects)
+                for cell in self.settings.cells()
+            },
+        )
+        data = json.dumps(record, sort_keys=True).encode()
+        write_whole(record_path(self.out, item.name), data)
+        return True
+
+    def _digest(self, index: int, item: SetItem) -> str:
+        """Return a hash of all that the image's files depend on."""
+        digest = hashlib.sha256(self.fingerprint.encode())
+        detail = json.dumps(item.detail, sort_keys=True, default=str)
+        digest.update(f'{index} {item.name} {detail}'.encode())
+        for path in (item.path, *item.files):
+            try:
+                digest.update(Path(path).read_bytes())
+            except OSError as error:
+                raise ValueError(
+                    f'{path}: cannot be read ({error.strerror}), though the '
+                    'set names it'
+                ) from error
+        return digest.hexdigest()
+
+    def _make_cell(
+        self,
+        cell: Cell,
+        index: int,
+        item: SetItem,
+        image: np.ndarray,
+        objects: Sequence[SetObject],
+    ) -> dict:
+        """Write an image's files of one cell; return what they hold."""
+        suffix = self.settings.suffix
+        if cell.kind is None:
+            mask = np.zeros(image.shape[:2], np.uint8)
+            shares = [0.0] * len(objects)
+            status = ['ignored' if o.ignored else 'inside' for o in objects]
+            told = dict(shares=shares, status=status, occluders=[])
+        else:
+            image, mask, told = self._occlude(
+                cell, index, item, image, objects
+            )
+        options = []
+        if suffix == '.jpg':
+            options = [cv2.IMWRITE_JPEG_QUALITY, self.settings.quality]
+        files = {
+            f'{self.source.image_dir}/{item.name}{suffix}': encode(
+                image, suffix, options
+            ),
+            f'{MASK_DIR}/{item.name}.png': encode_png(mask),
+            **self.source.annotations(item, told, suffix),
+        }
+        for name, data in files.items():
+            write_whole(self.out / cell.name / name, data)
+        told['files'] = {
+            name: [len(data), hashlib.sha256(data).hexdigest()]
+            for name, data in files.items()
+        }
+        return told
+
+    def _occlude(
+        self,
+        cell: Cell,
+        index: int,
+        item: SetItem,
+        image: np.ndarray,
+        objects: Sequence[SetObject],
+    ) -> tuple[np.ndarray, np.ndarray, dict]:
+        """Return the occluded image, its mask, and how it came about."""
+        self.bank.drawn.clear()
+        results = dict(
+            img=image,  # OccludeObjects makes a new one
+            img_path=item.path,
+            sample_idx=index,
+            instances=[known.as_instance() for known in objects],
+        )
+        results = self.transforms[cell.name](results)
+        names = self.bank_names.get(cell.kind)
+        shares = results['occlusion_shares'].tolist()
+        return (
+            results['img'],
+            results['occlusion_mask'],
+            dict(
+                # no pixel, no share; NaN is no JSON
+                shares=[round(s, 6) if s == s else None for s in shares],
+                status=results['occlusion_status'],
+                occluders=[
+                    names[sheet] if names else cell.kind
+                    for sheet in self.bank.drawn
+                ],
+            ),
+        )
+
+
+def record_path(out: Path, name: str) -> Path:
+    """Return where the record of an image is."""
+    return out / RECORDS / f'{name}.json'
+
+
+def read_record(out: Path, name: str) -> dict | None:
+    """Return the record of an image; None if there is none."""
+    try:
+        return json.loads(record_path(out, name).read_bytes())
+    except (FileNotFoundError, ValueError):
+        return None
+
+
+def is_complete(out: Path, name: str, digest: str) -> bool:
+    """Return whether an image is done: its record, and all files it names.
+
+    The record is written last, and each file in one piece, so that a file of
+    the right length is the right file.
+    """
+    record = read_record(out, name)
+    if record is None or record.get('digest') != digest:
+        return False
+    for cell, told in record['cells'].items():
+        for file, (length, _) in told['files'].items():
+            path = out / cell / file
+            if not path.is_file() or path.stat().st_size != length:
+                return False
+    return True
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 checksum of a file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,0 +1,174 @@
+"""What the generator asks of a layout, and what layouts share."""
+
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import cv2
+import numpy as np
+from PIL import Image
+
+MASK_DIR = 'OcclusionMasks'
+PART = '.part'  # ending of a file that is being written
+
+
+@dataclass(frozen=True)
+class SetItem:
+    """One image to occlude.
+
+    Attributes:
+        name: Its path below the image folder, without an ending. Unique.
+        path: The image file.
+        files: Further files that the result depends on.
+        detail: What else the layout knows of it; JSON, and no path that is
+            different on another machine.
+    """
+
+    name: str
+    path: str
+    files: tuple[str, ...] = ()
+    detail: Any = None
+
+
+@dataclass(frozen=True)
+class SetObject:
+    """One annotated object.
+
+    Attributes:
+        id: What the layout calls it.
+        label: Its class.
+        box: xyxy in pixels.
+        mask: Whatever ``instance_regions`` takes for a mask; None for none.
+        ignored: Whether it stands for a crowd and is left as it is.
+    """
+
+    id: str
+    label: str
+    box: tuple[float, ...]
+    mask: Any = None
+    ignored: bool = False
+
+    def as_instance(self) -> dict:
+        """Return it as ``mmocc.OccludeObjects`` wants it."""
+        return dict(
+            bbox=list(self.box), mask=self.mask, ignore_flag=self.ignored
+        )
+
+
+class Source(ABC):
+    """A set of annotated images on disk; small, as each process has one."""
+
+    layout: ClassVar[str]
+    image_dir: ClassVar[str]
+
+    @property
+    @abstractmethod
+    def title(self) -> str:
+        """Which part of the set it is."""
+
+    @abstractmethod
+    def items(self) -> list[SetItem]:
+        """Return all images, in the set's order."""
+
+    @abstractmethod
+    def objects(self, item: SetItem, size: tuple[int, int]) -> list[SetObject]:
+        """Return an image's objects.
+
+        Args:
+            item: The image.
+            size: (h, w) of its pixels.
+
+        Raises:
+            ValueError: An annotation is damaged or does not fit the image;
+                names the file.
+        """
+
+    def annotations(
+        self, item: SetItem, cell: dict, suffix: str
+    ) -> dict[str, bytes]:
+        """Return the annotation files that belong to one image of a cell.
+
+        Args:
+            item: The image.
+            cell: What the record says of this cell.
+            suffix: Ending of the image file.
+        """
+        return {}
+
+    @abstractmethod
+    def lists(
+        self, name: str, suffix: str, records: Iterable[dict]
+    ) -> dict[str, bytes]:
+        """Return the files of a cell that speak of all its images.
+
+        Args:
+            name: The cell's.
+            suffix: Ending of the image files.
+            records: Records of the images, in the set's order.
+        """
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file so that it is never seen half written."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f'.{path.name}.{os.getpid()}{PART}')
+    part.write_bytes(data)
+    part.replace(path)
+
+
+def read_photo(path: str) -> np.ndarray:
+    """Read an image as mm pipelines do: (H, W, 3) uint8 BGR.
+
+    Raises:
+        ValueError: It is missing, damaged or cut short; names the file.
+    """
+    try:
+        with Image.open(path) as photo:
+            photo.load()  # OpenCV fills up what is missing with grey
+        image = cv2.imread(path, cv2.IMREAD_COLOR)
+    except (OSError, SyntaxError, ValueError) as error:
+        raise ValueError(f'{path}: unreadable image ({error})') from error
+    if image is None:
+        raise ValueError(f'{path}: OpenCV cannot read this image')
+    return image
+
+
+def encode_png(image: np.ndarray) -> bytes:
+    """Return an array as the bytes of a PNG file."""
+    return encode(image, '.png', [])
+
+
+def encode(image: np.ndarray, suffix: str, options: list[int]) -> bytes:
+    """Return an array as the bytes of an image file.
+
+    Raises:
+        OSError: OpenCV could not encode it.
+    """
+    done, data = cv2.imencode(suffix, image, options)
+    if not done:
+        raise OSError(f'OpenCV could not encode a {suffix} image')
+    return data.tobytes()
+
+
+def check_size(
+    item: SetItem,
+    stated: tuple[int, int] | None,
+    size: tuple[int, int],
+    where: str,
+) -> None:
+    """Raise ValueError if an annotation is for an image of another size.
+
+    Args:
+        item: The image.
+        stated: (h, w) that the annotation states; None if it does not.
+        size: (h, w) of the image.
+        where: What states it.
+    """
+    if stated is not None and tuple(stated) != tuple(size):
+        raise ValueError(
+            f'{item.path}: is {size[1]} x {size[0]} pixels, but {where} is '
+            f'for {stated[1]} x {stated[0]}; they do not belong together'
+        )

@@ -1,0 +1,177 @@
+"""Make an occluded set out of annotated images.
+
+    make_occluded.py voc ROOT SPLIT --out OUT
+    make_occluded.py coco ANN_FILE IMAGES --out OUT
+    make_occluded.py pascal3d ROOT --out OUT      # gives VOC's layout
+
+Every object is hidden to the share that the level asks for: of its mask if it
+has one, else of its box. What is at --out:
+
+    L0/, white_L1/, ..., object_L3/   one folder per kind and level
+      JPEGImages/ or images/          images, PNG unless --format jpg
+      OcclusionMasks/                 8-bit grey PNG: 1 = hidden, 0 = visible
+      Annotations/, ImageSets/, ...   of VOC, or annotations/NAME.json of COCO
+    images.csv      what hides what: bank files, seed, source and its SHA-256
+    objects.csv     hidden share of each object, and whether it is in the level
+    manifest.json   settings, counts, objects out of the level, images left out
+    SHA256SUMS      check with: sha256sum -c SHA256SUMS
+    settings.json, records/           by which an interrupted run goes on
+
+The same command again makes what is missing, and only that. For the same seed
+the bytes are the same, whatever the number of --workers. docs/make_occluded.md
+tells more.
+"""
+
+import argparse
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from rich.progress import track
+
+from mmocc.datasets.occluded_set.images import OccludedSettings
+from mmocc.datasets.occluded_set.sources import Source
+from mmocc.datasets.occluded_set.voc import VOCSource
+from mmocc.datasets.occluded_set.writer import write_occluded
+from mmocc.occlusion import KINDS, LEVELS
+
+DEFAULTS = OccludedSettings()
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    layouts = parser.add_subparsers(dest='layout', required=True)
+    common = _common_arguments()
+
+    def layout(name: str, help_text: str) -> argparse.ArgumentParser:
+        return layouts.add_parser(name, parents=[common], help=help_text)
+
+    voc = layout('voc', 'the Pascal VOC layout')
+    voc.add_argument('root', type=Path, help='holds Annotations and so on')
+    voc.add_argument('split', help='a list in ImageSets/Main, such as test')
+    coco = layout('coco', 'a COCO json with boxes, polygons or RLE')
+    coco.add_argument('ann_file', type=Path)
+    coco.add_argument('images', type=Path, help='folder of its file names')
+    pascal = layout('pascal3d', 'OccludedPASCAL3D+; gives the VOC layout')
+    pascal.add_argument('root', type=Path, help='holds images and lists')
+    pascal.add_argument('--level', default='L0', help='which one to occlude')
+    pascal.add_argument(
+        '--lost-edge',
+        choices=['error', 'drop', 'image'],
+        default='error',
+        help='what to do with boxes that the set itself has spoiled',
+    )
+    return parser.parse_args()
+
+
+def _common_arguments() -> argparse.ArgumentParser:
+    """Return the arguments that all layouts have."""
+    parser = argparse.ArgumentParser(add_help=False)
+    add = parser.add_argument
+    add('--out', type=Path, required=True, help='folder to make')
+    add('--kinds', nargs='+', choices=KINDS, default=DEFAULTS.kinds)
+    add('--levels', nargs='+', choices=LEVELS, default=DEFAULTS.levels)
+    add('--seed', type=int, default=DEFAULTS.seed)
+    add('--texture-bank', metavar='DIR', help='images, for kind texture')
+    add('--object-bank', metavar='DIR', help='cut-outs, for kind object')
+    add('--texture-size', type=int, default=DEFAULTS.texture_size)
+    add(
+        '--format',
+        choices=['png', 'jpg'],
+        default=DEFAULTS.format,
+        help='png is lossless; jpg encodes L0 alike, so that compression is '
+        'not what tells the levels apart',
+    )
+    add('--quality', type=int, default=DEFAULTS.quality, help='of jpg files')
+    add('--workers', type=int, default=1, help='number of processes')
+    add('--limit', type=int, help='use only the first N images')
+    add(
+        '--skip-corrupt',
+        action='store_true',
+        help='leave damaged images out, and list them in the manifest',
+    )
+    return parser
+
+
+def make_source(args: argparse.Namespace) -> Source:
+    """Return the set that the command line names."""
+    if args.layout == 'voc':
+        return VOCSource(args.root, args.split)
+    # The others need mmpretrain or pycocotools, which not everybody has.
+    if args.layout == 'pascal3d':
+        from mmocc.datasets.occluded_set.pascal3d import PASCAL3DSource
+
+        return PASCAL3DSource(args.root, args.level, args.lost_edge)
+    from mmocc.datasets.occluded_set.coco import COCOSource
+
+    return COCOSource(args.ann_file, args.images)
+
+
+def summarise(manifest: dict) -> str:
+    """Return the counts of a manifest as a table."""
+    columns = ('images', 'objects', 'inside', 'below', 'too_small', 'ignored')
+    lines = [f'{"":12}' + ''.join(f'{name:>10}' for name in columns)]
+    for name, counts in manifest['cells'].items():
+        numbers = ''.join(f'{counts.get(key, 0):10}' for key in columns)
+        lines.append(f'{name:12}{numbers}')
+    if manifest['out_of_level']:
+        lines.append(
+            f'{len(manifest["out_of_level"])} times an object is out of its '
+            'level (below: overlapping neighbours left no way; too_small: too '
+            'few pixels). manifest.json lists them.'
+        )
+    if manifest['images_without_objects']:
+        lines.append(
+            f'{len(manifest["images_without_objects"])} images have no object '
+            'and are not occluded'
+        )
+    if manifest['left_out']:
+        lines.append(f'{len(manifest["left_out"])} images are left out:')
+        lines += [f'  {error}' for error in manifest['left_out'].values()]
+    return '\n'.join(lines)
+
+
+def show(results: Iterable, total: int) -> Iterator:
+    """Show how many images are done."""
+    return track(results, 'Occluding images', total=total)
+
+
+def main() -> int:
+    """Make the set; return the exit status."""
+    args = parse_args()
+    try:
+        settings = OccludedSettings(
+            kinds=tuple(args.kinds),
+            levels=tuple(args.levels),
+            seed=args.seed,
+            texture_bank=args.texture_bank,
+            object_bank=args.object_bank,
+            texture_size=args.texture_size,
+            format=args.format,
+            quality=args.quality,
+            limit=args.limit,
+        )
+        manifest = write_occluded(
+            make_source(args),
+            settings,
+            args.out,
+            args.workers,
+            args.skip_corrupt,
+            show,
+        )
+    except (ValueError, OSError) as error:
+        print(f'make_occluded: {error}', file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print('\nStopped; the same command goes on.', file=sys.stderr)
+        return 130
+    print(f'\nWrote {args.out}\n{summarise(manifest)}')
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
