@@ -5,7 +5,7 @@ import pytest
 import torch
 from matplotlib import pyplot as plt
 from mmpretrain.structures import DataSample
-from test_occlusion_summary import BASE, CLASSES, OURS
+from toy_answers import BASE, CLASSES, OURS
 
 from mmocc.evaluation.occlusion_summary import summarise
 from mmocc.visualization import occlusion_plots as plots
