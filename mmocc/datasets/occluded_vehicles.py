@@ -1,0 +1,259 @@
+"""The occluded vehicles that come with CompositionalNets.
+
+Two sets in one package: ``pascal3d+_occ`` (PASCAL3D+ crops with white, noise,
+texture or natural-object occluders) and ``coco_occ`` (crops of MS-COCO whose
+objects are really occluded). A. Kortylewski et al., "Compositional
+Convolutional Neural Networks", CVPR 2020. Layout: as ``Code/helpers.py`` of
+https://github.com/AdamKortylewski/CompositionalNets reads it; no code taken.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from mmengine.logging import print_log
+from mmpretrain.datasets import BaseDataset
+
+from mmocc.datasets.pascal3d_lists import (
+    PASCAL3D_CLASSES,
+    VEHICLES,
+    check_categories,
+    check_choice,
+    read_names,
+    require_files,
+)
+from mmocc.occlusion import CLEAN, KINDS, LEVELS, level_range
+from mmocc.registry import DATASETS
+
+FOLDERS = {'pascal3d+': 'pascal3d+_occ', 'coco': 'coco_occ'}
+LEVEL_NAMES = {'L0': 'ZERO', 'L1': 'ONE', 'L2': 'FIVE', 'L3': 'NINE'}
+KIND_SUFFIXES = {
+    'white': '_white',
+    'noise': '_noise',
+    'texture': '_texture',
+    'object': '',
+}
+_OBJECT_MASKS = '0_old_masks/{}_imagenet_occludee_mask'
+_REMEDY = 'fetch the CompositionalNets data, or correct data_root'
+
+
+@DATASETS.register_module()
+class OccludedVehicles(BaseDataset):
+    """One cell (a level, and a kind of occluder) of the occluded vehicles.
+
+    The label is the place in the 12 classes of PASCAL3D+, for models of 12
+    classes that are tested on six of them; images are tight crops of the
+    object. Some images are grey: ``LoadImageFromFile`` of mmcv turns them
+    into three channels, as its ``color_type='color'`` is the default.
+
+    Every sample has ``img_path``, ``gt_label``, ``img_id`` (its line of the
+    list, the same in all levels), ``category``, ``occlusion_level``,
+    ``occlusion_range`` (hidden share of the object that the level stands for)
+    and ``occlusion_kind`` (None where nothing is pasted). With masks there are
+    also ``object_mask_path`` and ``occluder_mask_path`` (None at L0), which
+    ``mmocc.LoadOcclusionMasks`` reads.
+
+    Args:
+        data_root: Folder that holds ``pascal3d+_occ`` or ``coco_occ``.
+        source: ``pascal3d+`` or ``coco``.
+        split: ``train`` (L0 only) or ``test``.
+        level: ``L0`` (clean) to ``L3`` (60 to 80 % hidden).
+        kind: ``white``, ``noise``, ``texture`` or ``object``, for L1 to L3 of
+            ``pascal3d+``; None for L0, and for ``coco``, whose occlusion is
+            real.
+        categories: Which ones to read; None reads all classes for training,
+            and those of them that are vehicles for the test.
+        allow_missing: Go on without the categories that have no list, which
+            are then counted in the log, instead of raising an error.
+        with_masks: Add the paths of the masks (``pascal3d+``, test).
+        **kwargs: For :class:`mmpretrain.datasets.BaseDataset`: ``classes``,
+            ``pipeline``, ``test_mode`` and so on.
+
+    Raises:
+        FileNotFoundError: A list, a folder or an image is missing.
+        ValueError: The arguments name a cell that does not exist, or a list
+            is empty.
+    """
+
+    METAINFO = {'classes': PASCAL3D_CLASSES}
+
+    def __init__(
+        self,
+        data_root: str,
+        source: str = 'pascal3d+',
+        split: str = 'test',
+        level: str = CLEAN,
+        kind: str | None = None,
+        categories: Sequence[str] | None = None,
+        allow_missing: bool = False,
+        with_masks: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        _check_cell(source, split, level, kind, with_masks)
+        self.root = Path(data_root).expanduser() / FOLDERS[source]
+        self.source, self.split = source, split
+        self.level, self.kind = level, kind
+        self.categories = categories
+        self.allow_missing = allow_missing
+        self.with_masks = with_masks
+        super().__init__(ann_file='', **kwargs)
+
+    def load_data_list(self) -> list[dict]:
+        """Read the lists of all categories, and find their images."""
+        samples, missing = [], []
+        for category in self._wanted_categories():
+            listed = self._list_path(category)
+            if self.allow_missing and not listed.is_file():
+                missing.append(category)
+                continue
+            samples += self._load_category(category, listed)
+        self._report(samples, missing)
+        return samples
+
+    def extra_repr(self) -> list[str]:
+        """Return the lines that ``repr`` adds to the host's."""
+        cell = f'{self.level} {self.kind or ""}'.strip()
+        return [
+            f'Folder: \t{self.root}',
+            f'Split and cell: \t{self.split}, {cell}',
+        ]
+
+    def _wanted_categories(self) -> list[str]:
+        """Return the categories to read, each of which has a label."""
+        classes = self.metainfo['classes']
+        if self.categories is not None:
+            return check_categories(self.categories, classes)
+        known = PASCAL3D_CLASSES if self.split == 'train' else VEHICLES
+        return check_categories([c for c in known if c in classes], classes)
+
+    def _list_path(self, category: str) -> Path:
+        """Return the file that lists the images of one category."""
+        if self.source == 'pascal3d+':
+            ending = 'train' if self.split == 'train' else 'occ'
+            return self.root / f'{category}_imagenet_{ending}.txt'
+        level = LEVEL_NAMES[self.level]
+        ending = f'_{self.split}' if self.level == CLEAN else ''
+        return self.root / f'{category}_{level}{ending}.txt'
+
+    def _image_folder(self, category: str) -> Path:
+        """Return the folder with the images of one category."""
+        if self.source == 'coco':
+            ending = 'zero' if self.level == CLEAN else 'occ'
+            return self.root / f'{category}_{ending}'
+        if self.split == 'train':
+            return self.root / 'TRAINING_DATA' / f'{category}_imagenet'
+        suffix = KIND_SUFFIXES[self.kind] if self.kind else ''
+        name = f'{category}LEVEL{LEVEL_NAMES[self.level]}{suffix}'
+        return self.root / name
+
+    def _load_category(self, category: str, listed: Path) -> list[dict]:
+        """Return the samples of one category, in the order of its list."""
+        names = read_names(
+            listed,
+            f'{_REMEDY}, name the categories that you have '
+            '(categories=[...]), or set allow_missing=True',
+        )
+        ending = '.JPEG' if self.source == 'pascal3d+' else '.jpg'
+        files = [f'{self._stem(name, listed)}{ending}' for name in names]
+        paths = require_files(
+            self._image_folder(category), files, listed, _REMEDY
+        )
+        shared = {
+            'gt_label': self.metainfo['classes'].index(category),
+            'category': category,
+            'occlusion_level': self.level,
+            'occlusion_range': level_range(self.level),
+            'occlusion_kind': self.kind,
+        }
+        samples = [
+            {'img_path': path, 'img_id': name, **shared}
+            for path, name in zip(paths, names, strict=True)
+        ]
+        if self.with_masks:
+            self._add_masks(samples, category, listed)
+        return samples
+
+    def _stem(self, name: str, listed: Path) -> str:
+        """Return the stem of an image file; L0 lacks the list's last two.
+
+        The test list of ``pascal3d+`` serves all levels. Its lines end in two
+        characters (such as ``_0``) that the files of L0 do not have.
+        """
+        cut = (self.source, self.split, self.level) == (
+            'pascal3d+', 'test', CLEAN,
+        )  # fmt: skip
+        if cut and len(name) < 3:
+            raise ValueError(
+                f'{listed}: the line {name!r} is too short; L0 images are '
+                'named by the line without its last two characters'
+            )
+        return name[:-2] if cut else name
+
+    def _add_masks(
+        self, samples: list[dict], category: str, listed: Path
+    ) -> None:
+        """Add the paths of the object masks and of the occluder masks."""
+        names = [sample['img_id'] for sample in samples]
+        objects = require_files(
+            self.root / _OBJECT_MASKS.format(category),
+            [f'{name}.png' for name in names],
+            listed,
+            _REMEDY,
+        )
+        occluders = [None] * len(names)
+        if self.level != CLEAN:
+            suffix = '_mask_object' if self.kind == 'object' else '_mask'
+            folder = f'{category}LEVEL{LEVEL_NAMES[self.level]}{suffix}'
+            files = [f'{name}.JPEG' for name in names]
+            occluders = require_files(
+                self.root / folder, files, listed, _REMEDY
+            )
+        for sample, item, occluder in zip(
+            samples, objects, occluders, strict=True
+        ):
+            sample['object_mask_path'] = item
+            sample['occluder_mask_path'] = occluder
+
+    def _report(self, samples: list[dict], missing: list[str]) -> None:
+        """Log what was read, what is missing and what occurs repeatedly."""
+        if not samples:
+            raise FileNotFoundError(
+                f'{self.root}: none of the lists for {", ".join(missing)} is '
+                f'there (the first would be {self._list_path(missing[0])}); '
+                'correct data_root'
+            )
+        counts = Counter(sample['img_path'] for sample in samples)
+        print_log(
+            f'OccludedVehicles: {len(samples)} images of {self.source}, '
+            f'{self.split}, {self.level} {self.kind or ""}'.rstrip()
+            + f'; categories without a list: {len(missing)} '
+            f'({", ".join(missing) or "-"}); lines that repeat an image: '
+            f'{len(samples) - len(counts)}',
+            logger='current',
+        )
+
+
+def _check_cell(
+    source: str, split: str, level: str, kind: str | None, with_masks: bool
+) -> None:
+    """Raise ValueError unless the package has this cell."""
+    check_choice('source', source, list(FOLDERS))
+    check_choice('split', split, ['train', 'test'])
+    check_choice('level', level, list(LEVELS))
+    if split == 'train' and level != CLEAN:
+        raise ValueError(
+            f"split='train' has no level {level!r}: its images are clean "
+            "(level='L0'); occlude them with mmocc.BatchOccluder"
+        )
+    if source == 'pascal3d+' and level != CLEAN:
+        check_choice('kind', kind, KINDS)
+    elif kind is not None:
+        raise ValueError(
+            f'kind={kind!r}, but nothing is pasted onto {source} at {level}: '
+            'give kind=None'
+        )
+    if with_masks and (source, split) != ('pascal3d+', 'test'):
+        raise ValueError(
+            f'no masks for {source}, {split}; give with_masks=False'
+        )

@@ -1,0 +1,122 @@
+"""Object and occluder masks of the two occluded PASCAL3D+ sets.
+
+All functions return uint8 masks (h, w) of the photo or crop: 1 on the object,
+1 on what hides. No OpenMMLab import.
+"""
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from mmocc.datasets.npz_reader import read_npz
+
+# Masks in JPEG have values beside 0 and 255: half of it is the threshold.
+_WHITE = 127
+# OccludedPASCAL3D+ counts a pixel as object where its mask exceeds this.
+_OBJECT_ABOVE = 10
+# Object masks of the vehicles fit images whose shorter side is this long.
+MASK_SHORT_SIDE = 224
+_ROUNDING = 2  # pixels
+
+
+def resize_mask(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Return a mask at another (h, w), by the nearest pixel."""
+    if mask.shape == tuple(size):
+        return mask
+    return cv2.resize(mask, size[::-1], interpolation=cv2.INTER_NEAREST)
+
+
+def read_white(path: str) -> np.ndarray:
+    """Return 1 where the first channel of a mask image is white, uint8.
+
+    Raises:
+        ValueError: The file is unreadable.
+    """
+    try:
+        with Image.open(path) as image:
+            if image.mode not in ('1', 'L'):
+                image = image.convert('RGB').getchannel(0)
+            pixels = np.array(image.convert('L'))
+    except OSError as error:
+        raise ValueError(
+            f'{path}: unreadable mask ({error}); fetch it again'
+        ) from error
+    return (pixels > _WHITE).astype(np.uint8)
+
+
+def read_vehicle_masks(
+    object_path: str, occluder_path: str | None, size: tuple[int, int]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the masks of a CompositionalNets vehicle at its image's size.
+
+    The occluder mask is resized to a shorter side of 224 pixels, and the
+    object mask is cut (not resized) to that size, from its upper left corner.
+
+    Args:
+        object_path: Object mask.
+        occluder_path: Occluder mask, None if nothing hides.
+        size: (h, w) of the image.
+
+    Returns:
+        Object mask and occluder mask, uint8 (h, w).
+
+    Raises:
+        ValueError: A file is unreadable, or the masks do not fit each other.
+    """
+    occluder = np.zeros(size, np.uint8)
+    if occluder_path is not None:
+        occluder = read_white(occluder_path)
+    scale = MASK_SHORT_SIDE / min(occluder.shape)
+    height, width = (round(side * scale) for side in occluder.shape)
+    item = read_white(object_path)[:height, :width]
+    missing = height - item.shape[0], width - item.shape[1]
+    if max(missing) > _ROUNDING:
+        raise ValueError(
+            f'{object_path}: the mask ends {missing} pixels (h, w) before '
+            f'the {height} x {width} that {occluder_path or "its image"} has '
+            f'at a shorter side of {MASK_SHORT_SIDE}; fetch both again, or '
+            'set with_masks=False'
+        )
+    item = np.pad(item, ((0, missing[0]), (0, missing[1])))
+    return resize_mask(item, size), resize_mask(occluder, size)
+
+
+def read_object_mask(path: str, size: tuple[int, int]) -> np.ndarray | None:
+    """Return the object mask in an OccludedPASCAL3D+ file at (h, w).
+
+    The masks of some clean images have the size of another one; they are
+    resized, as the set's generator means to do.
+
+    Returns:
+        The mask, uint8 (h, w), or None where the file has none, as the files
+        of occluded training images.
+
+    Raises:
+        ValueError: The member is no mask.
+    """
+    mask = read_npz(path, ['mask'])['mask']
+    if mask.dtype == object and mask.shape == () and mask.item() is None:
+        return None
+    return resize_mask(
+        (_flat(mask, path) > _OBJECT_ABOVE).astype(np.uint8), size
+    )
+
+
+def read_occluder_mask(path: str, size: tuple[int, int]) -> np.ndarray:
+    """Return the occluder mask in an OccludedPASCAL3D+ file at (h, w).
+
+    Raises:
+        ValueError: The member is no mask.
+    """
+    mask = read_npz(path, ['occluder_mask'])['occluder_mask']
+    return resize_mask((_flat(mask, path) > 0).astype(np.uint8), size)
+
+
+def _flat(mask: np.ndarray, path: str) -> np.ndarray:
+    """Return a mask as (h, w): the largest of its channels."""
+    if mask.dtype.kind not in 'biuf' or mask.ndim not in (2, 3):
+        raise ValueError(
+            f'{path}: a mask of type {mask.dtype} and shape {mask.shape}; it '
+            'must be numbers of shape (h, w) or (h, w, c)'
+        )
+    return mask if mask.ndim == 2 else mask.max(axis=2)

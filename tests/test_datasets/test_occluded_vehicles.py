@@ -1,0 +1,373 @@
+"""OccludedVehicles on small copies of the CompositionalNets layout."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import ROOT
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from PIL import Image
+
+from mmocc.registry import DATASETS
+
+occluded_vehicles = pytest.importorskip(
+    'mmocc.datasets.occluded_vehicles',
+    reason='OccludedVehicles needs mmpretrain',
+    exc_type=ImportError,
+)
+OccludedVehicles = occluded_vehicles.OccludedVehicles
+
+VEHICLES = ('aeroplane', 'bicycle', 'bus', 'car', 'motorbike', 'train')
+ALL = (
+    'aeroplane', 'bicycle', 'boat', 'bottle', 'bus', 'car', 'chair',
+    'diningtable', 'motorbike', 'sofa', 'train', 'tvmonitor',
+)  # fmt: skip
+NAMES = ('n0001_11_0', 'n0001_12_1')
+SUFFIXES = {'white': '_white', 'noise': '_noise', 'texture': '_texture'}
+SIZE = (60, 40)  # (w, h): mask side 224 is 5.6 times the height
+LOAD = dict(type='LoadImageFromFile')
+MASKS = dict(type='mmocc.LoadOcclusionMasks')
+
+
+def save(path, mode='RGB', size=SIZE, value=90):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = np.full(size[::-1] + (() if mode == 'L' else (3,)), value)
+    Image.fromarray(pixels.astype(np.uint8)).save(path)
+
+
+def write(path, lines):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text('\r\n'.join(lines) + '\n\n')
+
+
+def write_pascal(root, categories=VEHICLES):
+    root = root / 'pascal3d+_occ'
+    for category in categories:
+        write(root / f'{category}_imagenet_train.txt', ['t1', 't2'])
+        for stem in ('t1', 't2'):
+            folder = root / 'TRAINING_DATA' / f'{category}_imagenet'
+            save(folder / f'{stem}.JPEG')
+        write(root / f'{category}_imagenet_occ.txt', NAMES)
+        for name in NAMES:
+            grey = 'L' if name == NAMES[0] else 'RGB'
+            save(root / f'{category}LEVELZERO/{name[:-2]}.JPEG', grey)
+            for level in ('ONE', 'FIVE', 'NINE'):
+                for suffix in (*SUFFIXES.values(), ''):
+                    folder = root / f'{category}LEVEL{level}{suffix}'
+                    save(folder / f'{name}.JPEG')
+    return root
+
+
+def write_coco(root, categories=VEHICLES):
+    root = root / 'coco_occ'
+    for category in categories:
+        for split, name in (
+            ('train', '5_0_train2017'),
+            ('test', '7_0_val2017'),
+        ):
+            write(root / f'{category}_ZERO_{split}.txt', [name])
+            save(root / f'{category}_zero/{name}.jpg')
+        for level in ('ONE', 'FIVE', 'NINE'):
+            write(root / f'{category}_{level}.txt', [f'9_4_{level}'])
+            save(root / f'{category}_occ/9_4_{level}.jpg')
+    return root
+
+
+def write_masks(root, category='bus'):
+    """Object: left half. White occluder: upper half; object: left quarter."""
+    for name in NAMES:
+        item = np.zeros((230, 350), np.uint8)  # larger than 224 x 336
+        item[:224, :168] = 255
+        item[224:], item[:, 336:] = 255, 255  # what is to be cut away
+        folder = root / f'0_old_masks/{category}_imagenet_occludee_mask'
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(item).save(folder / f'{name}.png')
+        for suffix, part in (
+            ('_mask', np.s_[:20]),
+            ('_mask_object', np.s_[:, :15]),
+        ):
+            hides = np.zeros((40, 60, 3), np.uint8)
+            hides[part] = 255
+            folder = root / f'{category}LEVELONE{suffix}'
+            folder.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(hides).save(folder / f'{name}.JPEG', quality=50)
+
+
+@pytest.fixture
+def package(tmp_path):
+    write_pascal(tmp_path)
+    return tmp_path
+
+
+def messages(monkeypatch):
+    lines = []
+    monkeypatch.setattr(
+        'mmocc.datasets.occluded_vehicles.print_log',
+        lambda text, **_: lines.append(text),
+    )
+    return lines
+
+
+# -- which images, which labels ----------------------------------------------
+
+
+@pytest.mark.parametrize('kind', ['white', 'noise', 'texture', 'object'])
+@pytest.mark.parametrize(
+    ('level', 'word', 'share'),
+    [
+        ('L1', 'ONE', (0.2, 0.4)),
+        ('L2', 'FIVE', (0.4, 0.6)),
+        ('L3', 'NINE', (0.6, 0.8)),
+    ],
+)
+def test_each_cell_reads_its_own_folder(package, level, word, share, kind):
+    data = OccludedVehicles(package, level=level, kind=kind)
+    folder = f'busLEVEL{word}{SUFFIXES.get(kind, "")}'
+    sample = data[2 * VEHICLES.index('bus')]
+    expected = package / 'pascal3d+_occ' / folder / f'{NAMES[0]}.JPEG'
+    assert sample['img_path'] == str(expected)
+    assert sample['img_id'] == NAMES[0]
+    assert (sample['occlusion_level'], sample['occlusion_kind']) == (
+        level,
+        kind,
+    )
+    assert sample['occlusion_range'] == share
+
+
+def test_twelve_way_labels_on_six_test_categories(package):
+    data = OccludedVehicles(package, level='L1', kind='object')
+    assert data.metainfo['classes'] == ALL
+    pairs = {(d['category'], d['gt_label']) for d in data}
+    assert pairs == {(name, ALL.index(name)) for name in VEHICLES}
+    assert len(data) == 12
+
+
+def test_own_classes_give_own_labels_in_training_and_test(package):
+    for split in ('train', 'test'):
+        data = OccludedVehicles(package, split=split, classes=VEHICLES)
+        assert {d['gt_label'] for d in data} == set(range(6))
+
+
+def test_clean_images_lack_the_last_two_characters_of_the_list(package):
+    data = OccludedVehicles(package, level='L0', categories=['car'])
+    stems = [Path(d['img_path']).name for d in data]
+    assert stems == ['n0001_11.JPEG', 'n0001_12.JPEG']
+    assert [d['img_id'] for d in data] == list(NAMES)  # pairs with L1 to L3
+
+
+def test_two_objects_of_one_photo_keep_both_lines_and_are_counted(
+    package, monkeypatch
+):
+    lines = messages(monkeypatch)
+    path = package / 'pascal3d+_occ/car_imagenet_occ.txt'
+    write(path, ['n0001_11_0', 'n0001_11_1'])
+    data = OccludedVehicles(package, level='L0', categories=['car'])
+    assert data[0]['img_path'] == data[1]['img_path']
+    assert 'lines that repeat an image: 1' in lines[0]
+
+
+def test_training_reads_all_classes(tmp_path):
+    write_pascal(tmp_path, ALL)
+    data = OccludedVehicles(tmp_path, split='train')
+    assert len(data) == 24
+    path = tmp_path / 'pascal3d+_occ/TRAINING_DATA/sofa_imagenet/t1.JPEG'
+    assert str(path) in {d['img_path'] for d in data}
+
+
+@pytest.mark.parametrize(
+    ('split', 'level', 'file'),
+    [
+        ('train', 'L0', 'car_zero/5_0_train2017.jpg'),
+        ('test', 'L0', 'car_zero/7_0_val2017.jpg'),
+        ('test', 'L1', 'car_occ/9_4_ONE.jpg'),
+        ('test', 'L2', 'car_occ/9_4_FIVE.jpg'),
+        ('test', 'L3', 'car_occ/9_4_NINE.jpg'),
+    ],
+)
+def test_coco_reads_its_own_lists_uncut(tmp_path, split, level, file):
+    write_coco(tmp_path)
+    data = OccludedVehicles(tmp_path, 'coco', split, level, categories=['car'])
+    assert [d['img_path'] for d in data] == [str(tmp_path / 'coco_occ' / file)]
+    assert data[0]['gt_label'] == 5
+    assert data[0]['occlusion_kind'] is None
+
+
+def test_grey_images_come_with_three_channels(package):
+    data = OccludedVehicles(package, categories=['car'], pipeline=[LOAD])
+    with Image.open(data.get_data_info(0)['img_path']) as image:
+        assert image.mode == 'L'
+    assert data[0]['img'].shape == (40, 60, 3)
+
+
+# -- masks -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(('kind', 'share'), [('noise', 0.5), ('object', 0.5)])
+def test_masks_have_the_image_size_and_the_hidden_share(package, kind, share):
+    write_masks(package / 'pascal3d+_occ')
+    data = OccludedVehicles(
+        package, level='L1', kind=kind, categories=['bus'], with_masks=True,
+        pipeline=[LOAD, dict(type='Resize', scale=(120, 80)), MASKS],
+    )  # fmt: skip
+    sample = data[0]
+    item, hides = sample['gt_seg_map'], sample['occlusion_mask']
+    expected = np.zeros((80, 120), np.uint8)
+    expected[:, :60] = 1  # the left half, cut to 224 x 336, not squeezed
+    np.testing.assert_array_equal(item, expected)
+    assert hides.shape == (80, 120)
+    # JPEG rounds at the edge of the occluder: thresholded, never in between
+    assert set(np.unique(hides)) == {0, 1}
+    occluded = hides[10, 20] == 1, hides[70, 70] == 1, hides[70, 5] == 1
+    assert occluded == (True, False, kind == 'object')
+    assert sample['occlusion_share'] == pytest.approx(share, abs=0.04)
+
+
+def test_clean_images_have_an_object_mask_and_nothing_hidden(package):
+    write_masks(package / 'pascal3d+_occ')
+    data = OccludedVehicles(
+        package, categories=['bus'], with_masks=True, pipeline=[LOAD, MASKS]
+    )
+    assert data[0]['occlusion_mask'].sum() == 0
+    assert data[0]['gt_seg_map'].sum() == 40 * 30
+    assert data[0]['occlusion_share'] == 0
+
+
+def test_a_mask_that_does_not_fit_is_named(package):
+    root = package / 'pascal3d+_occ'
+    write_masks(root)
+    folder = root / '0_old_masks/bus_imagenet_occludee_mask'
+    save(folder / f'{NAMES[0]}.png', 'L', (100, 100))
+    data = OccludedVehicles(
+        package, categories=['bus'], with_masks=True, pipeline=[LOAD, MASKS]
+    )
+    with pytest.raises(ValueError, match=rf'{NAMES[0]}\.png.*with_masks='):
+        data[0]
+
+
+def test_a_missing_mask_folder_is_named(package):
+    with pytest.raises(FileNotFoundError, match=r'occludee_mask: no such fol'):
+        OccludedVehicles(package, with_masks=True)
+
+
+def test_masks_not_asked_for_are_no_silent_gap(package):
+    data = OccludedVehicles(package, pipeline=[LOAD, MASKS])
+    with pytest.raises(ValueError, match=r'with_masks=True'):
+        data[0]
+
+
+def test_masks_behind_a_flip_are_refused(package):
+    write_masks(package / 'pascal3d+_occ')
+    flip = dict(type='RandomFlip', prob=1.0)
+    data = OccludedVehicles(
+        package, categories=['bus'], with_masks=True,
+        pipeline=[LOAD, flip, MASKS],
+    )  # fmt: skip
+    with pytest.raises(ValueError, match='before RandomFlip'):
+        data[0]
+
+
+# -- bad input ---------------------------------------------------------------
+
+
+def test_a_missing_list_is_named_with_the_remedy(package):
+    (package / 'pascal3d+_occ/car_imagenet_occ.txt').unlink()
+    with pytest.raises(
+        FileNotFoundError, match=r'car_imagenet_occ\.txt.*allow_missing=True'
+    ):
+        OccludedVehicles(package, level='L1', kind='white')
+
+
+def test_missing_lists_may_be_allowed_and_are_counted(tmp_path, monkeypatch):
+    lines = messages(monkeypatch)
+    write_coco(tmp_path)
+    data = OccludedVehicles(tmp_path, 'coco', 'train', allow_missing=True)
+    assert {d['category'] for d in data} == set(VEHICLES)
+    assert (
+        'categories without a list: 6 (boat, bottle, chair, diningtable, '
+        'sofa, tvmonitor)' in lines[0]
+    )
+
+
+def test_no_list_at_all_is_an_error_even_if_missing_ones_are_allowed(tmp_path):
+    with pytest.raises(
+        FileNotFoundError, match=r'none of the lists.*data_root'
+    ):
+        OccludedVehicles(tmp_path, allow_missing=True)
+
+
+def test_a_missing_image_is_named_and_all_are_counted(package):
+    root = package / 'pascal3d+_occ'
+    (root / f'busLEVELONE/{NAMES[1]}.JPEG').unlink()
+    with pytest.raises(
+        FileNotFoundError,
+        match=rf'{NAMES[1]}\.JPEG: no such file.*bus_imagenet_occ\.txt'
+        r'.*1 of 2 are missing',
+    ):
+        OccludedVehicles(package, level='L1', kind='object')
+
+
+def test_a_missing_level_folder_is_named_with_those_there(package):
+    folder = package / 'pascal3d+_occ/aeroplaneLEVELNINE_white'
+    folder.rename(folder.with_name('elsewhere'))
+    with pytest.raises(
+        FileNotFoundError,
+        match=r'LEVELNINE_white: no such folder.*similar.*aeroplaneLEVELNINE_',
+    ):
+        OccludedVehicles(package, level='L3', kind='white')
+
+
+def test_an_empty_list_is_named(package):
+    write(package / 'pascal3d+_occ/car_imagenet_occ.txt', [])
+    with pytest.raises(ValueError, match=r'car_imagenet_occ\.txt.*empty'):
+        OccludedVehicles(package, categories=['car'])
+
+
+def test_a_line_too_short_to_be_cut_is_named(package):
+    write(package / 'pascal3d+_occ/car_imagenet_occ.txt', ['_0'])
+    with pytest.raises(ValueError, match=r"occ\.txt: the line '_0' is too"):
+        OccludedVehicles(package, categories=['car'])
+
+
+@pytest.mark.parametrize(
+    ('wrong', 'message'),
+    [
+        (dict(source='imagenet'), "unknown source 'imagenet'"),
+        (dict(split='val'), "unknown split 'val'"),
+        (dict(level='L4'), "unknown level 'L4'"),
+        (dict(level='L1'), "unknown kind None; choose from 'white'"),
+        (dict(level='L1', kind='glass'), "unknown kind 'glass'"),
+        (dict(kind='white'), "kind='white'.*pascal3d\\+ at L0"),
+        (dict(source='coco', level='L1', kind='object'), 'give kind=None'),
+        (dict(split='train', level='L1', kind='white'), 'clean'),
+        (dict(split='train', with_masks=True), 'no masks for pascal3d'),
+        (dict(source='coco', with_masks=True), 'no masks for coco, test'),
+        (dict(categories=['cow']), 'without a label: cow'),
+        (dict(categories=[]), 'some of the classes'),
+        (dict(classes=['boat']), 'some of the classes'),
+    ],
+)
+def test_a_cell_that_does_not_exist_is_refused(package, wrong, message):
+    with pytest.raises(ValueError, match=message):
+        OccludedVehicles(package, **wrong)
+
+
+# -- config ------------------------------------------------------------------
+
+
+def test_the_base_config_builds_and_yields_packed_samples(tmp_path):
+    cfg = Config.fromfile(
+        ROOT / 'configs/_base_/datasets/occluded_vehicles.py'
+    )
+    write_pascal(tmp_path, ALL)
+    init_default_scope('mmpretrain')
+    sizes = {'train_dataloader': 24, 'val_dataloader': 12}
+    for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+        settings = dict(cfg[loader].dataset, data_root=str(tmp_path))
+        data = DATASETS.build(settings)
+        assert len(data) == sizes.get(loader, 12)
+        packed = data[1]
+        assert packed['inputs'].shape == (3, 224, 224)
+        label = packed['data_samples'].gt_label.item()
+        assert label == data.get_data_info(1)['gt_label']
+        assert 'OccludedVehicles' in repr(data)
