@@ -1,0 +1,254 @@
+"""OccludedPASCAL3D+: whole photos with COCO objects pasted over the object.
+
+A. Wang et al., "Robust Object Detection under Occlusion with Context-Aware
+CompositionalNets", CVPR 2020. Layout: as the generator in
+https://github.com/Angtian/OccludedPASCAL3D writes it; no code taken.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mmengine.logging import print_log
+from mmpretrain.datasets import BaseDataset
+from PIL import Image
+
+from mmocc.datasets.npz_reader import read_npz
+from mmocc.datasets.pascal3d_boxes import (
+    Box,
+    StoredBox,
+    read_occluder_boxes,
+    read_stored_box,
+)
+from mmocc.datasets.pascal3d_levels import folder_name, level_fields
+from mmocc.datasets.pascal3d_lists import (
+    PASCAL3D_CLASSES,
+    check_categories,
+    check_choice,
+    read_names,
+    require_files,
+)
+from mmocc.datasets.pascal3d_upright import image_edge, upright_box
+from mmocc.datasets.voc_objects import crop_window
+from mmocc.registry import DATASETS
+
+# WordNet's own synsets of the 12 categories: ImageNet file names begin with
+# one. An image in another category's folder shows the wrong thing.
+SYNSETS = {
+    'n02691156': 'aeroplane', 'n02834778': 'bicycle', 'n02858304': 'boat',
+    'n02876657': 'bottle', 'n02924116': 'bus', 'n02958343': 'car',
+    'n03001627': 'chair', 'n04379243': 'diningtable',
+    'n03790512': 'motorbike', 'n04256520': 'sofa', 'n04468005': 'train',
+    'n03211117': 'tvmonitor',
+}  # fmt: skip
+_REMEDY = (
+    'fetch this level, or correct data_root and level. The clean images '
+    "(FGL0_BGL0) and the training images are no download: the authors' "
+    'CreateL0.py and CreateTrainingData.py make them, and Process_anno.py '
+    'then splits annotations_grouped into annotations'
+)
+
+
+@DATASETS.register_module()
+class OccludedPASCAL3D(BaseDataset):
+    """One level of OccludedPASCAL3D+, one object per photo.
+
+    Put ``mmocc.CropObject`` behind ``LoadImageFromFile`` to cut the object
+    out of its photo, and ``mmocc.LoadOcclusionMasks`` behind it for the masks.
+    Grey photos get three channels from ``LoadImageFromFile``, whose
+    ``color_type='color'`` is the default.
+
+    Every sample has ``img_path``, ``gt_label``, ``img_id`` (the stem, the same
+    in all levels), ``category``, ``crop_box`` (integer xyxy in the photo),
+    ``gt_bboxes`` (float32 (1, 4), xyxy in the crop), ``occluder_boxes``
+    (float32 (n, 4), xyxy in the photo), ``photo_shape`` (h, w),
+    ``annotation_path``, and from the folder's name ``occlusion_level``
+    (``L0`` to ``L3``), ``occlusion_range`` and ``background_range`` (shares of
+    object and background that are hidden; None for ``occluded``). Annotations
+    are read without executing anything in them (see ``npz_reader``).
+
+    Args:
+        data_root: Folder with ``images``, ``lists`` and ``annotations``.
+        level: ``L0`` to ``L3`` (the diagonal, ``L1`` being ``FGL1_BGL1``),
+            ``FGL<j>_BGL<i>``, or ``raw`` or ``occluded`` (training images).
+        categories: Which ones to read; None reads all classes.
+        common_with: Other levels; only images that are in all of them are
+            kept, so that levels can be compared image by image.
+        context: Share of the box's width (height) added on its left and right
+            (top and bottom), clipped to the photo.
+        synsets: Category by synset. An image whose name begins with the
+            synset of another category than its folder's is dropped and
+            counted in the log.
+        lost_edge: What to do with a box one edge of which the set's generator
+            clipped away, and neither a twin nor a mask tells it (see
+            ``pascal3d_boxes``): ``error``, ``drop`` (counted in the log), or
+            ``image``, which takes the edge of the image.
+        **kwargs: For :class:`mmpretrain.datasets.BaseDataset`: ``classes``,
+            ``pipeline``, ``test_mode`` and so on.
+
+    Raises:
+        FileNotFoundError: A list, an image or an annotation is missing.
+        ValueError: An argument is wrong, or an annotation is damaged, unsafe
+            or does not fit its image; the message names it.
+    """
+
+    METAINFO = {'classes': PASCAL3D_CLASSES}
+
+    def __init__(
+        self,
+        data_root: str,
+        level: str = 'L1',
+        categories: Sequence[str] | None = None,
+        common_with: Sequence[str] = (),
+        context: float = 0.1,
+        synsets: Mapping[str, str] = SYNSETS,
+        lost_edge: str = 'error',
+        **kwargs: Any,
+    ) -> None:
+        if context < 0:
+            raise ValueError(f'context is {context}; it must be 0 or more')
+        check_choice('lost_edge', lost_edge, ['error', 'drop', 'image'])
+        self.root = Path(data_root).expanduser()
+        self.folder = folder_name(level)
+        others = [common_with] if isinstance(common_with, str) else common_with
+        self.others = [folder_name(other) for other in others]
+        self.categories = categories
+        self.context = context
+        self.synsets = dict(synsets)
+        self.lost_edge = lost_edge
+        super().__init__(ann_file='', **kwargs)
+
+    def load_data_list(self) -> list[dict]:
+        """Read the images of all categories; log what was put right."""
+        classes = self.metainfo['classes']
+        wanted = classes if self.categories is None else self.categories
+        samples, counts = [], Counter()
+        for category in check_categories(wanted, classes):
+            samples += self._load_category(category, counts)
+        told = ', '.join(f'{v} {k}' for k, v in counts.items()) or 'none'
+        summary = f'{len(samples)} images of {self.folder}; special: {told}'
+        if not samples:
+            raise ValueError(f'{self.root}: no image is left; {summary}')
+        print_log(f'OccludedPASCAL3D: {summary}', logger='current')
+        return samples
+
+    def extra_repr(self) -> list[str]:
+        """Return the lines that ``repr`` adds to the host's."""
+        return [
+            f'Root and level: \t{self.root}, {self.folder}',
+            f'Common with: \t{", ".join(self.others) or "-"}',
+        ]
+
+    def _load_category(self, category: str, counts: Counter) -> list[dict]:
+        """Return the samples of one category, in the order of its list."""
+        name = f'{category}{self.folder}'
+        stems = self._list_stems(category, self.folder)
+        stems = self._filter_stems(stems, category, counts)
+        listed = self.root / 'lists' / f'{name}.txt'
+        images, annotations = (
+            require_files(
+                self.root / kind / name,
+                [s + ending for s in stems],
+                listed,
+                _REMEDY,
+            )
+            for kind, ending in (('images', '.JPEG'), ('annotations', '.npz'))
+        )
+        samples = []
+        for stem, image, path in zip(stems, images, annotations, strict=True):
+            try:
+                fields = self._describe(path, image, category, counts)
+            except ValueError as error:
+                at = '' if str(error).startswith(path) else f'{path}: '
+                raise ValueError(f'{at}{error}') from error
+            if fields:
+                samples.append({'img_id': stem, 'img_path': image, **fields})
+        return samples
+
+    def _list_stems(self, category: str, folder: str) -> list[str]:
+        """Return the stems in the list of a category and level."""
+        path = self.root / 'lists' / f'{category}{folder}.txt'
+        return [n.removesuffix('.JPEG') for n in read_names(path, _REMEDY)]
+
+    def _filter_stems(
+        self, stems: list[str], category: str, counts: Counter
+    ) -> list[str]:
+        """Return the stems of the right synset that all levels have."""
+        right = [
+            stem
+            for stem in stems
+            if self.synsets.get(stem.split('_')[0], category) == category
+        ]
+        counts['dropped: synset of another category'] += len(stems) - len(
+            right
+        )
+        common = set(right)
+        for folder in self.others:
+            common &= set(self._list_stems(category, folder))
+        kept = [stem for stem in right if stem in common]
+        counts['dropped: not in all levels'] += len(right) - len(kept)
+        return kept
+
+    def _describe(
+        self, path: str, image: str, category: str, counts: Counter
+    ) -> dict | None:
+        """Return what an annotation says; None if its box cannot be told."""
+        members = read_npz(path, ['box', 'occluder_box', 'category'])
+        # The member occluder_level is always 'G': the folder has the level.
+        if str(members['category']) != category:
+            raise ValueError(
+                f'it is of category {str(members["category"])!r} in a folder '
+                f'of {category!r}; one of them is misplaced'
+            )
+        stored = read_stored_box(members['box'])
+        size = _image_size(image)
+        if stored.size != size:
+            raise ValueError(
+                f'made for an image of (h, w) {stored.size}, but {image} has '
+                f'{size}; fetch both from one source'
+            )
+        box = self._find_box(stored, path, counts)
+        if box is None:
+            return None
+        window, inner = crop_window(box, size[::-1], self.context)
+        return {
+            'gt_label': self.metainfo['classes'].index(category),
+            'category': category,
+            'crop_box': window,
+            'gt_bboxes': inner,
+            'occluder_boxes': read_occluder_boxes(members['occluder_box']),
+            'photo_shape': size,
+            'annotation_path': path,
+            **level_fields(self.folder),
+        }
+
+    def _find_box(
+        self, stored: StoredBox, path: str, counts: Counter
+    ) -> Box | None:
+        """Return the object's box, xyxy; None if it is to be dropped."""
+        expected = self.folder in ('FGL0_BGL0', '_raw', '_occluded')
+        upright = upright_box(Path(path), stored, expected)
+        counts[f'boxes {upright.how}'] += 1
+        if upright.lost is None:
+            return upright.box
+        if self.lost_edge == 'image':
+            return image_edge(upright, stored.size)
+        if self.lost_edge == 'drop':
+            return None
+        raise ValueError(
+            'x and y of its box are swapped, and one edge was clipped at the '
+            "wrong side of the image, so that it is lost; set lost_edge='drop'"
+            " or lost_edge='image'"
+        )
+
+
+def _image_size(path: str) -> tuple[int, int]:
+    """Return (h, w) from the header of an image file."""
+    try:
+        with Image.open(path) as image:
+            return image.size[::-1]
+    except OSError as error:
+        raise ValueError(
+            f'{path}: unreadable image ({error}); fetch it again'
+        ) from error

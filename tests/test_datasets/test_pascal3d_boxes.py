@@ -1,0 +1,137 @@
+"""Boxes with x and y swapped and clipped, against their generator's steps."""
+
+import numpy as np
+import pytest
+
+from mmocc.datasets.pascal3d_boxes import (
+    box_iou,
+    is_swapped,
+    mask_extent,
+    read_occluder_boxes,
+    read_stored_box,
+    restore_edge,
+    swap_back,
+)
+
+
+def generated(box, size, swap):
+    """Return what the set's generator stores for an xyxy box, (h, w)."""
+    x1, y1, x2, y2 = box
+    if swap:
+        x1, y1, x2, y2 = y1, x1, y2, x2
+    height, width = size
+    y2, x2 = min(y2, height), min(x2, width)
+    return np.array([y1, y2, x1, x2, height, width], np.float32)
+
+
+def no_mask():
+    return None
+
+
+def test_the_stored_order_is_y_y_x_x_h_w():
+    stored = read_stored_box(np.array([2, 8, 3, 5, 40, 60], np.float32))
+    assert stored.direct == (3, 2, 5, 8)
+    assert stored.size == (40, 60)
+
+
+@pytest.mark.parametrize('size', [(40, 60), (60, 40), (50, 50)])
+def test_swapping_back_gives_the_box_unless_an_edge_was_clipped(size):
+    box = (3, 12, 35, 30)
+    stored = read_stored_box(generated(box, size, swap=True))
+    assert swap_back(stored) == (box, None)
+
+
+@pytest.mark.parametrize(
+    ('size', 'box', 'lost'),
+    [
+        ((40, 60), (20, 5, 55, 30), 2),  # the right edge became 40
+        ((40, 60), (20, 5, 40, 30), 2),  # 40 itself cannot be told from it
+        ((60, 40), (5, 20, 30, 55), 3),
+        ((60, 40), (5, 20, 30, 39), None),
+    ],
+)
+def test_a_clipped_edge_is_known_to_be_lost(size, box, lost):
+    swapped = swap_back(read_stored_box(generated(box, size, swap=True)))
+    assert swapped.lost == lost
+    if lost is not None:
+        assert restore_edge(swapped, box[lost]) == box
+        assert restore_edge(swapped, 0) == swapped.box  # only outwards
+
+
+@pytest.mark.parametrize('swap', [False, True])
+@pytest.mark.parametrize('expected', [False, True])
+def test_the_mask_tells_the_order_whatever_the_folder_promises(swap, expected):
+    box = (3, 12, 35, 30)
+    stored = read_stored_box(generated(box, (40, 60), swap))
+    assert is_swapped(stored, expected, lambda: (4, 13, 33, 30)) is swap
+    assert is_swapped(stored, expected, no_mask) is expected
+
+
+def test_a_reading_that_leaves_the_image_needs_no_mask():
+    def extent():
+        raise AssertionError('the mask was read')
+
+    stored = read_stored_box(generated((41, 2, 59, 30), (40, 60), False))
+    assert not is_swapped(stored, True, extent)
+    tall = read_stored_box(generated((2, 50, 30, 58), (60, 40), False))
+    assert not is_swapped(tall, True, extent)
+
+
+def test_a_mask_between_both_readings_leaves_it_to_the_folder():
+    stored = read_stored_box(generated((10, 10, 30, 30), (40, 60), False))
+    for expected in (False, True):
+        assert is_swapped(stored, expected, lambda: (9, 9, 28, 28)) is expected
+
+
+@pytest.mark.parametrize(
+    ('values', 'message'),
+    [
+        ([1, 2, 3, 4], r'not \(y0, y1, x0, x1, h, w\)'),
+        ([1, 2, 3, np.nan, 9, 9], 'not'),
+        ([5, 5, 1, 3, 9, 9], 'empty'),
+        ([-1] * 6, 'empty'),
+    ],
+)
+def test_a_box_that_is_none_is_refused(values, message):
+    with pytest.raises(ValueError, match=message):
+        read_stored_box(np.array(values, np.float32))
+
+
+def test_a_box_outside_its_image_either_way_is_refused():
+    stored = read_stored_box(np.array([1, 70, 1, 80, 40, 60]))
+    with pytest.raises(ValueError, match='leaves its image'):
+        is_swapped(stored, False, no_mask)
+
+
+def test_extent_ends_behind_the_last_pixel():
+    mask = np.zeros((9, 12), np.uint8)
+    assert mask_extent(mask) is None
+    mask[2:5, 3:10] = 1
+    assert mask_extent(mask) == (3, 2, 10, 5)
+
+
+@pytest.mark.parametrize(
+    ('values', 'boxes'),
+    [
+        (np.zeros(0), []),
+        (np.zeros((0, 6)), []),
+        (np.full((1, 6), -1), []),
+        ([[2, 8, 3, 5, 40, 60], [-1] * 6], [[3, 2, 5, 8]]),
+    ],
+)
+def test_occluder_boxes_leave_out_the_empty_ones(values, boxes):
+    found = read_occluder_boxes(np.array(values, np.float32))
+    assert found.shape == (len(boxes), 4)
+    assert found.dtype == np.float32
+    assert found.tolist() == boxes
+
+
+def test_occluder_boxes_of_another_shape_are_refused():
+    with pytest.raises(ValueError, match=r'\(6,\), not \(n, 6\)'):
+        read_occluder_boxes(np.ones(6))
+
+
+def test_iou_of_identical_half_and_apart():
+    assert box_iou((0, 0, 2, 2), (0, 0, 2, 2)) == 1
+    assert box_iou((0, 0, 2, 2), (0, 0, 2, 1)) == 0.5
+    assert box_iou((0, 0, 2, 2), (5, 5, 6, 6)) == 0
