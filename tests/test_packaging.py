@@ -60,6 +60,7 @@ def test_a_wheel_carries_configs_and_tools_for_mim(checkout, tmp_path):
         text = archive.read(metadata).decode()
         script = archive.getinfo('mmocc/.mim/tools/dist_train.sh')
     assert expected_mim_files() == {n for n in names if '/.mim/' in n}
+    assert 'mmocc/visualization/templates/occlusion_report.html' in names
     assert script.external_attr >> 16 & 0o111  # still executable
     # onedl-mim looks into the folder that comes first in sorted order.
     first = min(name.split('/')[0] for name in names)
@@ -67,7 +68,7 @@ def test_a_wheel_carries_configs_and_tools_for_mim(checkout, tmp_path):
     # No host may be forced on those who have the other family's.
     needed = [n for n in text.splitlines() if n.startswith('Requires-Dist')]
     forced = [n for n in needed if 'extra ==' not in n]
-    assert len(forced) == 4
+    assert len(forced) == 6
     assert not [n for n in forced if 'mm' in n or 'torch' in n]
     for extra in ('cls', 'det', 'all', 'test'):
         assert f'Provides-Extra: {extra}' in text
