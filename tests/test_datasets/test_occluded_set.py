@@ -88,7 +88,7 @@ def write_coco(root, **changes):
             dict(id=9, file_name='b.png', width=60, height=40),
         ],
         annotations=[
-            dict(dict(id=i + 1, image_id=7, category_id=1), **note)
+            dict(dict(id=i + 1, image_id=7, category_id=1, area=400), **note)
             for i, note in enumerate(notes)
         ],
         categories=[dict(id=1, name='cat')],

@@ -1,0 +1,107 @@
+"""Cut objects out of COCO-annotated photos, to occlude other images with.
+
+    make_cutouts.py ANN_FILE IMAGES --out OUT
+
+OUT/train and OUT/test hold RGBA PNGs, the object_bank of mmocc.Occlude; no
+photo gives cut-outs to both, nor do two copies of one photo.
+OUT/cutouts.csv tells where each is from. Masks are polygons or run lengths.
+"""
+
+import argparse
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from rich.progress import track
+
+from mmocc.datasets.coco_cutouts import CutoutSettings, make_cutouts
+
+DEFAULTS = CutoutSettings()
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add('ann_file', type=Path, help='COCO json with masks')
+    add('images', type=Path, help='folder of its file names')
+    add('--out', type=Path, required=True, help='folder to make')
+    add(
+        '--test-share',
+        type=float,
+        default=DEFAULTS.test_share,
+        help='share of the photos whose cut-outs are for the test',
+    )
+    add('--seed', type=int, default=DEFAULTS.seed)
+    add(
+        '--min-side',
+        type=int,
+        default=DEFAULTS.min_side,
+        help='least length of the shorter side, px',
+    )
+    add(
+        '--min-fill',
+        type=float,
+        default=DEFAULTS.min_fill,
+        help='least share of its box that an object fills',
+    )
+    add(
+        '--max-per-image',
+        type=int,
+        default=DEFAULTS.max_per_image,
+        help='cut-outs of one photo, the largest first',
+    )
+    add(
+        '--truncated',
+        action='store_true',
+        help='take objects that touch the border of their photo, too',
+    )
+    add('--categories', nargs='+', metavar='NAME', help='take only these')
+    add('--skip-corrupt', action='store_true', help='leave damaged photos out')
+    return parser.parse_args()
+
+
+def show(photos: Iterable, total: int) -> Iterator:
+    """Show how many photos are done."""
+    return track(photos, 'Cutting out objects', total=total)
+
+
+def main() -> int:
+    """Make the cut-outs; return the exit status."""
+    args = parse_args()
+    try:
+        settings = CutoutSettings(
+            args.test_share,
+            args.seed,
+            args.min_side,
+            args.min_fill,
+            args.max_per_image,
+            args.truncated,
+            tuple(args.categories) if args.categories else None,
+        )
+        table, refused, failures = make_cutouts(
+            args.ann_file,
+            args.images,
+            args.out,
+            settings,
+            args.skip_corrupt,
+            show,
+        )
+    except (ValueError, OSError) as error:
+        print(f'make_cutouts: {error}', file=sys.stderr)
+        return 1
+    told = Counter(row['split'] for row in table)
+    print(f'\nWrote {args.out}: {told["train"]} train, {told["test"]} test')
+    counts = ', '.join(f'{v} {k}' for k, v in sorted(refused.items()) if v)
+    print(f'Refused: {counts or "none"}')
+    for failure in failures:
+        print(f'Left out: {failure}')
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
