@@ -1,5 +1,6 @@
 """Metrics and the occlusion benchmark."""
 
+from mmocc.evaluation.occluded_coco_recall import BoxOccludedSeparatedRecall
 from mmocc.evaluation.occlusion_accuracy import OcclusionAccuracy
 
-__all__ = ['OcclusionAccuracy']
+__all__ = ['BoxOccludedSeparatedRecall', 'OcclusionAccuracy']

@@ -1,0 +1,128 @@
+"""Tables and files of detectors' results by occlusion cell."""
+
+import csv
+import json
+import math
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+COUNTS = ('objects', 'inside', 'below', 'too_small', 'ignored', 'mean_share')
+
+Cells = dict[str, dict[str, float]]
+
+
+def main_metric(cells: Cells) -> str:
+    """Return the name of the metric that a table is about.
+
+    It is the first that ends in ``mAP``, else in ``AP``, else the first of
+    all; mmdet's evaluators put their summary first.
+
+    Args:
+        cells: Result of ``run_det_cell`` by cell name.
+    """
+    names = [
+        name
+        for name in next(iter(cells.values()))
+        if not name.startswith('occlusion/')
+    ]
+    for end in ('mAP', 'AP'):
+        for name in names:
+            if name.endswith(end):
+                return name
+    return names[0]
+
+
+def det_markdown_table(
+    models: dict[str, Cells], metric: str | None = None
+) -> str:
+    """Return a Markdown table in percent: models by cells.
+
+    Args:
+        models: Cells by model name.
+        metric: Name of the metric; each model's main one if not given.
+    """
+    names = _cell_names(models)
+    rows = [['model', 'metric', *names], ['---'] * 2 + ['---:'] * len(names)]
+    for model, cells in models.items():
+        key = metric or main_metric(cells)
+        values = [_percent(cells.get(name, {}).get(key)) for name in names]
+        rows.append([model, key, *values])
+    return _markdown(rows)
+
+
+def counts_markdown_table(cells: Cells) -> str:
+    """Return a Markdown table of how many objects each cell reached.
+
+    Args:
+        cells: Result of ``run_det_cell`` by cell name; the counts are the
+            same for every model on the same test set.
+    """
+    rows = [['cell', *COUNTS], ['---'] + ['---:'] * len(COUNTS)]
+    for name, found in cells.items():
+        if 'occlusion/objects' in found:
+            *counts, share = (found[f'occlusion/{key}'] for key in COUNTS)
+            rows.append([name, *map(str, counts), f'{share:.3f}'])
+    return _markdown(rows)
+
+
+def write_det_results(
+    models: dict[str, Cells], meta: dict, out_dir: str | Path
+) -> None:
+    """Write ``det_occlusion.json``, ``.csv`` and ``.md`` into a folder.
+
+    What is not a finite number becomes ``null`` in the JSON file.
+
+    Args:
+        models: Cells by model name.
+        meta: How the numbers were made: command, seed, device, ...
+        out_dir: Made if absent.
+    """
+    out_dir = Path(out_dir)
+    out_dir.mkdir(parents=True, exist_ok=True)
+    full = _finite(dict(meta=meta, models=models))
+    (out_dir / 'det_occlusion.json').write_text(
+        json.dumps(full, indent=2, allow_nan=False) + '\n'
+    )
+    with (out_dir / 'det_occlusion.csv').open('w', newline='') as file:
+        writer = csv.writer(file)
+        writer.writerow(['model', 'cell', 'metric', 'value'])
+        for model, cells in models.items():
+            for cell, found in cells.items():
+                writer.writerows(
+                    [model, cell, *item] for item in found.items()
+                )
+    text = det_markdown_table(models) + '\n'
+    for model, cells in models.items():
+        if any('occlusion/objects' in found for found in cells.values()):
+            table = counts_markdown_table(cells)
+            text += f'\nObjects, {model}:\n\n{table}\n'
+    (out_dir / 'det_occlusion.md').write_text(text)
+
+
+def _cell_names(models: dict[str, Cells]) -> list[str]:
+    """Return the cells that any model has, in order of appearance."""
+    return list(dict.fromkeys(n for cells in models.values() for n in cells))
+
+
+def _percent(value: float | None) -> str:
+    """Return a share in percent; a dash where there is none."""
+    if value is None or not math.isfinite(value) or value < 0:
+        return '-'  # COCO's evaluation says -1 where nothing was to be found
+    return f'{100 * value:.1f}'
+
+
+def _finite(node: Any) -> Any:
+    """Return a copy with None for each number that JSON does not know."""
+    if isinstance(node, dict):
+        return {str(key): _finite(value) for key, value in node.items()}
+    if isinstance(node, list | tuple):
+        return [_finite(value) for value in node]
+    if isinstance(node, float) and not math.isfinite(node):
+        return None
+    return node
+
+
+def _markdown(rows: Iterable[list[str]]) -> str:
+    """Return rows of cells as a Markdown table."""
+    return '\n'.join(f'| {" | ".join(row)} |' for row in rows)

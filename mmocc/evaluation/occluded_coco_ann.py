@@ -1,0 +1,128 @@
+"""Annotations of Occluded COCO and Separated COCO, read without running code.
+
+Zhan et al., A Tri-Layer Plugin to Improve Occluded Detection, BMVC 2022
+(https://arxiv.org/abs/2210.10046). Each file is a list of objects of COCO's
+val2017, each of them a list of at least five:
+
+    [file name, class name, annotation id, box, mask (compressed RLE), ...]
+
+The official files are pickles, ``occluded_coco.pkl`` (boxes are xywh) and
+``separated_coco.pkl`` (boxes are xyxy); json of the same structure is read as
+well. A pickle can run any code when it is loaded: here only one of plain
+values and NumPy numbers is accepted.
+"""
+
+import json
+import pickle
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+SAFE = {
+    ('_codecs', 'encode'),  # how Python 2 pickles hold bytes
+    ('numpy', 'dtype'),
+    ('numpy', 'ndarray'),
+    ('numpy.core.multiarray', '_reconstruct'),
+    ('numpy.core.multiarray', 'scalar'),
+    ('numpy._core.multiarray', '_reconstruct'),
+    ('numpy._core.multiarray', 'scalar'),
+}
+
+
+class HardObject(NamedTuple):
+    """One object of a subset.
+
+    Attributes:
+        file_name: Name of its photo, without folders.
+        class_name: COCO's name.
+        ann_id: Its id in COCO's annotations.
+        box: (x1, y1, x2, y2) in pixels.
+        mask: Compressed RLE, a dict of ``size`` and ``counts`` (a str); None
+            if the file has none.
+    """
+
+    file_name: str
+    class_name: str
+    ann_id: int
+    box: tuple[float, float, float, float]
+    mask: dict | None
+
+
+class _PlainUnpickler(pickle.Unpickler):
+    """Load plain values only."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        """Return a harmless class, or refuse."""
+        if (module, name) not in SAFE:
+            raise ValueError(f'it holds a {module}.{name}, not plain values')
+        return super().find_class(module, name)
+
+
+def read_subset(path: str | Path, box_format: str) -> list[HardObject]:
+    """Read Occluded COCO, Separated COCO or a file of the same structure.
+
+    Args:
+        path: A ``.json`` or ``.pkl`` file.
+        box_format: ``xywh``, as the boxes of Occluded COCO are, or ``xyxy``,
+            as those of Separated COCO.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is neither json nor a plain pickle, is empty, or an
+            item is not as described (naming file and item).
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(
+            f'{path} does not exist; Occluded and Separated COCO are at '
+            'https://www.robots.ox.ac.uk/~vgg/research/tpod/'
+        )
+    items = _load(path)
+    if not isinstance(items, list) or not items:
+        raise ValueError(
+            f'{path} must hold a list of objects, with one at least'
+        )
+    found = []
+    for place, item in enumerate(items):
+        try:
+            found.append(_parse(item, box_format))
+        except (TypeError, ValueError, KeyError, IndexError) as error:
+            raise ValueError(
+                f'{path}, item {place}: {error!r}; each must be [file name, '
+                f'class name, annotation id, {box_format} box, mask, ...]'
+            ) from error
+    return found
+
+
+def _load(path: Path) -> Any:
+    """Return the content of a json file or of a plain pickle."""
+    try:
+        if path.suffix == '.json':
+            return json.loads(path.read_text())
+        if path.suffix in ('.pkl', '.pickle'):
+            with path.open('rb') as file:
+                return _PlainUnpickler(file).load()
+    except (ValueError, pickle.UnpicklingError, EOFError) as error:
+        raise ValueError(f'{path} cannot be read: {error}') from error
+    raise ValueError(f'{path}: name a .json or .pkl file')
+
+
+def _parse(item: list, box_format: str) -> HardObject:
+    """Return an item of the list, checked."""
+    name, label, ann_id, numbers, mask = item[:5]
+    box = np.asarray(numbers, float)
+    if box.shape != (4,) or not np.isfinite(box).all():
+        raise ValueError(f'{numbers} is no box')
+    if box_format == 'xywh':
+        box[2:] += box[:2]
+    if (box[2:] <= box[:2]).any():
+        raise ValueError(f'the box {numbers} is empty when read {box_format}')
+    if not (isinstance(name, str) and isinstance(label, str)):
+        raise ValueError(f'{name!r} and {label!r} must be names')
+    if mask is not None:
+        counts = mask['counts']
+        counts = counts.decode() if isinstance(counts, bytes) else counts
+        mask = dict(size=[int(side) for side in mask['size']], counts=counts)
+    file_name = Path(name).name
+    return HardObject(file_name, label, int(ann_id), tuple(box.tolist()), mask)
