@@ -59,6 +59,7 @@ def parse_args() -> argparse.Namespace:
     pascal = layout('pascal3d', 'OccludedPASCAL3D+; gives the VOC layout')
     pascal.add_argument('root', type=Path, help='holds images and lists')
     pascal.add_argument('--level', default='L0', help='which one to occlude')
+    pascal.add_argument('--categories', nargs='+', metavar='NAME')
     pascal.add_argument(
         '--lost-edge',
         choices=['error', 'drop', 'image'],
@@ -105,7 +106,8 @@ def make_source(args: argparse.Namespace) -> Source:
     if args.layout == 'pascal3d':
         from mmocc.datasets.occluded_set.pascal3d import PASCAL3DSource
 
-        return PASCAL3DSource(args.root, args.level, args.lost_edge)
+        names = tuple(args.categories) if args.categories else None
+        return PASCAL3DSource(args.root, args.level, names, args.lost_edge)
     from mmocc.datasets.occluded_set.coco import COCOSource
 
     return COCOSource(args.ann_file, args.images)
