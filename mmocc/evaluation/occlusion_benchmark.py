@@ -189,8 +189,6 @@ def cell_loader(
     dataset: Dataset,
     cell: str,
     every: int = 1,
-    workers: int | None = None,
-    batch_size: int | None = None,
     **occlude_args: Any,
 ) -> DataLoader:
     """Return the loader of one cell: :func:`collate_checked` batches.
@@ -200,22 +198,18 @@ def cell_loader(
         dataset: Its test set.
         cell: Name from :func:`mmocc.occlusion.cell_names`.
         every: Take only every n-th image.
-        workers: Worker processes; None takes the config's number.
-        batch_size: None takes the config's.
         **occlude_args: Further arguments of ``mmocc.Occlude``.
     """
     loader = cfg.test_dataloader
-    if workers is None:
-        workers = loader.get('num_workers', 0)
     collate = loader.get('collate_fn') or dict(type='pseudo_collate')
     collate = partial(FUNCTIONS.get(collate['type']), **_less_type(collate))
     occlude = make_occlude(cell, **occlude_args)
     seen = CheckedDataset(occlude_dataset(dataset, occlude, cell), every)
     return DataLoader(
         seen,
-        batch_size=batch_size or loader.get('batch_size', 1),
+        batch_size=loader.get('batch_size', 1),
         sampler=DefaultSampler(seen, shuffle=False),
-        num_workers=workers,
+        num_workers=loader.get('num_workers', 0),
         collate_fn=partial(collate_checked, collate=collate),
         pin_memory=torch.cuda.is_available(),
     )
@@ -265,7 +259,12 @@ def fingerprint(cfg: Config, checkpoint: str, **settings: Any) -> str:
         with Path(checkpoint).open('rb') as file:
             while block := file.read(1 << 20):
                 digest.update(block)
-    parts = [cfg.model.to_dict(), cfg.test_dataloader.to_dict()]
+    loader = {  # what changes the answers, and not how they are fetched
+        key: value
+        for key, value in cfg.test_dataloader.to_dict().items()
+        if key not in ('batch_size', 'num_workers', 'persistent_workers')
+    }
+    parts = [cfg.model.to_dict(), loader, cfg.get('test_evaluator')]
     parts += [checkpoint, settings, __version__]
     digest.update(json.dumps(parts, sort_keys=True, default=str).encode())
     return digest.hexdigest()

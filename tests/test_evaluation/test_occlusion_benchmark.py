@@ -37,9 +37,9 @@ def run(tiny_config, tmp_path):
     }
     dataset = bench.build_test_set(cfg)
 
-    def predict(cell, **loader_args):
-        loader_args.setdefault('seed', 0)
-        loader = bench.cell_loader(cfg, dataset, cell, **loader_args)
+    def predict(cell, every=1, **settings):
+        cfg.test_dataloader.update(settings)
+        loader = bench.cell_loader(cfg, dataset, cell, every, seed=0)
         return bench.predict(models, loader)
 
     return predict
@@ -53,7 +53,8 @@ def equal(ours, theirs):
 
 
 @pytest.mark.parametrize(
-    'loader_args', [dict(batch_size=1), dict(batch_size=64), dict(workers=4)]
+    'loader_args',
+    [dict(batch_size=1), dict(batch_size=64), dict(num_workers=4)],
 )
 def test_answers_depend_on_neither_batch_nor_workers(run, loader_args):
     first, again = run('L2 noise'), run('L2 noise', **loader_args)

@@ -1,4 +1,4 @@
-"""What does occlusion cost a classifier? A report by occluder and level.
+r"""What does occlusion cost a model? A report by occluder and level.
 
 Example: python tools/analysis_tools/occlusion_benchmark.py \
     configs/learn/vgg16_voc-baseline.py baseline.pth \
@@ -12,15 +12,22 @@ put just before the packing step of the test pipeline, after all geometric
 steps. Every model sees the same occlusions; the first is the baseline that
 the others are compared with.
 
+Detectors (configs of mmdet, or --task det): every annotated object is hidden,
+right after loading, and the config's own evaluator gives the AP. With
+--occluded-coco and --separated-coco, recall on COCO's really occluded objects.
+
 Without banks, only white and noise are tested. Cells that are done are not
 computed again: an interrupted report goes on where it stopped. Several
 processes: torchrun --nproc-per-node=N ... --launcher pytorch
 """
 
 import argparse
+import json
 import shlex
 import sys
+from collections.abc import Callable
 from datetime import date
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +41,9 @@ from torch.utils.data import Dataset
 
 from mmocc.datasets.occlusion_cells import make_occlude, occlude_dataset
 from mmocc.evaluation import occlusion_benchmark as bench
+from mmocc.evaluation.det_occlusion import run_det_cell
+from mmocc.evaluation.det_tables import write_det_results
+from mmocc.evaluation.occluded_coco import run_occluded_coco
 from mmocc.evaluation.occlusion_summary import (
     markdown_table,
     summarise,
@@ -64,6 +74,12 @@ def parse_args() -> argparse.Namespace:
         help='job launcher',
     )
     add('--local_rank', '--local-rank', type=int, default=0)
+    add(
+        '--task',
+        choices=['auto', 'cls', 'det'],
+        default='auto',
+        help='what the models do; auto: det for configs of mmdet',
+    )
     add('--names', nargs='+', help='names of the models')
     add('--kinds', nargs='+', choices=KINDS, help='kinds of occluders')
     add('--texture-bank', nargs='+', help='image folder(s)')
@@ -81,6 +97,8 @@ def parse_args() -> argparse.Namespace:
     add('--batch-size', type=int, help='images a batch (default: config)')
     add('--device', help='default: the GPU if there is one')
     add('--examples', type=int, default=12, help='example images a row')
+    add('--occluded-coco', help='annotation of Occluded COCO (det)')
+    add('--separated-coco', help='annotation of Separated COCO (det)')
     add(
         '--skip-corrupt',
         action='store_true',
@@ -99,6 +117,8 @@ def parse_args() -> argparse.Namespace:
         args.kinds = [k for k in KINDS if k not in BANKS or given[k]]
         for kind in set(KINDS) - set(args.kinds):
             print(f'no --{kind}-bank: kind {kind!r} is left out')
+    if bool(args.occluded_coco) != bool(args.separated_coco):
+        parser.error('give both of --occluded-coco and --separated-coco')
     for kind in set(args.kinds) & set(BANKS):
         if not given[kind]:
             parser.error(f'kind {kind} needs --{kind}-bank')
@@ -138,6 +158,11 @@ class Job:
         self.args = args
         self.cfg = Config.fromfile(config)
         self.cfg.merge_from_dict(args.cfg_options or {})
+        loader = self.cfg.test_dataloader
+        if args.workers is not None:
+            loader.num_workers = args.workers
+        if args.batch_size is not None:
+            loader.batch_size = args.batch_size
         cli.fill_dataloaders(self.cfg, ['test_dataloader'])
         cli.check_types(self.cfg)
         cli.check_checkpoint(checkpoint, 'CONFIG CHECKPOINT', config)
@@ -149,6 +174,10 @@ class Job:
             texture_size=args.texture_size,
         )
         settings = dict(self.occlude, every=args.every, amp=args.amp)
+        settings.update(
+            occluded_coco=args.occluded_coco,
+            separated_coco=args.separated_coco,
+        )
         self.fingerprint = bench.fingerprint(self.cfg, checkpoint, **settings)
         self.model = None
         self.cells = {}
@@ -166,6 +195,27 @@ class Job:
             found = bench.Answers.load(self.path(cell), self.fingerprint)
             if found is not None:
                 self.cells[cell] = found
+
+    def detect(self, name: str, work: Callable) -> dict[str, float]:
+        """Return what a detector's cell gives, computed or read back."""
+        path = self.path(name).with_suffix('.json')
+        if path.exists():
+            kept = json.loads(path.read_text())
+            if kept['fingerprint'] == self.fingerprint:
+                return kept['found']
+        found = work(
+            model=self.ready(),
+            cfg=self.cfg,
+            amp=self.args.amp,
+            every=self.args.every,
+        )
+        if is_main_process():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            kept = dict(fingerprint=self.fingerprint, found=found)
+            path.with_suffix('.part').write_text(json.dumps(kept))
+            path.with_suffix('.part').replace(path)
+        print_log(f'{self.name:24s} {name}: done')
+        return found
 
     def ready(self) -> nn.Module:
         """Return the model, loaded at first need."""
@@ -188,8 +238,6 @@ def run_group(jobs: list[Job], dataset: Dataset, cells: list[str]) -> None:
             dataset,
             cell,
             every=args.every,
-            workers=args.workers,
-            batch_size=args.batch_size,
             **jobs[0].occlude,
         )
         found = bench.predict(
@@ -271,6 +319,43 @@ def main() -> None:
             args.names, args.pairs, strict=True
         )
     ]
+    if args.task == 'auto':
+        scopes = {job.cfg.get('default_scope') for job in jobs}
+        args.task = 'det' if scopes == {'mmdet'} else 'cls'
+    if args.task == 'det':
+        report_detectors(jobs, cells)
+    else:
+        report_classifiers(jobs, cells)
+
+
+def report_detectors(jobs: list[Job], cells: list[str]) -> None:
+    """Test all detectors in all cells, and write the tables."""
+    args = jobs[0].args
+    results = {}
+    for job in jobs:
+        works = {
+            cell: partial(run_det_cell, cell=cell, **job.occlude)
+            for cell in cells
+        }
+        if args.occluded_coco:
+            works['real occlusion'] = partial(
+                run_occluded_coco,
+                occluded_ann=args.occluded_coco,
+                separated_ann=args.separated_coco,
+            )
+        results[job.name] = {
+            name: job.detect(name, work) for name, work in works.items()
+        }
+    if is_main_process():
+        write_det_results(results, how_made(jobs), args.out)
+        tables = (args.out / 'det_occlusion.md').read_text()
+        print_log(f'\n{tables}')
+        print_log(f'wrote {args.out}/det_occlusion.json, .csv and .md')
+
+
+def report_classifiers(jobs: list[Job], cells: list[str]) -> None:
+    """Test all classifiers in all cells, and write the report."""
+    args = jobs[0].args
     # Models with the same test data see each occluded image together.
     groups = []
     for job in jobs:
@@ -292,6 +377,20 @@ def main() -> None:
     if is_main_process():
         check_corrupt(jobs, args.skip_corrupt)
         write(jobs, groups[0], datasets[0], names[jobs[0].name], cells)
+
+
+def how_made(jobs: list[Job]) -> dict[str, str | int]:
+    """Return what is to be known of how the numbers were made."""
+    args = jobs[0].args
+    return dict(
+        command=f'python {shlex.join(sys.argv)}',
+        seed=args.seed,
+        device=args.device,
+        date=date.today().isoformat(),
+        every=args.every,
+        torch=torch.__version__,
+        **{job.name: f'{job.cfg.filename}, {job.checkpoint}' for job in jobs},
+    )
 
 
 def write(
@@ -317,20 +416,11 @@ def write(
         seen = [a for job in jobs for a in job.cells.values() if a.index.size]
         count = 1 + max(max(a.label.max(), a.pred.max()) for a in seen)
         classes = [f'class {label}' for label in range(count)]
-    meta = dict(
-        command=f'python {shlex.join(sys.argv)}',
-        seed=args.seed,
-        device=args.device,
-        date=date.today().isoformat(),
-        every=args.every,
-        torch=torch.__version__,
-        **{job.name: f'{job.cfg.filename}, {job.checkpoint}' for job in jobs},
-    )
     report = summarise(
         {job.name: job.cells for job in jobs},
         classes,
         read_flags(dataset),
-        meta,
+        how_made(jobs),
     )
     write_tables(report, args.out)
     plot_accuracy(report, args.out / 'occlusion.png')
