@@ -8,7 +8,7 @@ from mmcv.transforms import Compose
 from torch.utils.data import Dataset
 
 from mmocc.datasets.transforms.occlude_objects import OccludeObjects
-from mmocc.occlusion import CLEAN, check_kind, level_range
+from mmocc.occlusion import CLEAN, split_cell
 
 KEPT = ('occlusion_shares', 'occlusion_status')
 
@@ -28,14 +28,7 @@ def make_occlude_objects(
     """
     if cell == CLEAN:
         return None
-    level, _, kind = cell.partition(' ')
-    if not kind:
-        raise ValueError(
-            f"unknown cell {cell!r}; give 'L0', or a level and a kind such "
-            "as 'L2 texture'"
-        )
-    level_range(level)
-    check_kind(kind)
+    level, kind = split_cell(cell)
     args = dict(dict(seed=0), **occlude_args)
     return OccludeObjects(kind=kind, level=level, **args)
 

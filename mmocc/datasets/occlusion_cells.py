@@ -12,7 +12,7 @@ from mmcv.transforms import Compose
 from torch.utils.data import Dataset
 
 from mmocc.datasets.transforms.occlude import Occlude
-from mmocc.occlusion import CLEAN, check_kind, level_range
+from mmocc.occlusion import CLEAN, split_cell
 from mmocc.registry import DATASETS
 
 OCCLUSION_KEYS = ('occlusion_share', 'occlusion_region')
@@ -30,14 +30,8 @@ def make_occlude(cell: str, **occlude_args: Any) -> Occlude | None:
     """
     if cell == CLEAN:
         return None
-    level, _, kind = cell.partition(' ')
-    if not kind:
-        raise ValueError(
-            f"unknown cell {cell!r}; give 'L0', or a level and a kind such "
-            "as 'L2 texture'"
-        )
-    level_range(level)
-    return Occlude(kind=check_kind(kind), level=level, **occlude_args)
+    level, kind = split_cell(cell)
+    return Occlude(kind=kind, level=level, **occlude_args)
 
 
 class PackOcclusion:

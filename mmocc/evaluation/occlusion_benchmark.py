@@ -7,6 +7,7 @@ or processes and the batch size. What is kept of an image are a few numbers:
 memory does not grow with the images.
 """
 
+import copy
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
@@ -227,7 +228,7 @@ def load_model(cfg: Config, checkpoint: str, device: str = 'cpu') -> nn.Module:
         RuntimeError: If a tensor has another shape (PyTorch's message).
     """
     init_default_scope(cfg.get('default_scope', 'mmpretrain'))
-    model_cfg = cfg.model.to_dict()
+    model_cfg = copy.deepcopy(cfg.model)  # hosts read it by attribute
     if cfg.get('data_preprocessor'):
         model_cfg.setdefault('data_preprocessor', cfg.data_preprocessor)
     model = MODELS.build(model_cfg)

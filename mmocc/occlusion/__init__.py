@@ -10,6 +10,7 @@ from mmocc.occlusion.levels import (
     check_kind,
     level_range,
     pixel_bounds,
+    split_cell,
 )
 from mmocc.occlusion.occlude import occlude_object
 from mmocc.occlusion.occluders import OccluderBank, Occluders
@@ -27,4 +28,5 @@ __all__ = [
     'level_range',
     'occlude_object',
     'pixel_bounds',
+    'split_cell',
 ]

@@ -40,6 +40,22 @@ def cell_names(
     return [CLEAN, *(f'{lv} {kind}' for lv in levels for kind in kinds)]
 
 
+def split_cell(cell: str) -> tuple[str, str]:
+    """Return the level and the kind of a cell that is not ``L0``.
+
+    Raises:
+        ValueError: If the name is no cell's.
+    """
+    level, _, kind = cell.partition(' ')
+    if not kind:
+        raise ValueError(
+            f"unknown cell {cell!r}; give 'L0', or a level and a kind such "
+            "as 'L2 texture'"
+        )
+    level_range(level)
+    return level, check_kind(kind)
+
+
 def level_range(level: str | Sequence[float]) -> tuple[float, float]:
     """Return the hidden share ``(low, high)`` that a level asks for.
 
