@@ -1,5 +1,6 @@
 """Hide a wanted share of one object: what ``mmocc.Occlude`` does."""
 
+import numpy as np
 import torch
 from torch import Generator, Tensor
 
@@ -34,7 +35,7 @@ def occlude_object(
 
     Args:
         image: (3, H, W) uint8, BGR; not changed in place.
-        region: (H, W) bool, the object.
+        region: (H, W) bool, the object; on the CPU.
         kind: Occluder kind.
         shares: Wanted hidden share ``(low, high)`` of the object.
         bank: Sheets to fill occluders with; must serve ``kind``.
@@ -48,24 +49,23 @@ def occlude_object(
         ValueError: If the object has no pixel, or too few for the level.
     """
     size = tuple(region.shape)
-    rows, cols = region.nonzero(as_tuple=True)
-    fewest, most = pixel_bounds(len(rows), shares)
+    # NumPy's is five times as fast as torch's
+    index = torch.from_numpy(np.flatnonzero(region.numpy()))
+    fewest, most = pixel_bounds(len(index), shares)
     mask = torch.zeros(size, dtype=torch.bool)
     if most == 0:
         return image.clone(), mask
-    points = torch.stack([cols, rows], dim=-1) + 0.5
     room = MARGIN + (1 - 2 * MARGIN) * torch.rand(1, generator=generator)
-    target = (fewest + room * (most - fewest)).round() / len(points)
-    every = len(points) // SAMPLE + 1
-    canvas = image.float()
+    target = (fewest + room * (most - fewest)).round() / len(index)
+    sample = index[:: len(index) // SAMPLE + 1]
+    canvas = image.float().contiguous()  # or every step of it is slow
+    visible, hidden = index, None
     for last in range(MAX_PASTES - 1, -1, -1):
-        hidden = mask[rows, cols]
-        visible = (~hidden).nonzero()[:, 0]
         pick = torch.randint(len(visible), (1,), generator=generator)
-        pixel = points[visible[pick]]
+        pixel = _centres(visible[pick], size)
         occluder = bank.draw(kind, 1, generator)
         scale = fit_scale(
-            points[None, ::every],
+            _centres(sample, size)[None],
             occluder,
             pixel,
             target,
@@ -73,36 +73,48 @@ def occlude_object(
             alpha=bank.cutouts.sheets[occluder.sheet, 3]
             if kind == 'object'
             else None,
-            hidden=hidden[None, ::every],
+            hidden=hidden,
         )
         colours, alpha = render(
             kind, bank.sheets.get(kind), occluder, pixel, scale, size
         )
         over = alpha[0, 0]
-        counts = _count(mask, over, rows, cols)
+        counts = int(((mask | (over >= 0.5)) & region).sum())
         if counts > most or (counts < fewest and not last):
             wanted = most if counts > most else fewest
+            points = _centres(index, size)
             reach = inner_coords(points[None], occluder, pixel, scale)
             reach = reach.abs().amax(dim=-1)[0]
-            _adjust(over, mask, rows, cols, reach, wanted)
+            _adjust(over, mask, index, reach, wanted)
             counts = wanted
         mask |= over >= 0.5
-        canvas = torch.lerp(canvas, colours[0], over)
+        canvas.lerp_(colours[0], over)
         if counts >= fewest:
             break
+        covered = mask.flatten()
+        visible = index[~covered[index]]
+        hidden = covered[sample][None]
     return canvas.round_().to(image.dtype), mask
 
 
-def _count(mask: Tensor, over: Tensor, rows: Tensor, cols: Tensor) -> int:
-    """Return how many of the object's pixels are hidden with ``over``."""
-    return int((mask[rows, cols] | (over[rows, cols] >= 0.5)).sum())
+def _centres(index: Tensor, size: tuple[int, int]) -> Tensor:
+    """Return the centres (x, y) of pixels, counted row by row.
+
+    Args:
+        index: (n,) int, numbers of pixels.
+        size: (h, w) of the image.
+
+    Returns:
+        (n, 2).
+    """
+    rows = torch.div(index, size[1], rounding_mode='floor')
+    return torch.stack([index - rows * size[1], rows], dim=-1) + 0.5
 
 
 def _adjust(
     over: Tensor,
     mask: Tensor,
-    rows: Tensor,
-    cols: Tensor,
+    index: Tensor,
     reach: Tensor,
     wanted: int,
 ) -> None:
@@ -111,17 +123,16 @@ def _adjust(
     Args:
         over: (H, W) the occluder's coverage, changed in place.
         mask: (H, W) bool, hidden by earlier occluders.
-        rows: (n,) rows of the object's pixels.
-        cols: (n,) columns of the object's pixels.
+        index: (n,) the object's pixels, counted row by row.
         reach: (n,) distance from the occluder's middle; 1 is its rim.
         wanted: Number of the object's pixels to be hidden in the end.
     """
-    before = mask[rows, cols]
-    mine = ~before & (over[rows, cols] >= 0.5)
+    before = mask.flatten()[index]
+    mine = ~before & (over.flatten()[index] >= 0.5)
     change = wanted - int(before.sum()) - int(mine.sum())
     if change < 0:  # uncover the outermost of this occluder's pixels
         order = torch.where(mine, -reach, torch.inf).argsort()
     else:  # cover the nearest of the visible pixels
         order = torch.where(mine | before, torch.inf, reach).argsort()
     chosen = order[: abs(change)]
-    over[rows[chosen], cols[chosen]] = float(change > 0)
+    over.view(-1)[index[chosen]] = float(change > 0)

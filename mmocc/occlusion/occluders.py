@@ -206,18 +206,45 @@ def fit_scale(
         (N,) scale. Rectangles hide more the larger they are, so the share is
         met up to one row of points; silhouettes only nearly do.
     """
+    reach = None
+    if alpha is None:
+        reach = rectangle_reach(points, occluders, pixel)
     low = torch.full_like(target, 0.5).log()
     high = torch.full_like(target, max_scale).log()
     for _ in range(BISECTIONS):
         middle = (low + high) / 2
-        inner = inner_coords(points, occluders, pixel, middle.exp())
-        covered = covers(inner, alpha)
+        scale = middle.exp()
+        if reach is None:
+            inner = inner_coords(points, occluders, pixel, scale)
+            covered = covers(inner, alpha)
+        else:
+            covered = reach <= scale[:, None]
         if hidden is not None:
             covered = covered | hidden
         enough = covered.float().mean(dim=1) >= target
         high = torch.where(enough, middle, high)
         low = torch.where(enough, low, middle)
     return high.exp()
+
+
+def rectangle_reach(
+    points: Tensor, occluders: Occluders, pixel: Tensor
+) -> Tensor:
+    """Return from which scale on each point is inside each rectangle.
+
+    Args:
+        points: (N or 1, P, 2) pixel centres (x, y).
+        occluders: N rectangles.
+        pixel: (N, 2) where each is put.
+
+    Returns:
+        (N, P).
+    """
+    offset = points - pixel[:, None]
+    anchor = occluders.anchor[:, None]
+    # from the anchor to the side that the point is on
+    room = torch.where(offset < 0, 1 + anchor, 1 - anchor)
+    return (offset.abs() / (occluders.shape[:, None] * room)).amax(dim=-1)
 
 
 def pixel_grid(size: tuple[int, int], device: torch.device) -> Tensor:

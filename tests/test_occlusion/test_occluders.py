@@ -10,6 +10,7 @@ from mmocc.occlusion.occluders import (
     inner_coords,
     mirror_tile,
     pixel_grid,
+    rectangle_reach,
     render,
 )
 
@@ -122,3 +123,21 @@ def test_white_is_rendered_as_255_inside_the_rectangle_only():
 def test_a_bank_holds_the_sheets_of_its_kinds_only():
     bank = OccluderBank(['white', 'noise'])
     assert set(bank.sheets) == {'noise'}
+
+
+def test_a_rectangle_covers_a_point_from_its_reach_on():
+    generator = torch.Generator().manual_seed(0)
+    num = 20
+    occluders = draw_occluders(num, 1, generator)._replace(
+        anchor=torch.rand(num, 2, generator=generator) * 1.8 - 0.9
+    )
+    points = 100 * torch.rand(1, 50, 2, generator=generator)
+    pixel = 100 * torch.rand(num, 2, generator=generator)
+    reach = rectangle_reach(points, occluders, pixel)
+    assert reach.shape == (num, 50)
+    for number in range(50):
+        for scale, inside in ((0.999, False), (1.001, True)):
+            inner = inner_coords(
+                points, occluders, pixel, scale * reach[:, number]
+            )
+            assert (covers(inner)[:, number] == inside).all()

@@ -164,7 +164,9 @@ class Occlude(BaseTransform):
             occluded = occluded.mean(axis=-1).round().astype(np.uint8)
         results['img'] = occluded
         results['occlusion_mask'] = mask.numpy().astype(np.uint8)
-        results['occlusion_share'] = float(mask[region].float().mean())
+        results['occlusion_share'] = float(
+            (mask & region).sum() / region.sum()
+        )
         return results
 
     def __repr__(self) -> str:
