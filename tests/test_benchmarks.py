@@ -2,14 +2,16 @@
 
 import json
 import sys
+from importlib.util import find_spec
 
+import numpy as np
 import pytest
 import torch
 from conftest import ROOT
 
 sys.path.insert(0, str(ROOT))  # benchmarks are not installed
 
-from benchmarks import learn
+from benchmarks import learn, occlude
 from benchmarks.timing import Rivals, compete, judge
 
 
@@ -80,3 +82,50 @@ def test_both_rivals_take_part_in_each_round():
 def test_a_ratio_is_judged_by_its_target(faster, target, ratio, expected):
     rivals = Rivals('', None, None, faster=faster, target=target)
     assert judge(rivals, ratio) == expected
+
+
+def test_occlude_is_timed_against_erasing_and_says_what_is_missing(
+    run_tool, tmp_path
+):
+    result = run_tool(
+        sys.executable,
+        *('-m', 'benchmarks.occlude', '--quick', '--threads', '1'),
+        *('--only', 'occlude-white', '--json', 'speed.json'),
+    )
+    assert result.returncode == 0, result.stderr
+    assert 'Occlude white at 224 px / RandomErasing, recipe' in result.stdout
+    missing = 'left out, albumentations is missing' in result.stdout
+    assert missing == (find_spec('albumentations') is None)
+    (row,) = json.loads((tmp_path / 'speed.json').read_text())['results']
+    assert row['other_ms'] > 0
+
+
+def test_levels_are_judged_from_the_command_line(run_tool):
+    result = run_tool(
+        sys.executable, '-m', 'benchmarks.occlude', '--levels', '40'
+    )
+    assert result.returncode == 0, result.stderr
+    assert '40 draws: ' in result.stdout
+
+
+def test_occlude_and_erasing_hide_about_as_much(tmp_path):
+    banks = occlude.write_banks(tmp_path)
+    hides = occlude.occlude('object', banks)
+    ours = np.mean([hides()['occlusion_share'] for _ in range(40)])
+    rivals = occlude.against_erasing('object', 'default', banks)
+    shares = [(rivals.other()['img'] == 128).all(-1) for _ in range(40)]
+    assert rivals.target is None
+    assert ours == pytest.approx(np.mean(shares), abs=0.1)
+
+
+def test_the_generator_is_timed_with_one_and_two_processes(
+    tmp_path, monkeypatch
+):
+    small = occlude.photo(size=(60, 40))
+    monkeypatch.setattr(occlude, 'photo', lambda *args: small)
+    monkeypatch.setattr(occlude, 'BOXES', ((3, 3, 30, 30),))
+    banks = occlude.write_banks(tmp_path)
+    result = occlude.generator(1, 20, banks)
+    assert result.rounds == 1
+    assert result.ours_ms > 0
+    assert result.ratio == pytest.approx(result.other_ms / result.ours_ms)
