@@ -1,21 +1,21 @@
-"""Beyond the paper: LEARN after layer3 of the ResNet-18, with a gate.
+"""Beyond the paper: LEARN after layer2 of the ResNet-18, with a gate.
 
 The paper repairs the last map. By then each position has seen most of the
-image, so that little is left to repair it from. Here the 8x8 map before the
-last stage is repaired, and the gate lets intact positions pass unchanged.
+image, so that little is left to repair it from. Here the 16x16 map before the
+last two stages is repaired, and the gate lets intact positions pass unchanged.
 """
 
 _base_ = './resnet18_cifar10.py'
 
 # ------------------------------------------------ things you will change
-max_epochs = 8
+max_epochs = 20
 lr = 3e-3  # for 128 images a step
 
 # ------------------------------------------------- things you may change
 model = dict(
     neck=dict(_delete_=True, type='GlobalAveragePooling'),
-    learn=dict(type='mmocc.LEARN', in_channels=128, pool='none', gate=True),
-    insert_after='backbone.layer3',
+    learn=dict(type='mmocc.LEARN', in_channels=64, pool='none', gate=True),
+    insert_after='backbone.layer2',
 )
 optim_wrapper = dict(optimizer=dict(lr=lr))
 param_scheduler = [
