@@ -35,7 +35,7 @@ from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
 from torch import Tensor
 
-from benchmarks.timing import Rivals, compete, machine, save, table
+from benchmarks.timing import Rivals, add_arguments, run_cases
 from mmocc.datasets.transforms import Occlude
 from mmocc.models.layers import BatchOccluder
 from mmocc.occlusion import KINDS
@@ -197,19 +197,7 @@ def cases(banks: dict[str, str]) -> Cases:
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description='Measure the speed of LEARN')
-    parser.add_argument(
-        '--quick', action='store_true', help='3 rounds of each, instead of 15'
-    )
-    parser.add_argument(
-        '--only',
-        nargs='+',
-        default=[''],
-        metavar='NAME',
-        help='only cases whose name contains one of these, such as '
-        'step-vgg16, inference or occluder-white',
-    )
-    parser.add_argument('--threads', type=int, help='CPU threads to use')
-    parser.add_argument('--json', help='file to write the results to')
+    add_arguments(parser, 15, 'step-vgg16, inference or occluder-white')
     return parser.parse_args()
 
 
@@ -218,16 +206,8 @@ def main() -> None:
     args = parse_args()
     if args.threads:
         torch.set_num_threads(args.threads)
-    results = []
     with tempfile.TemporaryDirectory() as folder:
-        for name, set_up in cases(write_banks(Path(folder))):
-            if any(part in name for part in args.only):
-                print(f'measuring {name} ...', flush=True)
-                results.append(compete(set_up(), 3 if args.quick else 15))
-    print(*(f'{key} {value}' for key, value in machine().items()), sep=', ')
-    print(table(results))
-    if args.json:
-        save(args.json, results)
+        run_cases(cases(write_banks(Path(folder))), args)
 
 
 if __name__ == '__main__':

@@ -45,13 +45,11 @@ from benchmarks.levels import draw_levels, tell
 from benchmarks.timing import (
     Result,
     Rivals,
-    compete,
+    add_arguments,
     judge,
-    machine,
-    save,
-    table,
+    run_cases,
 )
-from mmocc.datasets.occluded_set.images import OccludedSettings
+from mmocc.datasets.occluded_set.settings import OccludedSettings
 from mmocc.datasets.occluded_set.voc import VOCSource
 from mmocc.datasets.occluded_set.writer import CHUNK, write_occluded
 from mmocc.datasets.transforms import Occlude
@@ -185,23 +183,18 @@ def generator(rounds: int, num: int, banks: dict[str, str]) -> Result:
 
 def cases(
     banks: dict[str, str], quick: bool
-) -> Iterator[tuple[str, Callable[[], Result]]]:
-    """Yield names of cases and what measures each."""
-    rounds = 3 if quick else 15
-
-    def race(set_up: Callable[[], Rivals]) -> Result:
-        return compete(set_up(), rounds)
-
+) -> Iterator[tuple[str, Callable[[], Rivals | Result]]]:
+    """Yield names of cases and what sets up or measures each."""
     for kind in KINDS:
         set_up = partial(against_erasing, kind, 'recipe', banks)
-        yield f'occlude-{kind}', partial(race, set_up)
+        yield f'occlude-{kind}', set_up
     for mode in ('uniform', 'default'):
         set_up = partial(against_erasing, 'object', mode, banks)
-        yield f'occlude-object-{mode}', partial(race, set_up)
+        yield f'occlude-object-{mode}', set_up
     for name in DROPOUTS:
         if find_spec('albumentations'):
             set_up = partial(against_dropout, name, banks)
-            yield f'albumentations-{name}', partial(race, set_up)
+            yield f'albumentations-{name}', set_up
     num = 5 * CHUNK if quick else 20 * CHUNK
     measure = partial(generator, 1 if quick else 3, num, banks)
     yield 'generator', measure
@@ -212,25 +205,13 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description='Measure the speed of Occlude and of make_occluded'
     )
-    parser.add_argument(
-        '--quick', action='store_true', help='3 rounds of each, instead of 15'
-    )
-    parser.add_argument(
-        '--only',
-        nargs='+',
-        default=[''],
-        metavar='NAME',
-        help='only cases whose name contains one of these, such as '
-        'occlude-object or generator',
-    )
+    add_arguments(parser, 15, 'occlude-object or generator')
     parser.add_argument(
         '--levels',
         type=int,
         metavar='DRAWS',
         help='instead, hide so many random objects and judge their shares',
     )
-    parser.add_argument('--threads', type=int, help='CPU threads to use')
-    parser.add_argument('--json', help='file to write the results to')
     return parser.parse_args()
 
 
@@ -239,22 +220,14 @@ def main() -> None:
     args = parse_args()
     if args.threads:
         torch.set_num_threads(args.threads)
-    results = []
+    if not find_spec('albumentations'):
+        print(f'{", ".join(DROPOUTS)}: left out, albumentations is missing')
     with tempfile.TemporaryDirectory() as folder:
         banks = write_banks(Path(folder))
         if args.levels:
             print(tell(draw_levels(args.levels, banks, progress=track)))
             return
-        for name, measure in cases(banks, args.quick):
-            if any(part in name for part in args.only):
-                print(f'measuring {name} ...', flush=True)
-                results.append(measure())
-    if not find_spec('albumentations'):
-        print(f'{", ".join(DROPOUTS)}: left out, albumentations is missing')
-    print(*(f'{key} {value}' for key, value in machine().items()), sep=', ')
-    print(table(results))
-    if args.json:
-        save(args.json, results)
+        run_cases(cases(banks, args.quick), args)
 
 
 if __name__ == '__main__':

@@ -33,7 +33,7 @@ from mmengine.logging import MMLogger
 from mmengine.runner import Runner
 
 from benchmarks.learn import write_banks
-from benchmarks.timing import Rivals, compete, machine, save, table
+from benchmarks.timing import Rivals, add_arguments, run_cases
 from mmocc.evaluation import occlusion_benchmark as bench
 from mmocc.occlusion import KINDS
 
@@ -149,16 +149,7 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description='Measure the cost of the occlusion benchmark'
     )
-    parser.add_argument(
-        '--quick', action='store_true', help='3 rounds of each, instead of 9'
-    )
-    parser.add_argument(
-        '--only',
-        nargs='+',
-        default=[''],
-        metavar='NAME',
-        help='only cases whose name contains one of these, such as resnet50',
-    )
+    add_arguments(parser, 9, 'resnet50 or L2-object')
     parser.add_argument(
         '--memory',
         nargs='+',
@@ -166,8 +157,6 @@ def parse_args() -> argparse.Namespace:
         metavar='IMAGES',
         help='measure memory instead, with these numbers of images',
     )
-    parser.add_argument('--threads', type=int, help='CPU threads to use')
-    parser.add_argument('--json', help='file to write the results to')
     return parser.parse_args()
 
 
@@ -184,17 +173,9 @@ def main() -> None:
         subprocess.run([*command, '--memory', str(images)], check=True)
     if args.memory:
         return
-    results = []
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        for name, set_up in cases(write_banks(root), root):
-            if any(part in name for part in args.only):
-                print(f'measuring {name} ...', flush=True)
-                results.append(compete(set_up(), 3 if args.quick else 9))
-    print(*(f'{key} {value}' for key, value in machine().items()), sep=', ')
-    print(table(results))
-    if args.json:
-        save(args.json, results)
+        run_cases(cases(write_banks(root), root), args)
 
 
 if __name__ == '__main__':

@@ -1,5 +1,6 @@
 """Two rivals timed in turns, so that the machine's noise hits both alike."""
 
+import argparse
 import json
 import statistics
 import time
@@ -136,6 +137,58 @@ def table(results: Iterable[Result]) -> str:
         ).rstrip()
         for row in rows
     )
+
+
+def add_arguments(
+    parser: argparse.ArgumentParser, rounds: int, example: str
+) -> None:
+    """Add the flags that all benchmarks have.
+
+    Args:
+        parser: Gets them.
+        rounds: Rounds of each case without ``--quick``.
+        example: Names of cases that ``--only`` may be given.
+    """
+    add = parser.add_argument
+    add(
+        '--quick',
+        action='store_true',
+        help=f'3 rounds of each, instead of {rounds}',
+    )
+    add(
+        '--only',
+        nargs='+',
+        default=[''],
+        metavar='NAME',
+        help='only cases whose name contains one of these, such as ' + example,
+    )
+    add('--threads', type=int, help='CPU threads to use')
+    add('--json', help='file to write the results to')
+    parser.set_defaults(rounds=rounds)
+
+
+def run_cases(
+    cases: Iterable[tuple[str, Callable[[], Rivals | Result]]],
+    args: argparse.Namespace,
+) -> None:
+    """Measure the cases asked for, print one table, and write it.
+
+    Args:
+        cases: Name of each, and what sets up its rivals or measures by itself.
+        args: With the flags of :func:`add_arguments`.
+    """
+    results = []
+    for name, set_up in cases:
+        if any(part in name for part in args.only):
+            print(f'measuring {name} ...', flush=True)
+            made = set_up()
+            if isinstance(made, Rivals):
+                made = compete(made, 3 if args.quick else args.rounds)
+            results.append(made)
+    print(*(f'{key} {value}' for key, value in machine().items()), sep=', ')
+    print(table(results))
+    if args.json:
+        save(args.json, results)
 
 
 def machine() -> dict[str, str | int]:
