@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from mmocc.datasets.occluded_set import writer
-from mmocc.datasets.occluded_set.images import OccludedSettings
+from mmocc.datasets.occluded_set.settings import OccludedSettings
 from mmocc.datasets.occluded_set.voc import VOCSource
 from mmocc.datasets.occluded_set.writer import (
     CorruptImagesError,

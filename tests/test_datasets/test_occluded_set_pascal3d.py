@@ -7,8 +7,8 @@ import numpy as np
 from test_datasets.test_occluded_pascal3d import BOX, SIZE, write_clean
 
 from mmocc.datasets import VOCObjects
-from mmocc.datasets.occluded_set.images import OccludedSettings
 from mmocc.datasets.occluded_set.pascal3d import PASCAL3DSource
+from mmocc.datasets.occluded_set.settings import OccludedSettings
 from mmocc.datasets.occluded_set.writer import write_occluded
 
 SETTINGS = OccludedSettings(('white',), ('L0', 'L2'))

@@ -15,7 +15,8 @@ from pathlib import Path
 
 from rich.progress import track
 
-from mmocc.datasets.coco_cutouts import CutoutSettings, make_cutouts
+from mmocc.datasets.coco_cutouts import make_cutouts
+from mmocc.datasets.cutout_rules import CutoutSettings
 
 DEFAULTS = CutoutSettings()
 

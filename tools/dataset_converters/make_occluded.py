@@ -25,11 +25,12 @@ tells more.
 import argparse
 import sys
 from collections.abc import Iterable, Iterator
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 from rich.progress import track
 
-from mmocc.datasets.occluded_set.images import OccludedSettings
+from mmocc.datasets.occluded_set.settings import OccludedSettings
 from mmocc.datasets.occluded_set.sources import Source
 from mmocc.datasets.occluded_set.voc import VOCSource
 from mmocc.datasets.occluded_set.writer import write_occluded
@@ -167,6 +168,13 @@ def main() -> int:
         )
     except (ValueError, OSError) as error:
         print(f'make_occluded: {error}', file=sys.stderr)
+        return 1
+    except BrokenProcessPool:
+        print(
+            'make_occluded: a process was killed, perhaps for lack of memory; '
+            'the same command goes on, also with fewer --workers',
+            file=sys.stderr,
+        )
         return 1
     except KeyboardInterrupt:
         print('\nStopped; the same command goes on.', file=sys.stderr)

@@ -3,14 +3,18 @@
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import cv2
 import numpy as np
 from torch import Generator
 
+from mmocc.datasets.occluded_set.settings import (
+    Cell,
+    OccludedSettings,
+    sha256_of,
+)
 from mmocc.datasets.occluded_set.sources import (
     MASK_DIR,
     SetItem,
@@ -22,126 +26,9 @@ from mmocc.datasets.occluded_set.sources import (
     write_whole,
 )
 from mmocc.datasets.transforms.occlude_objects import OccludeObjects
-from mmocc.occlusion import (
-    KINDS,
-    LEVELS,
-    OccluderBank,
-    Occluders,
-    check_kind,
-    level_range,
-)
-from mmocc.occlusion.banks import list_images
+from mmocc.occlusion import OccluderBank, Occluders
 
-SUFFIXES = {'png': '.png', 'jpg': '.jpg'}
 RECORDS = 'records'
-PLAIN = 'L0'
-
-
-class Cell(NamedTuple):
-    """One kind and level; L0 has no kind."""
-
-    name: str
-    kind: str | None
-    level: str
-
-
-@dataclass(frozen=True)
-class OccludedSettings:
-    """What the pixels depend on, beside the source.
-
-    Attributes:
-        kinds: Occluder kinds.
-        levels: Names of levels; L0 is made once, not for each kind.
-        seed: Base seed.
-        texture_bank: Folder of images, for kind ``texture``.
-        object_bank: Folder of RGBA cut-outs, for kind ``object``.
-        texture_size: Side of the texture sheets in pixels.
-        format: ``png``, which is lossless, or ``jpg``.
-        quality: Of JPEG files, 1 to 100.
-        limit: Use only so many images; None for all.
-
-    Raises:
-        ValueError: One of them is misspelt or out of range.
-    """
-
-    kinds: tuple[str, ...] = KINDS
-    levels: tuple[str, ...] = tuple(LEVELS)
-    seed: int = 0
-    texture_bank: str | None = None
-    object_bank: str | None = None
-    texture_size: int = 256
-    format: str = 'png'
-    quality: int = 95
-    limit: int | None = None
-
-    def __post_init__(self) -> None:
-        for kind in self.kinds:
-            check_kind(kind)
-        for level in self.levels:
-            level_range(level)
-        if not self.levels or not self.kinds:
-            raise ValueError('name at least one kind and one level')
-        if self.format not in SUFFIXES:
-            raise ValueError(
-                f'unknown format {self.format!r}; choose from {list(SUFFIXES)}'
-            )
-        if not 1 <= self.quality <= 100:
-            raise ValueError(f'quality is {self.quality}; it is 1 to 100')
-        if self.limit is not None and self.limit < 1:
-            raise ValueError(f'limit is {self.limit}; use 1 image or more')
-        if self.seed < 0:
-            raise ValueError(f'seed is {self.seed}; it must be 0 or more')
-
-    @property
-    def suffix(self) -> str:
-        """Ending of the image files."""
-        return SUFFIXES[self.format]
-
-    def cells(self) -> list[Cell]:
-        """Return L0, if it is asked for, and each kind at each level."""
-        plain = [Cell(PLAIN, None, PLAIN)] if PLAIN in self.levels else []
-        return plain + [
-            Cell(f'{kind}_{level}', kind, level)
-            for kind in dict.fromkeys(self.kinds)
-            for level in dict.fromkeys(self.levels)
-            if level != PLAIN
-        ]
-
-    def make_bank(self) -> OccluderBank | None:
-        """Load the occluders; None if nothing is to be occluded."""
-        kinds = list(dict.fromkeys(cell.kind for cell in self.cells()))
-        kinds = [kind for kind in kinds if kind]
-        if not kinds:
-            return None
-        return OccluderBank(
-            kinds, self.texture_bank, self.object_bank, self.texture_size
-        )
-
-    def bank_files(self) -> dict[str, dict[str, Path]]:
-        """Return each bank's files by name, in the order of its sheets."""
-        folders = dict(texture=self.texture_bank, object=self.object_bank)
-        used = {cell.kind for cell in self.cells()}
-        return {
-            kind: {
-                path.relative_to(folder).as_posix(): path
-                for path in list_images(folder)
-            }
-            for kind, folder in folders.items()
-            if kind in used and folder
-        }
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the settings as JSON; banks by what is in them.
-
-        A bank's path is left out: the same files elsewhere are the same bank.
-        """
-        known = {k: v for k, v in asdict(self).items() if 'bank' not in k}
-        known = json.loads(json.dumps(known))
-        for kind, files in self.bank_files().items():
-            known[f'{kind}_bank'] = {
-                name: sha256_of(path) for name, path in files.items()
-            }
-        return known
 
 
 class NotingBank:
@@ -349,8 +236,3 @@ def is_complete(out: Path, name: str, digest: str) -> bool:
             if not path.is_file() or path.stat().st_size != length:
                 return False
     return True
-
-
-def sha256_of(path: Path) -> str:
-    """Return the SHA-256 checksum of a file."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()

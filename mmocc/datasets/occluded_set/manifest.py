@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import torch
 
-from mmocc.datasets.occluded_set.images import (
+from mmocc.datasets.occluded_set.settings import (
     Cell,
     OccludedSettings,
     sha256_of,

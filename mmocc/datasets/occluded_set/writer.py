@@ -7,18 +7,16 @@ The bytes depend on the source and the settings alone: an image's occlusions on
 import contextlib
 import json
 import multiprocessing
+import signal
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 
 import torch
 
-from mmocc.datasets.occluded_set.images import (
-    ImageMaker,
-    OccludedSettings,
-    read_record,
-)
+from mmocc.datasets.occluded_set.images import ImageMaker, read_record
 from mmocc.datasets.occluded_set.manifest import GENERATOR, write_manifest
+from mmocc.datasets.occluded_set.settings import OccludedSettings
 from mmocc.datasets.occluded_set.sources import (
     PART,
     SetItem,
@@ -171,6 +169,7 @@ _maker: ImageMaker | None = None  # of this process
 def _start(*job) -> None:
     """Prepare a process."""
     global _maker
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first process stops us
     torch.set_num_threads(1)
     _maker = ImageMaker(*job)
 
