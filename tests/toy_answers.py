@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from mmocc.evaluation.occlusion_benchmark import Answers
+from mmocc.evaluation.answers import Answers
 
 CLASSES = ('cat', 'dog')
 

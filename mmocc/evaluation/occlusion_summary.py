@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mmocc.evaluation.occlusion_benchmark import Answers
+from mmocc.evaluation.answers import Answers
 from mmocc.evaluation.occlusion_stats import (
     bootstrap_interval,
     calibration_error,

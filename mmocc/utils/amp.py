@@ -16,6 +16,15 @@ from mmengine.structures import BaseDataElement
 from torch import nn
 
 
+def amp_pays() -> bool:
+    """Say whether mixed precision is faster here: a GPU, or a CPU with AMX.
+
+    Other CPUs compute bfloat16 more slowly than float32.
+    """
+    has_amx = getattr(torch.cpu, '_is_amx_tile_supported', lambda: False)
+    return torch.cuda.is_available() or has_amx()
+
+
 @OPTIM_WRAPPERS.register_module()
 class CPUAmpOptimWrapper(OptimWrapper):
     """Train in bfloat16 autocast, with no loss scale: bfloat16 needs none.

@@ -9,7 +9,7 @@ import cv2
 import jinja2
 import numpy as np
 
-from mmocc.evaluation.occlusion_benchmark import Answers
+from mmocc.evaluation.answers import Answers
 from mmocc.evaluation.occlusion_summary import with_interval
 from mmocc.occlusion import CLEAN
 from mmocc.visualization.occlusion_plots import (

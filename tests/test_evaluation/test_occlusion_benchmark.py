@@ -11,6 +11,7 @@ from mmengine.runner import Runner
 from PIL import Image
 
 from mmocc.evaluation import occlusion_benchmark as bench
+from mmocc.evaluation.answers import Answers, Fault, fingerprint
 from mmocc.occlusion import UnreachableLevelError, cell_names
 
 TOOL = Path(__file__).parents[2] / 'tools/analysis_tools'
@@ -86,12 +87,12 @@ def test_the_clean_cell_equals_the_plain_test(run, tiny_config, tmp_path):
 
 def test_answers_are_read_back_only_by_their_own_run(run, tmp_path):
     answers = run('L1 white')['a']
-    answers.faults = [bench.Fault(7, 'corrupt', 'x.png')]
+    answers.faults = [Fault(7, 'corrupt', 'x.png')]
     path = tmp_path / 'deep' / 'cell.npz'
     answers.save(path, 'print')
-    assert bench.Answers.load(path, 'other') is None
-    assert bench.Answers.load(tmp_path / 'none.npz', 'print') is None
-    again = bench.Answers.load(path, 'print')
+    assert Answers.load(path, 'other') is None
+    assert Answers.load(tmp_path / 'none.npz', 'print') is None
+    again = Answers.load(path, 'print')
     assert equal(answers, again)
     assert again.regions == answers.regions
     assert again.faults == answers.faults
@@ -103,14 +104,14 @@ def test_the_fingerprint_knows_weights_config_and_settings(
 ):
     cfg = Config.fromfile(tiny_config)
     path = str(save_model(tiny_config, tmp_path / 'm.pth'))
-    first = bench.fingerprint(cfg, path, seed=0)
-    assert bench.fingerprint(cfg, path, seed=0) == first
-    assert bench.fingerprint(cfg, path, seed=1) != first
+    first = fingerprint(cfg, path, seed=0)
+    assert fingerprint(cfg, path, seed=0) == first
+    assert fingerprint(cfg, path, seed=1) != first
     cfg.model.head.topk = 2
-    assert bench.fingerprint(cfg, path, seed=0) != first
+    assert fingerprint(cfg, path, seed=0) != first
     cfg = Config.fromfile(tiny_config)
     save_model(tiny_config, path, seed=5)
-    assert bench.fingerprint(cfg, path, seed=0) != first
+    assert fingerprint(cfg, path, seed=0) != first
 
 
 class Faulty(torch.utils.data.Dataset):
@@ -140,7 +141,7 @@ def test_objects_too_small_are_left_out_and_other_faults_stop(tmp_path):
     batch = [checked[0], checked[1]]
     indices, packed, faults = bench.collate_checked(batch, list)
     assert (indices, packed) == ([0], [dict(inputs=0)])
-    assert faults == [bench.Fault(1, 'too small', 'too few pixels')]
+    assert faults == [Fault(1, 'too small', 'too few pixels')]
     with pytest.raises(KeyError, match='no such key'):
         checked[2]
     image.write_bytes(b'not an image')

@@ -6,7 +6,7 @@ import pytest
 from toy_answers import BASE, CLASSES, OURS, answers
 
 from mmocc.evaluation import occlusion_summary as summary
-from mmocc.evaluation.occlusion_benchmark import Fault
+from mmocc.evaluation.answers import Fault
 
 
 def test_a_cell_has_accuracy_interval_classes_and_confidence():

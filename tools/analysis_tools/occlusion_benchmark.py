@@ -22,10 +22,8 @@ processes: torchrun --nproc-per-node=N ... --launcher pytorch
 """
 
 import argparse
-import json
 import shlex
 import sys
-from collections.abc import Callable
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -35,12 +33,12 @@ import torch
 from mmengine.config import Config, DictAction
 from mmengine.dist import init_dist, is_main_process
 from mmengine.logging import print_log
-from rich.progress import track
-from torch import nn
 from torch.utils.data import Dataset
 
 from mmocc.datasets.occlusion_cells import make_occlude, occlude_dataset
 from mmocc.evaluation import occlusion_benchmark as bench
+from mmocc.evaluation.answers import CORRUPT
+from mmocc.evaluation.benchmark_job import Job, Settings, run_group
 from mmocc.evaluation.det_occlusion import run_det_cell
 from mmocc.evaluation.det_tables import write_det_results
 from mmocc.evaluation.occluded_coco import run_occluded_coco
@@ -136,123 +134,6 @@ def start(args: argparse.Namespace) -> None:
         args.device = 'cuda' if torch.cuda.is_available() else 'cpu'
 
 
-class Job:
-    """A model of the report: its config, weights and answers so far.
-
-    Args:
-        name: Its name in the report.
-        config: Path of its config.
-        checkpoint: Path or URL of its weights.
-        args: The command line.
-    """
-
-    def __init__(
-        self,
-        name: str,
-        config: str,
-        checkpoint: str,
-        args: argparse.Namespace,
-    ) -> None:
-        self.name = name
-        self.checkpoint = checkpoint
-        self.args = args
-        self.cfg = Config.fromfile(config)
-        self.cfg.merge_from_dict(args.cfg_options or {})
-        loader = self.cfg.test_dataloader
-        if args.workers is not None:
-            loader.num_workers = args.workers
-        if args.batch_size is not None:
-            loader.batch_size = args.batch_size
-        cli.fill_dataloaders(self.cfg, ['test_dataloader'])
-        cli.check_types(self.cfg)
-        cli.check_checkpoint(checkpoint, 'CONFIG CHECKPOINT', config)
-        self.occlude = dict(
-            seed=args.seed,
-            region=args.region,
-            texture_bank=args.texture_bank,
-            object_bank=args.object_bank,
-            texture_size=args.texture_size,
-        )
-        settings = dict(self.occlude, every=args.every, amp=args.amp)
-        settings.update(
-            occluded_coco=args.occluded_coco,
-            separated_coco=args.separated_coco,
-        )
-        self.fingerprint = bench.fingerprint(self.cfg, checkpoint, **settings)
-        self.model = None
-        self.cells = {}
-
-    def path(self, cell: str) -> Path:
-        """Return the file of a cell's answers."""
-        safe = ''.join(
-            c if c.isalnum() or c in '-_.' else '_' for c in self.name
-        )
-        return self.args.out / 'cells' / safe / f'{cell.replace(" ", "_")}.npz'
-
-    def load_done(self, cells: list[str]) -> None:
-        """Take over the cells that an earlier run has finished."""
-        for cell in cells:
-            found = bench.Answers.load(self.path(cell), self.fingerprint)
-            if found is not None:
-                self.cells[cell] = found
-
-    def detect(self, name: str, work: Callable) -> dict[str, float]:
-        """Return what a detector's cell gives, computed or read back."""
-        path = self.path(name).with_suffix('.json')
-        if path.exists():
-            kept = json.loads(path.read_text())
-            if kept['fingerprint'] == self.fingerprint:
-                return kept['found']
-        found = work(
-            model=self.ready(),
-            cfg=self.cfg,
-            amp=self.args.amp,
-            every=self.args.every,
-        )
-        if is_main_process():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            kept = dict(fingerprint=self.fingerprint, found=found)
-            path.with_suffix('.part').write_text(json.dumps(kept))
-            path.with_suffix('.part').replace(path)
-        print_log(f'{self.name:24s} {name}: done')
-        return found
-
-    def ready(self) -> nn.Module:
-        """Return the model, loaded at first need."""
-        if self.model is None:
-            self.model = bench.load_model(
-                self.cfg, self.checkpoint, self.args.device
-            )
-        return self.model
-
-
-def run_group(jobs: list[Job], dataset: Dataset, cells: list[str]) -> None:
-    """Compute what is missing of models that share their test data."""
-    args = jobs[0].args
-    for cell in cells:
-        missing = [job for job in jobs if cell not in job.cells]
-        if not missing:
-            continue
-        loader = bench.cell_loader(
-            jobs[0].cfg,
-            dataset,
-            cell,
-            every=args.every,
-            **jobs[0].occlude,
-        )
-        found = bench.predict(
-            {job.name: job.ready() for job in missing},
-            track(loader, cell, disable=not is_main_process(), transient=True),
-            args.amp,
-        )
-        for job in missing:
-            answers = job.cells[cell] = found[job.name]
-            if is_main_process():
-                answers.save(job.path(cell), job.fingerprint)
-            right = 100 * answers.hits.mean() if len(answers.index) else np.nan
-            print_log(f'{job.name:24s} {cell:12s} {right:6.2f} %')
-
-
 def read_flags(dataset: Dataset) -> dict[str, np.ndarray]:
     """Return the flags that a test set states of its objects, if any."""
     if not hasattr(dataset, 'get_data_info') or not len(dataset):
@@ -266,17 +147,17 @@ def read_flags(dataset: Dataset) -> dict[str, np.ndarray]:
 
 
 def draw_examples(
-    jobs: list[Job], dataset: Dataset, classes: list[str]
+    jobs: list[Job], dataset: Dataset, classes: list[str], count: int
 ) -> list[dict]:
-    """Return the rows of example images: clean, then the middle level."""
+    """Return the rows of example images, one for each cell."""
     rows = []
     answers = {job.name: job.cells for job in jobs}
     for cell in jobs[0].cells:
         index = jobs[0].cells[cell].index
-        count = min(jobs[0].args.examples, len(index))
-        picks = index[np.linspace(0, len(index) - 1, count).astype(int)]
+        shown = min(count, len(index))
+        picks = index[np.linspace(0, len(index) - 1, shown).astype(int)]
         seen = occlude_dataset(
-            dataset, make_occlude(cell, **jobs[0].occlude), cell
+            dataset, make_occlude(cell, **jobs[0].settings.occlude), cell
         )
         shots = [
             make_example(seen[int(pick)], int(pick), cell, answers, classes)
@@ -293,7 +174,7 @@ def check_corrupt(jobs: list[Job], skip: bool) -> None:
         for job in jobs
         for answers in job.cells.values()
         for fault in answers.faults
-        if fault.reason == bench.CORRUPT
+        if fault.reason == CORRUPT
     }
     if not faults:
         return
@@ -312,29 +193,47 @@ def main() -> None:
     """Test all models in all cells, and write the report."""
     args = parse_args()
     start(args)
-    cells = cell_names(args.kinds)
+    options = dict(args.cfg_options or {})
+    if args.workers is not None:
+        options['test_dataloader.num_workers'] = args.workers
+    if args.batch_size is not None:
+        options['test_dataloader.batch_size'] = args.batch_size
+    occlude = dict(
+        seed=args.seed,
+        region=args.region,
+        texture_bank=args.texture_bank,
+        object_bank=args.object_bank,
+        texture_size=args.texture_size,
+    )
+    settings = Settings(
+        args.out,
+        occlude,
+        args.device,
+        args.every,
+        args.amp,
+        options,
+        args.occluded_coco,
+        args.separated_coco,
+    )
     jobs = [
-        Job(name, config, checkpoint, args)
-        for name, (config, checkpoint) in zip(
-            args.names, args.pairs, strict=True
-        )
+        Job(name, *pair, settings)
+        for name, pair in zip(args.names, args.pairs, strict=True)
     ]
     if args.task == 'auto':
         scopes = {job.cfg.get('default_scope') for job in jobs}
         args.task = 'det' if scopes == {'mmdet'} else 'cls'
-    if args.task == 'det':
-        report_detectors(jobs, cells)
-    else:
-        report_classifiers(jobs, cells)
+    report = report_detectors if args.task == 'det' else report_classifiers
+    report(jobs, cell_names(args.kinds), args)
 
 
-def report_detectors(jobs: list[Job], cells: list[str]) -> None:
+def report_detectors(
+    jobs: list[Job], cells: list[str], args: argparse.Namespace
+) -> None:
     """Test all detectors in all cells, and write the tables."""
-    args = jobs[0].args
     results = {}
     for job in jobs:
         works = {
-            cell: partial(run_det_cell, cell=cell, **job.occlude)
+            cell: partial(run_det_cell, cell=cell, **job.settings.occlude)
             for cell in cells
         }
         if args.occluded_coco:
@@ -347,15 +246,16 @@ def report_detectors(jobs: list[Job], cells: list[str]) -> None:
             name: job.detect(name, work) for name, work in works.items()
         }
     if is_main_process():
-        write_det_results(results, how_made(jobs), args.out)
+        write_det_results(results, how_made(jobs, args), args.out)
         tables = (args.out / 'det_occlusion.md').read_text()
         print_log(f'\n{tables}')
         print_log(f'wrote {args.out}/det_occlusion.json, .csv and .md')
 
 
-def report_classifiers(jobs: list[Job], cells: list[str]) -> None:
+def report_classifiers(
+    jobs: list[Job], cells: list[str], args: argparse.Namespace
+) -> None:
     """Test all classifiers in all cells, and write the report."""
-    args = jobs[0].args
     # Models with the same test data see each occluded image together.
     groups = []
     for job in jobs:
@@ -376,12 +276,13 @@ def report_classifiers(jobs: list[Job], cells: list[str]) -> None:
         run_group(group, dataset, cells)
     if is_main_process():
         check_corrupt(jobs, args.skip_corrupt)
-        write(jobs, groups[0], datasets[0], names[jobs[0].name], cells)
+        write(jobs, groups[0], datasets[0], names[jobs[0].name], args)
 
 
-def how_made(jobs: list[Job]) -> dict[str, str | int]:
+def how_made(
+    jobs: list[Job], args: argparse.Namespace
+) -> dict[str, str | int]:
     """Return what is to be known of how the numbers were made."""
-    args = jobs[0].args
     return dict(
         command=f'python {shlex.join(sys.argv)}',
         seed=args.seed,
@@ -398,7 +299,7 @@ def write(
     group: list[Job],
     dataset: Dataset,
     classes: list[str] | None,
-    cells: list[str],
+    args: argparse.Namespace,
 ) -> None:
     """Write tables, plot and page.
 
@@ -407,9 +308,9 @@ def write(
         group: Those with the first model's test data, for the examples.
         dataset: The first model's test data.
         classes: Class names, if the test data have them.
-        cells: Cells in the order of the table.
+        args: The command line.
     """
-    args = jobs[0].args
+    cells = cell_names(args.kinds)
     for job in jobs:  # what was done before came first
         job.cells = {cell: job.cells[cell] for cell in cells}
     if classes is None:
@@ -420,11 +321,11 @@ def write(
         {job.name: job.cells for job in jobs},
         classes,
         read_flags(dataset),
-        how_made(jobs),
+        how_made(jobs, args),
     )
     write_tables(report, args.out)
     plot_accuracy(report, args.out / 'occlusion.png')
-    examples = draw_examples(group, dataset, classes)
+    examples = draw_examples(group, dataset, classes, args.examples)
     write_report(report, examples, args.out / 'occlusion.html')
     print_log('\n' + markdown_table(report))
     print_log(f'wrote {args.out}/occlusion.html, .json, .csv, .md and .png')

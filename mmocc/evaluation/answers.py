@@ -1,0 +1,114 @@
+"""What a model said in one cell of the benchmark, and how it is kept."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mmengine.config import Config
+
+from mmocc.version import __version__
+
+TOO_SMALL, CORRUPT = 'too small', 'corrupt'
+ARRAYS = ('index', 'label', 'pred', 'confidence', 'share')
+
+
+@dataclass
+class Fault:
+    """An image that has no answer.
+
+    Attributes:
+        index: Its place in the test set.
+        reason: ``too small`` (no share of so few pixels lies in the level) or
+            ``corrupt``.
+        message: The error, with the name of the file.
+    """
+
+    index: int
+    reason: str
+    message: str
+
+
+@dataclass
+class Answers:
+    """What a model said in one cell.
+
+    Attributes:
+        index: (N,) places in the test set, ascending.
+        label: (N,) true classes.
+        pred: (N,) classes answered.
+        confidence: (N,) scores of the answers, in [0, 1].
+        share: (N,) hidden shares of the objects; 0 in ``L0``.
+        regions: What was the object, and how often: mask, box or image.
+        faults: Images without an answer.
+    """
+
+    index: np.ndarray
+    label: np.ndarray
+    pred: np.ndarray
+    confidence: np.ndarray
+    share: np.ndarray
+    regions: dict[str, int] = field(default_factory=dict)
+    faults: list[Fault] = field(default_factory=list)
+
+    @property
+    def hits(self) -> np.ndarray:
+        """(N,) bool, True where the answer is right."""
+        return self.pred == self.label
+
+    def save(self, path: Path, fingerprint: str) -> None:
+        """Write to a ``.npz`` file, all or nothing."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        rest = dict(
+            fingerprint=fingerprint,
+            regions=self.regions,
+            faults=[asdict(fault) for fault in self.faults],
+        )
+        part = path.with_suffix('.part.npz')
+        np.savez_compressed(
+            part,
+            rest=np.array(json.dumps(rest)),
+            **{name: getattr(self, name) for name in ARRAYS},
+        )
+        part.replace(path)
+
+    @classmethod
+    def load(cls, path: Path, fingerprint: str) -> 'Answers | None':
+        """Read what :meth:`save` wrote; None if absent or of another run."""
+        if not path.exists():
+            return None
+        with np.load(path, allow_pickle=False) as file:
+            rest = json.loads(str(file['rest']))
+            if rest['fingerprint'] != fingerprint:
+                return None
+            return cls(
+                **{name: file[name] for name in ARRAYS},
+                regions=rest['regions'],
+                faults=[Fault(**fault) for fault in rest['faults']],
+            )
+
+
+def fingerprint(cfg: Config, checkpoint: str, **settings: Any) -> str:
+    """Return what tells one run of the benchmark from another.
+
+    Args:
+        cfg: The model's config.
+        checkpoint: Its file; a URL counts by its name.
+        **settings: All else that the answers depend on.
+    """
+    digest = hashlib.sha256()
+    if Path(checkpoint).is_file():
+        with Path(checkpoint).open('rb') as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    loader = {  # what changes the answers, and not how they are fetched
+        key: value
+        for key, value in cfg.test_dataloader.to_dict().items()
+        if key not in ('batch_size', 'num_workers', 'persistent_workers')
+    }
+    parts = [cfg.model.to_dict(), loader, cfg.get('test_evaluator')]
+    parts += [checkpoint, settings, __version__]
+    digest.update(json.dumps(parts, sort_keys=True, default=str).encode())
+    return digest.hexdigest()
