@@ -3,7 +3,7 @@
 _base_ = './vgg16_digits.py'
 
 # ------------------------------------------------ things you will change
-max_epochs = 6
+max_epochs = 10
 lr = 2e-3  # for 16 images a step
 
 # ------------------------------------------------- things you may change
