@@ -163,7 +163,7 @@ def occluder(
         return image.sub_(mean.to(image.device)).div_(std.to(image.device))
 
     def as_batch() -> Tensor:
-        return ours(normalise(whole.to(device())))[0]
+        return ours(normalise(whole.to(device())), inplace=True)[0]
 
     def as_loop() -> Tensor:
         done = []

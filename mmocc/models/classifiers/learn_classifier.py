@@ -269,7 +269,8 @@ class LEARNClassifier(ImageClassifier):
         labels = self._labels(data_samples)
         self._warn_if_random()
         # In one pass: the frozen backbone is most of the step's cost.
-        both = torch.cat([inputs, self.occluder(inputs)[0]])
+        both = torch.cat([inputs, inputs])
+        self.occluder(both[len(inputs) :], inplace=True)
         pairs, logits = self._forward_pairs(both)
         latents = (pairs.z_clean, pairs.z_occluded, labels)
         terms = dict(

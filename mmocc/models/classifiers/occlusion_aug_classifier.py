@@ -30,5 +30,6 @@ class OcclusionAugClassifier(ImageClassifier):
         self, inputs: Tensor, data_samples: list[DataSample]
     ) -> dict[str, Tensor]:
         """Return the head's losses on the clean and the occluded images."""
-        both = torch.cat([inputs, self.occluder(inputs)[0]])
+        both = torch.cat([inputs, inputs])
+        self.occluder(both[len(inputs) :], inplace=True)
         return super().loss(both, [*data_samples, *data_samples])

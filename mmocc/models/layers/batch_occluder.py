@@ -107,11 +107,15 @@ class BatchOccluder(nn.Module):
         return torch.Generator().manual_seed(seed)
 
     @torch.no_grad()
-    def forward(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, inputs: Tensor, inplace: bool = False
+    ) -> tuple[Tensor, Tensor]:
         """Occlude a batch.
 
         Args:
-            inputs: (N, 3, H, W), normalised; not changed in place.
+            inputs: (N, 3, H, W), normalised.
+            inplace: Write into the inputs, which saves a batch of memory and
+                of copying.
 
         Returns:
             The occluded batch, and its mask (N, 1, H, W) bool, True = hidden.
@@ -131,7 +135,7 @@ class BatchOccluder(nn.Module):
             torch.stack([(x * width).floor(), (y * height).floor()], dim=-1)
             + 0.5
         )
-        occluded = torch.empty_like(inputs)
+        occluded = inputs if inplace else inputs.clone()
         mask = inputs.new_empty(inputs[:, :1].shape, dtype=torch.bool)
         step = len(inputs)
         if inputs.device.type == 'cpu':
@@ -151,7 +155,7 @@ class BatchOccluder(nn.Module):
                 chosen = index[part].to(place)
                 # Not occluded[chosen] = ..., which copies number by number.
                 pasted, hidden = self._paste(
-                    inputs.index_select(0, chosen),
+                    occluded.index_select(0, chosen),
                     kind,
                     occluders[part],
                     where[part],

@@ -121,3 +121,15 @@ def test_a_gpu_gives_what_the_cpu_gives(occluder_folders):
 def test_area_must_be_shares(area):
     with pytest.raises(ValueError, match='two shares'):
         build(area=area)
+
+
+def test_in_place_is_the_same_without_a_copy():
+    inputs = torch.rand(6, 3, 20, 30)
+    kept = inputs.clone()
+    expected, mask = build(seed=3)(inputs)
+    assert torch.equal(inputs, kept)
+    occluded, again = build(seed=3)(inputs, inplace=True)
+    assert occluded is inputs
+    assert torch.equal(occluded, expected)
+    assert torch.equal(again, mask)
+    assert not torch.equal(inputs, kept)
