@@ -1,0 +1,169 @@
+"""Boxes of objects, where the data have none: from masks and detectors."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from mmengine.fileio import load
+
+SPECK = 8  # px; smaller parts of defect masks are no objects of their own
+
+
+def component_boxes(mask: np.ndarray, min_px: int = 1) -> np.ndarray:
+    """Return a box for each connected part of a mask.
+
+    Args:
+        mask: (h, w); not 0 = object. Parts are 8-connected.
+        min_px: Smallest number of pixels of a part.
+
+    Returns:
+        (n, 4) float32, half-open xyxy.
+    """
+    binary = (mask != 0).astype(np.uint8)
+    _, _, stats, _ = cv2.connectedComponentsWithStats(binary, connectivity=8)
+    x, y, width, height, area = stats[1:].T  # 0 is the background
+    boxes = np.stack([x, y, x + width, y + height], axis=1)
+    return boxes[area >= min_px].astype(np.float32)
+
+
+def foreground(image: np.ndarray) -> np.ndarray:
+    """Return what stands out from a plain background.
+
+    Otsu's threshold (IEEE Trans. SMC 9(1), 1979) on the grey image; the side
+    of it that most of the border is on is the background. Holes are filled.
+
+    Args:
+        image: (h, w, 3) uint8 BGR.
+
+    Returns:
+        (h, w) uint8, 1 = foreground.
+    """
+    grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
+    grey = cv2.GaussianBlur(grey, (5, 5), 0)
+    _, mask = cv2.threshold(grey, 0, 1, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
+    border = np.concatenate([mask[0], mask[-1], mask[:, 0], mask[:, -1]])
+    if border.mean() > 0.5:
+        mask = 1 - mask
+    outlines, _ = cv2.findContours(
+        mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE
+    )
+    filled = np.zeros_like(mask)
+    return cv2.drawContours(filled, outlines, -1, 1, cv2.FILLED)
+
+
+def read_detections(
+    path: str | Path, score_thr: float
+) -> dict[str, np.ndarray]:
+    """Read the boxes that a detector found.
+
+    Args:
+        path: What mmdet's ``tools/test.py --out FILE.pkl`` writes, or a json
+            file ``{IMAGE: [[x1, y1, x2, y2, score], ...]}``, the image being
+            its path, of which the end suffices.
+        score_thr: Least score.
+
+    Returns:
+        (n, 4) float32 xyxy in pixels of the original image, by image path.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: It holds something else; says for which image.
+    """
+    if not Path(path).is_file():
+        raise FileNotFoundError(
+            f'{path}: no such result file; make it with "python tools/test.py '
+            'CONFIG CHECKPOINT --out FILE.pkl" of a detector'
+        )
+    found = load(str(path))
+    pairs = found.items() if isinstance(found, dict) else _unpack(found, path)
+    kept = {}
+    for name, rows in pairs:
+        rows = np.asarray(rows, np.float32)
+        rows = rows.reshape(-1, 5) if rows.size == 0 else rows
+        if rows.ndim != 2 or rows.shape[1] != 5 or not np.isfinite(rows).all():
+            raise ValueError(
+                f'{path}, {name}: its boxes are no rows of five finite '
+                'numbers x1, y1, x2, y2, score'
+            )
+        whole = (rows[:, 2:4] > rows[:, :2]).all(axis=1)
+        if not whole.all():
+            raise ValueError(
+                f'{path}, {name}: inverted or empty box {rows[~whole][0][:4]};'
+                ' correct it or take it out'
+            )
+        kept[str(name)] = rows[rows[:, 4] >= score_thr, :4]
+    return kept
+
+
+def _unpack(samples: Any, path: str | Path) -> Iterable[tuple[str, Any]]:
+    """Yield image path and rows of what mmdet's test writes."""
+    try:
+        for sample in samples:
+            found = sample['pred_instances']
+            boxes = np.asarray(found['bboxes'], np.float32).reshape(-1, 4)
+            scores = np.asarray(found['scores'], np.float32)
+            yield sample['img_path'], np.hstack([boxes, scores[:, None]])
+    except (KeyError, TypeError, IndexError) as error:
+        raise ValueError(
+            f'{path}: neither the result file of an mmdet test nor a json of '
+            f'boxes by image ({error})'
+        ) from error
+
+
+def find_defects(
+    boxes: np.ndarray, defects: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return which objects are defective, and the defects of none.
+
+    A connected defect belongs to each object whose box holds half of it; if
+    there is none, to the one whose box holds most of it. Specks of the mask,
+    smaller than ``SPECK``, are no defects of their own if there are others.
+
+    Args:
+        boxes: (n, 4) xyxy, the objects.
+        defects: (h, w), not 0 = defect.
+
+    Returns:
+        (n,) int64, 1 = defective; (m, 4) float32, boxes of the defects of
+        which no object holds a pixel.
+    """
+    defective = np.zeros(len(boxes), np.int64)
+    binary = (defects != 0).astype(np.uint8)
+    count, parts = cv2.connectedComponents(binary, connectivity=8)
+    alone = np.zeros_like(binary)
+    corners = np.stack(
+        [np.floor(boxes[:, :2]), np.ceil(boxes[:, 2:])], axis=1
+    ).reshape(-1, 4)
+    corners = corners.clip(0).astype(int)
+    held = np.stack(
+        [
+            np.bincount(parts[y1:y2, x1:x2].ravel(), minlength=count)
+            for x1, y1, x2, y2 in corners
+        ]
+        or [np.zeros(count, int)]
+    )
+    area = np.bincount(parts.ravel(), minlength=count)
+    for part in range(1, count):
+        most = held[:, part].max()
+        if not most:
+            alone[parts == part] = 1
+        elif len(boxes):
+            least = min(most, area[part] / 2)
+            defective[held[:, part] >= least] = 1
+    return defective, defect_boxes(alone, bool(defective.any()))
+
+
+def defect_boxes(mask: np.ndarray, others: bool = False) -> np.ndarray:
+    """Return the boxes of defects, without specks if there is more.
+
+    Args:
+        mask: (h, w), not 0 = defect.
+        others: Whether there are defects beside those of the mask.
+
+    Returns:
+        (n, 4) float32, half-open xyxy.
+    """
+    boxes = component_boxes(mask, SPECK)
+    return boxes if len(boxes) or others else component_boxes(mask)

@@ -1,0 +1,223 @@
+"""The layouts of anomaly detection data, as their sources publish them."""
+
+import csv
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+GOOD = 'good'
+SPLITS = ('train', 'test')
+TILE = 'tile'  # the one category of the magnetic tiles
+SUFFIXES = ('.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.webp')
+
+
+class AnomalyImage(NamedTuple):
+    """One image.
+
+    ``path`` and ``mask`` are its file and its defect mask (None for none);
+    ``category`` is what it shows, ``kind`` the kind of defect, or ``good``.
+    """
+
+    path: Path
+    category: str
+    kind: str
+    mask: Path | None
+
+
+def read_mvtec(
+    root: Path, split: str, categories: Sequence[str] | None = None
+) -> list[AnomalyImage]:
+    """Read the layout of MVTec AD (Bergmann et al., CVPR 2019).
+
+    ``CATEGORY/train/good``, ``CATEGORY/test/KIND``, and masks
+    ``CATEGORY/ground_truth/KIND/NAME_mask.png`` (or ``NAME.png``, as VisA's
+    own conversion to this layout has them).
+
+    Args:
+        root: Folder of the categories.
+        split: ``train`` or ``test``.
+        categories: Which to read; None for all.
+
+    Raises:
+        FileNotFoundError: A folder or a mask does not exist.
+    """
+    found = sorted(p.parent.name for p in root.glob('*/train') if p.is_dir())
+    images = []
+    for category in categories or found:
+        folder = root / category / split
+        kinds = sorted(p for p in folder.glob('*') if p.is_dir())
+        if not kinds:
+            raise FileNotFoundError(
+                f'{folder}: no folder of images, such as {GOOD}, in it; the '
+                f'categories of {root} are {", ".join(found) or "none"}'
+            )
+        for kind in kinds:
+            masks = root / category / 'ground_truth' / kind.name
+            images += [
+                AnomalyImage(
+                    path,
+                    category,
+                    kind.name,
+                    None if kind.name == GOOD else _mvtec_mask(masks, path),
+                )
+                for path in list_images(kind)
+            ]
+    return _some(images, root, split)
+
+
+def _mvtec_mask(folder: Path, image: Path) -> Path:
+    """Return the mask of a defective image."""
+    names = [f'{image.stem}_mask.png', f'{image.stem}.png']
+    for name in names:
+        if (folder / name).is_file():
+            return folder / name
+    raise FileNotFoundError(
+        f'{folder / names[0]}: no such mask, though {image} is in a folder of '
+        'defective images; complete ground_truth'
+    )
+
+
+def read_visa(
+    root: Path,
+    split: str,
+    categories: Sequence[str] | None = None,
+    split_file: str = 'split_csv/1cls.csv',
+) -> list[AnomalyImage]:
+    """Read the layout of VisA (Zou et al., ECCV 2022) as it is downloaded.
+
+    ``CATEGORY/Data/Images/{Normal,Anomaly}``, ``CATEGORY/Data/Masks/Anomaly``
+    and lists with the columns object, split, label, image and mask.
+
+    Args:
+        root: Folder of the categories.
+        split: ``train`` or ``test``, of the list.
+        categories: Which to read; None for all.
+        split_file: The list, below ``root``.
+
+    Raises:
+        FileNotFoundError: The list, or a file in it, does not exist.
+        ValueError: A row lacks something, or a category is not listed.
+    """
+    path = root / split_file
+    if not path.is_file():
+        raise FileNotFoundError(
+            f'{path}: no such list; it comes with VisA. Data that prepare_data'
+            '.py converted have the layout mvtec'
+        )
+    images, found = [], set()
+    with path.open(newline='', encoding='utf-8') as file:
+        for number, row in enumerate(csv.DictReader(file), start=2):
+            missing = [k for k in _VISA_COLUMNS if not row.get(k)]
+            if missing or (row['label'] != 'normal' and not row.get('mask')):
+                raise ValueError(
+                    f'{path}, line {number}: no {(missing or ["mask"])[0]}; a '
+                    f'row has the columns {", ".join(_VISA_COLUMNS)}, mask'
+                )
+            found.add(row['object'])
+            if row['split'] != split:
+                continue
+            if categories is None or row['object'] in categories:
+                images.append(_visa_image(root, row, f'{path}, line {number}'))
+    unknown = [name for name in categories or () if name not in found]
+    if unknown:
+        raise ValueError(
+            f'{path}: no category {unknown[0]!r}; it lists '
+            f'{", ".join(sorted(found))}'
+        )
+    return _some(images, root, split)
+
+
+_VISA_COLUMNS = ('object', 'split', 'label', 'image')
+
+
+def _visa_image(root: Path, row: dict[str, str], where: str) -> AnomalyImage:
+    """Return the image of a row."""
+    good = row['label'] == 'normal'
+    files = [root / row['image'], *([] if good else [root / row['mask']])]
+    for file in files:
+        if not file.is_file():
+            raise FileNotFoundError(
+                f'{file}: no such file, though {where} names it; complete '
+                'the data set'
+            )
+    kind = GOOD if good else row['label']
+    mask = None if good else files[1]
+    return AnomalyImage(files[0], row['object'], kind, mask)
+
+
+def read_magnetic_tile(
+    root: Path,
+    split: str,
+    categories: Sequence[str] | None = None,
+    train_share: float = 0.5,
+    train_kinds: Sequence[str] = (GOOD,),
+) -> list[AnomalyImage]:
+    """Read magnetic tiles (Huang, Qiu, Yuan, The Visual Computer 2020).
+
+    ``MT_KIND/Imgs/NAME.jpg`` with the mask ``NAME.png``; ``MT_Free`` is good.
+    The data have no splits: of each kind in ``train_kinds``, evenly spread
+    images are for training, and all others for the test.
+
+    Args:
+        root: Folder of the kinds.
+        split: ``train`` or ``test``.
+        categories: Not more than ``tile``, which all images show.
+        train_share: Share of a kind that is for training, 0 to 1.
+        train_kinds: Kinds that are trained on: ``good``, ``Blowhole``, ...
+
+    Raises:
+        FileNotFoundError: There are no such folders, or a mask is missing.
+        ValueError: An argument has a value that it cannot have.
+    """
+    if not 0 <= train_share <= 1:
+        raise ValueError(f'train_share is {train_share}; it is 0 to 1')
+    if set(categories or ()) - {TILE}:
+        raise ValueError(f'categories is {categories}; there is only {TILE!r}')
+    kinds = {_tile_kind(path): path for path in sorted(root.glob('MT_*'))}
+    unknown = [kind for kind in train_kinds if kind not in kinds]
+    if unknown:
+        raise FileNotFoundError(
+            f'{root}: no images of the kind {unknown[0]!r}; there are '
+            f'{", ".join(kinds) or "no folders MT_KIND"}'
+        )
+    images = []
+    for kind, folder in kinds.items():
+        share = train_share if kind in train_kinds else 0
+        pictures = (folder / 'Imgs').glob('*.jpg')
+        for number, path in enumerate(sorted(pictures)):
+            trained = int((number + 1) * share) > int(number * share)
+            if trained != (split == 'train'):
+                continue
+            mask = None if kind == GOOD else path.with_suffix('.png')
+            if mask and not mask.is_file():
+                raise FileNotFoundError(f'{mask}: no such mask of {path.name}')
+            images.append(AnomalyImage(path, TILE, kind, mask))
+    return _some(images, root, split)
+
+
+def _tile_kind(folder: Path) -> str:
+    """Return the kind of defect that a folder's name tells."""
+    kind = folder.name.removeprefix('MT_')
+    return GOOD if kind == 'Free' else kind
+
+
+def list_images(folder: Path) -> list[Path]:
+    """Return the images of a folder, by name."""
+    files = sorted(folder.iterdir())
+    return [path for path in files if path.suffix.lower() in SUFFIXES]
+
+
+def _some(
+    images: list[AnomalyImage], root: Path, split: str
+) -> list[AnomalyImage]:
+    """Refuse a split without images."""
+    if not images:
+        raise FileNotFoundError(f'{root}: no images of the split {split!r}')
+    return images
+
+
+LAYOUTS: dict[str, Callable[..., list[AnomalyImage]]] = {
+    'mvtec': read_mvtec,
+    'visa': read_visa,
+    'magnetic_tile': read_magnetic_tile,
+}

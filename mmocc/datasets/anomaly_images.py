@@ -1,0 +1,261 @@
+"""Images of good and defective things, one or many in each."""
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from mmdet.datasets import BaseDetDataset
+from mmengine.logging import print_log
+from PIL import Image
+
+from mmocc.datasets.anomaly.boxes import (
+    component_boxes,
+    defect_boxes,
+    find_defects,
+    foreground,
+    read_detections,
+)
+from mmocc.datasets.anomaly.layouts import LAYOUTS, AnomalyImage
+from mmocc.datasets.transforms.anomaly_annotations import read_mask
+from mmocc.registry import DATASETS
+
+BOXES = ('image', 'foreground', 'masks', 'detections', 'defects')
+
+
+@DATASETS.register_module()
+class AnomalyImages(BaseDetDataset):
+    """Data for anomaly detection, with a box for each object.
+
+    How anomalies are told is in :mod:`mmocc.datasets.ornament_pages`. An
+    object is anomalous if a defect is on it; it keeps its class, which is its
+    category. A defect on which there is no object is one of its own, outside
+    the classes: so no defect is lost to the metrics. A defective image whose
+    mask is empty is defective all over, which is logged.
+
+    Args:
+        data_root: Folder of the data.
+        layout: ``mvtec``, ``visa`` or ``magnetic_tile``; ``docs/dea_data.md``
+            shows them.
+        split: ``train`` or ``test``.
+        boxes: Where the boxes of the objects come from. ``image``: one object
+            fills the image. Of several in an image: ``foreground``, what
+            Otsu's threshold parts from a plain background; ``masks``, the
+            connected parts of masks of yours; ``detections``, what a detector
+            found. ``defects``: the connected defects themselves are the
+            objects, their kinds the classes; kinds that ``metainfo.classes``
+            does not name are outside ones, anomalous.
+        boxes_from: For ``masks`` their folder, with the images' paths below
+            ``data_root``, ending in .png, not 0 = object. For ``detections``
+            the file, as :func:`mmocc.datasets.anomaly.boxes.read_detections`
+            says.
+        score_thr: Least score of a detection.
+        min_area: Least share of the image's pixels that a part of foreground
+            or mask must have to be an object.
+        layout_args: Further arguments of the layout's reader.
+        **kwargs: For mmdet's data sets: ``pipeline``, ``metainfo`` (whose
+            classes are then the categories to read), ``indices`` and so on.
+
+    Raises:
+        FileNotFoundError: A file or folder is missing.
+        ValueError: An argument or a file does not fit; says which.
+    """
+
+    METAINFO = dict(classes=None)
+
+    def __init__(
+        self,
+        data_root: str,
+        layout: str,
+        split: str,
+        boxes: str = 'image',
+        boxes_from: str | None = None,
+        score_thr: float = 0.3,
+        min_area: float = 1e-3,
+        layout_args: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        for name, value, known in (
+            ('layout', layout, LAYOUTS),
+            ('split', split, ('train', 'test')),
+            ('boxes', boxes, BOXES),
+        ):
+            if value not in known:
+                raise ValueError(
+                    f'{name} is {value!r}; it must be one of '
+                    f'{", ".join(known)}'
+                )
+        if (boxes in ('masks', 'detections')) != (boxes_from is not None):
+            raise ValueError(
+                f'boxes is {boxes!r} and boxes_from {boxes_from!r}; masks '
+                'and detections need boxes_from, and nothing else does'
+            )
+        if boxes == 'defects' and not (kwargs.get('metainfo') or {}).get(
+            'classes'
+        ):
+            raise ValueError(
+                "boxes is 'defects'; name the known kinds of defects in "
+                'metainfo.classes: others are outside ones'
+            )
+        self.layout, self.split = layout, split
+        self.boxes, self.boxes_from = boxes, boxes_from
+        self.score_thr, self.min_area = score_thr, min_area
+        self.layout_args = layout_args or {}
+        super().__init__(ann_file='', data_root=data_root, **kwargs)
+
+    def load_data_list(self) -> list[dict]:
+        """Read images, masks and boxes, and from them the classes."""
+        root, classes = Path(self.data_root), self._metainfo.get('classes')
+        by_kind = self.boxes == 'defects'
+        images = LAYOUTS[self.layout](
+            root, self.split, None if by_kind else classes, **self.layout_args
+        )
+        classes = classes or sorted({image.category for image in images})
+        self._metainfo['classes'] = tuple(classes)
+        locate = self._locator()
+        infos = [self._info(image, locate) for image in images]
+        for number, info in enumerate(infos):
+            info['img_id'] = number
+        told = [i['anomaly'] for info in infos for i in info['instances']]
+        print_log(
+            f'AnomalyImages: {len(infos)} images of {root} ({self.split}) '
+            f'with {len(told)} objects, {sum(told)} of them anomalous',
+            logger='current',
+        )
+        return infos
+
+    def filter_data(self) -> list[dict]:
+        """Return all images: one without an object shows the background."""
+        return self.data_list
+
+    def _locator(self) -> Callable[[AnomalyImage, tuple], np.ndarray]:
+        """Return what gives the boxes of an image of a (h, w) size."""
+        found: dict[int, dict[str, np.ndarray]] = {}
+        if self.boxes == 'detections':
+            known = read_detections(self.boxes_from, self.score_thr)
+
+        def locate(image: AnomalyImage, size: tuple) -> np.ndarray:
+            if self.boxes == 'image':
+                return np.array([[0, 0, *size[::-1]]], np.float32)
+            least = max(1, round(self.min_area * size[0] * size[1]))
+            name = image.path.relative_to(self.data_root)
+            if self.boxes == 'foreground':
+                mask = foreground(cv2.imread(str(image.path)))
+                return component_boxes(mask, least)
+            if self.boxes == 'masks':
+                file = Path(self.boxes_from, name.with_suffix('.png'))
+                return component_boxes(_mask(file, size), least)
+            length = len(name.parts)
+            if length not in found:
+                found[length] = _by_end(known, length, self.boxes_from)
+            if name.as_posix() not in found[length]:
+                raise ValueError(
+                    f'{self.boxes_from}: no result for {name}; run the '
+                    f'detector on all images of the split {self.split!r}'
+                )
+            return found[length][name.as_posix()]
+
+        return locate
+
+    def _info(self, image: AnomalyImage, locate: Callable) -> dict:
+        """Return what the pipeline gets of an image, but for its number."""
+        size = _size(image.path)
+        mask = _mask(image.mask, size) if image.mask else None
+        unmarked = mask is not None and not mask.any()
+        if unmarked:
+            mask[:] = 1
+            print_log(
+                f'AnomalyImages: {image.mask} marks nothing, though its image '
+                f'is among those with the defect {image.kind!r}: all of the '
+                'image counts as defective',
+                logger='current',
+                level=logging.WARNING,
+            )
+        if self.boxes == 'defects':
+            instances = self._defects(image.kind, mask)
+        else:
+            instances = self._objects(image, locate(image, size), mask)
+        anomalous = any(item['anomaly'] for item in instances)
+        drawn = unmarked or not anomalous
+        return dict(
+            img_path=str(image.path),
+            height=size[0],
+            width=size[1],
+            category=image.category,
+            kind=image.kind,
+            seg_map_path=None if drawn else str(image.mask),
+            instances=instances,
+        )
+
+    def _objects(
+        self, image: AnomalyImage, boxes: np.ndarray, mask: np.ndarray | None
+    ) -> list[dict]:
+        """Return the instances of objects of a category."""
+        label = self._metainfo['classes'].index(image.category)
+        if mask is None:
+            return [_instance(box, label, 0) for box in boxes]
+        defective, alone = find_defects(boxes, mask)
+        return [
+            *map(_instance, boxes, [label] * len(boxes), defective.tolist()),
+            *(_instance(box, -1, 1) for box in alone),
+        ]
+
+    def _defects(self, kind: str, mask: np.ndarray | None) -> list[dict]:
+        """Return the instances of defects, which are the objects."""
+        if mask is None:
+            return []
+        classes = self._metainfo['classes']
+        known = kind in classes
+        label = classes.index(kind) if known else -1
+        return [
+            _instance(box, label, int(not known)) for box in defect_boxes(mask)
+        ]
+
+
+def _instance(box: np.ndarray, label: int, anomaly: int) -> dict:
+    """Return an instance; those outside the classes are ignored."""
+    return dict(
+        bbox=[float(value) for value in box],
+        bbox_label=label,
+        ignore_flag=int(label < 0),
+        anomaly=anomaly,
+    )
+
+
+def _size(path: Path) -> tuple[int, int]:
+    """Return the (h, w) of an image.
+
+    Raises:
+        ValueError: It is damaged; names the file.
+    """
+    try:
+        with Image.open(path) as image:
+            return image.height, image.width
+    except (OSError, SyntaxError) as error:
+        raise ValueError(f'{path}: unreadable image ({error})') from error
+
+
+def _mask(path: Path, size: tuple[int, int]) -> np.ndarray:
+    """Read a mask of an image of this size."""
+    mask = read_mask(str(path))
+    if mask.shape != size:
+        raise ValueError(
+            f'{path}: the mask is {mask.shape[1]}x{mask.shape[0]} pixels, but '
+            f'its image is {size[1]}x{size[0]}; give them one size'
+        )
+    return mask
+
+
+def _by_end(
+    known: dict[str, np.ndarray], length: int, source: str
+) -> dict[str, np.ndarray]:
+    """Return results by the last parts of their paths."""
+    ends = {}
+    for path, boxes in known.items():
+        end = '/'.join(Path(path).parts[-length:])
+        if end in ends:
+            raise ValueError(f'{source}: several results for {end}')
+        ends[end] = boxes
+    return ends

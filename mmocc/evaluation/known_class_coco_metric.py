@@ -1,0 +1,77 @@
+"""Detection metrics of known classes, on images with unknown objects."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from mmdet.evaluation.metrics import CocoMetric
+from mmdet.structures.bbox import bbox_overlaps
+from mmengine.structures import InstanceData
+from torch import Tensor
+
+from mmocc.evaluation.anomaly_truth import anomaly_truth
+from mmocc.registry import METRICS
+
+
+@METRICS.register_module()
+class KnownClassCocoMetric(CocoMetric):
+    """COCO's AP that objects outside the dictionary do not disturb.
+
+    A detection on an outside object counts neither for nor against, whatever
+    class it names, as COCO has it for detections in crowd regions: if half of
+    the detection's area is on one outside object, and it has no IoU of 0.5
+    with an object of a known class. All else is
+    :class:`mmdet.CocoMetric`, on the samples that
+    ``mmocc.PackAnomalyInputs`` packs.
+
+    Args:
+        ignore_thr: Least share of a detection's area.
+        **kwargs: For :class:`mmdet.CocoMetric`.
+
+    Raises:
+        KeyError: If samples do not tell which objects are anomalous.
+    """
+
+    def __init__(self, ignore_thr: float = 0.5, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.ignore_thr = ignore_thr
+
+    def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
+        """Take the detections on outside objects away, and go on."""
+        super().process(data_batch, [self._strip(s) for s in data_samples])
+
+    def _strip(self, sample: dict) -> dict:
+        """Return a sample without detections on outside objects."""
+        truth = anomaly_truth(sample)
+        outside = truth.labels < 0
+        keep = off_outside(
+            sample['pred_instances']['bboxes'].cpu(),
+            truth.boxes[outside].cpu(),
+            truth.boxes[~outside].cpu(),
+            self.ignore_thr,
+        )
+        found = InstanceData(**sample['pred_instances'])
+        kept = found[keep.to(found.bboxes.device)]
+        return dict(sample, pred_instances=dict(kept.items()))
+
+
+def off_outside(
+    boxes: Tensor, outside: Tensor, known: Tensor, ignore_thr: float = 0.5
+) -> Tensor:
+    """Return which detections are not on an outside object.
+
+    Args:
+        boxes: (n, 4) xyxy, detections.
+        outside: (m, 4), objects outside the dictionary.
+        known: (k, 4), objects of known classes.
+        ignore_thr: Least share of a detection's area on one outside object.
+
+    Returns:
+        (n,) bool.
+    """
+    if not len(boxes) or not len(outside):
+        return boxes.new_ones(len(boxes)).bool()
+    share = bbox_overlaps(boxes, outside, mode='iof').amax(dim=1)
+    keep = share < ignore_thr
+    if len(known):
+        keep |= bbox_overlaps(boxes, known).amax(dim=1) >= 0.5
+    return keep

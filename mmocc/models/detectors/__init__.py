@@ -1,0 +1,5 @@
+"""Detectors."""
+
+from mmocc.models.detectors.dea import DEA
+
+__all__ = ['DEA']

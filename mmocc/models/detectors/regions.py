@@ -1,0 +1,158 @@
+"""The regions that DEA redraws, and their pictures: functions."""
+
+from collections.abc import Sequence
+
+import torch
+from mmdet.structures import SampleList
+from mmdet.structures.bbox import scale_boxes
+from mmengine.structures import InstanceData
+from torch import Tensor
+from torchvision.ops import box_iou, roi_align
+
+
+def keep_inside(boxes: Tensor, size: Tensor) -> Tensor:
+    """Clip boxes to their images; none is left thinner than a pixel.
+
+    A box beyond its image becomes a strip of a pixel at the border.
+
+    Args:
+        boxes: (n, 4) xyxy in pixels.
+        size: (n, 2) or (2,), width and height of each box's image.
+    """
+    low = torch.minimum(boxes[:, :2].clamp_min(0), size - 1)
+    high = torch.minimum(torch.maximum(boxes[:, 2:], low + 1), size)
+    return torch.cat([low, high], dim=1)
+
+
+def check_truth(
+    rois: Tensor, size: Tensor, paths: Sequence[str | None]
+) -> None:
+    """Raise ValueError if a ground-truth box has no pixel of its image.
+
+    Args:
+        rois: (n, 5): batch index and xyxy in pixels.
+        size: (n, 2), width and height of each box's image.
+        paths: File of each image of the batch, if it is known.
+    """
+    low, high = rois[:, 1:3].clamp_min(0), torch.minimum(rois[:, 3:], size)
+    bad = ~((high > low).all(1) & rois.isfinite().all(1))
+    if bad.any():
+        index, *box = rois[bad][0].tolist()
+        raise ValueError(
+            f'box {box} of {paths[int(index)] or f"image {int(index)}"} is '
+            'empty, inverted, not finite or outside the image: correct the '
+            "annotation, or put dict(type='FilterAnnotations', "
+            'min_gt_bbox_wh=(1, 1)) into the train pipeline'
+        )
+
+
+def jitter_boxes(boxes: Tensor, amount: float) -> Tensor:
+    """Move each side of each box by a random share of the box's own side.
+
+    Args:
+        boxes: (n, 4) xyxy in pixels.
+        amount: Largest share, drawn uniformly in both directions; below 0.5,
+            so that no box is turned inside out.
+    """
+    side = (boxes[:, 2:] - boxes[:, :2]).repeat(1, 2)
+    return boxes + side * amount * (2 * torch.rand_like(boxes) - 1)
+
+
+def draw_levels(
+    boxes: Tensor, priors: Sequence[Tensor], pos_iou_thr: float = 0.5
+) -> Tensor:
+    """Return a map from which the detector could have predicted each box.
+
+    That of a prior drawn from those which overlap the box well, as matching
+    does it, or of the best one if none does.
+
+    Args:
+        boxes: (n, 4) xyxy in pixels.
+        priors: For each map its priors (p_l, 4) xyxy in pixels.
+        pos_iou_thr: IoU from which a prior is trained to predict the box.
+
+    Returns:
+        (n,) int64.
+    """
+    counts = [len(part) for part in priors]
+    if not len(boxes):
+        return torch.zeros(0, dtype=torch.int64, device=boxes.device)
+    iou = box_iou(boxes, torch.cat(list(priors)))
+    chance = (iou >= pos_iou_thr).float()
+    chance.scatter_(1, iou.argmax(1, keepdim=True), 1.0)
+    drawn = torch.multinomial(chance, 1)[:, 0]
+    ends = torch.tensor(counts, device=boxes.device).cumsum(0)
+    return torch.bucketize(drawn, ends, right=True)
+
+
+def crop_regions(images: Tensor, rois: Tensor, size: int) -> Tensor:
+    """Cut regions out of images and resize them, antialiased.
+
+    Aspect is not kept: a region fills the picture, as in the paper. Each
+    pixel is the mean of bilinear samples spread evenly, and not farther apart
+    than a pixel of the image, over the part of the region it stands for
+    (torchvision's RoIAlign with a sampling ratio of its own choice). For a
+    region of whole pixels that is a multiple of ``size`` this is the mean of
+    all its pixels, as OpenCV's INTER_AREA; enlarged, it is bilinear. One call
+    for all regions of a batch, on its device.
+
+    Args:
+        images: (B, C, H, W).
+        rois: (n, 5): batch index and xyxy in pixels, inside the images; a
+            pixel's centre lies half a pixel from its corner.
+        size: Height and width of the pictures.
+
+    Returns:
+        (n, C, size, size) float32.
+    """
+    return roi_align(
+        images.float(), rois.float(), size, sampling_ratio=-1, aligned=True
+    )
+
+
+def to_pictures(
+    inputs: Tensor,
+    channels: int,
+    is_rgb: bool,
+    mean: Tensor | float = 0.0,
+    std: Tensor | float = 1.0,
+) -> Tensor:
+    """Return normalised images as pictures in [0, 1].
+
+    Args:
+        inputs: (B, 1 or 3, H, W), normalised.
+        channels: 1 for grey (ITU-R BT.601), 3 for RGB.
+        is_rgb: Whether the inputs are RGB, not BGR.
+        mean: What was subtracted, (3, 1, 1).
+        std: What it was divided by, (3, 1, 1).
+
+    Returns:
+        (B, channels, H, W) float32.
+    """
+    images = ((inputs.float() * std + mean) / 255).clamp(0, 1)
+    if images.shape[1] == 1:
+        return images.expand(-1, channels, -1, -1)
+    if not is_rgb:
+        images = images.flip(1)
+    if channels == 1:
+        share = images.new_tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)
+        return (images * share).sum(1, keepdim=True)
+    return images
+
+
+def image_sizes(samples: SampleList, boxes: Sequence[Tensor]) -> Tensor:
+    """Return the (n, 2) width and height of each box's image."""
+    sizes = [
+        part.new_tensor(sample.img_shape[1::-1]).expand(len(part), 2)
+        for sample, part in zip(samples, boxes, strict=True)
+    ]
+    return torch.cat(sizes)
+
+
+def rescale_results(
+    results: Sequence[InstanceData], samples: SampleList
+) -> None:
+    """Bring boxes to pixels of the original images, in place."""
+    for result, sample in zip(results, samples, strict=True):
+        factor = [1 / scale for scale in sample.scale_factor]
+        result.bboxes = scale_boxes(result.bboxes, factor)

@@ -1,0 +1,298 @@
+"""GIoU, DIoU, EIoU and Focal-EIoU: losses on pairs of boxes.
+
+For a predicted box B, its target G and the smallest box C around both, with
+IoU = |B & G| / |B | G|, rho the distance of the centres, and widths and
+heights w, h (B), w_g, h_g (G), c_w, c_h (C)::
+
+    GIoU = 1 - IoU + (|C| - |B | G|) / |C|                arXiv 1902.09630
+    DIoU = 1 - IoU + rho^2 / (c_w^2 + c_h^2)              arXiv 1911.08287
+    EIoU = DIoU + (w - w_g)^2 / c_w^2 + (h - h_g)^2 / c_h^2
+                                                          arXiv 2101.08158
+
+**EIoU is the Efficient IoU of arXiv 2101.08158, not mmdet's ``EIoULoss``,
+which is the Extended IoU. GIoU divides by the enclosing box C** (not by B, as
+hal-03409930 prints it), and all distances are over C as well.
+
+The functions are element-wise and compute in float32; the modules switch
+autocast off. GIoU and DIoU give torchvision's values; its own functions index
+by a boolean mask, for which the host waits for the device, and take a box
+with exchanged corners for a good one, which is empty here.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from mmocc.registry import MODELS
+
+EPS = 1e-7
+REDUCTIONS = ('none', 'mean', 'sum')
+
+
+class Pairs(NamedTuple):
+    """The geometry of n pairs of boxes; every entry is (n,) or (n, 2).
+
+    Attributes:
+        iou: Intersection over union, in [0, 1].
+        union: Area of the union, in pixels^2.
+        rho: Vector between the centres, in pixels.
+        sizes: Difference of the widths and of the heights, in pixels.
+        enclosing: Width and height of the enclosing box, in pixels.
+    """
+
+    iou: Tensor
+    union: Tensor
+    rho: Tensor
+    sizes: Tensor
+    enclosing: Tensor
+
+
+def _area(size: Tensor) -> Tensor:
+    # Not prod: its gradient counts zeros on the host.
+    width, height = size.clamp_min(0).unbind(dim=1)
+    return width * height
+
+
+def pair_boxes(pred: Tensor, target: Tensor, eps: float = EPS) -> Pairs:
+    """Return the geometry of aligned boxes.
+
+    Args:
+        pred: (n, 4) xyxy; a box whose corners are exchanged has no area.
+        target: (n, 4) xyxy.
+        eps: Added to areas before dividing by them, in pixels^2.
+
+    Returns:
+        The geometry, in float32.
+
+    Raises:
+        ValueError: If the shapes are not (n, 4), or differ.
+    """
+    if pred.shape != target.shape or pred.shape[1:] != (4,):
+        raise ValueError(
+            f'expected two tensors (n, 4) of aligned xyxy boxes, got '
+            f'{tuple(pred.shape)} and {tuple(target.shape)}'
+        )
+    pred, target = pred.float(), target.float()
+    low, high = pred[:, :2], pred[:, 2:]
+    low_g, high_g = target[:, :2], target[:, 2:]
+    size, size_g = high - low, high_g - low_g
+    overlap = _area(torch.min(high, high_g) - torch.max(low, low_g))
+    union = _area(size) + _area(size_g) - overlap
+    # Of all four corners, so that exchanged ones are enclosed as well.
+    corners = torch.stack([low, high, low_g, high_g])
+    return Pairs(
+        iou=overlap / (union + eps),
+        union=union,
+        rho=(low + high - low_g - high_g) / 2,
+        sizes=size - size_g,
+        enclosing=corners.amax(dim=0) - corners.amin(dim=0),
+    )
+
+
+def _diou(pairs: Pairs, eps: float) -> Tensor:
+    diagonal = pairs.enclosing.square().sum(dim=1)
+    distance = pairs.rho.square().sum(dim=1)
+    return 1 - pairs.iou + distance / (diagonal + eps)
+
+
+def _eiou(pairs: Pairs, eps: float) -> Tensor:
+    sides = pairs.sizes.square() / (pairs.enclosing.square() + eps)
+    return _diou(pairs, eps) + sides.sum(dim=1)
+
+
+def giou_loss(pred: Tensor, target: Tensor, eps: float = EPS) -> Tensor:
+    """Return 1 - IoU + (area of C - area of the union) / area of C.
+
+    In [0, 2]: 0 for equal boxes, above 1 for boxes apart, towards 2 with
+    their distance.
+
+    Args:
+        pred: (n, 4) xyxy in pixels, of any floating type.
+        target: Likewise.
+        eps: Added to divisors, in pixels^2.
+
+    Returns:
+        (n,) float32.
+    """
+    pairs = pair_boxes(pred, target, eps)
+    area = _area(pairs.enclosing)
+    return 1 - pairs.iou + (area - pairs.union) / (area + eps)
+
+
+def diou_loss(pred: Tensor, target: Tensor, eps: float = EPS) -> Tensor:
+    """Return 1 - IoU + rho^2 / (c_w^2 + c_h^2) of aligned boxes.
+
+    In [0, 2]: 0 for equal boxes, above 1 for boxes apart, towards 2 with
+    their distance.
+
+    Args:
+        pred: (n, 4) xyxy in pixels, of any floating type.
+        target: Likewise.
+        eps: Added to divisors, in pixels^2.
+
+    Returns:
+        (n,) float32.
+    """
+    return _diou(pair_boxes(pred, target, eps), eps)
+
+
+def eiou_loss(pred: Tensor, target: Tensor, eps: float = EPS) -> Tensor:
+    """Return DIoU + (w - w_g)^2 / c_w^2 + (h - h_g)^2 / c_h^2.
+
+    **Efficient IoU, arXiv 2101.08158; all over the enclosing box.** In
+    [0, 4]: 0 for equal boxes, above 1 for boxes apart.
+
+    Args:
+        pred: (n, 4) xyxy in pixels, of any floating type.
+        target: Likewise.
+        eps: Added to divisors, in pixels^2.
+
+    Returns:
+        (n,) float32.
+    """
+    return _eiou(pair_boxes(pred, target, eps), eps)
+
+
+def focal_eiou_loss(
+    pred: Tensor, target: Tensor, gamma: float = 0.5, eps: float = EPS
+) -> Tensor:
+    """Return IoU^gamma EIoU of aligned boxes: good boxes count more.
+
+    The weight IoU^gamma is a constant for the gradient, since that of
+    IoU^0.5 is infinite at IoU = 0. Boxes apart cost nothing.
+
+    Args:
+        pred: (n, 4) xyxy in pixels, of any floating type.
+        target: Likewise.
+        gamma: Exponent; 0 gives EIoU for boxes that overlap.
+        eps: Added to divisors, in pixels^2.
+
+    Returns:
+        (n,) float32, >= 0; not divided by the sum of the weights.
+    """
+    pairs = pair_boxes(pred, target, eps)
+    return pairs.iou.detach().pow(gamma) * _eiou(pairs, eps)
+
+
+class IoUTypeLoss(nn.Module):
+    """Base of the losses on decoded boxes: weights and reduction, as in mm.
+
+    No value is looked at on the host, so it never waits for the device.
+
+    Args:
+        loss_weight: Factor of the loss.
+        reduction: ``mean``, ``sum`` or ``none``.
+        eps: Added to divisors, in pixels^2.
+
+    Raises:
+        ValueError: If the reduction is unknown, or ``sum`` is asked for
+            together with an ``avg_factor``.
+    """
+
+    def __init__(
+        self,
+        loss_weight: float = 1.0,
+        reduction: str = 'mean',
+        eps: float = EPS,
+    ) -> None:
+        super().__init__()
+        if reduction not in REDUCTIONS:
+            raise ValueError(
+                f'unknown reduction {reduction!r}; choose from {REDUCTIONS}'
+            )
+        self.loss_weight = loss_weight
+        self.reduction = reduction
+        self.eps = eps
+
+    def compute(self, pred: Tensor, target: Tensor) -> Tensor:
+        """Return the (n,) losses of (n, 4) boxes."""
+        raise NotImplementedError
+
+    def forward(
+        self,
+        pred: Tensor,
+        target: Tensor,
+        weight: Tensor | None = None,
+        avg_factor: float | Tensor | None = None,
+        reduction_override: str | None = None,
+    ) -> Tensor:
+        """Return the loss of aligned boxes.
+
+        Args:
+            pred: (n, 4) decoded xyxy boxes in pixels, n >= 0.
+            target: Likewise.
+            weight: (n,), or (n, 4), of which the mean is taken.
+            avg_factor: What the sum is divided by instead of n, if the
+                reduction is ``mean``; such as the number of positives.
+            reduction_override: Reduction of this call.
+
+        Returns:
+            (n,) if not reduced, else a scalar; 0 with gradient if n is 0.
+        """
+        reduction = reduction_override or self.reduction
+        if reduction not in REDUCTIONS:
+            raise ValueError(
+                f'unknown reduction {reduction!r}; choose from {REDUCTIONS}'
+            )
+        if reduction == 'sum' and avg_factor is not None:
+            raise ValueError("avg_factor goes with reduction 'mean' only")
+        with torch.autocast(pred.device.type, enabled=False):
+            loss = self.loss_weight * self.compute(pred, target)
+        if weight is not None:
+            loss = loss * (weight.mean(-1) if weight.dim() > 1 else weight)
+        if reduction == 'none':
+            return loss
+        if reduction == 'sum':
+            return loss.sum()
+        if avg_factor is None:
+            return loss.sum() / max(len(loss), 1)
+        return loss.sum() / (avg_factor + torch.finfo(torch.float32).eps)
+
+
+@MODELS.register_module()
+class GIoULoss(IoUTypeLoss):
+    """Generalized IoU; see :func:`giou_loss` and :class:`IoUTypeLoss`."""
+
+    def compute(self, pred: Tensor, target: Tensor) -> Tensor:
+        """Return the (n,) losses of (n, 4) boxes."""
+        return giou_loss(pred, target, self.eps)
+
+
+@MODELS.register_module()
+class DIoULoss(IoUTypeLoss):
+    """Distance IoU; see :func:`diou_loss` and :class:`IoUTypeLoss`."""
+
+    def compute(self, pred: Tensor, target: Tensor) -> Tensor:
+        """Return the (n,) losses of (n, 4) boxes."""
+        return diou_loss(pred, target, self.eps)
+
+
+@MODELS.register_module()
+class EIoULoss(IoUTypeLoss):
+    """Efficient IoU; see :func:`eiou_loss` and :class:`IoUTypeLoss`."""
+
+    def compute(self, pred: Tensor, target: Tensor) -> Tensor:
+        """Return the (n,) losses of (n, 4) boxes."""
+        return eiou_loss(pred, target, self.eps)
+
+
+@MODELS.register_module()
+class FocalEIoULoss(IoUTypeLoss):
+    """Focal-EIoU; see :func:`focal_eiou_loss` and :class:`IoUTypeLoss`.
+
+    Divided by ``avg_factor`` (in mm's heads, the number of positives) as any
+    other loss, not by the sum of the weights IoU^gamma.
+
+    Args:
+        gamma: Exponent of the weight.
+        kwargs: Of :class:`IoUTypeLoss`.
+    """
+
+    def __init__(self, gamma: float = 0.5, **kwargs) -> None:
+        super().__init__(**kwargs)
+        self.gamma = gamma
+
+    def compute(self, pred: Tensor, target: Tensor) -> Tensor:
+        """Return the (n,) losses of (n, 4) boxes."""
+        return focal_eiou_loss(pred, target, self.gamma, self.eps)

@@ -1,0 +1,32 @@
+"""Checks of what is loaded into the frozen part of a model."""
+
+from torch import Tensor
+
+
+def check_frozen(
+    wanted: dict[str, Tensor], given: dict[str, Tensor], what: str, parts: str
+) -> None:
+    """Raise ValueError if a checkpoint lacks or misfits a frozen tensor.
+
+    Args:
+        wanted: The model's own frozen tensors by name.
+        given: The checkpoint's tensors by name.
+        what: What is frozen, for the message: ``classifier``.
+        parts: Its parts, for the message: ``backbone, neck and head``.
+    """
+    faults = []
+    for name, tensor in wanted.items():
+        if name not in given:
+            if not name.endswith('num_batches_tracked'):
+                faults.append(f'{name} is missing')
+        elif given[name].shape != tensor.shape:
+            faults.append(
+                f'{name} is {tuple(given[name].shape)}, the model has '
+                f'{tuple(tensor.shape)}'
+            )
+    if faults:
+        raise ValueError(
+            f'the checkpoint does not fit the frozen {what}: {faults[0]}'
+            f' (and {len(faults) - 1} more); load_from must be a checkpoint '
+            f'of the same {parts}, trained on the same classes'
+        )

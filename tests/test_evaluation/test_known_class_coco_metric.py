@@ -1,0 +1,110 @@
+"""AP of known classes: what is outside counts neither way."""
+
+import json
+
+import pytest
+import torch
+
+pytest.importorskip('mmdet', reason='the metric builds on mmdet')
+
+from mmdet.evaluation.metrics import CocoMetric
+
+from mmocc.evaluation.known_class_coco_metric import (
+    KnownClassCocoMetric,
+    off_outside,
+)
+
+KNOWN = [[0, 0, 40, 40], [50, 50, 90, 90]]
+OUTSIDE = [[100, 0, 140, 40]]
+
+
+def instances(boxes, labels, **kwargs):
+    boxes = torch.tensor(boxes, dtype=torch.float32).reshape(-1, 4)
+    labels = torch.tensor(labels, dtype=torch.int64)
+    fields = {k: torch.tensor(v) for k, v in kwargs.items()}
+    return dict(bboxes=boxes, labels=labels, **fields)
+
+
+def sample(found, scores):
+    """Return a page of two known objects and an outside one, as metrics do."""
+    return dict(
+        img_id=1,
+        ori_shape=(160, 160),
+        gt_instances=instances(KNOWN, [0, 1], anomaly=[0, 0]),
+        ignored_instances=instances(OUTSIDE, [-1], anomaly=[1]),
+        pred_instances=instances(*found, scores=scores),
+        instances=[
+            dict(bbox=box, bbox_label=label, ignore_flag=int(label < 0))
+            for box, label in zip(KNOWN + OUTSIDE, (0, 1, -1), strict=True)
+        ],
+    )
+
+
+def ann_file(folder):
+    anns = [
+        dict(
+            id=n + 1,
+            image_id=1,
+            category_id=n + 1,
+            bbox=[x1, y1, x2 - x1, y2 - y1],
+            area=1600,
+            iscrowd=0,
+        )
+        for n, (x1, y1, x2, y2) in enumerate(KNOWN + OUTSIDE)
+    ]
+    names = enumerate(('cat', 'dog', 'outside'), start=1)
+    coco = dict(
+        images=[dict(id=1, width=160, height=160, file_name='a.png')],
+        annotations=anns,
+        categories=[dict(id=n, name=name) for n, name in names],
+    )
+    path = folder / 'coco.json'
+    path.write_text(json.dumps(coco))
+    return str(path)
+
+
+def score(kind, path, page):
+    metric = kind(ann_file=path)
+    metric.dataset_meta = dict(classes=('cat', 'dog'))
+    metric.process({}, [page])
+    return metric.evaluate(1)['coco/bbox_mAP']
+
+
+@pytest.mark.parametrize('with_file', [True, False])
+def test_ap_is_as_without_the_outside_object(tmp_path, with_file):
+    path = ann_file(tmp_path) if with_file else None
+    clean = sample((KNOWN, [0, 1]), [0.5, 0.4])
+    odd = sample((KNOWN + OUTSIDE * 2, [0, 1, 0, 1]), [0.5, 0.4, 0.9, 0.8])
+    assert score(CocoMetric, path, clean) == 1
+    assert score(CocoMetric, path, odd) < 0.6  # a false positive of each class
+    assert score(KnownClassCocoMetric, path, odd) == 1
+    assert len(odd['pred_instances']['scores']) == 4  # nothing changed in it
+
+
+def test_other_false_positives_still_count(tmp_path):
+    wrong = sample(([*KNOWN, [0, 100, 40, 140]], [0, 1, 0]), [0.5, 0.4, 0.9])
+    stock = score(CocoMetric, ann_file(tmp_path), wrong)
+    assert score(KnownClassCocoMetric, ann_file(tmp_path), wrong) == stock < 1
+
+
+def test_which_detections_are_on_outside_objects():
+    boxes = torch.tensor(
+        [
+            [100, 0, 140, 40],  # on it
+            [110, 10, 120, 20],  # within it
+            [80, 0, 140, 40],  # two thirds on it
+            [60, 0, 140, 40],  # half on it
+            [59, 0, 140, 40],  # a little less
+            [0, 0, 40, 40],  # elsewhere
+        ]
+    ).float()
+    outside = torch.tensor(OUTSIDE).float()
+    none = boxes[:0]
+    keep = off_outside(boxes, outside, none)
+    assert keep.tolist() == [False] * 4 + [True] * 2
+    assert off_outside(boxes, outside, none, 0.7).tolist()[2]
+    # What overlaps a known object by half is judged as a detection of it.
+    known = torch.tensor([[80, 0, 130, 40]]).float()
+    assert off_outside(boxes, outside, known).tolist()[2]
+    assert off_outside(boxes, none, known).all()
+    assert off_outside(none, outside, known).shape == (0,)
