@@ -88,6 +88,7 @@ setup(
         'det': read_requirements('det'),
         'all': read_requirements('cls', 'det'),
         'test': read_requirements('tests'),
+        'vis': read_requirements('vis'),
     },
     cmdclass={'build_py': BuildPy},
     zip_safe=False,

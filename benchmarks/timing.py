@@ -65,13 +65,18 @@ class Result:
         low, high = self.middle_half
         return (
             self.name,
-            f'{self.ours_ms:.2f}',
-            f'{self.other_ms:.2f}',
+            show(self.ours_ms),
+            show(self.other_ms),
             f'{self.ratio:.3f}',
             f'{low:.3f}-{high:.3f}',
             self.target,
             self.verdict,
         )
+
+
+def show(milliseconds: float) -> str:
+    """Return a time in milliseconds, with digits enough for short ones."""
+    return f'{milliseconds:.{2 if milliseconds >= 0.1 else 4}f}'
 
 
 def seconds(work: Callable[[], object], times: int = 1) -> float:

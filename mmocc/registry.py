@@ -21,6 +21,7 @@ from mmengine.registry import (
 from mmengine.registry import TRANSFORMS as ROOT_TRANSFORMS
 from mmengine.registry import Registry
 
+HAS_MMDET = find_spec('mmdet') is not None
 HAS_MMPRETRAIN = find_spec('mmpretrain') is not None
 
 
@@ -29,15 +30,29 @@ def _with_mmpretrain(*modules: str) -> list[str]:
     return list(modules) if HAS_MMPRETRAIN else []
 
 
+def _with_mmdet(*modules: str) -> list[str]:
+    """Return ``modules`` if mmdet is installed, else nothing."""
+    return list(modules) if HAS_MMDET else []
+
+
 MODELS = Registry(
     'model',
     parent=ROOT_MODELS,
     scope='mmocc',
     locations=[
+        'mmocc.models.decoders',
         'mmocc.models.layers',
         'mmocc.models.losses',
         'mmocc.models.necks',
-        *_with_mmpretrain('mmocc.models.classifiers', 'mmocc.models.heads'),
+        'mmocc.models.heads',
+        *_with_mmpretrain(
+            'mmocc.models.backbones',
+            'mmocc.models.classifiers',
+        ),
+        *_with_mmdet(
+            'mmocc.models.detectors',
+            'mmocc.models.roi_extractors',
+        ),
     ],
 )
 DATASETS = Registry(

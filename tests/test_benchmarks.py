@@ -11,8 +11,8 @@ from conftest import ROOT
 
 sys.path.insert(0, str(ROOT))  # benchmarks are not installed
 
-from benchmarks import learn, occlude
-from benchmarks.timing import Rivals, compete, judge
+from benchmarks import hide_and_seek, learn, occlude
+from benchmarks.timing import Rivals, compete, judge, show
 
 
 def test_the_smallest_case_prints_a_table_and_writes_json(run_tool, tmp_path):
@@ -129,3 +129,46 @@ def test_the_generator_is_timed_with_one_and_two_processes(
     assert result.rounds == 1
     assert result.ours_ms > 0
     assert result.ratio == pytest.approx(result.other_ms / result.ours_ms)
+
+
+def test_hide_and_seek_is_timed_against_erasing_and_the_multiply(
+    run_tool, tmp_path
+):
+    result = run_tool(
+        sys.executable,
+        *('-m', 'benchmarks.hide_and_seek', '--quick', '--threads', '1'),
+        *('--only', 'erasing-mixed', 'batch-56', '--json', 'speed.json'),
+    )
+    assert result.returncode == 0, result.stderr
+    rows = json.loads((tmp_path / 'speed.json').read_text())['results']
+    erasing, batch = rows
+    assert erasing['name'] == 'HideAndSeek mixed / mmpretrain RandomErasing'
+    assert (erasing['target'], batch['target']) == ('<= 0.50', '<= 1.50')
+    assert min(row['other_ms'] for row in rows) > 0
+    for library in hide_and_seek.RIVALS:
+        missing = f'left out, {library} is missing' in result.stdout
+        assert missing == (find_spec(library) is None)
+
+
+@pytest.mark.parametrize(
+    ('library', 'name'),
+    [(k, name) for k, names in hide_and_seek.RIVALS.items() for name in names],
+)
+def test_a_rival_hides_something(library, name):
+    pytest.importorskip(library)
+    before = hide_and_seek.image()
+    after = hide_and_seek.rival(library, name)()
+    if library == 'albumentations':
+        share = (after['image'] == 0).all(axis=-1).mean()
+        assert share == pytest.approx(0.5, abs=0.2)
+        assert before.min(axis=-1).any()
+    else:
+        assert (after == 0).float().mean() > 0.01
+
+
+@pytest.mark.parametrize(
+    ('milliseconds', 'text'),
+    [(0.02134, '0.0213'), (0.1, '0.10'), (1.234, '1.23'), (250.0, '250.00')],
+)
+def test_short_times_are_shown_with_more_digits(milliseconds, text):
+    assert show(milliseconds) == text

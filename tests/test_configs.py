@@ -9,6 +9,7 @@ from pathlib import Path
 import mmpretrain
 import numpy as np
 import pytest
+import tiny_wsol
 import torch
 import yaml
 from conftest import ROOT
@@ -23,10 +24,19 @@ from mmocc.utils import cli
 CONFIGS = [
     str(path.relative_to(ROOT / 'configs'))
     for path in sorted((ROOT / 'configs').rglob('*.py'))
-    # my_*.py are modules that configs import
-    if '_base_' not in path.parts and not path.name.startswith('my_')
+    # my_*.py are modules that configs import; detectors: test_det_configs.py;
+    # what tools/dev/make_has_configs.py writes: test_has_configs.py
+    if not {'_base_', 'benchmark'} & set(path.parts)
+    and not path.name.startswith('my_')
+    and (path.parent.name != 'hide_and_seek' or '_cam_' in path.name)
 ]
 every_config = pytest.mark.parametrize('name', CONFIGS)
+# Those of Hide-and-Seek train on CUB, the digits and Tiny ImageNet; the same
+# networks with other data, or with LEARN's recipe, need not.
+ALIKE = ('_cam_in1k', '_cam_voc', '_cam_cifar10')
+every_network = pytest.mark.parametrize(
+    'name', [n for n in CONFIGS if not Path(n).stem.endswith(ALIKE)]
+)
 LOADERS = ['train_dataloader', 'val_dataloader', 'test_dataloader']
 IMAGES = 4  # in each split: two iterations at a batch of two
 OBJECT = """\
@@ -98,7 +108,10 @@ def write_data(root, classes):
 def point_at(cfg, root):
     """Make a config read images that are written into a folder."""
     classes = cfg.train_dataloader.dataset.get('classes', VOC_CLASSES)
-    if not root.exists():
+    layout = cfg.train_dataloader.dataset.get('layout')
+    if not root.exists() and layout:
+        tiny_wsol.write(root, layout, classes)
+    elif not root.exists():
         write_data(root, classes)
     for name in LOADERS:
         cfg[name].dataset.data_root = str(root)
@@ -175,7 +188,7 @@ def test_model_fits_its_images_at_full_size_and_its_custom_keys(name, read):
         assert any(key in name for name in names), f'{key} matches nothing'
 
 
-@every_config
+@every_network
 def test_config_trains_resumes_and_tests(name, read, tmp_path):
     cfg = read(name)
     shrink(cfg)
@@ -190,7 +203,10 @@ def test_config_trains_resumes_and_tests(name, read, tmp_path):
     assert train(cfg, tmp_path / 'work', epochs=1).iter == 2
     runner = train(cfg, tmp_path / 'work', epochs=2)
     assert (runner.epoch, runner.iter) == (2, 4)
-    assert 0 <= runner.test()['accuracy/top1'] <= 100
+    metrics = runner.test()
+    names = {'accuracy/top1', 'localization/top1_clas', 'max_box_acc/v2'}
+    assert names & set(metrics)
+    assert all(0 <= metrics[name] <= 100 for name in names & set(metrics))
 
     first = state_of(tmp_path / 'work/epoch_1.pth')
     last = state_of(tmp_path / 'work/epoch_2.pth')

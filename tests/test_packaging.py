@@ -70,7 +70,7 @@ def test_a_wheel_carries_configs_and_tools_for_mim(checkout, tmp_path):
     forced = [n for n in needed if 'extra ==' not in n]
     assert len(forced) == 6
     assert not [n for n in forced if 'mm' in n or 'torch' in n]
-    for extra in ('cls', 'det', 'all', 'test'):
+    for extra in ('cls', 'det', 'all', 'test', 'vis'):
         assert f'Provides-Extra: {extra}' in text
 
 

@@ -6,7 +6,7 @@ table, plot and example images to work_dirs/demo/. Textures and cut-outs of
 the test come from another photo than those of training. LEARN stands after
 the second stage, which goes beyond the paper; configs/learn/README.md says
 why. An interrupted demo continues where it stopped. It computes in mixed
-precision where that is faster (a GPU, or a CPU with AMX).
+precision where that is faster (a GPU, or a CPU that knows bfloat16).
 """
 
 import argparse
@@ -23,9 +23,13 @@ from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from torch import nn
 
-from mmocc.datasets.occlusion_cells import make_occlude, occlude_dataset
+from mmocc.datasets.occlusion_cells import (
+    make_occlude,
+    occlude_dataset,
+    share_bank,
+)
 from mmocc.evaluation import occlusion_benchmark as bench
-from mmocc.occlusion import KINDS
+from mmocc.occlusion import cell_names
 from mmocc.utils.amp import amp_pays
 from mmocc.visualization.occlusion_plots import plot_examples
 
@@ -106,8 +110,10 @@ def draw_examples(
     classes = cfg.classes
     rows, truth = [], []
     test_set = bench.build_test_set(cfg)
-    for cell in ('L0', *(f'L2 {kind}' for kind in KINDS)):
-        occlude = make_occlude(cell, **BANKS)
+    cells = cell_names(levels=['L2'])
+    shared = share_bank(cells, **BANKS)
+    for cell in cells:
+        occlude = make_occlude(cell, **shared)
         dataset = occlude_dataset(test_set, occlude, cell)
         picks = np.linspace(0, len(dataset) - 1, EXAMPLES).astype(int)
         batch = [dataset[int(pick)] for pick in picks]

@@ -1,13 +1,26 @@
 """Readers of real data layouts."""
 
+from mmocc.datasets.action_sequences import ActionSequences
 from mmocc.datasets.occlusion_cells import OcclusionCells
-from mmocc.registry import HAS_MMPRETRAIN
+from mmocc.registry import HAS_MMDET, HAS_MMPRETRAIN
 
-__all__ = ['OcclusionCells']
+__all__ = ['ActionSequences', 'OcclusionCells']
 
 if HAS_MMPRETRAIN:  # the transforms below this package must import without it
     from mmocc.datasets.occluded_pascal3d import OccludedPASCAL3D
     from mmocc.datasets.occluded_vehicles import OccludedVehicles
     from mmocc.datasets.voc_objects import VOCObjects
+    from mmocc.datasets.wsol_dataset import WSOLDataset
 
-    __all__ += ['OccludedPASCAL3D', 'OccludedVehicles', 'VOCObjects']
+    __all__ += [
+        'OccludedPASCAL3D',
+        'OccludedVehicles',
+        'VOCObjects',
+        'WSOLDataset',
+    ]
+
+if HAS_MMDET:
+    from mmocc.datasets.anomaly_images import AnomalyImages
+    from mmocc.datasets.ornament_pages import OrnamentPages
+
+    __all__ += ['AnomalyImages', 'OrnamentPages']

@@ -1,36 +1,13 @@
 """A detection test set, seen through one cell of an occlusion table."""
 
-import copy
 from collections.abc import Callable, Sequence
-from typing import Any
+from functools import partial
 
-from mmcv.transforms import Compose
 from torch.utils.data import Dataset
 
-from mmocc.datasets.transforms.occlude_objects import OccludeObjects
-from mmocc.occlusion import CLEAN, split_cell
+from mmocc.datasets.occlusion_cells import change_pipelines
 
 KEPT = ('occlusion_shares', 'occlusion_status')
-
-
-def make_occlude_objects(
-    cell: str, **occlude_args: Any
-) -> OccludeObjects | None:
-    """Return the occlusion of a cell; None for ``L0``.
-
-    Args:
-        cell: Name as in :func:`mmocc.occlusion.cell_names`.
-        **occlude_args: Further arguments of ``mmocc.OccludeObjects``; without
-            a ``seed`` it is 0.
-
-    Raises:
-        ValueError: If the name is no cell's.
-    """
-    if cell == CLEAN:
-        return None
-    level, kind = split_cell(cell)
-    args = dict(dict(seed=0), **occlude_args)
-    return OccludeObjects(kind=kind, level=level, **args)
 
 
 class PackObjects:
@@ -86,24 +63,8 @@ def insert_behind_loading(
 def occlude_objects_of(dataset: Dataset, occlude: Callable) -> Dataset:
     """Return the same data set with its objects occluded.
 
-    The annotations are shared, not copied. Wrappers are followed down to the
-    data sets with a pipeline.
-
     Raises:
         ValueError: If there is no pipeline, or no place in it.
     """
-    twin = copy.copy(dataset)
-    if hasattr(dataset, 'pipeline'):
-        steps = insert_behind_loading(dataset.pipeline.transforms, occlude)
-        twin.pipeline = Compose(steps)
-    elif hasattr(dataset, 'datasets'):
-        twin.datasets = [
-            occlude_objects_of(part, occlude) for part in dataset.datasets
-        ]
-    elif hasattr(dataset, 'dataset'):
-        twin.dataset = occlude_objects_of(dataset.dataset, occlude)
-    else:
-        raise ValueError(
-            f'{type(dataset).__name__} has no pipeline to put an occlusion in'
-        )
-    return twin
+    change = partial(insert_behind_loading, occlude=occlude)
+    return change_pipelines(dataset, change)

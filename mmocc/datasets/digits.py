@@ -15,6 +15,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from mmocc.datasets.photo_cutouts import add_clutter
+
 DIGIT_CLASSES = (
     'zero', 'one', 'two', 'three', 'four',
     'five', 'six', 'seven', 'eight', 'nine',
@@ -165,6 +167,7 @@ def draw_scene(
     digit_size: tuple[int, int] = (56, 96),
     overlap: float = 0.17,
     truncate: float = 0.08,
+    clutter: int = 0,
 ) -> tuple[np.ndarray, list[PlacedDigit]]:
     """Draw the digits one after the other on a fresh canvas.
 
@@ -178,6 +181,7 @@ def draw_scene(
         digit_size: Least and greatest height of a digit's scan in pixels.
         overlap: Chance that a digit is put on top of an earlier one.
         truncate: Chance that a digit crosses the border of the canvas.
+        clutter: Pieces of photograph on the canvas, under the digits.
 
     Returns:
         The scene, uint8 RGB (size, size, 3), and the digits in drawing order.
@@ -185,6 +189,7 @@ def draw_scene(
         caller's to leave it out.
     """
     empty = make_canvas(photos, size, rng)
+    empty = add_clutter(empty, photos, clutter, rng)
     scene, placed = empty.copy(), []
     for scan, label, source in zip(scans, labels, sources, strict=True):
         side = int(rng.integers(digit_size[0], digit_size[1] + 1))

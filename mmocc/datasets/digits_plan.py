@@ -23,6 +23,7 @@ class DigitsSettings:
         truncate: Chance that a digit crosses the border.
         limit: Greatest number of source digits, for quick trials; None: all.
         occluders: Textures, and cut-outs, for each of training and test.
+        clutter: Pieces of photograph on the canvas, under the digits.
     """
 
     seed: int = 0
@@ -34,6 +35,7 @@ class DigitsSettings:
     truncate: float = 0.08
     limit: int | None = None
     occluders: int = 24
+    clutter: int = 0
 
     def __post_init__(self) -> None:
         low, high = self.digit_size
@@ -43,16 +45,25 @@ class DigitsSettings:
                 f'{self.size}: it must be ascending, at least 16 and at most '
                 'three quarters of the canvas'
             )
-        if min(self.digits, self.repeat) < 1 or self.occluders < 0:
+        least = min(self.occluders, self.clutter)
+        if min(self.digits, self.repeat) < 1 or least < 0:
             raise ValueError(
-                'digits and repeat must be 1 or more, occluders 0 or more; '
-                f'got {self.digits}, {self.repeat} and {self.occluders}'
+                'digits and repeat must be 1 or more, clutter and '
+                f'occluders 0 or more; got {self.digits}, {self.repeat}, '
+                f'{self.clutter} and {self.occluders}'
             )
         if self.limit is not None and self.limit < _LEAST_SOURCES:
             raise ValueError(
                 f'limit is {self.limit}; each split needs digits of each '
                 f'class, so give {_LEAST_SOURCES} or more'
             )
+
+
+# One digit in each image, smaller than it and not the only thing there: for
+# localization (docs/localization.md).
+SINGLE = DigitsSettings(
+    size=128, digits=1, digit_size=(32, 72), repeat=4, clutter=3
+)
 
 
 def split_sources(

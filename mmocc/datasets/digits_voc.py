@@ -22,8 +22,9 @@ from sklearn.datasets import load_digits, load_sample_image
 from mmocc.datasets.digits import DIGIT_CLASSES, PlacedDigit, draw_scene
 from mmocc.datasets.digits_plan import SPLITS, DigitsSettings, plan_scenes
 from mmocc.datasets.photo_cutouts import SHAPES, cut_object, cut_texture
+from mmocc.datasets.voc_lists import write_class_lists
 
-GENERATOR = 'mmocc digits_voc, format 1'
+GENERATOR = 'mmocc digits_voc, format 2'
 JPEG_QUALITY = 95
 # Occluders for training and for the test come from different photographs.
 OCCLUDER_PHOTOS = {'train': 'china.jpg', 'test': 'flower.jpg'}
@@ -39,7 +40,9 @@ JPEGImages/          scenes
 SegmentationObject/  palette PNG, value k = k-th <object> of the XML, 0 = none
 SegmentationClass/   palette PNG, value = class + 1 (1 is zero, 10 is nine)
 ImageSets/Main/      train, val, trainval, test; no handwritten source digit
-                     is in two of train, val and test
+                     is in two of train, val and test. <class>_<split>: 1
+                     where an image shows the class, 0 where what it shows is
+                     difficult, else -1
 occluders/           textures and RGBA cut-outs, for training out of one
                      photograph, for the test out of another
 manifest.json        settings, seed and counts
@@ -195,6 +198,7 @@ def _write_all(
     for split, names in ids.items():
         lines = ''.join(f'{name}\n' for name in names)
         (folder / f'ImageSets/Main/{split}.txt').write_text(lines)
+        write_class_lists(folder, split, DIGIT_CLASSES)
     _write_occluders(folder / 'occluders', settings)
     (folder / 'README.txt').write_text(README)
     manifest = {
@@ -236,6 +240,7 @@ def _write_scenes(
             settings.digit_size,
             settings.overlap,
             settings.truncate,
+            settings.clutter,
         )
         shown = [digit for digit in digits if digit.visible.any()]
         split = img_id.split('_')[0]

@@ -6,24 +6,48 @@ and an occluder kind, such as ``L2 texture``.
 
 import copy
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from mmcv.transforms import Compose
 from torch.utils.data import Dataset
 
 from mmocc.datasets.transforms.occlude import Occlude
-from mmocc.occlusion import CLEAN, split_cell
+from mmocc.occlusion import CLEAN, OccluderBank, split_cell
 from mmocc.registry import DATASETS
 
 OCCLUSION_KEYS = ('occlusion_share', 'occlusion_region')
 
 
-def make_occlude(cell: str, **occlude_args: Any) -> Occlude | None:
+def share_bank(
+    cells: Sequence[str],
+    texture_bank: str | Sequence[str] | None = None,
+    object_bank: str | Sequence[str] | None = None,
+    texture_size: int = 256,
+    **occlude_args: Any,
+) -> dict[str, Any]:
+    """Return arguments of ``mmocc.Occlude`` with one bank for all cells.
+
+    So that textures and cut-outs are read once, and not for each cell.
+    """
+    kinds = [split_cell(cell)[1] for cell in cells if cell != CLEAN]
+    if kinds:
+        kinds = list(dict.fromkeys(kinds))
+        occlude_args['bank'] = OccluderBank(
+            kinds, texture_bank, object_bank, texture_size
+        )
+    return occlude_args
+
+
+def make_occlude(
+    cell: str, transform: type[Occlude] = Occlude, **occlude_args: Any
+) -> Occlude | None:
     """Return the occlusion of a cell; None for ``L0``.
 
     Args:
         cell: Name as in :func:`mmocc.occlusion.cell_names`.
-        **occlude_args: Further arguments of ``mmocc.Occlude``.
+        transform: ``mmocc.Occlude``, or ``mmocc.OccludeObjects``.
+        **occlude_args: Further arguments of the transform.
 
     Raises:
         ValueError: If the name is no cell's.
@@ -31,7 +55,7 @@ def make_occlude(cell: str, **occlude_args: Any) -> Occlude | None:
     if cell == CLEAN:
         return None
     level, kind = split_cell(cell)
-    return Occlude(kind=kind, level=level, **occlude_args)
+    return transform(kind=kind, level=level, **occlude_args)
 
 
 class PackOcclusion:
@@ -87,32 +111,47 @@ def insert_occlude(
     )
 
 
-def occlude_dataset(
-    dataset: Dataset, occlude: Callable | None, cell: str
+def change_pipelines(
+    dataset: Dataset, change: Callable[[Sequence[Callable]], list[Callable]]
 ) -> Dataset:
-    """Return the same data set, seen through an occlusion.
+    """Return the same data set, read by another pipeline.
 
     The annotations are shared, not copied. Wrappers are followed down to the
     data sets with a pipeline.
 
+    Args:
+        dataset: A data set of a host.
+        change: Gives the new transforms for the built ones of a pipeline.
+
     Raises:
-        ValueError: If there is no pipeline, or no place in it.
+        ValueError: If there is no pipeline.
     """
     twin = copy.copy(dataset)
     if hasattr(dataset, 'pipeline'):
-        steps = insert_occlude(dataset.pipeline.transforms, occlude, cell)
-        twin.pipeline = Compose(steps)
+        twin.pipeline = Compose(change(dataset.pipeline.transforms))
     elif hasattr(dataset, 'datasets'):
         twin.datasets = [
-            occlude_dataset(part, occlude, cell) for part in dataset.datasets
+            change_pipelines(part, change) for part in dataset.datasets
         ]
     elif hasattr(dataset, 'dataset'):
-        twin.dataset = occlude_dataset(dataset.dataset, occlude, cell)
+        twin.dataset = change_pipelines(dataset.dataset, change)
     else:
         raise ValueError(
             f'{type(dataset).__name__} has no pipeline to put an occlusion in'
         )
     return twin
+
+
+def occlude_dataset(
+    dataset: Dataset, occlude: Callable | None, cell: str
+) -> Dataset:
+    """Return the same data set, seen through an occlusion.
+
+    Raises:
+        ValueError: If there is no pipeline, or no place in it.
+    """
+    change = partial(insert_occlude, occlude=occlude, cell=cell)
+    return change_pipelines(dataset, change)
 
 
 @DATASETS.register_module()
@@ -153,10 +192,9 @@ class OcclusionCells(Dataset):
         if hasattr(dataset, 'full_init'):
             dataset.full_init()
         self.cells = list(cells)
+        shared = share_bank(self.cells, seed=seed, **occlude_args)
         self.parts = [
-            occlude_dataset(
-                dataset, make_occlude(cell, seed=seed, **occlude_args), cell
-            )
+            occlude_dataset(dataset, make_occlude(cell, **shared), cell)
             for cell in self.cells
         ]
 

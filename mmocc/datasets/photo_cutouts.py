@@ -3,10 +3,14 @@
 Pure numpy and OpenCV, RGB, everything random from the caller's generator.
 """
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 
 _TRIES = 8  # cuts of which the one with most detail is taken
+_CLUTTER = (0.12, 0.3)  # longer side of a piece, in sides of the canvas
+_CLUTTER_LIGHT = 0.6  # digits stay lighter than what lies under them
 _FINE = 4  # outlines are drawn this many times larger, then averaged down
 
 
@@ -113,3 +117,33 @@ def _polygon(rng: np.random.Generator) -> np.ndarray:
 
 _OUTLINES = {'blob': _blob, 'leaf': _leaf, 'polygon': _polygon}
 SHAPES = tuple(_OUTLINES)
+
+
+def add_clutter(
+    canvas: np.ndarray,
+    photos: Sequence[np.ndarray],
+    number: int,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """Return a canvas with pieces of photograph on it, anywhere whole.
+
+    Args:
+        canvas: float32 RGB (size, size, 3).
+        photos: RGB photos to cut the pieces from.
+        number: How many.
+        rng: Source of everything random.
+    """
+    canvas, size = canvas.copy(), len(canvas)
+    for _ in range(number):
+        side = round(size * rng.uniform(*_CLUTTER))
+        photo = photos[rng.integers(len(photos))]
+        shape = SHAPES[rng.integers(len(SHAPES))]
+        piece = cut_object(photo, side, shape, rng).astype(np.float32)
+        height, width = piece.shape[:2]
+        top = int(rng.integers(size - height + 1))
+        left = int(rng.integers(size - width + 1))
+        place = np.s_[top : top + height, left : left + width]
+        opacity = piece[..., 3:] / 255
+        colour = _CLUTTER_LIGHT * piece[..., :3]
+        canvas[place] += opacity * (colour - canvas[place])
+    return canvas

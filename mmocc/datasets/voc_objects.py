@@ -18,6 +18,7 @@ from PIL import Image
 
 from mmocc.datasets.voc_folders import (
     IMAGE_SUFFIXES,
+    VOC_CLASSES,
     index_folder,
     read_split,
 )
@@ -30,11 +31,6 @@ from mmocc.datasets.voc_xml import (
 )
 from mmocc.registry import DATASETS
 
-VOC_CLASSES = (
-    'aeroplane', 'bicycle', 'bird', 'boat', 'bottle', 'bus', 'car', 'cat',
-    'chair', 'cow', 'diningtable', 'dog', 'horse', 'motorbike', 'person',
-    'pottedplant', 'sheep', 'sofa', 'train', 'tvmonitor',
-)  # fmt: skip
 _Box = tuple[float, float, float, float]
 
 

@@ -1,8 +1,25 @@
 """Hooks and optimizer constructors."""
 
+from mmocc.engine.anomaly_reference_hook import AnomalyReferenceHook
+from mmocc.engine.check_classes_hook import CheckClassesHook
 from mmocc.engine.epoch_seed_hook import EpochSeedHook
+from mmocc.engine.hide_features_hook import HideFeaturesHook
+from mmocc.engine.localization_visualization_hook import (
+    LocalizationVisualizationHook,
+)
+from mmocc.engine.reconstruction_visualization_hook import (
+    ReconstructionVisualizationHook,
+)
 from mmocc.engine.trainable_constructor import (
     TrainableOptimWrapperConstructor,
 )
 
-__all__ = ['EpochSeedHook', 'TrainableOptimWrapperConstructor']
+__all__ = [
+    'AnomalyReferenceHook',
+    'CheckClassesHook',
+    'EpochSeedHook',
+    'HideFeaturesHook',
+    'LocalizationVisualizationHook',
+    'ReconstructionVisualizationHook',
+    'TrainableOptimWrapperConstructor',
+]

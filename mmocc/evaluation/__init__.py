@@ -1,6 +1,25 @@
 """Metrics and the occlusion benchmark."""
 
+from mmocc.evaluation.localization_accuracy import LocalizationAccuracy
+from mmocc.evaluation.max_box_acc import MaxBoxAcc
+from mmocc.evaluation.object_anomaly_metric import ObjectAnomalyMetric
 from mmocc.evaluation.occluded_coco_recall import BoxOccludedSeparatedRecall
 from mmocc.evaluation.occlusion_accuracy import OcclusionAccuracy
+from mmocc.evaluation.px_ap import PxAP
+from mmocc.evaluation.temporal_mean_ap import TemporalMeanAP
+from mmocc.registry import HAS_MMDET
 
-__all__ = ['BoxOccludedSeparatedRecall', 'OcclusionAccuracy']
+__all__ = [
+    'BoxOccludedSeparatedRecall',
+    'LocalizationAccuracy',
+    'MaxBoxAcc',
+    'ObjectAnomalyMetric',
+    'OcclusionAccuracy',
+    'PxAP',
+    'TemporalMeanAP',
+]
+
+if HAS_MMDET:
+    from mmocc.evaluation.known_class_coco_metric import KnownClassCocoMetric
+
+    __all__ += ['KnownClassCocoMetric']

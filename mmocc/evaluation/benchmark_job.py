@@ -134,8 +134,17 @@ class Job:
         return self.model
 
 
-def run_group(jobs: list[Job], dataset: Dataset, cells: list[str]) -> None:
-    """Compute what is missing of models that share their test data."""
+def run_group(
+    jobs: list[Job], dataset: Dataset, cells: list[str], occlude: dict
+) -> None:
+    """Compute what is missing of models that share their test data.
+
+    Args:
+        jobs: The models.
+        dataset: Their test set.
+        cells: Cells to compute.
+        occlude: Arguments of ``mmocc.Occlude`` with the bank built.
+    """
     settings = jobs[0].settings
     for cell in cells:
         missing = [job for job in jobs if cell not in job.cells]
@@ -146,7 +155,7 @@ def run_group(jobs: list[Job], dataset: Dataset, cells: list[str]) -> None:
             dataset,
             cell,
             every=settings.every,
-            **settings.occlude,
+            **occlude,
         )
         found = predict(
             {job.name: job.ready() for job in missing},

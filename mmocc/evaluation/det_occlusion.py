@@ -18,10 +18,9 @@ from mmengine.runner import Runner
 from torch import nn
 from torch.utils.data import DataLoader, Dataset, Subset
 
-from mmocc.datasets.det_occlusion_cells import (
-    make_occlude_objects,
-    occlude_objects_of,
-)
+from mmocc.datasets.det_occlusion_cells import occlude_objects_of
+from mmocc.datasets.occlusion_cells import make_occlude
+from mmocc.datasets.transforms.occlude_objects import OccludeObjects
 from mmocc.evaluation.object_counts import ObjectCounts
 from mmocc.occlusion import CLEAN
 
@@ -42,7 +41,8 @@ def det_cell_loader(
             pipeline has no place for the occlusion.
     """
     init_default_scope(cfg.get('default_scope', 'mmdet'))
-    occlude = make_occlude_objects(cell, **occlude_args)
+    occlude_args.setdefault('seed', 0)
+    occlude = make_occlude(cell, OccludeObjects, **occlude_args)
     loader = copy.deepcopy(cfg.test_dataloader)
     dataset = DATASETS.build(loader.pop('dataset'))
     if hasattr(dataset, 'full_init'):

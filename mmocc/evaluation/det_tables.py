@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+REAL = 'real occlusion'
 COUNTS = ('objects', 'inside', 'below', 'too_small', 'ignored', 'mean_share')
 
 Cells = dict[str, dict[str, float]]
@@ -42,7 +43,7 @@ def det_markdown_table(
         models: Cells by model name.
         metric: Name of the metric; each model's main one if not given.
     """
-    names = _cell_names(models)
+    names = [name for name in _cell_names(models) if name != REAL]
     rows = [['model', 'metric', *names], ['---'] * 2 + ['---:'] * len(names)]
     for model, cells in models.items():
         key = metric or main_metric(cells)
@@ -63,6 +64,22 @@ def counts_markdown_table(cells: Cells) -> str:
         if 'occlusion/objects' in found:
             *counts, share = (found[f'occlusion/{key}'] for key in COUNTS)
             rows.append([name, *map(str, counts), f'{share:.3f}'])
+    return _markdown(rows)
+
+
+def recall_markdown_table(models: dict[str, Cells]) -> str:
+    """Return a Markdown table of the recall of really occluded objects.
+
+    The metrics give recalls in percent, and the numbers of objects.
+
+    Args:
+        models: Cells by model name, with a cell ``real occlusion``.
+    """
+    found = {model: cells.get(REAL, {}) for model, cells in models.items()}
+    rows = [['metric', *found], ['---'] + ['---:'] * len(found)]
+    for key in dict.fromkeys(k for cell in found.values() for k in cell):
+        values = [cell.get(key) for cell in found.values()]
+        rows.append([key, *('-' if v is None else f'{v:.4g}' for v in values)])
     return _markdown(rows)
 
 
@@ -93,6 +110,8 @@ def write_det_results(
                     [model, cell, *item] for item in found.items()
                 )
     text = det_markdown_table(models) + '\n'
+    if any(REAL in cells for cells in models.values()):
+        text += f'\nReally occluded:\n\n{recall_markdown_table(models)}\n'
     for model, cells in models.items():
         if any('occlusion/objects' in found for found in cells.values()):
             table = counts_markdown_table(cells)

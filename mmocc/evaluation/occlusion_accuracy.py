@@ -6,7 +6,6 @@ import numpy as np
 from mmengine.evaluator import BaseMetric
 
 from mmocc.evaluation.occlusion_stats import cell_means
-from mmocc.occlusion import CLEAN
 from mmocc.registry import METRICS
 
 
@@ -54,5 +53,4 @@ class OcclusionAccuracy(BaseMetric):
             hits.setdefault(cell, []).append(hit)
         accuracy = {cell: 100 * float(np.mean(h)) for cell, h in hits.items()}
         means = cell_means(accuracy)
-        means.pop(CLEAN, None)
         return {k.replace(' ', '_'): v for k, v in (accuracy | means).items()}

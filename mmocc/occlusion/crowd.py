@@ -8,11 +8,10 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor
 
-from mmocc.occlusion.occlude import MAX_PASTES, SAMPLE
+from mmocc.occlusion.occlude import MAX_PASTES, SAMPLE, fit_occluder
 from mmocc.occlusion.occluders import (
     OccluderBank,
     Occluders,
-    fit_scale,
     inner_axes,
     render,
 )
@@ -103,7 +102,15 @@ class Crowd:
         pick = torch.randint(len(points), (1,), generator=self.generator)
         occluder = self.bank.draw(self.kind, 1, self.generator)
         missing = min(1.0, (item.wanted - item.hidden) / len(points))
-        scale = self._fit(points, occluder, points[pick], missing)
+        scale = fit_occluder(
+            self.kind,
+            self.bank,
+            occluder,
+            points[:: len(points) // SAMPLE + 1],
+            points[pick],
+            torch.tensor([missing]),
+            self.mask.shape,
+        )
         window = _extent(occluder, points[pick], scale, self.mask.shape)
         if last:
             window = window.join(box)
@@ -129,21 +136,6 @@ class Crowd:
             if meet:
                 free[meet[1]] &= ~other.region.mask[meet[0]]
         return free
-
-    def _fit(
-        self, points: Tensor, occluder: Occluders, pixel: Tensor, share: float
-    ) -> Tensor:
-        """Return the size at which an occluder hides a share of the points."""
-        cutout = self.kind == 'object'
-        alpha = self.bank.cutouts.sheets[occluder.sheet, 3] if cutout else None
-        return fit_scale(
-            points[None, :: len(points) // SAMPLE + 1],
-            occluder,
-            pixel,
-            torch.tensor([share]),
-            max_scale=max(self.mask.shape) * (0.75 if cutout else 4),
-            alpha=alpha,
-        )
 
     def _render(
         self, occluder: Occluders, pixel: Tensor, scale: Tensor, window: Window

@@ -7,6 +7,7 @@ from torch import Generator, Tensor
 from mmocc.occlusion.levels import pixel_bounds
 from mmocc.occlusion.occluders import (
     OccluderBank,
+    Occluders,
     fit_scale,
     inner_coords,
     render,
@@ -64,16 +65,15 @@ def occlude_object(
         pick = torch.randint(len(visible), (1,), generator=generator)
         pixel = _centres(visible[pick], size)
         occluder = bank.draw(kind, 1, generator)
-        scale = fit_scale(
-            _centres(sample, size)[None],
+        scale = fit_occluder(
+            kind,
+            bank,
             occluder,
+            _centres(sample, size),
             pixel,
             target,
-            max_scale=max(size) * (0.75 if kind == 'object' else 4),
-            alpha=bank.cutouts.sheets[occluder.sheet, 3]
-            if kind == 'object'
-            else None,
-            hidden=hidden,
+            size,
+            hidden,
         )
         colours, alpha = render(
             kind, bank.sheets.get(kind), occluder, pixel, scale, size
@@ -95,6 +95,43 @@ def occlude_object(
         visible = index[~covered[index]]
         hidden = covered[sample][None]
     return canvas.round_().to(image.dtype), mask
+
+
+def fit_occluder(
+    kind: str,
+    bank: OccluderBank,
+    occluder: Occluders,
+    points: Tensor,
+    pixel: Tensor,
+    share: Tensor,
+    size: tuple[int, int],
+    hidden: Tensor | None = None,
+) -> Tensor:
+    """Return the size at which an occluder hides a share of an object.
+
+    Args:
+        kind: Occluder kind.
+        bank: Its sheets.
+        occluder: One occluder; a cut-out stays below about the image's size.
+        points: (n, 2) pixel centres of the object, or a sample of them.
+        pixel: (1, 2) where the occluder is put.
+        share: (1,) wanted share of the points.
+        size: (h, w) of the image.
+        hidden: (1, n) bool, points hidden already.
+
+    Returns:
+        (1,) scale; see :func:`~mmocc.occlusion.occluders.fit_scale`.
+    """
+    cutout = kind == 'object'
+    return fit_scale(
+        points[None],
+        occluder,
+        pixel,
+        share,
+        max_scale=max(size) * (0.75 if cutout else 4),
+        alpha=bank.cutouts.sheets[occluder.sheet, 3] if cutout else None,
+        hidden=hidden,
+    )
 
 
 def _centres(index: Tensor, size: tuple[int, int]) -> Tensor:

@@ -6,6 +6,7 @@ take gigabytes.
 
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 import torch
 from torch import Tensor
@@ -75,16 +76,10 @@ class Region(NamedTuple):
 
 def mask_region(mask: np.ndarray) -> Region:
     """Return the pixels of an (H, W) mask that are not 0."""
-    rows, cols = np.nonzero(mask)
-    if not len(rows):
-        return Region(Window(0, 0, 0, 0), torch.zeros(0, 0, dtype=torch.bool))
-    window = Window(
-        int(rows.min()),
-        int(cols.min()),
-        int(rows.max()) + 1,
-        int(cols.max()) + 1,
-    )
-    return Region(window, torch.from_numpy(mask[window.slices] != 0))
+    mask = mask != 0
+    left, top, width, height = cv2.boundingRect(mask.view(np.uint8))
+    window = Window(top, left, top + height, left + width)
+    return Region(window, torch.from_numpy(mask[window.slices]))
 
 
 def box_region(box: np.ndarray, size: tuple[int, int]) -> Region:
@@ -108,4 +103,5 @@ def box_region(box: np.ndarray, size: tuple[int, int]) -> Region:
 
 def hidden_share(region: Region, mask: Tensor) -> float:
     """Return the share of a region that an (H, W) bool mask hides, or NaN."""
-    return float(mask[region.window.slices][region.mask].float().mean())
+    hidden = mask[region.window.slices] & region.mask
+    return float(hidden.sum() / region.mask.sum())

@@ -17,12 +17,14 @@ from torch import nn
 
 
 def amp_pays() -> bool:
-    """Say whether mixed precision is faster here: a GPU, or a CPU with AMX.
+    """Say whether mixed precision is faster here than float32.
 
-    Other CPUs compute bfloat16 more slowly than float32.
+    So it is on a GPU, and on a CPU that has instructions for bfloat16 (AMX,
+    AVX512-BF16); others compute it more slowly.
     """
-    has_amx = getattr(torch.cpu, '_is_amx_tile_supported', lambda: False)
-    return torch.cuda.is_available() or has_amx()
+    names = ('_is_amx_tile_supported', '_is_avx512_bf16_supported')
+    checks = [getattr(torch.cpu, name, lambda: False) for name in names]
+    return torch.cuda.is_available() or any(check() for check in checks)
 
 
 @OPTIM_WRAPPERS.register_module()

@@ -148,7 +148,8 @@ def show_predictions(cfg: Config, args: argparse.Namespace) -> None:
             'hooks of the config.'
         )
     switch, folder = 'enable', 'out_dir'
-    if cfg.get('default_scope') == 'mmdet':
+    ours = str(hook.get('type')).startswith('mmocc.')
+    if cfg.get('default_scope') == 'mmdet' and not ours:
         switch, folder = 'draw', 'test_out_dir'
     hook[switch] = True
     hook[folder] = args.show_dir

@@ -2,9 +2,11 @@ import csv
 import json
 
 from mmocc.evaluation.det_tables import (
+    REAL,
     counts_markdown_table,
     det_markdown_table,
     main_metric,
+    recall_markdown_table,
     write_det_results,
 )
 
@@ -52,6 +54,21 @@ def test_the_counts_say_what_the_occlusion_did_not_reach():
     assert counts_markdown_table(MODELS['a']).splitlines()[2:] == [
         '| L1 white | 10 | 8 | 1 | 1 | 3 | 0.305 |'
     ]
+
+
+def test_real_occlusion_has_a_table_of_its_own(tmp_path):
+    recall = {'box_recall/occluded_recall': 62.344, 'box_recall/occluded': 8}
+    models = dict(MODELS, a=MODELS['a'] | {REAL: recall})
+    assert recall_markdown_table(models).splitlines() == [
+        '| metric | a | b |',
+        '| --- | ---: | ---: |',
+        '| box_recall/occluded_recall | 62.34 | - |',
+        '| box_recall/occluded | 8 | - |',
+    ]
+    assert det_markdown_table(models) == det_markdown_table(MODELS)
+    write_det_results(models, {}, tmp_path)
+    text = (tmp_path / 'det_occlusion.md').read_text()
+    assert recall_markdown_table(models) in text
 
 
 def test_files_hold_every_number(tmp_path):

@@ -35,12 +35,16 @@ from mmengine.dist import init_dist, is_main_process
 from mmengine.logging import print_log
 from torch.utils.data import Dataset
 
-from mmocc.datasets.occlusion_cells import make_occlude, occlude_dataset
+from mmocc.datasets.occlusion_cells import (
+    make_occlude,
+    occlude_dataset,
+    share_bank,
+)
 from mmocc.evaluation import occlusion_benchmark as bench
 from mmocc.evaluation.answers import CORRUPT
 from mmocc.evaluation.benchmark_job import Job, Settings, run_group
 from mmocc.evaluation.det_occlusion import run_det_cell
-from mmocc.evaluation.det_tables import write_det_results
+from mmocc.evaluation.det_tables import REAL, write_det_results
 from mmocc.evaluation.occluded_coco import run_occluded_coco
 from mmocc.evaluation.occlusion_summary import (
     markdown_table,
@@ -147,7 +151,11 @@ def read_flags(dataset: Dataset) -> dict[str, np.ndarray]:
 
 
 def draw_examples(
-    jobs: list[Job], dataset: Dataset, classes: list[str], count: int
+    jobs: list[Job],
+    dataset: Dataset,
+    classes: list[str],
+    count: int,
+    occlude: dict,
 ) -> list[dict]:
     """Return the rows of example images, one for each cell."""
     rows = []
@@ -156,9 +164,7 @@ def draw_examples(
         index = jobs[0].cells[cell].index
         shown = min(count, len(index))
         picks = index[np.linspace(0, len(index) - 1, shown).astype(int)]
-        seen = occlude_dataset(
-            dataset, make_occlude(cell, **jobs[0].settings.occlude), cell
-        )
+        seen = occlude_dataset(dataset, make_occlude(cell, **occlude), cell)
         shots = [
             make_example(seen[int(pick)], int(pick), cell, answers, classes)
             for pick in picks
@@ -223,21 +229,21 @@ def main() -> None:
         scopes = {job.cfg.get('default_scope') for job in jobs}
         args.task = 'det' if scopes == {'mmdet'} else 'cls'
     report = report_detectors if args.task == 'det' else report_classifiers
-    report(jobs, cell_names(args.kinds), args)
+    report(jobs, args, share_bank(cell_names(args.kinds), **occlude))
 
 
 def report_detectors(
-    jobs: list[Job], cells: list[str], args: argparse.Namespace
+    jobs: list[Job], args: argparse.Namespace, occlude: dict
 ) -> None:
     """Test all detectors in all cells, and write the tables."""
     results = {}
     for job in jobs:
         works = {
-            cell: partial(run_det_cell, cell=cell, **job.settings.occlude)
-            for cell in cells
+            cell: partial(run_det_cell, cell=cell, **occlude)
+            for cell in cell_names(args.kinds)
         }
         if args.occluded_coco:
-            works['real occlusion'] = partial(
+            works[REAL] = partial(
                 run_occluded_coco,
                 occluded_ann=args.occluded_coco,
                 separated_ann=args.separated_coco,
@@ -253,9 +259,10 @@ def report_detectors(
 
 
 def report_classifiers(
-    jobs: list[Job], cells: list[str], args: argparse.Namespace
+    jobs: list[Job], args: argparse.Namespace, occlude: dict
 ) -> None:
     """Test all classifiers in all cells, and write the report."""
+    cells = cell_names(args.kinds)
     # Models with the same test data see each occluded image together.
     groups = []
     for job in jobs:
@@ -273,10 +280,13 @@ def report_classifiers(
     }
     bench.check_same_classes(names)
     for group, dataset in zip(groups, datasets, strict=True):
-        run_group(group, dataset, cells)
+        run_group(group, dataset, cells, occlude)
     if is_main_process():
         check_corrupt(jobs, args.skip_corrupt)
-        write(jobs, groups[0], datasets[0], names[jobs[0].name], args)
+        classes = names[jobs[0].name]
+        for job in jobs:  # what was done before came first
+            job.cells = {cell: job.cells[cell] for cell in cells}
+        write(jobs, groups[0], datasets[0], classes, args, occlude)
 
 
 def how_made(
@@ -300,6 +310,7 @@ def write(
     dataset: Dataset,
     classes: list[str] | None,
     args: argparse.Namespace,
+    occlude: dict,
 ) -> None:
     """Write tables, plot and page.
 
@@ -309,10 +320,8 @@ def write(
         dataset: The first model's test data.
         classes: Class names, if the test data have them.
         args: The command line.
+        occlude: Arguments of ``mmocc.Occlude`` with the bank built.
     """
-    cells = cell_names(args.kinds)
-    for job in jobs:  # what was done before came first
-        job.cells = {cell: job.cells[cell] for cell in cells}
     if classes is None:
         seen = [a for job in jobs for a in job.cells.values() if a.index.size]
         count = 1 + max(max(a.label.max(), a.pred.max()) for a in seen)
@@ -325,7 +334,7 @@ def write(
     )
     write_tables(report, args.out)
     plot_accuracy(report, args.out / 'occlusion.png')
-    examples = draw_examples(group, dataset, classes, args.examples)
+    examples = draw_examples(group, dataset, classes, args.examples, occlude)
     write_report(report, examples, args.out / 'occlusion.html')
     print_log('\n' + markdown_table(report))
     print_log(f'wrote {args.out}/occlusion.html, .json, .csv, .md and .png')

@@ -78,10 +78,12 @@ class ImageMaker:
         self.transforms = {}
         for cell in settings.cells():
             if cell.kind:
-                # white needs no folder; its bank is replaced by the full one
-                step = OccludeObjects('white', cell.level, seed=settings.seed)
-                step.kinds, step.bank = [cell.kind], self.bank
-                self.transforms[cell.name] = step
+                self.transforms[cell.name] = OccludeObjects(
+                    cell.kind,
+                    cell.level,
+                    seed=settings.seed,
+                    bank=self.bank,
+                )
 
     def make(self, index: int, item: SetItem) -> bool:
         """Make an image unless it is there; return whether it was made.

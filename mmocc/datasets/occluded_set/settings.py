@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from mmocc.occlusion import (
+    CLEAN,
     KINDS,
     LEVELS,
     OccluderBank,
@@ -16,7 +17,6 @@ from mmocc.occlusion import (
 from mmocc.occlusion.banks import list_images
 
 SUFFIXES = {'png': '.png', 'jpg': '.jpg'}
-PLAIN = 'L0'
 
 
 class Cell(NamedTuple):
@@ -81,12 +81,12 @@ class OccludedSettings:
 
     def cells(self) -> list[Cell]:
         """Return L0, if it is asked for, and each kind at each level."""
-        plain = [Cell(PLAIN, None, PLAIN)] if PLAIN in self.levels else []
+        plain = [Cell(CLEAN, None, CLEAN)] if CLEAN in self.levels else []
         return plain + [
             Cell(f'{kind}_{level}', kind, level)
             for kind in dict.fromkeys(self.kinds)
             for level in dict.fromkeys(self.levels)
-            if level != PLAIN
+            if level != CLEAN
         ]
 
     def make_bank(self) -> OccluderBank | None:

@@ -1,17 +1,30 @@
 """Thin pipeline classes over the occlusion core."""
 
 from mmocc.datasets.transforms.crop_object import CropObject
+from mmocc.datasets.transforms.fixed_crop import FixedCrop
 from mmocc.datasets.transforms.hide_and_seek import HideAndSeek
+from mmocc.datasets.transforms.hide_segments import HideSegments
 from mmocc.datasets.transforms.load_occlusion_masks import (
     LoadOcclusionMasks,
 )
 from mmocc.datasets.transforms.occlude import Occlude
 from mmocc.datasets.transforms.occlude_objects import OccludeObjects
+from mmocc.registry import HAS_MMDET
 
 __all__ = [
     'CropObject',
+    'FixedCrop',
     'HideAndSeek',
+    'HideSegments',
     'LoadOcclusionMasks',
     'Occlude',
     'OccludeObjects',
 ]
+
+if HAS_MMDET:
+    from mmocc.datasets.transforms.anomaly_annotations import (
+        LoadAnomalyAnnotations,
+        PackAnomalyInputs,
+    )
+
+    __all__ += ['LoadAnomalyAnnotations', 'PackAnomalyInputs']

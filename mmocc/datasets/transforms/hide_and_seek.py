@@ -1,13 +1,25 @@
 """Hide-and-Seek: hide random grid patches of training images."""
 
+import math
+import warnings
 from collections.abc import Sequence
+from numbers import Real
 
 import numpy as np
 from mmcv.transforms import BaseTransform
 from mmcv.transforms.utils import cache_randomness
 
-from mmocc.occlusion.grid import cell_mask, draw_grid, hide_cells
+from mmocc.occlusion.grid import (
+    cell_mask,
+    check_grid,
+    draw_grid,
+    hide_cells,
+    paint,
+)
 from mmocc.registry import TRANSFORMS
+
+IMAGENET_MEAN = (103.53, 116.28, 123.675)  # BGR, as mmpretrain's configs have
+TYPES = ('uint8', 'int8', 'uint16', 'int16', 'int32', 'float32', 'float64')
 
 
 @TRANSFORMS.register_module()
@@ -16,18 +28,21 @@ class HideAndSeek(BaseTransform):
 
     Singh and Lee, "Hide-and-Seek: Forcing a Network to be Meticulous for
     Weakly-supervised Object and Action Localization", ICCV 2017, arXiv
-    1704.04232, section 3.1. For training pipelines, after all geometric steps
-    and before packing. Hidden pixels get the mean colour of the data set, so
-    that the first layer sees the same mean as without hiding (section 3.1);
-    boxes and masks stay, also of objects that are wholly hidden.
+    1704.04232, section 3.1. For training pipelines of mmpretrain and mmdet,
+    after all geometric steps and before packing. Hidden pixels get the mean
+    colour of the data set, so that the first layer sees the same mean as
+    without hiding. In detection, boxes, masks and labels are kept, also those
+    of objects wholly hidden (mmdet's RandomErasing drops them).
 
     Required Keys:
 
-    - img ((H, W, 3) in BGR, or (H, W) grey)
+    - img ((H, W, 3) in BGR, (H, W) grey, or (H, W, C); uint8, also other
+      integers and floats if ``fill`` is given in numbers)
 
     Modified Keys:
 
-    - img (a new array; the input is never changed in place)
+    - img (a new array; the input is never changed in place. Grid size 0 hands
+      the input on)
 
     Added Keys:
 
@@ -35,38 +50,54 @@ class HideAndSeek(BaseTransform):
 
     Args:
         grid_sizes: Sides of the patches in pixels; one is drawn for each
-            image. 0 leaves an image as it is.
+            image. 0 leaves an image as it is. The grid starts at the top-left
+            corner, and its last row and column are cut off by the border. A
+            size larger than the image makes one patch of it all, which is
+            allowed, with a warning: scale the sizes, made for 224 pixels, to
+            small images (for CIFAR-10, ``(0, 4, 8)``).
         hide_prob: Probability that a patch is hidden.
-        fill: Value of hidden pixels for each channel of the pipeline's images
-            (BGR); rounded for uint8 images. Use the mean of the data set: the
-            data preprocessor's ``mean``, turned round if it has ``to_rgb``.
+        fill: Value of hidden pixels. ``'mean'``: ImageNet's mean colour in
+            BGR, (103.53, 116.28, 123.675), for uint8 colour images.
+            ``'noise'``: any value, drawn for each pixel and channel, for
+            uint8 images. A number for each channel in the pipeline's order
+            and units, or one for all: for other data, their mean, which is
+            the data preprocessor's ``mean``, turned round if it has
+            ``to_rgb`` (``tools/analysis_tools/dataset_mean.py`` computes it);
+            0 for images that the pipeline itself normalises. Rounded for
+            integer images.
         keep_mask: Store the mask of hidden pixels.
 
     Raises:
         ValueError: If a grid size is negative or no number, the probability
-            is outside [0, 1], or the fill does not fit the image's channels.
+            is outside [0, 1], or the fill is unknown or does not fit the
+            image's channels, type or range of values.
     """
 
     def __init__(
         self,
         grid_sizes: Sequence[int] = (0, 16, 32, 44, 56),
         hide_prob: float = 0.5,
-        fill: Sequence[float] = (103.53, 116.28, 123.675),
+        fill: str | float | Sequence[float] = 'mean',
         keep_mask: bool = False,
     ) -> None:
-        if not len(grid_sizes) or any(
-            size < 0 or size != int(size) for size in grid_sizes
-        ):
-            raise ValueError(
-                'grid_sizes must be whole numbers of pixels >= 0, got '
-                f'{list(grid_sizes)}'
-            )
-        if not 0 <= hide_prob <= 1:
-            raise ValueError(f'hide_prob must be in [0, 1], got {hide_prob}')
-        self.grid_sizes = [int(size) for size in grid_sizes]
+        self.grid_sizes = check_grid(grid_sizes, hide_prob)
         self.hide_prob = hide_prob
-        self.fill = tuple(fill)
+        self.fill = fill if isinstance(fill, str | Real) else tuple(fill)
+        if isinstance(fill, str):
+            known = fill in ('mean', 'noise')
+        else:
+            known = all(
+                isinstance(v, Real) and math.isfinite(v)
+                for v in np.ravel(self.fill).tolist()
+            )
+        if not known:
+            raise ValueError(
+                "fill must be 'mean', 'noise', a number, or a number for each "
+                f'channel, got {fill!r}'
+            )
         self.keep_mask = keep_mask
+        self._colours = {}
+        self._warned = False
 
     @cache_randomness
     def draw(self, size: tuple[int, int]) -> tuple[int, np.ndarray]:
@@ -74,27 +105,84 @@ class HideAndSeek(BaseTransform):
         cell = self.grid_sizes[np.random.randint(len(self.grid_sizes))]
         return cell, draw_grid(size, cell, self.hide_prob)
 
+    @cache_randomness
+    def draw_noise(self, shape: tuple[int, ...]) -> np.ndarray:
+        """Draw the canvas of fill ``'noise'``."""
+        noise = bytearray(np.random.bytes(math.prod(shape)))
+        return np.frombuffer(noise, np.uint8).reshape(shape)
+
     def transform(self, results: dict) -> dict:
         """Hide patches of ``results['img']``."""
         image = results['img']
         size = image.shape[:2]
-        channels = image.shape[2] if image.ndim == 3 else 1
-        if len(self.fill) != channels:
-            raise ValueError(
-                f'{results.get("img_path", "the image")} has {channels} '
-                f'channel(s), but fill has {len(self.fill)} values'
-            )
-        whole = np.issubdtype(image.dtype, np.integer)
-        fill = np.round(self.fill) if whole else self.fill
+        kind = (image.dtype.char, image.shape[2:])
+        if kind not in self._colours:
+            self._colours[kind] = self._colour(results)
         cell, hidden = self.draw(size)
-        results['img'] = hide_cells(image, hidden, cell, fill)
+        if cell > max(size) and not self._warned:
+            self._warned = True
+            warnings.warn(
+                f'mmocc.HideAndSeek: a patch of {cell} pixels is all of an '
+                f'image of {size[0]}x{size[1]}; use smaller grid_sizes',
+                stacklevel=2,
+            )
+        if cell:
+            colour = self._colours[kind]
+            if colour is None:
+                canvas = self.draw_noise(image.shape)
+            else:
+                canvas = paint(image, colour)
+            results['img'] = hide_cells(image, hidden, cell, canvas)
         if self.keep_mask:
             results['occlusion_mask'] = cell_mask(size, hidden, cell)
         return results
 
+    def _colour(self, results: dict) -> np.ndarray | None:
+        """Return the fill in the image's type, or None for noise."""
+        image = results['img']
+        channels = image.shape[2] if image.ndim == 3 else 1
+        name = results.get('img_path', 'the image')
+        if image.dtype.name not in TYPES:
+            raise ValueError(
+                f'{name} is {image.dtype}; mmocc.HideAndSeek takes '
+                + ', '.join(TYPES)
+            )
+        if isinstance(self.fill, str) and image.dtype != np.uint8:
+            raise ValueError(
+                f'{name} is {image.dtype}, whose range of values is not known,'
+                f' so fill={self.fill!r} cannot be; give fill as a number for '
+                "each channel, in the image's units: 0 if it is normalised, "
+                f"ImageNet's mean {IMAGENET_MEAN} if it is in 0-255 BGR"
+            )
+        if self.fill == 'noise':
+            return None
+        fill = IMAGENET_MEAN if self.fill == 'mean' else self.fill
+        if not isinstance(fill, tuple):
+            fill = (fill,) * channels
+        if len(fill) != channels:
+            hint = '.'
+            if self.fill == 'mean':
+                hint = (
+                    " (fill='mean' is ImageNet's, BGR). Give the mean of your "
+                    'data; tools/analysis_tools/dataset_mean.py computes it.'
+                )
+            raise ValueError(
+                f'{name} has {channels} channel(s), but fill has {len(fill)} '
+                f'values{hint}'
+            )
+        if not np.issubdtype(image.dtype, np.integer):
+            return np.asarray(fill, image.dtype)
+        whole, limits = np.round(fill), np.iinfo(image.dtype)
+        if whole.min() < limits.min or whole.max() > limits.max:
+            raise ValueError(
+                f'{name} is {image.dtype}, {limits.min} to {limits.max}, '
+                f'which fill={self.fill} is not'
+            )
+        return whole.astype(image.dtype)
+
     def __repr__(self) -> str:
         return (
             f'{type(self).__name__}(grid_sizes={self.grid_sizes}, '
-            f'hide_prob={self.hide_prob}, fill={self.fill}, '
+            f'hide_prob={self.hide_prob}, fill={self.fill!r}, '
             f'keep_mask={self.keep_mask})'
         )

@@ -64,6 +64,8 @@ class Occlude(BaseTransform):
         region: What the share refers to: ``mask``, ``box`` or ``image``;
             ``auto`` takes the first that the sample has.
         seed: Base seed of repeatable (evaluation) occlusions.
+        bank: A built bank that serves the kinds, instead of the folders, for
+            several transforms to share.
 
     Raises:
         ValueError: If a kind, level or region is misspelt, or a bank is
@@ -81,6 +83,7 @@ class Occlude(BaseTransform):
         texture_size: int = 256,
         region: str = 'auto',
         seed: int | None = None,
+        bank: OccluderBank | None = None,
     ) -> None:
         kinds = [kind] if isinstance(kind, str) else list(kind)
         self.kinds = [check_kind(name) for name in kinds]
@@ -93,9 +96,11 @@ class Occlude(BaseTransform):
             )
         self.region = region
         self.seed = seed
-        self.bank = OccluderBank(
-            self.kinds, texture_bank, object_bank, texture_size
-        )
+        if bank is None:
+            bank = OccluderBank(
+                self.kinds, texture_bank, object_bank, texture_size
+            )
+        self.bank = bank
 
     @cache_randomness
     def draw(

@@ -55,28 +55,3 @@ def check_finite(losses: dict[str, Tensor]) -> None:
             'features (a wrong checkpoint? float16 overflow: try bfloat16) '
             'and the learning rate'
         )
-
-
-def check_frozen(wanted: dict, given: dict) -> None:
-    """Raise ValueError if a checkpoint lacks or misfits a frozen tensor.
-
-    Args:
-        wanted: The model's own frozen tensors by name.
-        given: The checkpoint's tensors by name.
-    """
-    faults = []
-    for name, tensor in wanted.items():
-        if name not in given:
-            if not name.endswith('num_batches_tracked'):
-                faults.append(f'{name} is missing')
-        elif given[name].shape != tensor.shape:
-            faults.append(
-                f'{name} is {tuple(given[name].shape)}, the model has '
-                f'{tuple(tensor.shape)}'
-            )
-    if faults:
-        raise ValueError(
-            f'the checkpoint does not fit the frozen classifier: {faults[0]}'
-            f' (and {len(faults) - 1} more); load_from must be a checkpoint '
-            'of the same backbone, neck and head, trained on the same classes'
-        )

@@ -24,11 +24,11 @@ from torch import Tensor, nn
 from mmocc.models.classifiers.frozen import (
     build_occluder,
     check_finite,
-    check_frozen,
     make_room,
 )
 from mmocc.models.necks.learn import LEARN
 from mmocc.registry import MODELS
+from mmocc.utils.frozen import check_frozen
 
 
 class Repair(NamedTuple):
@@ -334,6 +334,8 @@ class LEARNClassifier(ImageClassifier):
                 and not name.startswith(learn)
             },
             {k.removeprefix(prefix): v for k, v in state_dict.items()},
+            'classifier',
+            'backbone, neck and head',
         )
         self.frozen_loaded = True
         super()._load_from_state_dict(state_dict, prefix, *args)

@@ -1,5 +1,16 @@
-"""Heads."""
+"""Heads; those of a host only where that host is installed."""
 
-from mmocc.models.heads.vgg_cls_head import VGGClsHead
+from mmocc.registry import HAS_MMDET, HAS_MMPRETRAIN
 
-__all__ = ['VGGClsHead']
+__all__ = []
+
+if HAS_MMPRETRAIN:
+    from mmocc.models.heads.cam_head import CAMHead
+    from mmocc.models.heads.vgg_cls_head import VGGClsHead
+
+    __all__ += ['CAMHead', 'VGGClsHead']
+
+if HAS_MMDET:
+    from mmocc.models.heads.ssd_iou_head import SSDIoUHead
+
+    __all__ += ['SSDIoUHead']

@@ -1,31 +1,41 @@
+import warnings
+
 import numpy as np
 import pytest
+from mmcv.transforms import Compose, RandomFlip, TransformBroadcaster
+from mmengine.registry import DefaultScope
 
 from mmocc.datasets.transforms import HideAndSeek
+from mmocc.registry import TRANSFORMS
 
 MEAN = (10.4, 20.6, 30.5)
+IMAGENET_BGR = (104, 116, 124)  # rounded, where truncation gives 103, 116, 123
 
 
 def image(h=50, w=70):
     rng = np.random.default_rng(0)
-    return rng.integers(100, 256, (h, w, 3), np.uint8)
+    return rng.integers(130, 256, (h, w, 3), np.uint8)
 
 
+@pytest.mark.parametrize('cell', [1, 7, 16, 44])
 @pytest.mark.parametrize('size', [(50, 70), (70, 50), (64, 64), (7, 90)])
-def test_hidden_cells_have_the_mean_and_the_others_are_untouched(size):
+def test_hidden_cells_have_the_mean_and_the_others_are_untouched(size, cell):
     before = image(*size)
-    transform = HideAndSeek([16], fill=MEAN, keep_mask=True)
+    transform = HideAndSeek([cell], fill=MEAN, keep_mask=True)
     np.random.seed(0)
-    results = transform(dict(img=before))
-    mask = results['occlusion_mask']
-    assert mask.shape == size
-    assert 0 < mask.mean() < 1
-    assert (results['img'][mask == 1] == (10, 21, 30)).all()
-    assert np.array_equal(results['img'][mask == 0], before[mask == 0])
+    shares = []
+    for _ in range(10):
+        results = transform(dict(img=before))
+        mask = results['occlusion_mask']
+        assert mask.shape == size
+        assert (results['img'][mask == 1] == (10, 21, 30)).all()
+        assert np.array_equal(results['img'][mask == 0], before[mask == 0])
+        for y in range(0, size[0], cell):
+            for x in range(0, size[1], cell):
+                assert len(np.unique(mask[y : y + cell, x : x + cell])) == 1
+        shares.append(mask.mean())
     assert np.array_equal(before, image(*size))
-    for y in range(0, size[0], 16):
-        for x in range(0, size[1], 16):
-            assert len(np.unique(mask[y : y + 16, x : x + 16])) == 1
+    assert 0 < np.mean(shares) < 1
 
 
 def test_every_pixel_is_hidden_as_often_as_asked_also_at_the_clipped_end():
@@ -39,21 +49,163 @@ def test_every_pixel_is_hidden_as_often_as_asked_also_at_the_clipped_end():
     assert np.abs(share - 0.25).max() < 0.05  # 5 standard deviations
 
 
-def test_sizes_are_drawn_anew_and_zero_leaves_the_image_alone():
-    transform = HideAndSeek([0, 16], fill=MEAN, keep_mask=True)
+@pytest.mark.parametrize(
+    ('cell', 'spread'), [(16, 0.0357), (32, 0.0714), (44, 0.0966), (56, 0.125)]
+)
+def test_the_hidden_share_spreads_as_independent_cells_do(cell, spread):
+    transform = HideAndSeek([cell], keep_mask=True)
     np.random.seed(0)
-    hidden = [
-        transform(dict(img=image()))['occlusion_mask'].any()
-        for _ in range(200)
+    before = np.zeros((224, 224, 3), np.uint8)
+    shares = [
+        transform(dict(img=before))['occlusion_mask'].mean()
+        for _ in range(1000)
     ]
-    assert 0.35 < np.mean(hidden) < 0.65
+    assert np.mean(shares) == pytest.approx(0.5, abs=5 * spread / 1000**0.5)
+    assert np.std(shares) == pytest.approx(spread, rel=0.12)
 
 
-def test_a_grey_float_image_is_filled_exactly():
-    before = np.ones((20, 20), np.float32)
+def test_the_mean_of_what_a_network_sees_is_kept_in_expectation():
+    before = image(64, 64).astype(np.float32)
+    mean = before.mean(axis=(0, 1))
+    transform = HideAndSeek([16], fill=mean.tolist())
+    np.random.seed(0)
+    seen = [transform(dict(img=before))['img'] for _ in range(1000)]
+    found = np.mean(seen, axis=(0, 1, 2), dtype=np.float64)
+    assert np.allclose(found, mean, atol=0.2)
+
+
+def test_each_size_is_drawn_as_often_and_zero_leaves_the_image_alone():
+    transform = HideAndSeek([0, 1, 64], fill=MEAN, keep_mask=True)
+    np.random.seed(0)
+    counts = np.zeros(3)
+    before = image(64, 64)
+    for _ in range(900):
+        results = transform(dict(img=before))
+        changes = np.diff(results['occlusion_mask'].astype(int)).any()
+        hidden = results['occlusion_mask'].any()
+        counts[1 if changes else 2 if hidden else 0] += 1
+        if not hidden:
+            assert np.array_equal(results['img'], before)
+    # 0: a third and half of those of one cell; else a third, a sixth
+    assert np.allclose(counts / 900, [1 / 2, 1 / 3, 1 / 6], atol=0.06)
+
+
+def test_grid_zero_hands_the_image_on_with_an_empty_mask():
+    before = image()
+    results = HideAndSeek([0], keep_mask=True)(dict(img=before))
+    assert results['img'] is before
+    assert results['occlusion_mask'].shape == (50, 70)
+    assert not results['occlusion_mask'].any()
+
+
+def test_the_default_fill_is_imagenets_mean_in_bgr_rounded():
+    after = HideAndSeek([8], hide_prob=1)(dict(img=image()))['img']
+    assert (after == IMAGENET_BGR).all()
+
+
+def test_noise_differs_from_pixel_to_pixel_and_between_channels():
+    before = np.full((64, 64, 3), 255, np.uint8)
+    transform = HideAndSeek([16], fill='noise', keep_mask=True)
+    np.random.seed(1)
+    results = transform(dict(img=before))
+    noise = results['img'][results['occlusion_mask'] == 1]
+    assert (results['img'][results['occlusion_mask'] == 0] == 255).all()
+    assert noise.mean() == pytest.approx(127.5, abs=5)
+    assert noise.std() == pytest.approx(73.9, abs=5)  # uniform
+    assert (noise[:, 0] != noise[:, 1]).mean() > 0.9
+    assert (before == 255).all()
+
+
+def test_one_number_is_a_fill_for_all_channels():
+    after = HideAndSeek([8], hide_prob=1, fill=7)(dict(img=image()))['img']
+    assert (after == 7).all()
+
+
+@pytest.mark.parametrize('shape', [(20, 20), (20, 20, 1)])
+def test_a_grey_float_image_is_filled_exactly(shape):
+    before = np.ones(shape, np.float32)
     after = HideAndSeek([8], hide_prob=1, fill=[0.25])(dict(img=before))['img']
     assert (after == 0.25).all()
     assert after.dtype == np.float32
+    assert after.shape == shape
+
+
+@pytest.mark.parametrize('dtype', ['uint16', 'int16', 'float64'])
+def test_other_types_and_channels_are_filled_in_their_own_units(dtype):
+    before = np.full((20, 30, 5), 1000, dtype)
+    transform = HideAndSeek([8], fill=[1.5, 300, 2, 3, 4.25], keep_mask=True)
+    results = transform(dict(img=before))
+    hidden = results['img'][results['occlusion_mask'] == 1]
+    wanted = [1.5, 300, 2, 3, 4.25] if dtype[0] == 'f' else [2, 300, 2, 3, 4]
+    assert (hidden == wanted).all()
+    assert (results['img'][results['occlusion_mask'] == 0] == 1000).all()
+
+
+def test_a_flipped_view_is_hidden_as_its_copy_is():
+    view = image()[:, ::-1]
+    results = []
+    for before in (view, view.copy()):
+        np.random.seed(3)
+        results.append(HideAndSeek([16])(dict(img=before))['img'])
+    assert np.array_equal(*results)
+
+
+def test_the_seed_decides():
+    images = []
+    for seed in (1, 1, 2):
+        np.random.seed(seed)
+        images.append(HideAndSeek([8])(dict(img=image()))['img'])
+    assert np.array_equal(images[0], images[1])
+    assert not np.array_equal(images[0], images[2])
+
+
+def test_one_draw_can_be_shared_between_images():
+    share = TransformBroadcaster(
+        [HideAndSeek([8], fill='noise')],
+        mapping=dict(img=['img', 'twin']),
+        auto_remap=True,
+        share_random_params=True,
+    )
+    results = share(dict(img=image(), twin=image()))
+    assert np.array_equal(results['img'], results['twin'])
+
+
+def test_boxes_are_kept_in_detection_pipelines():
+    pytest.importorskip('mmdet')
+    boxes = np.array([[2.0, 2, 20, 20], [30, 10, 60, 40]], np.float32)
+    with DefaultScope.overwrite_default_scope('mmdet'):
+        step = TRANSFORMS.build(
+            dict(type='mmocc.HideAndSeek', grid_sizes=[8], hide_prob=1)
+        )
+        pipeline = Compose([RandomFlip(0.0), step, dict(type='PackDetInputs')])
+        packed = pipeline(
+            dict(
+                img=image(),
+                img_shape=(50, 70),
+                img_id=1,
+                img_path='x.jpg',
+                ori_shape=(50, 70),
+                scale_factor=(1, 1),
+                gt_bboxes=boxes,
+                gt_bboxes_labels=np.array([0, 1]),
+                gt_ignore_flags=np.zeros(2, bool),
+            )
+        )
+    kept = packed['data_samples'].gt_instances.bboxes
+    assert np.array_equal(np.asarray(kept), boxes)
+    assert packed['inputs'].flatten(1).unique(dim=1).tolist() == [
+        [value] for value in IMAGENET_BGR
+    ]
+
+
+def test_a_cell_larger_than_the_image_is_allowed_and_told_once():
+    transform = HideAndSeek([56], hide_prob=1, keep_mask=True)
+    with pytest.warns(UserWarning, match='56 pixels is all of .* 32x32'):
+        results = transform(dict(img=image(32, 32)))
+    assert results['occlusion_mask'].all()
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        transform(dict(img=image(32, 32)))
 
 
 @pytest.mark.parametrize(
@@ -63,6 +215,9 @@ def test_a_grey_float_image_is_filled_exactly():
         (dict(grid_sizes=[]), 'whole numbers'),
         (dict(grid_sizes=[7.5]), 'whole numbers'),
         (dict(hide_prob=1.5), 'in .0, 1., got 1.5'),
+        (dict(hide_prob=-0.1), 'in .0, 1., got -0.1'),
+        (dict(fill='median'), "'noise', a number.*got 'median'"),
+        (dict(fill=[1, float('nan'), 2]), 'fill must be'),
     ],
 )
 def test_bad_arguments_are_named(arguments, message):
@@ -70,6 +225,28 @@ def test_bad_arguments_are_named(arguments, message):
         HideAndSeek(**arguments)
 
 
-def test_a_fill_that_does_not_fit_the_channels_is_named():
-    with pytest.raises(ValueError, match=r'x\.png has 1 channel.*3 values'):
-        HideAndSeek()(dict(img=np.zeros((4, 4), np.uint8), img_path='x.png'))
+@pytest.mark.parametrize(
+    ('fill', 'pixels', 'message'),
+    [
+        ('mean', np.zeros((4, 4), 'u1'), r'x\.png has 1 channel.*ImageNet'),
+        ((1, 2), np.zeros((4, 4, 3), 'u1'), r'x\.png has 3 .* 2 values'),
+        ('mean', np.zeros((4, 4, 3), 'f4'), 'is float32.*0 if it is normal'),
+        ('noise', np.zeros((4, 4, 3), 'f4'), "float32.*fill='noise'"),
+        (300, np.zeros((4, 4, 3), 'u1'), '0 to 255, which fill=300 is not'),
+        (-1, np.zeros((4, 4, 3), 'u1'), 'fill=-1'),
+        (0, np.zeros((4, 4, 3), '?'), 'is bool; .* takes uint8'),
+    ],
+)
+def test_a_fill_that_does_not_fit_is_refused_with_the_reason(
+    fill, pixels, message
+):
+    with pytest.raises(ValueError, match=message):
+        HideAndSeek(fill=fill)(dict(img=pixels, img_path='x.png'))
+
+
+def test_all_arguments_are_in_the_repr():
+    text = repr(HideAndSeek([0, 8], 0.3, 'noise', True))
+    assert text == (
+        "HideAndSeek(grid_sizes=[0, 8], hide_prob=0.3, fill='noise', "
+        'keep_mask=True)'
+    )

@@ -1,0 +1,65 @@
+"""CUB-200-2011 for localization: trained on labels alone.
+
+Not made here: see ``docs/localization.md``. The test images serve as
+validation too, to be watched, not to choose by.
+"""
+
+data_root = 'data/CUB_200_2011'
+batch_size = 32
+num_workers = 4
+
+data_preprocessor = dict(
+    num_classes=200,
+    mean=[123.675, 116.28, 103.53],
+    std=[58.395, 57.12, 57.375],
+    to_rgb=True,
+)
+# As clovaai/wsolevaluation: squeezed to a square, not cut to its aspect.
+train_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='Resize', scale=(256, 256)),
+    dict(type='RandomCrop', crop_size=224),
+    dict(type='RandomFlip', prob=0.5, direction='horizontal'),
+    dict(type='PackInputs'),
+]
+# A map must cover the whole image, so the test only resizes. The boxes do not
+# pass through the pipeline: they stay in pixels of the original image.
+test_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='Resize', scale=(224, 224)),
+    dict(type='PackInputs'),
+]
+train_dataloader = dict(
+    batch_size=batch_size,
+    num_workers=num_workers,
+    persistent_workers=False,
+    drop_last=True,
+    sampler=dict(type='DefaultSampler', shuffle=True),
+    dataset=dict(
+        type='mmocc.WSOLDataset',
+        layout='cub',
+        data_root=data_root,
+        split='train',
+        pipeline=train_pipeline,
+    ),
+)
+test_dataloader = dict(
+    batch_size=64,
+    num_workers=num_workers,
+    persistent_workers=False,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(
+        type='mmocc.WSOLDataset',
+        layout='cub',
+        data_root=data_root,
+        split='test',
+        with_boxes=True,
+        pipeline=test_pipeline,
+    ),
+)
+val_dataloader = test_dataloader
+val_evaluator = [
+    dict(type='mmocc.LocalizationAccuracy'),
+    dict(type='mmocc.MaxBoxAcc'),
+]
+test_evaluator = val_evaluator

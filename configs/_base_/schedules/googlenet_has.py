@@ -1,0 +1,24 @@
+"""GoogLeNet from scratch on ImageNet: 40 epochs from 1e-2 down to 1e-4.
+
+So many epochs, and 128 images a step, are what is reported of Hide-and-Seek;
+where the rate falls is AlexNet's ladder, 40/55 as long.
+"""
+
+optim_wrapper = dict(
+    optimizer=dict(type='SGD', lr=1e-2, momentum=0.9, weight_decay=5e-4)
+)
+# Each changes what the others left.
+param_scheduler = [
+    dict(type='MultiStepLR', milestones=[13, 31], gamma=0.5),
+    dict(type='MultiStepLR', milestones=[21, 38], gamma=0.2),
+    dict(
+        type='MultiStepParamScheduler',
+        param_name='weight_decay',
+        milestones=[21],
+        gamma=0.0,
+    ),
+]
+train_cfg = dict(by_epoch=True, max_epochs=40, val_interval=5)
+val_cfg = dict()
+test_cfg = dict()
+auto_scale_lr = dict(base_batch_size=128)

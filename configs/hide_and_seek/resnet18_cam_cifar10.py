@@ -1,0 +1,9 @@
+"""The baseline of Hide-and-Seek: CAM with half a ResNet-18 on CIFAR-10.
+
+There are no boxes: what is measured is classification.
+"""
+
+_base_ = '../learn/resnet18_cifar10-baseline.py'
+
+# ------------------------------------------------- things you may change
+model = dict(neck=None, head=dict(type='mmocc.CAMHead'))

@@ -1,0 +1,13 @@
+"""Hide-and-Seek, patches of mixed sizes: ResNet-50 on CUB-200-2011."""
+
+# Written by tools/dev/make_has_configs.py
+_base_ = './resnet50_cam_cub.py'
+
+data_preprocessor = dict(
+    type='mmocc.HidingDataPreprocessor',
+    hide=dict(
+        type='mmocc.BatchHideAndSeek',
+        grid_sizes=(0, 16, 32, 44, 56),
+        hide_prob=0.5,
+    ),
+)

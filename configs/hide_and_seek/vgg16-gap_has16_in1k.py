@@ -1,0 +1,13 @@
+"""Hide-and-Seek, patches of 16 pixels: VGG16-GAP on ImageNet."""
+
+# Written by tools/dev/make_has_configs.py
+_base_ = './vgg16-gap_cam_in1k.py'
+
+data_preprocessor = dict(
+    type='mmocc.HidingDataPreprocessor',
+    hide=dict(
+        type='mmocc.BatchHideAndSeek',
+        grid_sizes=(16,),
+        hide_prob=0.5,
+    ),
+)

@@ -1,0 +1,114 @@
+"""Mean and standard deviation of a data set's pixels, as they stream by."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+
+import numpy as np
+from mmengine.config import ConfigDict
+
+# Steps that fill parts of an image: their fill is not of the data.
+HIDING = {
+    'CutOut', 'Cutout', 'HideAndSeek', 'Occlude', 'OccludeObjects',
+    'RandomErasing',
+}  # fmt: skip
+
+
+@dataclass
+class ChannelStats:
+    """Of any number of pixels.
+
+    Attributes:
+        count: Number of pixels.
+        mean: (channels,) float64.
+        squares: (channels,) float64, sum of squared distances to the mean.
+    """
+
+    count: int
+    mean: np.ndarray
+    squares: np.ndarray
+
+    @classmethod
+    def of(cls, image: np.ndarray) -> ChannelStats:
+        """Return those of an image (H, W) or (H, W, C)."""
+        channels = image.shape[2] if image.ndim == 3 else 1
+        pixels = image.reshape(-1, channels).astype(np.float64)
+        mean = pixels.mean(axis=0)
+        return cls(len(pixels), mean, ((pixels - mean) ** 2).sum(axis=0))
+
+    def __add__(self, other: ChannelStats) -> ChannelStats:
+        """Return those of both sets of pixels together.
+
+        Chan, Golub and LeVeque, "Algorithms for Computing the Sample
+        Variance", 1983: no difference of large sums, which loses digits.
+
+        Raises:
+            ValueError: If the numbers of channels differ.
+        """
+        if self.mean.shape != other.mean.shape:
+            raise ValueError(
+                f'images of {len(self.mean)} and of {len(other.mean)} '
+                'channels; make them alike in the pipeline (color_type of '
+                'LoadImageFromFile)'
+            )
+        count = self.count + other.count
+        apart = other.mean - self.mean
+        share = other.count / count
+        return ChannelStats(
+            count,
+            self.mean + apart * share,
+            self.squares + other.squares + apart**2 * self.count * share,
+        )
+
+    @property
+    def std(self) -> np.ndarray:
+        """The (channels,) standard deviation."""
+        return np.sqrt(self.squares / self.count)
+
+
+def cut_pipelines(dataset: dict) -> tuple[ConfigDict, list[str]]:
+    """Make a data set's config give images that are neither packed nor hidden.
+
+    Every pipeline in it, also of wrapped data sets, ends before its packing
+    step, and loses the steps that hide parts of an image.
+
+    Args:
+        dataset: Config of a data set; not changed.
+
+    Returns:
+        The new config, and the types of the hiding steps left out.
+    """
+    dataset = ConfigDict(copy.deepcopy(dict(dataset)))
+    left_out = []
+    _cut(dataset, left_out)
+    return dataset, left_out
+
+
+def _cut(node: dict | list, left_out: list[str]) -> None:
+    """Cut all pipelines below a node, in place."""
+    if isinstance(node, list | tuple):
+        for part in node:
+            _cut(part, left_out)
+    if not isinstance(node, dict):
+        return
+    for key, value in node.items():
+        if key == 'pipeline':
+            node[key] = _cut_pipeline(value, left_out)
+        elif key in ('dataset', 'datasets'):
+            _cut(value, left_out)
+
+
+def _cut_pipeline(steps: list[dict], left_out: list[str]) -> list[dict]:
+    """Return the steps before packing that do not hide."""
+    kept = []
+    for step in steps:
+        kind = step['type']
+        name = getattr(kind, '__name__', str(kind)).split('.')[-1]
+        if name.startswith('Pack'):
+            break
+        if name in HIDING:
+            left_out.append(str(kind))
+        else:
+            kept.append(step)
+    return kept

@@ -1,0 +1,94 @@
+"""CUB-200-2011 (Wah et al., Caltech CNS-TR-2011-001), from its own files."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from mmocc.datasets.wsol.reader import (
+    Boxes,
+    WSOLImage,
+    WSOLReader,
+    gather_boxes,
+    parse_box,
+    read_lines,
+    read_pairs,
+)
+
+_SPLITS = {'train': '1', 'test': '0'}
+
+
+class CUBReader(WSOLReader):
+    """``CUB_200_2011/`` with ``images/`` and the lists beside it.
+
+    The image id is the path within ``images``, as in the public metadata.
+
+    Args:
+        data_root: The folder ``CUB_200_2011``.
+        split: ``train`` or ``test``, of ``train_test_split.txt``.
+        classes: Names by label; None for those of ``classes.txt``, if there
+            is one.
+
+    Raises:
+        ValueError: If there is no such split.
+    """
+
+    def __init__(
+        self,
+        data_root: Path,
+        split: str,
+        classes: Sequence[str] | None = None,
+    ) -> None:
+        super().__init__(data_root, split, classes)
+        if split not in _SPLITS:
+            raise ValueError(
+                f'split is {split!r}; CUB-200-2011 has {", ".join(_SPLITS)}'
+            )
+        names = self.data_root / 'classes.txt'
+        if classes is None and names.is_file():
+            self.classes = tuple(read_pairs(names, 'CLASS_ID NAME').values())
+
+    def images(self) -> list[WSOLImage]:
+        """Return the images of the split.
+
+        Raises:
+            ValueError: If a list lacks an image that ``images.txt`` names.
+        """
+        paths = self._read('images.txt', 'IMAGE_ID PATH')
+        labels = self._read('image_class_labels.txt', 'IMAGE_ID CLASS_ID')
+        splits = self._read('train_test_split.txt', 'IMAGE_ID 0 or 1')
+        folder, images = self.data_root / 'images', []
+        for number, path in paths.items():
+            if number not in labels or number not in splits:
+                raise ValueError(
+                    f'{self.data_root}: image {number} ({path}) of images.txt '
+                    'is missing in image_class_labels.txt or '
+                    'train_test_split.txt'
+                )
+            if splits[number] == _SPLITS[self.split]:
+                label = int(labels[number]) - 1  # the file counts from 1
+                images.append(WSOLImage(path, folder / path, label))
+        return images
+
+    def boxes(self) -> Boxes:
+        """Return the box of every image, of both splits.
+
+        The file has x, y, width, height; x + width is the end, as the public
+        metadata has it (which clips it to the image's last pixel).
+        """
+        paths = self._read('images.txt', 'IMAGE_ID PATH')
+
+        def parse(line: str) -> tuple[str, list[float]]:
+            number, *box = line.split()
+            x, y, width, height = map(float, box)
+            return paths[number], parse_box((x, y, x + width, y + height))
+
+        file = self.data_root / 'bounding_boxes.txt'
+        form = 'IMAGE_ID X Y WIDTH HEIGHT, the id one of images.txt'
+        return gather_boxes(read_lines(file, parse, form))
+
+    def source(self) -> str:
+        """Return the path of the boxes."""
+        return str(self.data_root / 'bounding_boxes.txt')
+
+    def _read(self, name: str, form: str) -> dict[str, str]:
+        """Read a list by image number."""
+        return read_pairs(self.data_root / name, form)

@@ -1,0 +1,150 @@
+"""ILSVRC 2012 (ImageNet-1k), with the boxes of its localization task."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from mmocc.datasets.voc_folders import IMAGE_SUFFIXES
+from mmocc.datasets.voc_xml import parse_voc_xml
+from mmocc.datasets.wsol.reader import (
+    Boxes,
+    WSOLImage,
+    WSOLReader,
+    gather_boxes,
+    parse_box,
+    read_lines,
+)
+
+_SUFFIXES = (*IMAGE_SUFFIXES, '.JPEG')
+
+
+class ILSVRCReader(WSOLReader):
+    """Images of a folder, with labels by folder or by list.
+
+    The image id is the path within ``data_root``, such as
+    ``val/ILSVRC2012_val_00000001.JPEG``, as in the public metadata.
+
+    Args:
+        data_root: Folder with ``train/<wnid>/*.JPEG``, ``val/*.JPEG``, and
+            maybe ``meta/<split>.txt`` and ``Annotations/CLS-LOC/<split>``.
+        split: Folder of the images within it.
+        classes: Names by label.
+        image_list: File with ``PATH LABEL`` lines, the path within the
+            split's folder. None: ``meta/<split>.txt`` if it is there, else the
+            folders of the split, which are its classes in sorted order.
+        boxes: Folder of XML files as the challenge has them, or file of lines
+            ``PATH LABEL X1 Y1 X2 Y2 ...`` as TS-CAM's ``val_folder_new.txt``,
+            which then serves as the list of images, too.
+    """
+
+    def __init__(
+        self,
+        data_root: Path,
+        split: str,
+        classes: Sequence[str] | None = None,
+        image_list: str | None = None,
+        boxes: str | None = None,
+    ) -> None:
+        super().__init__(data_root, split, classes)
+        default = self.data_root / 'meta' / f'{split}.txt'
+        self.image_list = default if default.is_file() else None
+        if image_list:
+            self.image_list = self.data_root / image_list
+        boxes = boxes or f'Annotations/CLS-LOC/{split}'
+        self.box_source = self.data_root / boxes
+
+    def images(self) -> list[WSOLImage]:
+        """Return the images of the list, or of the folders.
+
+        Raises:
+            ValueError: If a line of the list holds more than path and label.
+        """
+        if self.image_list:
+            form = 'PATH LABEL; a list with boxes is layout_args.boxes'
+            lines = read_lines(self.image_list, _parse_label, form)
+            return [self._image(path, label) for path, label in lines]
+        return self._scan_folders()
+
+    def labelled_by_boxes(self) -> list[WSOLImage]:
+        """Return the images of the list with boxes, if there is one."""
+        if self.image_list or not self.box_source.is_file():
+            return self.images()
+        lines = read_lines(self.box_source, _parse_boxes, _BOX_LINE)
+        return [self._image(path, label) for path, label, _ in lines]
+
+    def boxes(self) -> Boxes:
+        """Return the boxes of the XML files, or of the list."""
+        if self.box_source.is_file():
+            lines = read_lines(self.box_source, _parse_boxes, _BOX_LINE)
+            return gather_boxes(
+                (self._image_id(path), box)
+                for path, _, boxes in lines
+                for box in boxes
+            )
+        return gather_boxes(
+            (image.image_id, box)
+            for image in self.images()
+            for box in self._read_xml(image.image_id)
+        )
+
+    def source(self) -> str:
+        """Return where the boxes are read from."""
+        return str(self.box_source)
+
+    def _read_xml(self, image_id: str) -> list[list[float]]:
+        """Return the boxes of one image, its numbers taken as they are.
+
+        VOC counts from 1, which ``parse_voc_xml`` takes off the first corner.
+        Here counts begin at 0 in practice (many boxes at 0, none at the
+        width), and the reference takes the numbers as they are.
+        """
+        path = Path(image_id).relative_to(self.split).with_suffix('.xml')
+        objects = parse_voc_xml(self.box_source / path).objects
+        return [
+            [x1 + 1, y1 + 1, x2, y2]
+            for x1, y1, x2, y2 in (item.box for item in objects)
+        ]
+
+    def _scan_folders(self) -> list[WSOLImage]:
+        """Return the images of a folder per class."""
+        root = self.data_root / self.split
+        folders = sorted(path for path in root.glob('*') if path.is_dir())
+        if not folders:
+            raise FileNotFoundError(
+                f'{root}: no folder of a class in it, and no list of images; '
+                f'make {self.data_root / "meta" / self.split}.txt with PATH '
+                'LABEL lines, or name one in layout_args.image_list'
+            )
+        return [
+            self._image(f'{folder.name}/{path.name}', label)
+            for label, folder in enumerate(folders)
+            for path in sorted(folder.iterdir())
+            if path.suffix in _SUFFIXES
+        ]
+
+    def _image_id(self, path: str) -> str:
+        """Return the id of a path within the split's folder."""
+        return f'{self.split}/{path}'
+
+    def _image(self, path: str, label: int) -> WSOLImage:
+        """Return the image of a path within the split's folder."""
+        image_id = self._image_id(path)
+        return WSOLImage(image_id, self.data_root / image_id, label)
+
+
+_BOX_LINE = 'PATH LABEL X1 Y1 X2 Y2, and more boxes behind'
+
+
+def _parse_label(line: str) -> tuple[str, int]:
+    """Parse a line of a list without boxes."""
+    path, label = line.split()
+    return path, int(label)
+
+
+def _parse_boxes(line: str) -> tuple[str, int, list[list[float]]]:
+    """Parse a line of a list with boxes."""
+    path, label, *numbers = line.split()
+    if not numbers or len(numbers) % 4:
+        raise ValueError(f'{len(numbers)} numbers are no boxes of four')
+    starts = range(0, len(numbers), 4)
+    boxes = [parse_box(numbers[start : start + 4]) for start in starts]
+    return path, int(label), boxes

@@ -1,0 +1,169 @@
+"""The metadata of clovaai/wsolevaluation, the public format.
+
+``image_ids.txt``, ``class_labels.txt``, ``image_sizes.txt`` and
+``localization.txt``, a comma between fields. The last holds boxes (CUB,
+ILSVRC) or masks (OpenImages30k): in data sets that are trained on labels, it
+alone must stay shut.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from mmocc.datasets.wsol.reader import (
+    Boxes,
+    Masks,
+    WSOLImage,
+    WSOLReader,
+    gather_boxes,
+    parse_box,
+    read_lines,
+)
+
+
+class Localization(NamedTuple):
+    """Boxes, or masks by names, of a ``localization.txt``; the other is {}."""
+
+    boxes: Boxes
+    masks: dict[str, tuple[list[str], str | None]]
+
+
+def read_image_ids(folder: Path) -> list[str]:
+    """Read ``image_ids.txt``: a path relative to the images in each line."""
+    return list(read_lines(folder / 'image_ids.txt', str.strip, 'IMAGE'))
+
+
+def read_class_labels(folder: Path) -> dict[str, int]:
+    """Read ``class_labels.txt``: labels from 0, by image."""
+    path = folder / 'class_labels.txt'
+    return dict(read_lines(path, _parse_label, 'IMAGE,LABEL, such as a.jpg,0'))
+
+
+def read_image_sizes(folder: Path) -> dict[str, tuple[int, int]]:
+    """Read ``image_sizes.txt``: (w, h) by image, as the file has them."""
+    path = folder / 'image_sizes.txt'
+    form = 'IMAGE,WIDTH,HEIGHT, such as a.jpg,500,375'
+    return dict(read_lines(path, _parse_size, form))
+
+
+def read_localization(folder: Path) -> Localization:
+    """Read ``localization.txt``, whichever of boxes and masks it holds.
+
+    Returns:
+        Boxes as float32 (n, 4) xyxy; or names of masks, and of what is to be
+        ignored (None where no line of the image names it).
+
+    Raises:
+        FileNotFoundError: If the file does not exist.
+        ValueError: If a line does not parse; with file and line number.
+    """
+    path = folder / 'localization.txt'
+    first = next(read_lines(path, str, ''), '')
+    if not _has_mask(first):
+        form = 'IMAGE,X1,Y1,X2,Y2, such as a.jpg,60,27,385,331'
+        return Localization(gather_boxes(read_lines(path, _parse, form)), {})
+    masks = {}
+    form = 'IMAGE,MASK.png,IGNORE.png, the last may be empty'
+    for image_id, mask, ignore in read_lines(path, _parse_masks, form):
+        paths, known = masks.get(image_id, ([], None))
+        masks[image_id] = ([*paths, mask], known or ignore)
+    return Localization({}, masks)
+
+
+def _has_mask(line: str) -> bool:
+    """Return whether a line of ``localization.txt`` names a mask."""
+    fields = line.rsplit(',', 2)
+    return len(fields) == 3 and fields[1].lower().endswith('.png')
+
+
+def _parse_label(line: str) -> tuple[str, int]:
+    """Parse a line of ``class_labels.txt``."""
+    image_id, label = line.rsplit(',', 1)
+    if int(label) < 0:
+        raise ValueError('labels count from 0')
+    return image_id, int(label)
+
+
+def _parse_size(line: str) -> tuple[str, tuple[int, int]]:
+    """Parse a line of ``image_sizes.txt``."""
+    image_id, width, height = line.rsplit(',', 2)
+    if min(int(width), int(height)) < 1:
+        raise ValueError('a size is 1 or more')
+    return image_id, (int(width), int(height))
+
+
+def _parse(line: str) -> tuple[str, list[float]]:
+    """Parse a line of ``localization.txt`` with a box."""
+    image_id, *box = line.rsplit(',', 4)
+    return image_id, parse_box(box)
+
+
+def _parse_masks(line: str) -> tuple[str, str, str | None]:
+    """Parse a line of ``localization.txt`` with a mask."""
+    image_id, mask, ignore = line.rsplit(',', 2)
+    if not mask.strip():
+        raise ValueError('it names no mask')
+    return image_id, mask.strip(), ignore.strip() or None
+
+
+class MetadataReader(WSOLReader):
+    """Images by a metadata folder.
+
+    Args:
+        data_root: Folder that the image ids are relative to.
+        split: Folder within ``metadata``, such as ``test``.
+        classes: Names of the classes, by label.
+        metadata: Folder with a folder per split.
+        mask_root: Folder that the masks are relative to; None for
+            ``data_root``, where OpenImages30k has them.
+    """
+
+    def __init__(
+        self,
+        data_root: Path,
+        split: str,
+        classes: Sequence[str] | None = None,
+        metadata: str | Path = 'metadata',
+        mask_root: str | Path | None = None,
+    ) -> None:
+        super().__init__(data_root, split, classes)
+        self.folder = Path(metadata) / split
+        self.mask_root = Path(mask_root or data_root)
+
+    def images(self) -> list[WSOLImage]:
+        """Return the images of ``image_ids.txt``.
+
+        Raises:
+            ValueError: If an image has no label.
+        """
+        labels = read_class_labels(self.folder)
+        ids = read_image_ids(self.folder)
+        for image_id in ids:
+            if image_id not in labels:
+                raise ValueError(
+                    f'{self.folder / "class_labels.txt"}: no label for '
+                    f'{image_id}, though image_ids.txt lists it'
+                )
+        return [
+            WSOLImage(image_id, self.data_root / image_id, labels[image_id])
+            for image_id in ids
+        ]
+
+    def boxes(self) -> Boxes:
+        """Return the boxes of ``localization.txt``."""
+        return read_localization(self.folder).boxes
+
+    def masks(self) -> dict[str, Masks]:
+        """Return the masks of ``localization.txt``."""
+        named = read_localization(self.folder).masks
+        return {
+            image_id: Masks(
+                [self.mask_root / mask for mask in masks],
+                self.mask_root / ignore if ignore else None,
+            )
+            for image_id, (masks, ignore) in named.items()
+        }
+
+    def source(self) -> str:
+        """Return the path of ``localization.txt``."""
+        return str(self.folder / 'localization.txt')

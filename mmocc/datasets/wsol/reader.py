@@ -1,0 +1,143 @@
+"""What a layout must tell, and how its lines are read."""
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+
+T = TypeVar('T')
+Boxes = dict[str, np.ndarray]  # image id: float32 (n, 4) xyxy
+
+
+class WSOLImage(NamedTuple):
+    """One image: its id in the layout's files, its path and its class."""
+
+    image_id: str
+    path: Path
+    label: int
+
+
+class Masks(NamedTuple):
+    """The masks of one image; ``ignore`` counts neither way, or is None."""
+
+    masks: list[Path]
+    ignore: Path | None
+
+
+class WSOLReader:
+    """Images and labels of one split, and apart from them its boxes.
+
+    :meth:`images` never opens a file that holds a box or mask; only
+    :meth:`boxes` and :meth:`masks` do.
+
+    Args:
+        data_root: Folder of the data set.
+        split: Name of the split, in the layout's words.
+        classes: Names of the classes, by label; None for the layout's own.
+    """
+
+    def __init__(
+        self,
+        data_root: Path,
+        split: str,
+        classes: Sequence[str] | None = None,
+    ) -> None:
+        self.data_root = Path(data_root)
+        self.split = split
+        self.classes = classes
+
+    def images(self) -> list[WSOLImage]:
+        """Return the images of the split, in the order of the files."""
+        raise NotImplementedError
+
+    def labelled_by_boxes(self) -> list[WSOLImage]:
+        """Return the images where the boxes' own file may be read as well.
+
+        It is for the test, and for layouts that name classes nowhere else.
+        """
+        return self.images()
+
+    def boxes(self) -> Boxes:
+        """Return boxes in pixels of the images, where the layout has them."""
+        return {}
+
+    def masks(self) -> dict[str, Masks]:
+        """Return masks, where the layout has them."""
+        return {}
+
+    def source(self) -> str:
+        """Return what boxes or masks are read from, for messages."""
+        raise NotImplementedError
+
+
+def read_lines(
+    path: Path, parse: Callable[[str], T], form: str
+) -> Iterator[T]:
+    """Yield what each line of a file parses to; blank lines are passed over.
+
+    Args:
+        path: The file.
+        parse: Takes a line without its end; a ValueError or KeyError of it
+            says that the line does not parse.
+        form: What a line must look like, for the message.
+
+    Raises:
+        FileNotFoundError: If the file does not exist.
+        ValueError: If a line does not parse; with file and line number.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(
+            f'{path}: no such file; complete the data set, or check data_root '
+            'and split (docs/localization.md shows each layout)'
+        )
+    with path.open(encoding='utf-8') as lines:
+        for number, line in enumerate(lines, start=1):
+            line = line.strip('\r\n')
+            if not line.strip():
+                continue
+            try:
+                yield parse(line)
+            except (ValueError, KeyError) as error:
+                raise ValueError(
+                    f'{path}, line {number}: {line!r} does not parse '
+                    f'({error}); a line must be {form}'
+                ) from error
+
+
+def read_pairs(path: Path, form: str) -> dict[str, str]:
+    """Read lines of two fields with a blank between, by their first.
+
+    Raises:
+        FileNotFoundError: If the file does not exist.
+        ValueError: If a line has another number of fields.
+    """
+    return dict(read_lines(path, _parse_pair, form))
+
+
+def _parse_pair(line: str) -> tuple[str, str]:
+    """Return the two fields of a line."""
+    first, second = line.split()
+    return first, second
+
+
+def parse_box(fields: Sequence[str]) -> list[float]:
+    """Return a box x1, y1, x2, y2.
+
+    Raises:
+        ValueError: If these are not four finite numbers that make a box.
+    """
+    box = [float(field) for field in fields]
+    if len(box) != 4 or not np.isfinite(box).all():
+        raise ValueError('a box is four finite numbers')
+    if box[2] < box[0] or box[3] < box[1]:
+        raise ValueError('the box ends before it begins')
+    return box
+
+
+def gather_boxes(pairs: Iterator[tuple[str, list[float]]]) -> Boxes:
+    """Collect boxes by image, in the order of the file."""
+    boxes = {}
+    for image_id, box in pairs:
+        boxes.setdefault(image_id, []).append(box)
+    return {key: np.array(value, np.float32) for key, value in boxes.items()}

@@ -1,0 +1,160 @@
+"""Tiny ImageNet: 64-pixel images with one box each, and smaller copies."""
+
+import csv
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from mmocc.datasets.wsol.reader import (
+    Boxes,
+    WSOLImage,
+    WSOLReader,
+    gather_boxes,
+    parse_box,
+    read_lines,
+)
+
+_COLUMNS = ('x0_64', 'y0_64', 'x1_64', 'y1_64')
+
+
+class TinyImageNetReader(WSOLReader):
+    """``train/<wnid>/images`` and ``val/images``, with boxes in text files.
+
+    Labels are places in the sorted folders of ``train``. The image id is the
+    path within ``data_root``.
+
+    Args:
+        data_root: The folder ``tiny-imagenet-200``, or one like it.
+        split: ``train`` or ``val``.
+        classes: Names by label; None for the WordNet ids.
+        box_file: CSV file in ``data_root`` with the columns split, path, wnid,
+            x0_64, y0_64, x1_64 and y1_64. None: the files of the public set,
+            ``train/<wnid>/<wnid>_boxes.txt`` and ``val/val_annotations.txt``.
+        box_scale: What boxes are multiplied by: 0.5 for images that were made
+            half as large after their boxes were drawn.
+
+    Raises:
+        ValueError: If ``box_scale`` is not above 0.
+    """
+
+    def __init__(
+        self,
+        data_root: Path,
+        split: str,
+        classes: Sequence[str] | None = None,
+        box_file: str | None = None,
+        box_scale: float = 1.0,
+    ) -> None:
+        super().__init__(data_root, split, classes)
+        if box_scale <= 0:
+            raise ValueError(f'box_scale is {box_scale}; it must be above 0')
+        self.box_file = self.data_root / box_file if box_file else None
+        self.box_scale = box_scale
+        self.wnids = sorted(
+            path.name
+            for path in (self.data_root / 'train').glob('*')
+            if path.is_dir()
+        )
+        if not self.wnids:
+            raise FileNotFoundError(
+                f'{self.data_root / "train"}: no folder of a class in it; '
+                'labels are counted there, so that each split needs it'
+            )
+        self.classes = classes or tuple(self.wnids)
+
+    def images(self) -> list[WSOLImage]:
+        """Return the images of a folder per class.
+
+        Raises:
+            ValueError: If the labels of the split stand with its boxes alone.
+        """
+        root = self.data_root / self.split
+        if not all((root / wnid).is_dir() for wnid in self.wnids):
+            raise ValueError(
+                f'{root}: no folder per class, so that labels stand only in '
+                f'the file of the boxes ({self.source()}); give '
+                'with_boxes=True, which is for the test'
+            )
+        return [
+            WSOLImage(str(path.relative_to(self.data_root)), path, label)
+            for label, wnid in enumerate(self.wnids)
+            for path in sorted((root / wnid / 'images').iterdir())
+        ]
+
+    def labelled_by_boxes(self) -> list[WSOLImage]:
+        """Return the images that the file of the boxes lists."""
+        if (self.data_root / self.split / self.wnids[0]).is_dir():
+            return self.images()
+        return [
+            WSOLImage(path, self.data_root / path, self.wnids.index(wnid))
+            for path, wnid, _ in self._read()
+        ]
+
+    def boxes(self) -> Boxes:
+        """Return one box for each image, in its pixels."""
+        return gather_boxes(
+            (path, (self.box_scale * np.array(box)).tolist())
+            for path, _, box in self._read()
+        )
+
+    def source(self) -> str:
+        """Return what the boxes are read from."""
+        if self.box_file:
+            return str(self.box_file)
+        name = '<wnid>/<wnid>_boxes' if self.split == 'train' else None
+        name = name or f'{self.split}_annotations'
+        return str(self.data_root / self.split / f'{name}.txt')
+
+    def _read(self) -> Iterator[tuple[str, str, list[float]]]:
+        """Yield path, WordNet id and box of each image of the split."""
+        if self.box_file:
+            yield from self._read_csv()
+        elif self.split == 'train':
+            for wnid in self.wnids:
+                path = f'train/{wnid}/{wnid}_boxes.txt'
+                yield from self._read_text(path, f'train/{wnid}/images', wnid)
+        else:
+            folder = f'{self.split}/images'
+            path = f'{self.split}/{self.split}_annotations.txt'
+            yield from self._read_text(path, folder)
+
+    def _read_text(
+        self, path: str, folder: str, wnid: str | None = None
+    ) -> Iterator[tuple[str, str, list[float]]]:
+        """Yield the lines of a file of the public set."""
+        given = [wnid] if wnid else []
+
+        def parse(line: str) -> tuple[str, str, list[float]]:
+            name, *fields = line.split()
+            found, *box = [*given, *fields]
+            self._check(found)
+            return f'{folder}/{name}', found, parse_box(box)
+
+        form = 'FILE X1 Y1 X2 Y2' if wnid else 'FILE WNID X1 Y1 X2 Y2'
+        yield from read_lines(self.data_root / path, parse, form)
+
+    def _read_csv(self) -> Iterator[tuple[str, str, list[float]]]:
+        """Yield the rows of the split in a CSV file with a header."""
+        lines = read_lines(self.box_file, lambda line: line, '')
+        header = next(csv.reader([next(lines, '')]))
+
+        def parse(line: str) -> tuple[str, str, str, list[float]] | None:
+            if line == ','.join(header):
+                return None
+            (fields,) = csv.reader([line])
+            row = dict(zip(header, fields, strict=True))
+            if row['split'] != self.split:
+                return None
+            self._check(row['wnid'])
+            box = parse_box([row[column] for column in _COLUMNS])
+            return row['path'], row['wnid'], box
+
+        form = f'split,path,wnid,...,{",".join(_COLUMNS)}'
+        rows = read_lines(self.box_file, parse, form)
+        yield from (row for row in rows if row is not None)
+
+    def _check(self, wnid: str) -> None:
+        """Refuse a class without a folder in ``train``."""
+        if wnid not in self.wnids:
+            raise ValueError(f'{wnid} has no folder in train')

@@ -1,0 +1,69 @@
+"""Hides feature maps behind any module of a model, by config."""
+
+from typing import Any
+
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+from torch import Tensor, nn
+
+from mmocc.registry import HOOKS, MODELS
+
+
+@HOOKS.register_module()
+class HideFeaturesHook(Hook):
+    """Put ``mmocc.HideFeatures`` behind a named module, while training.
+
+    The model, its parameters and its checkpoints stay as they are::
+
+        custom_hooks = [
+            dict(
+                type='mmocc.HideFeaturesHook',
+                module='backbone.conv1',
+                hide=dict(type='mmocc.HideFeatures', grid_sizes=(5,)))]
+
+    Nothing is hidden in validation and testing.
+
+    Args:
+        module: Path of the module whose output is hidden, as in
+            ``model.named_modules()``; the output is a map (N, C, H, W) or a
+            tuple of maps, which are each hidden.
+        hide: Config of the layer.
+
+    Raises:
+        ValueError: At the start of training, if the model has no such module.
+    """
+
+    def __init__(
+        self, module: str, hide: dict = dict(type='mmocc.HideFeatures')
+    ) -> None:
+        self.module = module
+        self.hide = MODELS.build(hide)
+        self._handle = None
+
+    def before_train(self, runner: Runner) -> None:
+        """Put the layer in place."""
+        model = runner.model
+        if is_model_wrapper(model):
+            model = model.module
+        modules = dict(model.named_modules())
+        if not self.module or self.module not in modules:
+            names = [name for name in modules if name.count('.') == 1]
+            raise ValueError(
+                f'mmocc.HideFeaturesHook: the model has no module '
+                f'{self.module!r}; it has {", ".join(names)} and their parts'
+            )
+
+        def hide(module: nn.Module, inputs: Any, output: Any) -> Any:
+            # The model's mode: a frozen module is always in evaluation mode.
+            if not model.training:
+                return output
+            if isinstance(output, Tensor):
+                return self.hide(output)
+            return tuple(self.hide(part) for part in output)
+
+        self._handle = modules[self.module].register_forward_hook(hide)
+
+    def after_train(self, runner: Runner) -> None:
+        """Take the layer away."""
+        self._handle.remove()

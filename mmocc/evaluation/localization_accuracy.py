@@ -1,0 +1,122 @@
+"""Localization accuracy as the papers on class activation maps report it."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from mmengine.logging import print_log
+
+from mmocc.evaluation.localization import (
+    box_iou_inclusive,
+    is_blank,
+    map_to_boxes,
+    resize_map,
+    scale_boxes,
+)
+from mmocc.evaluation.summed_metric import (
+    SummedMetric,
+    take_map,
+    take_truth,
+)
+from mmocc.registry import METRICS
+
+
+@METRICS.register_module()
+class LocalizationAccuracy(SummedMetric):
+    """Top-1 Loc, GT-known Loc and Top-1 Clas, in percent.
+
+    From Singh and Lee, "Hide-and-Seek" (ICCV 2017), section 4: the map is
+    brought to the size of the image, what lies strictly above ``threshold``
+    times its maximum is foreground, and the box is that of the largest
+    component. It is right if its IoU with any of the image's boxes is 0.5 or
+    more (as in the ILSVRC devkit; the paper says more than 0.5).
+
+    - ``gt_known_loc``: the box of the true class's map is right.
+    - ``top1_loc``: the predicted class is right, and so is its box. It is
+      the same box then, so that one map serves for both.
+    - ``top1_clas``: the predicted class is right.
+
+    Blank maps (NaN, or all one value) are counted in the log; those with NaN
+    or without a positive value are misses. In memory is one sum, whatever the
+    number of images.
+
+    Args:
+        threshold: Share of the maximum; the paper takes 0.2 for AlexNet-GAP
+            and 0.3 for GoogLeNet-GAP.
+        iou_thr: Least IoU of a box that is right.
+        topk: Further ``k`` than 1 give ``topk_loc`` and ``topk_clas``.
+        keep: As in :func:`mmocc.evaluation.localization.map_to_boxes`; of
+            ``all``, one right box is enough.
+        normalize: As there.
+        map_field: Field of the data sample with the map of the true class.
+        collect_device: ``cpu`` or ``gpu``, for sums of several processes.
+        prefix: What the names begin with.
+    """
+
+    default_prefix = 'localization'
+
+    def __init__(
+        self,
+        threshold: float = 0.2,
+        iou_thr: float = 0.5,
+        topk: Sequence[int] = (1,),
+        keep: str = 'largest',
+        normalize: str = 'max',
+        map_field: str = 'gt_cam',
+        collect_device: str = 'cpu',
+        prefix: str | None = None,
+    ) -> None:
+        super().__init__(collect_device, prefix)
+        if not (0 <= threshold < 1 and 0 < iou_thr <= 1):
+            raise ValueError(
+                f'threshold is {threshold} and iou_thr {iou_thr}; they must '
+                'be in [0, 1) and in (0, 1]'
+            )
+        if not topk or min(topk) < 1:
+            raise ValueError(f'topk is {topk}; it must be 1 or more, each')
+        self.threshold, self.iou_thr = threshold, iou_thr
+        self.topk = tuple(topk)
+        self.keep, self.normalize = keep, normalize
+        self.map_field = map_field
+
+    def score(self, sample: dict) -> np.ndarray:
+        """Return [1, blank, GT-known hit, class hits, box hits]."""
+        name = type(self).__name__
+        cam = take_map(sample, self.map_field, name)
+        boxes = take_truth(sample, 'gt_bboxes', name)
+        hit = self._is_found(cam, boxes, tuple(sample['ori_shape'][:2]))
+        scores = torch.as_tensor(sample['pred_score'])
+        ranking = scores.argsort(descending=True, stable=True).tolist()
+        place = ranking.index(int(sample['gt_label']))
+        classes = [place < k for k in self.topk]
+        found = [hit and right for right in classes]
+        blank = is_blank(cam)
+        return np.array([1, blank, hit, *classes, *found], np.int64)
+
+    def _is_found(
+        self, cam: np.ndarray, gt_boxes: np.ndarray, shape: tuple[int, int]
+    ) -> bool:
+        """Return whether a box of the map is right."""
+        boxes = map_to_boxes(
+            resize_map(cam, shape), self.threshold, self.keep, self.normalize
+        )
+        gt_boxes = scale_boxes(gt_boxes, shape, shape)
+        return bool(box_iou_inclusive(boxes, gt_boxes).max() >= self.iou_thr)
+
+    def summarize(self, total: np.ndarray) -> dict[str, float]:
+        """Return the shares of the hits in percent."""
+        images, blank, *hits = total.tolist()
+        if blank:
+            print_log(
+                f'{type(self).__name__}: {blank} of {images} maps are blank '
+                '(NaN, or all one value)',
+                logger='current',
+            )
+        names = [
+            f'top{k}_{kind}' for kind in ('clas', 'loc') for k in self.topk
+        ]
+        names = ['gt_known_loc', *names]
+        return {
+            name: 100 * hit / images
+            for name, hit in zip(names, hits, strict=True)
+        }

@@ -1,0 +1,189 @@
+"""MaxBoxAcc: box accuracy at the best threshold of the data set."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from mmengine.logging import print_log
+
+from mmocc.evaluation.box_sweep import sweep_thresholds
+from mmocc.evaluation.localization import (
+    is_blank,
+    normalize_map,
+    resize_map,
+    scale_boxes,
+    to_levels,
+)
+from mmocc.evaluation.summed_metric import (
+    SummedMetric,
+    take_map,
+    take_truth,
+)
+from mmocc.registry import METRICS
+
+# MaxBoxAcc of the CVPR paper is at this IoU alone.
+_V1_IOU = 0.5
+
+
+def box_hits(
+    cam: np.ndarray,
+    gt_boxes: np.ndarray,
+    ori_shape: tuple[int, int],
+    thresholds: np.ndarray,
+    iou_thrs: Sequence[float],
+    eval_size: tuple[int, int] = (224, 224),
+    largest: bool = False,
+) -> np.ndarray:
+    """Return at which thresholds a map finds its object.
+
+    Args:
+        cam: (h, w), any range, over the whole image.
+        gt_boxes: (n, 4) xyxy in pixels of the image; one that is met is
+            enough.
+        ori_shape: (h, w) of the image.
+        thresholds: (T,) in [0, 1).
+        iou_thrs: D values in (0, 1].
+        eval_size: (h, w) of the grid that map and boxes are brought to.
+        largest: Version 1: the largest contour alone.
+
+    Returns:
+        Boolean (D, T).
+    """
+    cam = normalize_map(resize_map(cam, eval_size), 'minmax')
+    ious = sweep_thresholds(
+        to_levels(cam),
+        thresholds,
+        scale_boxes(gt_boxes, ori_shape, eval_size),
+        min(iou_thrs),
+        largest,
+    )
+    return ious >= np.asarray(iou_thrs)[:, None]
+
+
+def best_accuracy(
+    hits: np.ndarray, images: int, thresholds: np.ndarray
+) -> list[tuple[float, float]]:
+    """Return, for each IoU, the best accuracy in percent and its threshold.
+
+    The best is over the thresholds of the data set, never per image.
+
+    Args:
+        hits: int (D, T), the images that are found.
+        images: Number of all images.
+        thresholds: (T,).
+    """
+    best = hits.argmax(axis=1)
+    return [
+        (100 * float(row[place]) / images, float(thresholds[place]))
+        for row, place in zip(hits, best, strict=True)
+    ]
+
+
+@METRICS.register_module()
+class MaxBoxAcc(SummedMetric):
+    """Box accuracy at the threshold that suits the data set best, in percent.
+
+    From Choe et al., "Evaluating Weakly Supervised Object Localization
+    Methods Right" (CVPR 2020), and the repository that goes with it. Maps are
+    brought to 224 x 224 and to [0, 1]; an image is found at a threshold if a
+    box of its map meets a box of its ground truth. No class prediction takes
+    part: this is GT-known Loc with an oracle for the threshold.
+
+    Version 1 looks at the box of the largest contour, at IoU 0.5: ``v1``.
+    Version 2 looks at all contours, and gives ``v2``, mean of ``v2_iou30``,
+    ``v2_iou50`` and ``v2_iou70``, the best threshold being chosen for each;
+    ``v2_iou50_threshold`` is that of 0.5, and so on.
+
+    In memory is one sum, a number for each threshold and IoU, whatever the
+    number of images. Blank maps (NaN, or all one value) are misses, and
+    counted in the log.
+
+    Args:
+        version: 1, 2, or both.
+        iou_thrs: Those of version 2.
+        interval: Step between the thresholds 0, interval, ... below 1. The
+            reference takes 0.001 in training and 0.01 in its stand-alone
+            script; a map has 256 levels.
+        eval_size: (h, w) of the grid.
+        map_field: Field of the data sample with the map of the true class.
+        collect_device: ``cpu`` or ``gpu``, for sums of several processes.
+        prefix: What the names begin with.
+    """
+
+    default_prefix = 'max_box_acc'
+
+    def __init__(
+        self,
+        version: int | Sequence[int] = 2,
+        iou_thrs: Sequence[float] = (0.3, 0.5, 0.7),
+        interval: float = 0.001,
+        eval_size: tuple[int, int] = (224, 224),
+        map_field: str = 'gt_cam',
+        collect_device: str = 'cpu',
+        prefix: str | None = None,
+    ) -> None:
+        super().__init__(collect_device, prefix)
+        versions = (version,) if isinstance(version, int) else tuple(version)
+        if not versions or not set(versions) <= {1, 2}:
+            raise ValueError(
+                f'version is {version}; it must be 1, 2 or (1, 2)'
+            )
+        if not iou_thrs or not all(0 < thr <= 1 for thr in iou_thrs):
+            raise ValueError(f'iou_thrs is {iou_thrs}; each must be in (0, 1]')
+        if not 0 < interval < 1:
+            raise ValueError(f'interval is {interval}; it must be in (0, 1)')
+        self.versions, self.iou_thrs = versions, tuple(iou_thrs)
+        self.thresholds = np.arange(0, 1, interval)
+        self.eval_size = tuple(eval_size)
+        self.map_field = map_field
+
+    def score(self, sample: dict) -> np.ndarray:
+        """Return (1 + D, T) hits, the row before them [1, blank, 0, ...]."""
+        name = type(self).__name__
+        cam = take_map(sample, self.map_field, name)
+        boxes = take_truth(sample, 'gt_bboxes', name)
+        return self.score_map(cam, boxes, tuple(sample['ori_shape'][:2]))
+
+    def score_map(
+        self, cam: np.ndarray, gt_boxes: np.ndarray, shape: tuple[int, int]
+    ) -> np.ndarray:
+        """Return what :meth:`score` does, of a map that is not in a sample.
+
+        Args:
+            cam: (h, w), any range.
+            gt_boxes: (n, 4) xyxy in pixels of the image.
+            shape: (h, w) of the image.
+        """
+        head = np.zeros((1, len(self.thresholds)), np.int64)
+        head[0, :2] = 1, is_blank(cam)
+        grid = (self.thresholds, self.eval_size)
+        rows = [
+            box_hits(cam, gt_boxes, shape, grid[0], thrs, grid[1], largest)
+            for thrs, largest in self._passes()
+        ]
+        return np.concatenate([head, *rows])
+
+    def _passes(self) -> list[tuple[tuple[float, ...], bool]]:
+        """Return IoU thresholds, and whether version 1, for each version."""
+        kinds = {1: ((_V1_IOU,), True), 2: (self.iou_thrs, False)}
+        return [kinds[version] for version in self.versions]
+
+    def summarize(self, total: np.ndarray) -> dict[str, float]:
+        """Return the accuracies at their best thresholds."""
+        images, blank = total[0, :2].tolist()
+        if blank:
+            print_log(
+                f'{type(self).__name__}: {blank} of {images} maps are blank '
+                '(NaN, or all one value), and so misses',
+                logger='current',
+            )
+        best = best_accuracy(total[1:], images, self.thresholds)
+        metrics = {}
+        if 1 in self.versions:
+            at = self.versions.index(1) and len(self.iou_thrs)
+            metrics['v1'], metrics['v1_threshold'] = best.pop(at)
+        if 2 in self.versions:
+            metrics['v2'] = float(np.mean([accuracy for accuracy, _ in best]))
+            for thr, pair in zip(self.iou_thrs, best, strict=True):
+                name = f'v2_iou{round(100 * thr)}'
+                metrics[name], metrics[f'{name}_threshold'] = pair
+        return metrics

@@ -1,0 +1,165 @@
+"""PxAP: average precision over the pixels of all images."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from mmocc.evaluation.localization import normalize_map, resize_map
+from mmocc.evaluation.summed_metric import (
+    SummedMetric,
+    take_map,
+    take_truth,
+)
+from mmocc.registry import METRICS
+
+IGNORED = 255
+
+
+def read_mask(
+    mask_paths: Sequence[str | Path],
+    ignore_path: str | Path | None,
+    size: tuple[int, int] = (224, 224),
+) -> np.ndarray:
+    """Read the masks of an image and put them together.
+
+    Args:
+        mask_paths: Images whose pixels are 0 or more; one for each object.
+        ignore_path: Likewise, what counts neither way; None for nothing.
+        size: (h, w) of the result. Masks are resized to the nearest pixel
+            before they are put together, as the reference does.
+
+    Returns:
+        uint8: 1 foreground, 0 background, 255 ignored. Foreground is never
+        ignored, even where the ignored region covers it.
+
+    Raises:
+        FileNotFoundError: If a file is no readable image.
+    """
+    masks = [_read_one(path, size) for path in mask_paths]
+    foreground = np.any(masks, axis=0)
+    mask = foreground.astype(np.uint8)
+    if ignore_path is not None:
+        mask[_read_one(ignore_path, size) & ~foreground] = IGNORED
+    return mask
+
+
+def _read_one(path: str | Path, size: tuple[int, int]) -> np.ndarray:
+    """Return one mask as booleans of the size (h, w)."""
+    mask = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+    if mask is None:
+        raise FileNotFoundError(
+            f'{path}: missing, or no readable image, though the localization '
+            'file names it as a mask; complete the folder of masks'
+        )
+    size = tuple(size)[::-1]
+    return cv2.resize(mask, size, interpolation=cv2.INTER_NEAREST) > 0
+
+
+def score_histograms(
+    scores: np.ndarray, mask: np.ndarray, thresholds: np.ndarray
+) -> np.ndarray:
+    """Count a map's scores in and out of the foreground.
+
+    Args:
+        scores: (h, w) in [0, 1].
+        mask: uint8 (h, w) of :func:`read_mask`.
+        thresholds: (T,) ascending from 0.
+
+    Returns:
+        int64 (2, T + 1): foreground and background; each bin goes from its
+        threshold to the next, and the last holds what is exactly 1.
+    """
+    # Right edges as the reference's; its further bin, [2, 3), stays empty.
+    edges = np.append(thresholds, [1.0, 2.0])
+    kinds = (scores[mask == kind] for kind in (1, 0))
+    return np.stack([np.histogram(kind, edges)[0] for kind in kinds])
+
+
+def average_precision(histograms: np.ndarray) -> float:
+    """Return the area under the pixels' precision-recall curve, in percent.
+
+    The sum of precision times the step in recall, from the highest threshold
+    down, with recall 0 before it: all pixels of the images count alike.
+
+    Args:
+        histograms: (2, B) of :func:`score_histograms`, summed.
+
+    Raises:
+        ValueError: If no pixel is foreground.
+    """
+    hits, false = histograms[:, ::-1].cumsum(axis=1)
+    if not hits[-1]:
+        raise ValueError(
+            'no pixel of the masks is foreground, so that there is no recall; '
+            'check the masks of the localization file'
+        )
+    recall = np.diff(hits / hits[-1], prepend=0)
+    # Bins without a pixel add no recall, whatever their precision is.
+    precision = hits / np.maximum(hits + false, 1)
+    return 100 * float((precision * recall).sum())
+
+
+@METRICS.register_module()
+class PxAP(SummedMetric):
+    """Average precision of a map's pixels against masks, in percent.
+
+    From Choe et al., "Evaluating Weakly Supervised Object Localization
+    Methods Right" (CVPR 2020), section 4.1, for OpenImages30k: the pixels of
+    all images are pooled, ignored ones left out. In memory are two histograms,
+    whatever the number of images. A blank map (NaN, or all one value) scores
+    0 everywhere.
+
+    Args:
+        interval: Step between the thresholds 0, interval, ... below 1.
+        eval_size: (h, w) of the grid that maps and masks are brought to.
+        map_field: Field of the data sample with the map of the true class.
+        collect_device: ``cpu`` or ``gpu``, for sums of several processes.
+        prefix: What the names begin with.
+    """
+
+    default_prefix = 'px_ap'
+
+    def __init__(
+        self,
+        interval: float = 0.001,
+        eval_size: tuple[int, int] = (224, 224),
+        map_field: str = 'gt_cam',
+        collect_device: str = 'cpu',
+        prefix: str | None = None,
+    ) -> None:
+        super().__init__(collect_device, prefix)
+        if not 0 < interval < 1:
+            raise ValueError(f'interval is {interval}; it must be in (0, 1)')
+        self.thresholds = np.arange(0, 1, interval)
+        self.eval_size = tuple(eval_size)
+        self.map_field = map_field
+
+    def score(self, sample: dict) -> np.ndarray:
+        """Return the two histograms of a map."""
+        name = type(self).__name__
+        cam = take_map(sample, self.map_field, name)
+        masks = take_truth(sample, 'gt_mask_paths', name)
+        return self.score_map(cam, masks, sample.get('ignore_mask_path'))
+
+    def score_map(
+        self,
+        cam: np.ndarray,
+        mask_paths: Sequence[str | Path],
+        ignore_path: str | Path | None,
+    ) -> np.ndarray:
+        """Return what :meth:`score` does, of a map that is not in a sample.
+
+        Args:
+            cam: (h, w), any range.
+            mask_paths: As in :func:`read_mask`.
+            ignore_path: As there.
+        """
+        cam = normalize_map(resize_map(cam, self.eval_size), 'minmax')
+        mask = read_mask(mask_paths, ignore_path, self.eval_size)
+        return score_histograms(cam, mask, self.thresholds)
+
+    def summarize(self, total: np.ndarray) -> dict[str, float]:
+        """Return the average precision."""
+        return {'px_ap': average_precision(total)}

@@ -1,0 +1,170 @@
+"""Global pooling and a linear layer, and the class maps that they imply."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import torch
+from mmpretrain.models.heads import LinearClsHead
+from mmpretrain.structures import DataSample
+from torch import Tensor, nn
+
+from mmocc.registry import MODELS
+
+POOLS = ('avg', 'max')
+MAPS = ('pred', 'gt', 'all')
+
+
+def add_maps(
+    samples: Sequence[DataSample],
+    maps: Sequence[str],
+    class_maps: Callable[[Tensor | None], Tensor],
+) -> None:
+    """Set class maps on N predicted samples.
+
+    Args:
+        samples: With ``pred_label``; changed in place.
+        maps: Of ``pred`` (sets ``pred_cam``, (h, w), of the predicted class),
+            ``gt`` (``gt_cam``, (h, w), of the true class, on samples that
+            have a label) and ``all`` (``cams``, (classes, h, w)).
+        class_maps: Gives the (N, h, w) maps of (N,) labels, or for None the
+            (N, classes, h, w) maps of all classes.
+
+    Raises:
+        ValueError: If a sample has several true classes, and ``gt`` is asked
+            for.
+    """
+    if 'all' in maps:
+        for sample, cams in zip(samples, class_maps(None), strict=True):
+            sample.cams = cams
+    labels = torch.cat([sample.pred_label for sample in samples])
+    if 'pred' in maps:
+        for sample, cam in zip(samples, class_maps(labels), strict=True):
+            sample.pred_cam = cam
+    known = [i for i, sample in enumerate(samples) if 'gt_label' in sample]
+    if 'gt' in maps and known:
+        for index in known:
+            if len(samples[index].gt_label) != 1:
+                raise ValueError(
+                    f'{samples[index].get("img_path", "a sample")} has '
+                    f'{len(samples[index].gt_label)} true classes, so no map '
+                    "of *the* true class: leave 'gt' out of maps"
+                )
+            labels[index] = samples[index].gt_label[0]
+        cams = class_maps(labels)
+        for index in known:
+            samples[index].gt_cam = cams[index]
+
+
+@MODELS.register_module()
+class CAMHead(LinearClsHead):
+    """Linear classifier on a pooled map, that tells where it saw a class.
+
+    Zhou et al., "Learning Deep Features for Discriminative Localization",
+    CVPR 2016, equation 2: the class activation map is the sum over channels
+    of weight times feature, here without the bias, without any rectification,
+    and in float32. It is made of the features that the scores come from, with
+    no second forward pass.
+
+    It does the pooling, so the model needs no ``GlobalAveragePooling`` neck.
+    With average pooling, a score is the mean of its map plus the bias.
+
+    Args:
+        num_classes: Number of classes.
+        in_channels: Channels of the feature map.
+        pool: ``avg``, or ``max`` (Max-HaS of arXiv 1704.04232).
+        maps: What ``predict`` adds to the samples: ``pred`` sets
+            ``pred_cam``, the (h, w) map of the predicted class; ``gt`` sets
+            ``gt_cam``, that of the true class, where there is a label;
+            ``all`` sets ``cams``, the (num_classes, h, w) maps.
+        dropout: Dropout ratio before the linear layer.
+        **kwargs: Of ``mmpretrain.LinearClsHead`` (``loss``, ``topk``,
+            ``cal_acc``, ``init_cfg``).
+
+    Raises:
+        ValueError: If ``pool`` or one of ``maps`` is unknown.
+    """
+
+    def __init__(
+        self,
+        num_classes: int,
+        in_channels: int,
+        pool: str = 'avg',
+        maps: Sequence[str] = ('pred', 'gt'),
+        dropout: float = 0.0,
+        **kwargs,
+    ) -> None:
+        super().__init__(num_classes, in_channels, **kwargs)
+        if pool not in POOLS:
+            raise ValueError(f'pool {pool!r} is none of {POOLS}')
+        if isinstance(maps, str) or set(maps) - set(MAPS):
+            raise ValueError(f'maps {maps!r} must be a list of some of {MAPS}')
+        self.pool = pool
+        self.maps = tuple(maps)
+        self.dropout = nn.Dropout(dropout)
+
+    def pre_logits(self, feats: tuple[Tensor, ...]) -> Tensor:
+        """Return the (N, in_channels) pooled features.
+
+        Args:
+            feats: Features; the last is (N, in_channels, h, w).
+
+        Raises:
+            ValueError: If the last is no map of so many channels.
+        """
+        feat = feats[-1]
+        if feat.ndim != 4 or feat.shape[1] != self.in_channels:
+            raise ValueError(
+                f'mmocc.CAMHead needs maps (N, {self.in_channels}, h, w), '
+                f'got {tuple(feat.shape)}; it pools by itself, so leave out '
+                'a pooling neck, and set in_channels to the channels of the '
+                "backbone's last stage"
+            )
+        pool = torch.mean if self.pool == 'avg' else torch.amax
+        return self.dropout(pool(feat, dim=(2, 3)))
+
+    def class_maps(
+        self, feats: tuple[Tensor, ...], labels: Tensor | None = None
+    ) -> Tensor:
+        """Return class activation maps.
+
+        Args:
+            feats: Features; the last is (N, in_channels, h, w).
+            labels: (N,) int64, the class for each image; None for all.
+
+        Returns:
+            (N, h, w), or (N, num_classes, h, w) for all classes; float32,
+            any range.
+
+        Raises:
+            ValueError: If a label is no class of this head.
+        """
+        feat = feats[-1]
+        with torch.autocast(feat.device.type, enabled=False):
+            feat, weight = feat.float(), self.fc.weight.float()
+            if labels is None:
+                return torch.einsum('nchw,kc->nkhw', feat, weight)
+            if labels.numel() and not (
+                labels.min() >= 0 and labels.max() < self.num_classes
+            ):
+                raise ValueError(
+                    f'labels {labels.tolist()} must be classes from 0 to '
+                    f'{self.num_classes - 1}: num_classes of the head does '
+                    'not fit the data set'
+                )
+            return torch.einsum('nchw,nc->nhw', feat, weight[labels])
+
+    def predict(
+        self,
+        feats: tuple[Tensor, ...],
+        data_samples: list[DataSample | None] | None = None,
+    ) -> list[DataSample]:
+        """Return the samples with scores, labels and the maps asked for.
+
+        Args:
+            feats: Features; the last is (N, in_channels, h, w).
+            data_samples: N samples, with ``gt_label`` where ``gt_cam`` is
+                wanted; changed in place.
+        """
+        samples = super().predict(feats, data_samples)
+        add_maps(samples, self.maps, partial(self.class_maps, feats))
+        return samples

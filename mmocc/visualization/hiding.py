@@ -1,0 +1,182 @@
+"""What a pipeline's hiding does to an image: before, after, share hidden."""
+
+import random
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+# Transforms of mmocc, mmpretrain and mmdet that hide parts of an image.
+HIDING = (
+    'HideAndSeek',
+    'Occlude',
+    'OccludeObjects',
+    'PasteOcclusion',
+    'RandomErasing',
+    'Cutout',
+    'CutOut',
+    'GridMask',
+)
+
+
+@dataclass
+class Draw:
+    """One draw of a pipeline's hiding.
+
+    Attributes:
+        before: (H, W, 3) uint8 RGB, just before the first hiding transform.
+        after: The same, just after the last one.
+        hidden: (H, W) bool, what is hidden: the pipeline's own mask if it
+            keeps one, else the pixels that changed.
+        boxes: Boxes (n, 4) xyxy in pixels of ``after``.
+        object_share: Hidden share of the object, if the pipeline knows it.
+        path: The image's file, if it has one.
+    """
+
+    before: np.ndarray
+    after: np.ndarray
+    hidden: np.ndarray
+    boxes: np.ndarray
+    object_share: float | None = None
+    path: str | None = None
+
+    @property
+    def share(self) -> float:
+        """Hidden share of the image, in [0, 1]."""
+        return float(self.hidden.mean())
+
+
+def find_hiding(
+    transforms: Sequence[Callable], names: Sequence[str] = HIDING
+) -> list[int]:
+    """Return the places of the transforms that hide.
+
+    Args:
+        transforms: Built transforms of a pipeline.
+        names: Class names to look for, also inside wrappers such as
+            ``RandomApply``.
+
+    Raises:
+        ValueError: If there is none; names those there are.
+    """
+    found = [
+        place
+        for place, transform in enumerate(transforms)
+        if set(_names(transform)) & set(names)
+    ]
+    if not found:
+        there = ', '.join(type(t).__name__ for t in transforms)
+        raise ValueError(
+            f'the pipeline hides nothing that is known: it has {there}; name '
+            'what hides with --transforms (hiding on the batch, such as '
+            'mmocc.BatchOccluder, is no part of a pipeline)'
+        )
+    return found
+
+
+def _names(transform: Any) -> Iterator[str]:
+    """Yield the class names of a transform and of those it wraps."""
+    yield type(transform).__name__
+    inner = getattr(transform, 'transforms', ())
+    for part in inner if isinstance(inner, list | tuple) else [inner]:
+        yield from _names(part)
+
+
+def unwrap(dataset: Any, index: int) -> tuple[Any, int]:
+    """Return the data set with the pipeline behind wrappers, and the index.
+
+    Args:
+        dataset: Such as mmengine's ``ConcatDataset`` or ``RepeatDataset``.
+        index: In the outermost data set.
+    """
+    if hasattr(dataset, 'datasets'):
+        for part in dataset.datasets:
+            if index < len(part):
+                return unwrap(part, index)
+            index -= len(part)
+    if hasattr(dataset, 'dataset'):
+        return unwrap(dataset.dataset, index % len(dataset.dataset))
+    return dataset, index
+
+
+def draw_hiding(
+    dataset: Any,
+    index: int,
+    number: int = 0,
+    seed: int = 0,
+    names: Sequence[str] = HIDING,
+) -> Draw:
+    """Run a pipeline on one sample, up to its last hiding transform.
+
+    Draws of one sample differ in the hiding alone: all before it (crops,
+    flips) is drawn from (seed, index), the hiding from (seed, index, number).
+
+    Args:
+        dataset: A data set of mmengine's kind.
+        index: The sample.
+        number: Which draw.
+        seed: Seed of all draws.
+        names: Class names of transforms that hide.
+
+    Raises:
+        ValueError: If none of them is in the pipeline, or a transform drops
+            the sample.
+    """
+    base, index = unwrap(dataset, index)
+    transforms = base.pipeline.transforms
+    places = find_hiding(transforms, names)
+    results = base.get_data_info(index)
+    before = None
+    _seed(seed, index)
+    for place, transform in enumerate(transforms[: places[-1] + 1]):
+        if place == places[0]:
+            before = results['img'].copy()
+            _seed(seed, index, number)
+        results = transform(results)
+        if results is None:
+            raise ValueError(
+                f'{type(transform).__name__} drops sample {index}'
+            )
+    return _read(results, before)
+
+
+def _seed(*entropy: int) -> None:
+    """Seed all that pipelines draw from."""
+    state = np.random.SeedSequence(entropy).generate_state(1)[0]
+    random.seed(int(state))
+    np.random.seed(state)
+    torch.manual_seed(int(state))
+
+
+def _read(results: dict, before: np.ndarray) -> Draw:
+    after, mask = results['img'], results.get('occlusion_mask')
+    if mask is None:
+        if before.shape != after.shape:
+            raise ValueError(
+                'between the first and the last hiding transform the image '
+                f'changes its size, from {before.shape} to {after.shape}: '
+                'name one of them with --transforms'
+            )
+        mask = before != after
+        mask = mask.any(axis=2) if mask.ndim == 3 else mask
+    boxes = results.get('gt_bboxes')
+    boxes = np.zeros((0, 4)) if boxes is None else boxes
+    boxes = getattr(boxes, 'tensor', boxes)  # mmdet's class
+    return Draw(
+        _rgb(before),
+        _rgb(after),
+        np.asarray(mask, bool),
+        np.asarray(boxes, np.float64).reshape(-1, 4),
+        results.get('occlusion_share'),
+        results.get('img_path'),
+    )
+
+
+def _rgb(image: np.ndarray) -> np.ndarray:
+    """Return an image of a pipeline, BGR or grey, as uint8 RGB."""
+    image = np.clip(np.round(image), 0, 255).astype(np.uint8)
+    image = image if image.ndim == 3 else image[..., None]
+    image = image.repeat(3, axis=2) if image.shape[2] == 1 else image
+    return np.ascontiguousarray(image[..., ::-1])

@@ -1,0 +1,52 @@
+import numpy as np
+import pytest
+
+from mmocc.datasets.channel_stats import ChannelStats, cut_pipelines
+
+
+def test_streamed_statistics_are_those_of_all_pixels():
+    rng = np.random.default_rng(0)
+    images = [
+        rng.integers(0, 256, (h, w, 3)).astype(dtype)
+        for h, w, dtype in ((5, 9, 'u1'), (1, 1, 'u1'), (30, 20, 'f4'))
+    ]
+    first, *others = map(ChannelStats.of, images)
+    total = sum(others, first)
+    pixels = np.concatenate([image.reshape(-1, 3) for image in images])
+    pixels = pixels.astype(np.float64)
+    assert total.count == len(pixels) == 646
+    assert np.allclose(total.mean, pixels.mean(axis=0), rtol=1e-12)
+    assert np.allclose(total.std, pixels.std(axis=0), rtol=1e-12)
+
+
+def test_a_small_spread_about_a_large_mean_is_not_lost():
+    image = np.full((10, 10), 1e6) + np.arange(100).reshape(10, 10) / 1e4
+    total = ChannelStats.of(image) + ChannelStats.of(image)
+    assert total.std == pytest.approx(image.std(), rel=1e-4)
+
+
+def test_grey_and_colour_images_are_not_mixed():
+    grey, colour = np.zeros((2, 2)), np.zeros((2, 2, 3))
+    with pytest.raises(ValueError, match=r'1 and of 3.*color_type'):
+        ChannelStats.of(grey) + ChannelStats.of(colour)
+
+
+def test_pipelines_end_before_packing_and_lose_what_hides():
+    load, flip = dict(type='LoadImageFromFile'), dict(type='RandomFlip')
+    inner = dict(
+        type='CocoDataset',
+        pipeline=[load, dict(type='mmocc.HideAndSeek'), flip],
+    )
+    other = dict(type='VOC', pipeline=[load, dict(type='mmdet.PackDetInputs')])
+    dataset = dict(
+        type='MultiImageMixDataset',
+        dataset=dict(type='ConcatDataset', datasets=[inner, other]),
+        pipeline=[dict(type='RandomErasing'), flip, dict(type='PackInputs')],
+    )
+    cut, left_out = cut_pipelines(dataset)
+    assert sorted(left_out) == ['RandomErasing', 'mmocc.HideAndSeek']
+    assert cut.pipeline == [flip]
+    assert cut.dataset.datasets[0].pipeline == [load, flip]
+    assert cut.dataset.datasets[1].pipeline == [load]
+    assert len(dataset['pipeline']) == 3  # the config itself is as it was
+    assert len(inner['pipeline']) == 3

@@ -1,0 +1,102 @@
+import numpy as np
+import pytest
+
+from mmocc.datasets.transforms import HideSegments
+
+
+def test_whole_segments_get_the_mean_feature_and_the_rest_is_untouched():
+    features = np.random.default_rng(0).normal(size=(25, 3)).astype('f4')
+    before = features.copy()
+    transform = HideSegments(10, fill=[1.0, 2, 3], keep_mask=True)
+    np.random.seed(0)
+    seen = set()
+    for _ in range(50):
+        results = transform(dict(img=features))
+        hidden = results['hidden_frames']
+        assert (results['img'][hidden] == [1, 2, 3]).all()
+        assert np.array_equal(results['img'][~hidden], before[~hidden])
+        for start in (0, 10, 20):  # the last segment has 5 frames
+            assert len(set(hidden[start : start + 10])) == 1
+        seen.add(tuple(hidden[[0, 10, 20]]))
+    assert np.array_equal(features, before)
+    assert len(seen) == 8  # all there are
+
+
+def test_every_frame_is_hidden_as_often_as_asked():
+    transform = HideSegments([7], hide_prob=0.3, keep_mask=True)
+    np.random.seed(0)
+    frames = np.zeros((20, 2))
+    hidden = [
+        transform(dict(img=frames))['hidden_frames'] for _ in range(3000)
+    ]
+    assert np.abs(np.mean(hidden, axis=0) - 0.3).max() < 0.042
+
+
+def test_clips_get_hidden_segments_of_their_own():
+    clips = np.full((40, 12, 4, 4, 3), 9, np.uint8)
+    transform = HideSegments(
+        4, fill=[0.6, 2.4, 3], key='imgs', time_axis=1, keep_mask=True
+    )
+    np.random.seed(0)
+    results = transform(dict(imgs=clips))
+    hidden = results['hidden_frames']
+    assert hidden.shape == (40, 12)
+    assert len(np.unique(hidden, axis=0)) == 8
+    assert (results['imgs'][hidden] == [1, 2, 3]).all()  # rounded
+    assert (results['imgs'][~hidden] == 9).all()
+
+
+def test_a_list_of_frames_stays_a_list_and_its_frames_are_not_changed():
+    frames = [np.full((2, 3), index, float) for index in range(6)]
+    np.random.seed(1)
+    results = HideSegments(2, fill=-1.0, keep_mask=True)(dict(img=frames))
+    for index, frame in enumerate(results['img']):
+        hidden = results['hidden_frames'][index]
+        assert (frame == (-1 if hidden else index)).all()
+        assert (frames[index] == index).all()
+    assert 0 < results['hidden_frames'].mean() < 1
+
+
+def test_one_of_several_lengths_is_drawn_and_zero_hides_nothing():
+    transform = HideSegments([0, 100], hide_prob=1.0, keep_mask=True)
+    np.random.seed(0)
+    hidden = [
+        transform(dict(img=np.ones((10, 1))))['hidden_frames']
+        for _ in range(400)
+    ]
+    assert {tuple(set(frames)) for frames in hidden} == {(True,), (False,)}
+    assert np.mean(hidden) == pytest.approx(0.5, abs=0.1)
+
+
+def test_a_long_mean_is_read_from_a_file(tmp_path):
+    path = tmp_path / 'mean.npy'
+    np.save(path, np.arange(5, dtype='f4'))
+    transform = HideSegments(3, hide_prob=1.0, fill=str(path))
+    assert (transform(dict(img=np.zeros((4, 5))))['img'] == range(5)).all()
+    assert 'mean.npy' in repr(transform)
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (dict(segment_lengths=-1), r'whole numbers.*\[-1\]'),
+        (dict(segment_lengths=2.5), 'whole numbers'),
+        (dict(segment_lengths=[]), 'whole numbers'),
+        (dict(segment_lengths=3, hide_prob=2), 'got 2'),
+        (dict(segment_lengths=3, time_axis=2), 'time_axis must be 0 or 1'),
+        (dict(segment_lengths=3, fill='gone.npy'), "'gone.npy' is no .npy"),
+        (dict(segment_lengths=3, fill=[[1.0]]), 'a list of numbers'),
+    ],
+)
+def test_bad_arguments_are_named(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        HideSegments(**arguments)
+
+
+def test_data_that_do_not_fit_are_named():
+    with pytest.raises(ValueError, match=r'2 numbers.*\(4, 3\)'):
+        HideSegments(2, 1.0, fill=[1.0, 2.0])(dict(img=np.zeros((4, 3))))
+    with pytest.raises(ValueError, match='has no axis 1 for time'):
+        HideSegments(2, time_axis=1)(dict(img=np.zeros(4)))
+    with pytest.raises(ValueError, match='its time at time_axis 0'):
+        HideSegments(2, time_axis=1)(dict(img=[np.zeros(4)]))

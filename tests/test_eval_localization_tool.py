@@ -1,0 +1,157 @@
+"""The scoring tool: the published anchors, stored maps, and bad input."""
+
+import importlib.util
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import wsol_layouts as layouts
+from conftest import ROOT
+
+from mmocc.evaluation.px_ap import read_mask
+
+TOOL = ROOT / 'tools' / 'analysis_tools' / 'eval_localization.py'
+CUB = ROOT.parent / 'shared' / 'data' / 'wsol_metadata_cub'
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch, capsys):
+    """Run the tool in this process; give its status and what it says."""
+    spec = importlib.util.spec_from_file_location('eval_localization', TOOL)
+    tool = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(tool)
+    monkeypatch.chdir(tmp_path)
+
+    def call(*args):
+        monkeypatch.setattr(sys, 'argv', [str(TOOL), *map(str, args)])
+        return tool.main(), capsys.readouterr()
+
+    return call
+
+
+def score(run, *args):
+    status, said = run(*args, '--json', 'out.json')
+    assert status == 0, said.err
+    document = json.loads(Path('out.json').read_text())
+    for name, value in document['metrics'].items():
+        assert f'{name:32}{value:8.3f}' in said.out
+    return document
+
+
+def refuse(run, *args):
+    status, said = run(*args)
+    assert status == 1
+    return said.err
+
+
+def test_it_is_a_program(run_tool, tmp_path):
+    layouts.write_metadata(tmp_path)
+    folder = tmp_path / 'metadata/test'
+    result = run_tool(TOOL, folder, '--maps', 'full-image')
+    assert result.returncode == 0, result.stderr
+    assert '2 images of ' in result.stdout
+
+
+@pytest.mark.skipif(not CUB.is_dir(), reason=f'{CUB}: no trial data')
+@pytest.mark.parametrize(
+    'split, maps, anchors',
+    [
+        ('test', 'full-image', (53.95, 18.95, 4.56)),
+        ('val', 'full-image', (37.40, 9.20, 2.20)),
+        ('test', 'gaussian', (93.91, 59.60, 17.00)),
+    ],
+)
+def test_the_anchors_of_the_reference(run, split, maps, anchors):
+    found = score(run, CUB / split, '--maps', maps)
+    assert found['images'] == dict(test=5794, val=1000)[split]
+    metrics = found['metrics']
+    values = [metrics[f'max_box_acc/v2_iou{iou}'] for iou in (30, 50, 70)]
+    assert np.round(values, 2).tolist() == list(anchors)
+    assert metrics['max_box_acc/v2'] == pytest.approx(np.mean(values))
+    assert metrics['max_box_acc/v1'] == metrics['max_box_acc/v2_iou50']
+    if maps == 'gaussian':
+        assert round(metrics['max_box_acc/v2'], 2) in (56.83, 56.84)
+
+
+def write_maps(folder, boxes):
+    """Write maps of the images' size that are 1 in a box."""
+    for image_id, (x1, y1, x2, y2) in boxes.items():
+        cam = np.zeros((30, 40))
+        cam[y1:y2, x1:x2] = 1
+        path = folder / f'{image_id}.npy'
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.save(path, cam)
+
+
+def test_stored_maps_are_scored_by_image_id(run, tmp_path):
+    layouts.write_metadata(tmp_path)
+    folder = tmp_path / 'metadata/test'
+    write_maps(
+        tmp_path / 'maps',
+        {'a/1.png': (4, 6, 20, 25), 'b/2.png': (30, 0, 40, 9)},
+    )
+    found = score(run, folder, '--maps', 'maps')
+    assert found['images'] == 2
+    assert found['metrics']['max_box_acc/v2'] == 50  # the second misses
+    assert found['metrics']['max_box_acc/v1'] == 50
+
+
+def test_masks_are_scored_by_px_ap(run, tmp_path):
+    layouts.write_masks(tmp_path)
+    folder = tmp_path / 'metadata/val'
+    write_maps(
+        tmp_path / 'maps',
+        {'a/1.png': (0, 0, 20, 20), 'b/2.png': (0, 10, 40, 20)},
+    )
+    arguments = ('--mask-root', tmp_path)
+    found = score(run, folder, '--maps', 'maps', *arguments)
+    assert list(found['metrics']) == ['px_ap/px_ap']
+    assert 60 < found['metrics']['px_ap/px_ap'] < 100
+    flat = score(run, folder, '--maps', 'full-image', *arguments)
+    masks = [
+        read_mask([tmp_path / name for name in names], ignore)
+        for names, ignore in (
+            (('a/1_m.png', 'a/1_n.png'), tmp_path / 'a/1_ignore.png'),
+            (('b/2_m.png',), None),
+        )
+    ]
+    counts = sum(np.bincount(mask.ravel(), minlength=256) for mask in masks)
+    assert counts[255] > 0  # what is ignored is in neither share
+    share = 100 * counts[1] / (counts[0] + counts[1])
+    assert flat['metrics']['px_ap/px_ap'] == pytest.approx(share)
+
+
+def test_what_is_wrong_is_named_with_its_file(run, tmp_path):
+    layouts.write_metadata(tmp_path)
+    folder, maps = tmp_path / 'metadata/test', tmp_path / 'maps'
+    options = ('--maps', 'maps')
+    assert 'maps: no such folder' in refuse(run, folder, *options)
+    write_maps(maps, {'a/1.png': (0, 0, 5, 5)})
+    assert 'b/2.png.npy: no such map' in refuse(run, folder, *options)
+    np.save(maps / 'a/1.png.npy', np.array([{}], object))
+    assert 'a/1.png.npy: no array of numbers' in refuse(run, folder, *options)
+    np.save(maps / 'a/1.png.npy', np.zeros((2, 3, 4)))
+    assert 'a/1.png.npy: float64 of the shape (2, 3, 4)' in refuse(
+        run, folder, *options
+    )
+    boxes = folder / 'localization.txt'
+    boxes.write_text('a/1.png,1,2,3,4\n')
+    assert 'localization.txt: no line for 1 of 2' in refuse(
+        run, folder, *options
+    )
+    boxes.write_text('a/1.png,1,2,3\n')
+    assert 'localization.txt, line 1' in refuse(run, folder, *options)
+    assert 'image_ids.txt: no such file' in refuse(run, tmp_path, *options)
+
+
+def test_blank_maps_are_misses(run, tmp_path):
+    layouts.write_metadata(tmp_path)
+    for image_id, value in (('a/1.png', np.nan), ('b/2.png', -1.0)):
+        path = tmp_path / f'maps/{image_id}.npy'
+        path.parent.mkdir(parents=True)
+        np.save(path, np.full((30, 40), value))
+    folder = tmp_path / 'metadata/test'
+    found = score(run, folder, '--maps', 'maps')
+    assert found['metrics']['max_box_acc/v2'] == 0

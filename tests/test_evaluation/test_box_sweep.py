@@ -1,0 +1,162 @@
+"""The fast ways to all boxes, against OpenCV's contours."""
+
+import cv2
+import numpy as np
+import pytest
+
+from mmocc.evaluation import box_sweep
+from mmocc.evaluation.box_sweep import (
+    euler_numbers,
+    label_rects,
+    sweep_thresholds,
+)
+from mmocc.evaluation.component_tree import component_boxes
+from mmocc.evaluation.localization import (
+    box_iou_inclusive,
+    contour_rects,
+    map_to_boxes,
+    normalize_map,
+    resize_map,
+    to_levels,
+)
+
+THRESHOLDS = np.arange(0, 1, 0.01)
+
+
+def small_images(number):
+    """Draw noise, smooth or not, with few levels or many."""
+    rng = np.random.default_rng(0)
+    for index in range(number):
+        shape = rng.integers(1, 18, 2)
+        image = rng.integers(0, rng.integers(2, 250), shape, np.uint8)
+        if index % 3 == 0:
+            image = cv2.GaussianBlur(image, (0, 0), 1)
+        yield image, np.unique(rng.integers(0, 250, 6))
+
+
+def cells_map(seed, cells=14, size=(224, 224)):
+    rng = np.random.default_rng(seed)
+    cam = resize_map(rng.standard_normal((cells, cells)), size)
+    return to_levels(normalize_map(cam, 'minmax'))
+
+
+def loop(levels, gt_boxes, keep):
+    """Return what the sweep must: one threshold after the other."""
+    scaled = levels / 255.0 + 1e-9  # to_levels cuts off
+    return np.array(
+        [
+            box_iou_inclusive(
+                map_to_boxes(scaled, t, keep, 'minmax'), gt_boxes
+            ).max()
+            for t in THRESHOLDS
+        ]
+    )
+
+
+def as_sets(rects, places, number):
+    return [
+        sorted(map(tuple, rects[places == place].tolist()))
+        for place in range(number)
+    ]
+
+
+@pytest.mark.parametrize('connectivity', [8, 4])
+def test_the_tree_has_the_components_of_every_level(connectivity):
+    for image, cuts in small_images(300):
+        found = component_boxes(image, cuts, connectivity)
+        for cut, boxes in zip(cuts, as_sets(*found, len(cuts)), strict=True):
+            mask = (image > cut).astype(np.uint8)
+            stats = cv2.connectedComponentsWithStats(
+                mask, connectivity=connectivity
+            )[2]
+            assert boxes == sorted(map(tuple, stats[1:, :4].tolist()))
+
+
+def test_labels_and_contours_have_the_same_boxes():
+    for image, cuts in small_images(300):
+        for cut in cuts:
+            mask = (image > cut).astype(np.uint8)
+            boxes = sorted(map(tuple, label_rects(mask).tolist()))
+            assert boxes == sorted(contour_rects(mask))
+
+
+def test_euler_numbers_are_components_less_holes():
+    for image, cuts in small_images(100):
+        numbers = euler_numbers(image)
+        for cut in cuts:
+            mask = (image > cut).astype(np.uint8)
+            _, order = cv2.findContours(
+                mask, cv2.RETR_TREE, cv2.CHAIN_APPROX_NONE
+            )
+            holes = 0
+            if order is not None:  # every second generation is a hole
+                for place in range(len(order[0])):
+                    depth, above = 0, order[0][place][3]
+                    while above >= 0:
+                        depth, above = depth + 1, order[0][above][3]
+                    holes += depth % 2
+                assert numbers[cut] == len(order[0]) - 2 * holes
+            else:
+                assert numbers[cut] == 0
+
+
+@pytest.mark.parametrize('cost', [0, 1300, 10**9])
+@pytest.mark.parametrize('size', [(224, 224), (61, 40)])
+def test_the_sweep_is_the_loop_whichever_way_holes_are_found(
+    monkeypatch, cost, size
+):
+    monkeypatch.setattr(box_sweep, '_TREE_COST', cost)
+    gt_boxes = np.array([[5, 7, 30, 39], [0, 0, 12, 20]])
+    for seed in range(3):
+        levels = cells_map(seed, size=size)
+        found = sweep_thresholds(levels, THRESHOLDS, gt_boxes)
+        np.testing.assert_array_equal(found, loop(levels, gt_boxes, 'all'))
+
+
+@pytest.mark.parametrize('most', [0, 5])
+def test_noise_is_looped_over_to_the_same_end(monkeypatch, most):
+    monkeypatch.setattr(
+        box_sweep,
+        'component_boxes',
+        lambda *args: component_boxes(*args, most_peaks=most),
+    )
+    rng = np.random.default_rng(1)
+    levels = rng.integers(0, 256, (50, 44), np.uint8)
+    levels[0, :2] = 0, 255
+    gt_boxes = np.array([[3, 3, 30, 30]])
+    found = sweep_thresholds(levels, THRESHOLDS, gt_boxes)
+    np.testing.assert_array_equal(found, loop(levels, gt_boxes, 'all'))
+
+
+def test_the_largest_contour_is_the_loops():
+    gt_boxes = np.array([[40, 60, 150, 200]])
+    for seed in range(3):
+        levels = cells_map(seed)
+        found = sweep_thresholds(levels, THRESHOLDS, gt_boxes, largest=True)
+        expected = loop(levels, gt_boxes, 'largest_contour')
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_what_is_left_out_lies_below_the_least_iou():
+    gt_boxes = np.array([[100, 20, 160, 60]])
+    for seed in range(5):
+        levels = cells_map(seed)
+        whole = sweep_thresholds(levels, THRESHOLDS, gt_boxes)
+        part = sweep_thresholds(levels, THRESHOLDS, gt_boxes, 0.3)
+        np.testing.assert_array_equal(
+            np.where(whole >= 0.3, whole, 0), np.where(part >= 0.3, part, 0)
+        )
+
+
+def test_a_flat_map_gives_the_box_of_nothing():
+    flat = np.zeros((8, 8), np.uint8)
+    found = sweep_thresholds(flat, THRESHOLDS, np.array([[0, 0, 1, 1]]))
+    np.testing.assert_array_equal(found, np.full(100, 0.25))
+
+
+def test_a_large_grid_is_looped_over():
+    levels = cells_map(0, 5, (300, 280))
+    assert component_boxes(levels, np.array([5])) is None
+    gt_boxes = np.array([[40, 60, 150, 200]])
+    found = sweep_thresholds(levels, THRESHOLDS, gt_boxes)
+    np.testing.assert_array_equal(found, loop(levels, gt_boxes, 'all'))

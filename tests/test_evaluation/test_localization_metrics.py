@@ -1,0 +1,310 @@
+"""The localization metrics: by value, and over several processes."""
+
+import json
+import sys
+import textwrap
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from mmocc.evaluation.localization_accuracy import LocalizationAccuracy
+from mmocc.evaluation.max_box_acc import MaxBoxAcc, best_accuracy, box_hits
+from mmocc.evaluation.px_ap import (
+    PxAP,
+    average_precision,
+    read_mask,
+    score_histograms,
+)
+
+SHAPE = (100, 200)
+
+
+def peak(box, shape=(50, 100), low=0.0):
+    """Return a map that is 1 in a box (of the map) and low around it."""
+    cam = np.full(shape, low, np.float32)
+    x1, y1, x2, y2 = box
+    cam[y1:y2, x1:x2] = 1
+    return torch.from_numpy(cam)
+
+
+def sample(cam, boxes, label=0, scores=(0.7, 0.2, 0.1)):
+    return dict(
+        gt_cam=cam,
+        gt_bboxes=np.array(boxes, np.float32),
+        gt_label=torch.tensor([label]),
+        pred_score=torch.tensor(scores),
+        ori_shape=SHAPE,
+        img_path='a.jpg',
+    )
+
+
+def run(metric, *samples):
+    metric.process({}, list(samples))
+    return metric.evaluate(len(samples))
+
+
+def grid_map():
+    """Return a map of the size of the grid, so that nothing resizes it."""
+    return peak((50, 50, 100, 100), (224, 224))
+
+
+RIGHT = peak((20, 10, 60, 40))  # in the image twice as large
+BOX = [40, 20, 120, 80]
+
+
+def test_localization_accuracy_by_value():
+    scores = run(
+        LocalizationAccuracy(topk=(1, 2)),
+        sample(RIGHT, [BOX]),  # right in all
+        sample(RIGHT, [BOX], label=1),  # right box, second class
+        sample(RIGHT, [[150, 0, 190, 20]]),  # wrong box, right class
+        sample(RIGHT, [[150, 0, 190, 20], BOX], label=2),  # one is enough
+    )
+    assert scores == {
+        'localization/gt_known_loc': 75.0,
+        'localization/top1_clas': 50.0,
+        'localization/top2_clas': 75.0,
+        'localization/top1_loc': 25.0,
+        'localization/top2_loc': 50.0,
+    }
+
+
+def test_an_iou_of_exactly_the_threshold_is_right():
+    # Both on the grid of the image; inclusive: 10 x 10 within 10 x 20.
+    cam = torch.zeros(SHAPE)
+    cam[10:19, 10:19] = 1
+    half = sample(cam, [[10, 10, 19, 29]])
+    assert (
+        run(LocalizationAccuracy(), half)['localization/gt_known_loc'] == 100
+    )
+    less = sample(cam, [[10, 10, 19, 30]])
+    assert run(LocalizationAccuracy(), less)['localization/gt_known_loc'] == 0
+
+
+def test_blank_maps_are_misses_and_do_not_stop_the_run():
+    blanks = [torch.full((7, 7), v) for v in (float('nan'), 0.0, -3.0)]
+    samples = [sample(cam, [[60, 20, 120, 80]]) for cam in blanks]
+    assert (
+        run(LocalizationAccuracy(), *samples)['localization/gt_known_loc'] == 0
+    )
+    scores = run(MaxBoxAcc((1, 2)), *samples)
+    assert scores['max_box_acc/v1'] == scores['max_box_acc/v2'] == 0
+
+
+def test_the_best_threshold_is_the_data_sets_and_not_an_images():
+    # Each map finds its object at one of the thresholds only.
+    hits = np.array([[3, 5, 4], [0, 0, 2]])
+    assert best_accuracy(hits, 10, np.array([0.1, 0.2, 0.3])) == [
+        (50.0, 0.2),
+        (20.0, 0.3),
+    ]
+    low, high = grid_map(), grid_map()
+    low[50:100, 100:150] = 0.3  # found above 0.3; the other one up to 0.6
+    high[50:100, 100:150] = 0.6
+    first = dict(sample(low, [[50, 50, 100, 100]]), ori_shape=(224, 224))
+    second = dict(sample(high, [[50, 50, 150, 100]]), ori_shape=(224, 224))
+    scores = run(MaxBoxAcc(iou_thrs=(0.9,)), first, second)
+    assert scores['max_box_acc/v2'] == 100
+    assert 0.29 < scores['max_box_acc/v2_iou90_threshold'] < 0.6
+    low[50:100, 100:150] = 0.8  # now no threshold serves both
+    scores = run(MaxBoxAcc(iou_thrs=(0.9,)), first, second)
+    assert scores == {
+        'max_box_acc/v2': 50.0,
+        'max_box_acc/v2_iou90': 50.0,
+        'max_box_acc/v2_iou90_threshold': 0.0,
+    }
+
+
+def test_version_2_counts_any_contour_and_version_1_the_largest():
+    cam = grid_map()
+    cam[150:180, 150:180] = 1
+    small = dict(sample(cam, [[150, 150, 180, 180]]), ori_shape=(224, 224))
+    scores = run(MaxBoxAcc((2, 1)), small)
+    assert scores['max_box_acc/v1'] == 0
+    assert scores['max_box_acc/v2_iou50'] == 100
+    assert run(MaxBoxAcc((1, 2)), small) == scores
+    large = dict(sample(cam, [[50, 50, 100, 100]]), ori_shape=(224, 224))
+    assert run(MaxBoxAcc(1), large)['max_box_acc/v1'] == 100
+
+
+def test_hits_of_one_map_by_iou_and_threshold():
+    cam = grid_map().numpy()  # 50 x 50, taken for 51 x 51
+    cam[50:100, 100:150] = 0.5
+    found = box_hits(
+        cam,
+        [[50, 50, 100, 100]],
+        (224, 224),
+        np.array([0.2, 0.7]),
+        (0.3, 0.5, 0.7),
+    )
+    # 51 * 51 / (101 * 51) is 0.505
+    assert found.tolist() == [[True, True], [True, True], [False, True]]
+
+
+@pytest.mark.parametrize('metric', [LocalizationAccuracy(), MaxBoxAcc()])
+def test_samples_without_map_or_box_say_what_to_do(metric):
+    whole = sample(RIGHT, [BOX])
+    with pytest.raises(ValueError, match=r'mmocc\.CAMHead'):
+        run(metric, {k: v for k, v in whole.items() if k != 'gt_cam'})
+    with pytest.raises(ValueError, match=r'a\.jpg has none.*with_boxes=True'):
+        run(metric, {k: v for k, v in whole.items() if k != 'gt_bboxes'})
+
+
+@pytest.mark.parametrize(
+    'make, words',
+    [
+        (lambda: LocalizationAccuracy(threshold=1.5), 'threshold is 1.5'),
+        (lambda: LocalizationAccuracy(topk=(0,)), 'topk is'),
+        (lambda: MaxBoxAcc(version=3), 'version is 3'),
+        (lambda: MaxBoxAcc(iou_thrs=(0.5, 2)), 'iou_thrs is'),
+        (lambda: MaxBoxAcc(interval=0), 'interval is 0'),
+        (lambda: PxAP(interval=1), 'interval is 1'),
+    ],
+)
+def test_wrong_arguments_are_named(make, words):
+    with pytest.raises(ValueError, match=words):
+        make()
+
+
+def test_a_metric_begins_anew_and_keeps_one_sum():
+    metric = MaxBoxAcc(interval=0.01)
+    first = run(metric, sample(RIGHT, [BOX]))
+    for _ in range(50):
+        metric.process({}, [sample(RIGHT, [BOX])])
+    assert metric.results == [] and metric._sum.nbytes == 4 * 100 * 8
+    metric.evaluate(50)
+    assert run(metric, sample(RIGHT, [BOX])) == first
+    with pytest.raises(ValueError, match='got no sample'):
+        metric.evaluate(0)
+
+
+# -- masks -----------------------------------------------------------------
+
+
+def save_mask(path, place, shape=(224, 224)):
+    mask = np.zeros(shape, np.uint8)
+    mask[place] = 255
+    Image.fromarray(mask).save(path)
+    return path
+
+
+def test_what_is_ignored_leaves_out_the_foreground(tmp_path):
+    first = save_mask(tmp_path / 'a.png', np.s_[:10, :10])
+    second = save_mask(tmp_path / 'b.png', np.s_[20:30, :10])
+    ignore = save_mask(tmp_path / 'i.png', np.s_[:30, :10])
+    mask = read_mask([first, second], ignore)
+    assert (mask == 1).sum() == 200 and (mask == 255).sum() == 100
+    assert (mask[10:20, :10] == 255).all()
+    with pytest.raises(FileNotFoundError, match='missing, or no'):
+        read_mask([tmp_path / 'c.png'], None)
+
+
+@pytest.mark.parametrize('ignored_score', [0.0, 1.0])
+def test_a_perfect_map_has_px_ap_100(tmp_path, ignored_score):
+    paths = [save_mask(tmp_path / 'a.png', np.s_[:70, 20:90])]
+    ignore = save_mask(tmp_path / 'i.png', np.s_[:100, 20:90])
+    mask = read_mask(paths, ignore)
+    cam = np.where(mask == 255, ignored_score, mask == 1)
+    scores = run(
+        PxAP(),
+        dict(gt_cam=cam, gt_mask_paths=paths, ignore_mask_path=ignore),
+    )
+    assert scores == {'px_ap/px_ap': 100.0}
+
+
+@pytest.mark.parametrize('value', [0.0, 0.5, 1.0])
+@pytest.mark.parametrize(
+    'inside, outside', [(43031, 7145), (833, 49342), (347, 13909)]
+)
+def test_a_constant_map_scores_the_share_of_the_foreground(
+    value, inside, outside
+):
+    # The pixels of the reference's test masks: what is left is ignored.
+    mask = np.full(224 * 224, 255, np.uint8)
+    mask[:inside] = 1
+    mask[inside : inside + outside] = 0
+    mask = mask.reshape(224, 224)
+    scores = np.full(mask.shape, value)
+    counts = score_histograms(scores, mask, np.arange(0, 1, 0.01))
+    share = 100 * inside / (inside + outside)
+    assert average_precision(counts) == pytest.approx(share, abs=1e-9)
+
+
+def test_without_foreground_there_is_no_px_ap():
+    mask = np.zeros((4, 4), np.uint8)
+    counts = score_histograms(np.ones((4, 4)), mask, np.arange(0, 1, 0.1))
+    with pytest.raises(ValueError, match='no pixel of the masks'):
+        average_precision(counts)
+
+
+def test_px_ap_by_hand_and_against_sklearn():
+    metrics = pytest.importorskip('sklearn.metrics')
+    rng = np.random.default_rng(0)
+    scores = rng.integers(0, 101, (30, 30)) / 100 + 1e-6
+    mask = (rng.random((30, 30)) < 0.3).astype(np.uint8)
+    counts = score_histograms(scores, mask, np.arange(0, 1, 0.01))
+    expected = metrics.average_precision_score(mask.ravel(), scores.ravel())
+    assert average_precision(counts) == pytest.approx(100 * expected)
+
+
+# -- several processes -------------------------------------------------------
+
+RANKS = """
+import json, sys
+import numpy as np, torch, torch.distributed as dist
+from mmocc.evaluation import LocalizationAccuracy, MaxBoxAcc
+
+def sample(index):
+    cam = torch.rand(14, 14, generator=torch.Generator().manual_seed(index))
+    start = 3 * index
+    return dict(
+        gt_cam=cam, gt_label=torch.tensor([index % 2]),
+        pred_score=torch.tensor([0.6, 0.4]), ori_shape=(90, 80),
+        gt_bboxes=np.array([[start, start, start + 50, start + 40]]),
+    )
+
+size = int(sys.argv[1])
+dist.init_process_group('gloo')
+rank, world = dist.get_rank(), dist.get_world_size()
+padded = [i % size for i in range(-(-size // world) * world)]
+scores = {}
+for metric in (LocalizationAccuracy(), MaxBoxAcc((1, 2))):
+    for index in padded[rank::world]:
+        metric.process({}, [sample(index)])
+    scores |= metric.evaluate(size)
+open(f'{sys.argv[2]}-{rank}.json', 'w').write(json.dumps(scores))
+dist.barrier()
+dist.destroy_process_group()
+"""
+
+
+@pytest.mark.parametrize('size', [1, 5])
+def test_two_processes_score_as_one_and_drop_what_fills_up(
+    run_tool, tmp_path, size
+):
+    script = tmp_path / 'ranks.py'
+    script.write_text(textwrap.dedent(RANKS))
+    scores = []
+    for world in (1, 2):
+        launch = ['-m', 'torch.distributed.run', '--standalone']
+        launch += ['--nproc-per-node', world]
+        result = run_tool(
+            sys.executable, *launch, script, size, f'w{world}',
+            CUDA_VISIBLE_DEVICES='',
+        )  # fmt: skip
+        assert result.returncode == 0, result.stderr
+        scores += [
+            json.loads((tmp_path / f'w{world}-{rank}.json').read_text())
+            for rank in range(world)
+        ]
+    assert scores[0] == scores[1] == scores[2]
+    assert len(scores[0]) == 3 + 9
+
+
+def test_more_samples_than_a_share_are_refused():
+    metric = LocalizationAccuracy()
+    metric.process({}, [sample(RIGHT, [BOX])] * 4)
+    with pytest.raises(RuntimeError, match=r'got 4 samples.*DefaultSampler'):
+        metric.evaluate(2)

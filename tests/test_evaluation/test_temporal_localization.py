@@ -1,0 +1,210 @@
+import numpy as np
+import pytest
+import torch
+from sklearn.metrics import average_precision_score
+
+from mmocc.evaluation import TemporalMeanAP
+from mmocc.evaluation.temporal_localization import (
+    Segments,
+    average_precision,
+    find_hits,
+    gather_segments,
+    map_to_segments,
+    segment_iou,
+    temporal_map,
+)
+
+
+@pytest.mark.parametrize(
+    ('scores', 'threshold', 'expected'),
+    [
+        ([0, 3, 4, 0, 0, 4], 0.5, [(1, 3), (5, 6)]),
+        ([0, 2, 4, 2, 0], 0.5, [(2, 3)]),  # 2 is half of 4, not above it
+        ([4, 4, 4], 0.5, [(0, 3)]),
+        ([-1, -2, 1, -1], 0.0, [(2, 3)]),
+        ([0, 0, 0], 0.5, []),
+        ([-3, -1], 0.5, []),
+        ([], 0.5, []),
+    ],
+)
+def test_runs_above_the_share_of_the_maximum_are_segments(
+    scores, threshold, expected
+):
+    segments, strength = map_to_segments(np.array(scores), threshold)
+    assert segments.tolist() == [list(segment) for segment in expected]
+    means = [np.mean(scores[a:b]) / max(scores) for a, b in expected]
+    assert strength.tolist() == pytest.approx(means)
+
+
+@pytest.mark.parametrize('scores', [[[1, 2]], [1, float('nan')]])
+def test_a_map_that_is_none_is_refused(scores):
+    with pytest.raises(ValueError, match='finite numbers'):
+        map_to_segments(scores)
+    with pytest.raises(ValueError, match=r'threshold must be .* got 1'):
+        map_to_segments([1, 2], threshold=1)
+
+
+@pytest.mark.parametrize(
+    ('a', 'b', 'iou'),
+    [
+        ((0, 10), (0, 10), 1),
+        ((0, 10), (5, 15), 5 / 15),
+        ((0, 10), (2, 4), 2 / 10),
+        ((0, 10), (10, 20), 0),
+        ((0, 10), (30, 40), 0),
+        ((5, 5), (5, 5), 0),
+    ],
+)
+def test_overlap_is_intersection_over_union(a, b, iou):
+    assert segment_iou([a], [b]) == pytest.approx(iou)
+    assert segment_iou([b], [a]) == pytest.approx(iou)
+
+
+def test_overlaps_are_a_table():
+    table = segment_iou([(0, 2), (1, 3), (9, 9)], [(0, 2), (2, 4)])
+    assert np.allclose(table, [[1, 0], [1 / 3, 1 / 3], [0, 0]])
+
+
+def segments(*rows):
+    video, span, score = zip(*rows, strict=True)
+    return Segments(np.array(video), np.array(span), np.array(score))
+
+
+TRUTH = segments((0, (0, 10), 0), (0, (20, 30), 0), (1, (0, 10), 0))
+PREDICTED = segments(
+    (1, (50, 60), 0.2),  # far from all: a miss
+    (0, (0, 10), 0.9),  # a hit
+    (0, (1, 10), 0.8),  # that one is taken: a miss
+    (0, (22, 30), 0.7),  # IoU 0.8
+    (1, (0, 20), 0.6),  # IoU 0.5
+    (2, (0, 10), 0.5),  # a video without truth
+)
+
+
+@pytest.mark.parametrize(
+    ('iou', 'expected'),
+    [
+        (0.4, [1, 0, 1, 1, 0, 0]),
+        (0.5, [1, 0, 1, 0, 0, 0]),  # an IoU of 0.5 is not more than 0.5
+        (0.85, [1, 0, 0, 0, 0, 0]),
+    ],
+)
+def test_predictions_take_the_truth_by_falling_score(iou, expected):
+    assert find_hits(PREDICTED, TRUTH, iou).tolist() == expected
+
+
+def test_a_prediction_takes_the_best_that_is_free():
+    truth = segments((0, (0, 10), 0), (0, (4, 14), 0))
+    predicted = segments((0, (3, 13), 0.9), (0, (2, 12), 0.8))
+    # the first takes (4, 14), IoU 9/11; (0, 10) is left, IoU 8/12
+    assert find_hits(predicted, truth, 0.6).tolist() == [True, True]
+    assert find_hits(predicted, truth, 0.7).tolist() == [True, False]
+
+
+@pytest.mark.parametrize(
+    ('hits', 'total', 'area', 'eleven'),
+    [
+        # precisions at the hits: 1, 2/3, 3/4; recalls 1/3, 2/3, 1
+        ([1, 0, 1, 1], 3, (1 + 2 / 3 + 3 / 4) / 3, (4 + 7 * 0.75) / 11),
+        ([1, 1], 2, 1, 1),
+        ([0, 0], 2, 0, 0),
+        ([], 2, 0, 0),
+        # one of two is never found: recall stops at 1/2
+        ([0, 1], 2, 1 / 4, 6 * 0.5 / 11),
+    ],
+)
+def test_average_precision_has_the_values_worked_out_by_hand(
+    hits, total, area, eleven
+):
+    hits = np.array(hits, bool)
+    assert average_precision(hits, total) == pytest.approx(area)
+    assert average_precision(hits, total, 11) == pytest.approx(eleven)
+
+
+def test_average_precision_is_scikit_learns_where_all_truth_is_found():
+    rng = np.random.default_rng(0)
+    hits = rng.random(50) < 0.4
+    expected = average_precision_score(hits, -np.arange(50))
+    assert average_precision(hits, hits.sum()) == pytest.approx(expected)
+
+
+def test_the_mean_is_over_the_classes_that_have_truth():
+    truth = {0: TRUTH, 3: TRUTH, 4: segments((0, (0, 1), 0))}
+    predicted = {0: PREDICTED, 3: TRUTH, 7: PREDICTED}
+    means = temporal_map(predicted, truth, ious=(0.4, 0.5))
+    # class 0: by hand as above; class 3: all found; class 4: none
+    assert means[0.4] == pytest.approx(((1 + 2 / 3 + 3 / 4) / 3 + 1 + 0) / 3)
+    assert means[0.5] == pytest.approx(((1 + 2 / 3) / 3 + 1 + 0) / 3)
+
+
+def test_no_truth_at_all_is_an_error():
+    with pytest.raises(ValueError, match='no ground truth'):
+        temporal_map({0: PREDICTED}, {})
+
+
+def test_rows_are_gathered_by_class():
+    gathered = gather_segments(
+        iter([(2, 0, (1, 4), 0.5), (1, 0, (0, 2), 1), (2, 5, (7, 9), 0.25)])
+    )
+    assert sorted(gathered) == [1, 2]
+    assert gathered[2].video.tolist() == [0, 5]
+    assert gathered[2].span.tolist() == [[1, 4], [7, 9]]
+    assert gathered[2].score.tolist() == [0.5, 0.25]
+
+
+def sample(index, label, cams, score, truth):
+    return dict(
+        sample_idx=index,
+        gt_label=torch.tensor([label]),
+        cams=torch.tensor(cams, dtype=torch.float32)[..., None],
+        pred_score=torch.tensor(score),
+        gt_segments=np.array(truth),
+    )
+
+
+def evaluate(samples, **kwargs):
+    metric = TemporalMeanAP(**kwargs)
+    for part in samples:
+        metric.process({}, [part])
+    return metric.evaluate(len(samples))
+
+
+def test_the_metric_goes_from_maps_to_percent():
+    samples = [
+        sample(0, 0, [[9, 9, 0, 9], [9, 0, 0, 0]], [0.95, 0.05], [(0, 2)]),
+        sample(1, 1, [[0, 0, 9, 0], [0, 4, 9, 4]], [0.6, 0.4], [(1, 4)]),
+    ]
+    metrics = evaluate(samples, threshold=0.5, ious=(0.3, 0.5))
+    # Class 0: (0, 2) hit and (3, 4) miss of video 0, scores 0.95 both;
+    # (2, 3) of video 1 has 0.6. Class 1: (2, 3) of (1, 4), IoU 1/3; its map
+    # in video 0 is left out, at a probability of 0.05.
+    assert metrics == pytest.approx(
+        {
+            'temporal/mAP@0.3': 100,
+            'temporal/mAP@0.5': 50,
+            'temporal/mAP': 75,
+        }
+    )
+    loose = evaluate(samples, threshold=0.4, min_score=0.0, ious=(0.5,))
+    assert loose['temporal/mAP@0.5'] == pytest.approx(100)
+
+
+def test_the_most_probable_class_is_always_looked_for():
+    samples = [sample(0, 1, [[0, 0], [1, 0]], [0.04, 0.05], [(0, 1)])]
+    assert evaluate(samples)['temporal/mAP'] == pytest.approx(100)
+
+
+def test_segments_may_have_labels_of_their_own():
+    part = sample(0, 0, [[1, 0], [0, 1]], [0.5, 0.5], [(0, 1), (1, 2)])
+    part['gt_segment_labels'] = [0, 1]
+    assert evaluate([part])['temporal/mAP'] == pytest.approx(100)
+
+
+@pytest.mark.parametrize(
+    ('key', 'remedy'), [('cams', 'CAMHead'), ('gt_segments', 'meta_keys')]
+)
+def test_a_sample_that_lacks_something_is_told_the_remedy(key, remedy):
+    part = sample(0, 0, [[1, 0]], [1.0], [(0, 1)])
+    del part[key]
+    with pytest.raises(ValueError, match=f'no {key}; .*{remedy}'):
+        TemporalMeanAP().process({}, [part])

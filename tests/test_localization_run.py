@@ -1,0 +1,110 @@
+"""Localization as its users run it: tools/test.py, in one process and two."""
+
+import json
+import socket
+
+import numpy as np
+import pytest
+import torch
+import wsol_layouts as layouts
+from conftest import ROOT
+
+pytest.importorskip('mmpretrain')
+CONFIG = """
+default_scope = 'mmpretrain'
+model = dict(
+    type='ImageClassifier',
+    data_preprocessor=dict(mean=[127.5] * 3, std=[127.5] * 3, num_classes=2),
+    backbone=dict(type='ResNet', depth=18, stem_channels=8, base_channels=8),
+    head=dict(type='mmocc.CAMHead', num_classes=2, in_channels=64, topk=1),
+)
+test_dataloader = dict(
+    batch_size=2,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(
+        type='mmocc.WSOLDataset',
+        pipeline=[
+            dict(type='LoadImageFromFile'),
+            dict(type='Resize', scale=(64, 64)),
+            dict(type='PackInputs'),
+        ],
+        with_boxes=True,
+        **{dataset!r},
+    ),
+)
+test_evaluator = {metrics!r}
+test_cfg = dict()
+work_dir = 'work'
+randomness = dict(seed=0)
+"""
+BOX_METRICS = [
+    dict(type='mmocc.LocalizationAccuracy'),
+    dict(type='mmocc.MaxBoxAcc', version=(1, 2)),
+]
+
+
+def write_cub(root, number=5):
+    """Write so many test images in the layout of CUB-200-2011."""
+    rng = np.random.default_rng(0)
+    ids = range(1, number + 1)
+    for i in ids:
+        layouts.write_image(root / f'images/{i}.jpg', seed=i)
+    for name, lines in {
+        'images': (f'{i} {i}.jpg' for i in ids),
+        'image_class_labels': (f'{i} {1 + i % 2}' for i in ids),
+        'train_test_split': (f'{i} 0' for i in ids),
+        'bounding_boxes': (
+            f'{i} {x}.0 {y}.0 {20 + x}.0 {15 + y}.0'
+            for i, (x, y) in enumerate(rng.integers(0, 10, (number, 2)), 1)
+        ),
+    }.items():
+        layouts.write_lines(root / f'{name}.txt', *lines)
+    return dict(layout='cub', data_root=str(root), split='test')
+
+
+def evaluate(run_tool, tmp_path, dataset, metrics, processes=1):
+    config = tmp_path / 'config.py'
+    config.write_text(CONFIG.format(dataset=dataset, metrics=metrics))
+    weights = tmp_path / 'random.pth'
+    if not weights.exists():
+        torch.manual_seed(0)
+        cfg_weights = {
+            'head.fc.weight': torch.randn(2, 64),
+            'head.fc.bias': torch.zeros(2),
+        }
+        torch.save(dict(state_dict=cfg_weights), weights)
+    tool = ['test.py', config, weights]
+    if processes > 1:
+        tool = ['dist_test.sh', config, weights, processes]
+    with socket.socket() as probe:
+        probe.bind(('127.0.0.1', 0))
+        port = str(probe.getsockname()[1])
+    result = run_tool(
+        ROOT / 'tools' / tool[0],
+        *tool[1:],
+        *('--out', 'out.json', '--out-item', 'metrics'),
+        PORT=port,
+        CUDA_VISIBLE_DEVICES='',
+    )
+    assert result.returncode == 0, result.stderr
+    return json.loads((tmp_path / 'out.json').read_text())
+
+
+def test_two_processes_measure_what_one_does(run_tool, tmp_path):
+    dataset = write_cub(tmp_path / 'cub')
+    one = evaluate(run_tool, tmp_path, dataset, BOX_METRICS)
+    two = evaluate(run_tool, tmp_path, dataset, BOX_METRICS, processes=2)
+    assert one == two
+    assert one['max_box_acc/v2_iou30'] > 0
+    shares = [v for k, v in one.items() if not k.endswith('threshold')]
+    twentieths = np.array(shares) * 3 / 20  # of five images, three IoUs
+    np.testing.assert_allclose(twentieths, np.rint(twentieths), atol=1e-9)
+    for name in ('gt_known_loc', 'top1_loc', 'top1_clas'):
+        assert f'localization/{name}' in one
+
+
+def test_masks_are_measured_too(run_tool, tmp_path):
+    dataset = layouts.write_masks(tmp_path / 'masks')
+    found = evaluate(run_tool, tmp_path, dataset, [dict(type='mmocc.PxAP')])
+    assert list(found) == ['px_ap/px_ap']
+    assert 0 < found['px_ap/px_ap'] < 100

@@ -1,0 +1,81 @@
+import numpy as np
+import pytest
+import torch
+
+from mmocc.occlusion.grid import (
+    cell_mask,
+    draw_grid,
+    draw_rows,
+    hide_cells,
+    paint,
+    spread_rows,
+)
+
+
+@pytest.mark.parametrize(
+    ('size', 'cell', 'shape'),
+    [
+        ((224, 224), 16, (14, 14)),
+        ((224, 224), 32, (7, 7)),
+        ((224, 224), 44, (6, 6)),  # the last 4 pixels wide
+        ((224, 224), 56, (4, 4)),
+        ((100, 30), 40, (3, 1)),
+        ((10, 20), 0, (0, 0)),
+    ],
+)
+def test_a_grid_has_the_clipped_cells_as_well(size, cell, shape):
+    assert draw_grid(size, cell, 0.5).shape == shape
+
+
+def test_probabilities_zero_and_one_are_exact():
+    assert not draw_grid((99, 99), 1, 0.0).any()
+    assert draw_grid((99, 99), 1, 1.0).all()
+
+
+def test_masks_are_cells_blown_up_and_cut_off():
+    hidden = np.array([[True, False, False], [False, False, True]])
+    assert cell_mask((3, 5), hidden, 2).tolist() == [
+        [1, 1, 0, 0, 0],
+        [1, 1, 0, 0, 0],
+        [0, 0, 0, 0, 1],
+    ]
+    none = cell_mask((2, 3), np.zeros((0, 0), bool), 0)
+    assert none.tolist() == [[0] * 3] * 2
+
+
+def test_the_canvas_shows_through_hidden_cells():
+    image = np.arange(30, dtype=np.float64).reshape(3, 5, 2)
+    hidden = np.array([[True, False, False], [False, False, True]])
+    canvas = paint(image, np.array([-1.5, 100.0]))
+    assert (canvas == [-1.5, 100]).all()
+    shown = hide_cells(image, hidden, 2, canvas)
+    assert shown is not image
+    mask = cell_mask((3, 5), hidden, 2) == 1
+    assert (shown[mask] == [-1.5, 100]).all()
+    assert np.array_equal(shown[~mask], image[~mask])
+
+
+def test_rows_of_a_batch_spread_to_the_masks_that_the_cells_give():
+    cells = torch.tensor([0, 2, 3, 100])
+    torch.manual_seed(0)
+    rows, row = draw_rows((7, 11), cells, 0.5, 2)
+    masks = spread_rows(rows, row)
+    assert masks.shape == (4, 1, 7, 11)
+    assert not masks[0].any()
+    torch.manual_seed(0)
+    drawn = (torch.rand(4, 5, 6) < 0.5).numpy()  # 4 rows of cells of 2, and 1
+    for mask, hidden, cell in zip(
+        masks[1:, 0].numpy(), drawn[1:], (2, 3, 100), strict=True
+    ):
+        shape = (-(-7 // cell), -(-11 // cell))
+        hidden = hidden[: shape[0], : shape[1]]
+        assert np.array_equal(mask, cell_mask((7, 11), hidden, cell))
+
+
+def test_nothing_beyond_an_images_region_is_hidden():
+    regions = torch.tensor([[7, 11], [4, 11], [7, 3]])
+    rows, row = draw_rows((7, 11), torch.tensor([2, 3, 4]), 1.0, 2, regions)
+    masks = spread_rows(rows, row)[:, 0]
+    for mask, (h, w) in zip(masks, regions.tolist(), strict=True):
+        assert mask[:h, :w].all()
+        assert mask.sum() == h * w

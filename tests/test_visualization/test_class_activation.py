@@ -1,0 +1,273 @@
+"""Class activation maps, by value and for networks of several kinds."""
+
+import sys
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from mmengine.registry import MODELS, DefaultScope
+from torch.nn import functional as F
+
+from mmocc.visualization.class_activation import (
+    check_method,
+    class_activation,
+    method_title,
+)
+from mmocc.visualization.target_layers import (
+    as_maps,
+    default_layer,
+    extra_tokens,
+    find_layer,
+    token_grid,
+)
+
+pytest.importorskip('pytorch_grad_cam', reason='pip install "grad-cam>=1.5"')
+POOL = dict(type='GlobalAveragePooling')
+
+
+def build(backbone, neck=POOL, head=None, channels=64):
+    head = head or dict(
+        type='LinearClsHead', num_classes=3, in_channels=channels
+    )
+    torch.manual_seed(0)
+    cfg = dict(type='ImageClassifier', backbone=backbone, neck=neck, head=head)
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        model = MODELS.build(cfg).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():  # some start as zero
+            parameter.add_(0.02 * torch.randn_like(parameter))
+    return model
+
+
+def resnet(**kwargs):
+    sizes = dict(depth=18, stem_channels=8, base_channels=8)
+    return build(dict(type='ResNet', **sizes, **kwargs))
+
+
+def vit(**kwargs):
+    backbone = dict(
+        type='VisionTransformer',
+        arch=dict(
+            embed_dims=24,
+            num_layers=2,
+            num_heads=2,
+            feedforward_channels=48,
+        ),
+        img_size=(64, 96),
+        patch_size=16,
+        **kwargs,
+    )
+    head = dict(type='VisionTransformerClsHead', num_classes=3, in_channels=24)
+    if kwargs:
+        head = dict(type='LinearClsHead', num_classes=3, in_channels=24)
+    return build(backbone, POOL if kwargs else None, head)
+
+
+def images(count=2, size=(64, 96)):
+    return torch.randn(
+        count, 3, *size, generator=torch.Generator().manual_seed(1)
+    )
+
+
+def scale(cam):
+    """Rectify and bring to [0, 1], as grad-cam does."""
+    cam = np.maximum(cam, 0)
+    cam = cam - cam.min()
+    return cam / (1e-7 + cam.max())
+
+
+def enlarge(cam, size=(64, 96)):
+    """Enlarge as grad-cam does: after scaling, and scale once more."""
+    return scale(cv2.resize(scale(cam), size[::-1]))
+
+
+def test_the_mean_of_a_cam_is_the_score_less_its_bias():
+    model, inputs = resnet(), images()
+    cam = class_activation(model, inputs, [2, 0], 'CAM')
+    assert cam.shape == (2, 2, 3) and cam.dtype == np.float32
+    scores = (model(inputs) - model.head.fc.bias).detach().numpy()
+    np.testing.assert_allclose(
+        cam.mean(axis=(1, 2)), [scores[0, 2], scores[1, 0]], rtol=1e-4
+    )
+
+
+def test_grad_cam_of_a_linear_head_is_its_cam_scaled():
+    model, inputs = resnet(), images()
+    cam = class_activation(model, inputs, 1, 'cam')
+    found = class_activation(model, inputs, 1, 'Grad-CAM')
+    assert found.shape == (2, 64, 96) and found.dtype == np.float32
+    np.testing.assert_allclose(found, [enlarge(one) for one in cam], atol=1e-4)
+
+
+def test_the_head_of_mmocc_gives_its_own_maps():
+    sizes = dict(type='ResNet', depth=18, stem_channels=8, base_channels=8)
+    head = dict(type='mmocc.CAMHead', num_classes=3, in_channels=64)
+    model, inputs = build(sizes, None, head), images()
+    cam = class_activation(model, inputs, None, 'cam')
+    with torch.no_grad():
+        samples = model.predict(inputs)
+    for one, sample in zip(cam, samples, strict=True):
+        np.testing.assert_allclose(one, sample.pred_cam.numpy(), rtol=1e-5)
+
+
+@pytest.mark.parametrize('frozen', [-1, 4])
+def test_grad_cam_and_layer_cam_are_those_of_their_papers(frozen):
+    model, inputs = resnet(frozen_stages=frozen), images()
+    layer = find_layer(model, 'backbone.layer3')
+    kept = []
+    handle = layer.register_forward_hook(lambda m, i, out: kept.append(out))
+    scores = model(inputs.clone().requires_grad_())
+    handle.remove()
+    (grads,) = torch.autograd.grad(scores[:, 2].sum(), kept[0])
+    acts, grads = kept[0].detach().numpy(), grads.numpy()
+    expected = dict(
+        # arXiv 1610.02391, equations 1 and 2
+        gradcam=(grads.mean(axis=(2, 3), keepdims=True) * acts).sum(axis=1),
+        # Jiang et al., IEEE TIP 2021, equations 5 to 7
+        layercam=(np.maximum(grads, 0) * acts).sum(axis=1),
+    )
+    for method, cams in expected.items():
+        found = class_activation(
+            model, inputs, 2, method, layers=['backbone.layer3']
+        )
+        np.testing.assert_allclose(
+            found, [enlarge(cam) for cam in cams], atol=1e-4
+        )
+
+
+def test_score_cam_weighs_channels_by_the_masked_images_scores():
+    model, inputs = resnet(), images(1)
+    acts = model.backbone(inputs)[-1].detach()
+    masks = F.interpolate(acts, (64, 96), mode='bilinear', align_corners=True)[
+        0, :, None
+    ]
+    low = masks.amin(dim=(2, 3), keepdim=True)
+    high = masks.amax(dim=(2, 3), keepdim=True)
+    masks = (masks - low) / (high - low + 1e-8)
+    with torch.no_grad():  # arXiv 1910.01279, algorithm 1
+        weights = model(inputs * masks)[:, 0].softmax(dim=0)
+    cam = torch.einsum('c,chw->hw', weights, acts[0]).numpy()
+    found = class_activation(model, inputs, 0, 'score-cam')
+    np.testing.assert_allclose(found[0], enlarge(cam), atol=1e-3)
+
+
+def test_every_method_of_the_package_gives_maps_of_the_image():
+    from mmocc.visualization.class_activation import method_classes
+
+    model, inputs = resnet(), images()
+    for method in method_classes():
+        cam = class_activation(model, inputs, [0, 1], method)
+        assert cam.shape == (2, 64, 96), method
+        assert np.isfinite(cam).all() and cam.min() >= 0, method
+        assert cam.max() <= 1, method
+    assert all(p.grad is None for p in model.parameters())
+    assert not any(m._forward_hooks for m in model.modules())
+
+
+@pytest.mark.parametrize(
+    ('model', 'layer'),
+    [
+        (resnet, 'backbone.layer4'),
+        # The class token reads the patches in the last attention.
+        (vit, 'backbone.layers.1.ln1'),
+        (
+            lambda: vit(out_type='featmap', with_cls_token=False),
+            'backbone.ln1',
+        ),
+    ],
+)
+def test_the_layer_taken_is_the_last_that_the_score_depends_on(model, layer):
+    model, inputs = model(), images()
+    name, module = default_layer(model, inputs, extra_tokens(model))
+    assert name == layer
+    assert module is model.get_submodule(layer)
+    cam = class_activation(model, inputs, [0, 1])
+    assert cam.shape == (2, 64, 96)
+    assert cam.max() == pytest.approx(1, abs=1e-5)
+
+
+def test_a_vit_s_map_lies_as_its_patches_do():
+    # Tokens counted from 1 at the class token: patch (y, x) is 6 y + x + 1.
+    tokens = torch.arange(25.0).reshape(1, 25, 1)
+    maps = as_maps(tokens, (64, 96), num_extra_tokens=1)
+    assert maps[0, 0].tolist() == [
+        [6 * y + x + 1 for x in range(6)] for y in range(4)
+    ]
+    with pytest.raises(ValueError, match=r'25 tokens .* --num-extra-tokens'):
+        as_maps(tokens, (64, 96))
+    with pytest.raises(ValueError, match=r'\(2, 3\) has no map'):
+        as_maps(torch.zeros(2, 3), (64, 96))
+
+
+@pytest.mark.parametrize(
+    ('count', 'size', 'grid'),
+    [
+        (196, (224, 224), (14, 14)),
+        (24, (64, 96), (4, 6)),
+        (24, (96, 64), (6, 4)),
+        (12, (60, 100), (3, 4)),  # patches of 20 x 25
+        (1, (32, 32), (1, 1)),
+    ],
+)
+def test_tokens_lie_in_a_grid_of_the_image_s_aspect(count, size, grid):
+    assert token_grid(count, size) == grid
+
+
+@pytest.mark.parametrize('count', [0, 197, 24])
+def test_tokens_that_are_no_grid_are_refused(count):
+    with pytest.raises(ValueError, match='no grid of square patches'):
+        token_grid(count, (224, 224))
+
+
+def test_a_layer_before_an_in_place_relu_keeps_its_own_values():
+    maps = []
+    for in_place in (False, True):
+        model = resnet()
+        model.backbone.relu.inplace = in_place
+        maps.append(
+            class_activation(
+                model, images(), 0, 'eigencam', layers=['backbone.bn1']
+            )
+        )
+    np.testing.assert_array_equal(*maps)
+
+
+def test_methods_go_by_any_spelling():
+    assert check_method('Grad-CAM++') == 'gradcamplusplus'
+    assert check_method('LayerCAM') == 'layercam'
+    assert check_method('KPCA_CAM') == 'kpcacam'
+    titles = [method_title(m) for m in ('cam', 'gradcamplusplus', 'kpcacam')]
+    assert titles == ['CAM', 'GradCAM++', 'KPCA-CAM']
+    with pytest.raises(ValueError, match=r"unknown method 'gradcan'.*'cam'"):
+        check_method('gradcan')
+
+
+def test_faults_are_named():
+    model, inputs = resnet(), images()
+    with pytest.raises(ValueError, match=r'category 3 is not in 0 \.\.\. 2'):
+        class_activation(model, inputs, 3)
+    with pytest.raises(ValueError, match='3 categories for 2 images'):
+        class_activation(model, inputs, [0, 1, 2])
+    with pytest.raises(ValueError, match=r"'backbone.layer5'.*layer4"):
+        class_activation(model, inputs, 0, layers=['backbone.layer5'])
+    with pytest.raises(ValueError, match='linear on the averaged outputs'):
+        class_activation(vit(), inputs, 0, 'cam')
+    with pytest.raises(ValueError, match=r'gives scores \(N, classes\)'):
+        class_activation(model.backbone, inputs)
+
+
+def test_without_the_package_the_error_says_how_to_get_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, 'pytorch_grad_cam', None)
+    with pytest.raises(ImportError, match=r'pip install "grad-cam>=1\.5"'):
+        class_activation(resnet(), images(), 0)
+    # CAM itself needs no package.
+    assert class_activation(resnet(), images(), 0, 'cam').shape == (2, 2, 3)
+
+
+def test_an_old_package_is_refused(monkeypatch):
+    from mmocc.visualization import class_activation as module
+
+    monkeypatch.setattr(module, 'version', lambda name: '1.4.8')
+    with pytest.raises(ImportError, match=r'grad-cam 1\.4\.8 is too old'):
+        class_activation(resnet(), images(), 0)

@@ -1,0 +1,172 @@
+"""Projections of single activations back to the pixels, by value."""
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from mmocc.visualization.deconvnet import (
+    layer_maps,
+    project_activations,
+    strongest_activations,
+)
+from mmocc.visualization.receptive_field import ReceptiveField
+
+pytest.importorskip('captum', reason='pip install "captum>=0.7"')
+
+
+def chain(in_place=True):
+    """Return conv, ReLU, max-pool, twice: what the paper's networks do."""
+    torch.manual_seed(0)
+    return nn.Sequential(
+        nn.Conv2d(3, 4, 3, padding=1),
+        nn.ReLU(in_place),
+        nn.MaxPool2d(2),
+        nn.Conv2d(4, 5, 3, stride=2, padding=1),
+        nn.ReLU(in_place),
+        nn.MaxPool2d(2),
+    ).eval()
+
+
+def deconvnet(net, image, channel, y, x):
+    """Go up with switches, keep one activation, and come down by hand."""
+    conv1, _, _, conv2, _, _ = net
+    relu1 = F.relu(conv1(image))
+    pool1, switch1 = F.max_pool2d(relu1, 2, return_indices=True)
+    relu2 = F.relu(conv2(pool1))
+    pool2, switch2 = F.max_pool2d(relu2, 2, return_indices=True)
+    signal = torch.zeros_like(pool2)
+    signal[0, channel, y, x] = pool2[0, channel, y, x]
+    signal = F.max_unpool2d(signal, switch2, 2, output_size=relu2.shape[2:])
+    signal = F.conv_transpose2d(
+        F.relu(signal), conv2.weight, stride=2, padding=1, output_padding=1
+    )
+    signal = F.max_unpool2d(signal, switch1, 2, output_size=relu1.shape[2:])
+    return F.conv_transpose2d(F.relu(signal), conv1.weight, padding=1)
+
+
+def test_a_projection_worked_out_by_hand():
+    # The image's first channel goes through the filter [1, -2], ReLU and
+    # pooling over two pixels: 3 - 2 * 1 = 1, 1 - 2 * 5 < 0, 5 - 2 * 0 = 5 and
+    # 0 - 0 = 0 give [max(1, 0), max(5, 0)] = [1, 5]. The second filter, [2, 1]
+    # gives 2 * 1 + 5 = 7. Down: 7 * [2, 1] = [14, 7], to the switches at 0
+    # and 2; then 14 * [1, -2] at 0 and 7 * [1, -2] at 2.
+    net = nn.Sequential(
+        nn.Conv2d(3, 1, (1, 2), bias=False),
+        nn.ReLU(),
+        nn.MaxPool2d((1, 2)),
+        nn.Conv2d(1, 1, (1, 2), bias=False),
+        nn.ReLU(),
+    )
+    with torch.no_grad():
+        net[0].weight.zero_()[0, 0] = torch.tensor([[1.0, -2.0]])
+        net[3].weight[0, 0] = torch.tensor([[2.0, 1.0]])
+    image = torch.zeros(1, 3, 1, 5)
+    image[0, 0] = torch.tensor([3.0, 1.0, 5.0, 0.0, 0.0])
+    found = project_activations(net, '4', image, [(0, 0, 0)])
+    assert found[0, 0].tolist() == [[14, -28, 7, -14, 0]]
+    assert not found[0, 1:].any()
+
+
+@pytest.mark.parametrize('in_place', [False, True])
+def test_it_is_unpool_rectify_filter(in_place):
+    net = chain(in_place)
+    images = torch.randn(3, 3, 16, 24)
+    units = [(0, 0, 0), (4, 1, 2), (2, 0, 1)]
+    found = project_activations(net, '5', images, units)
+    expected = [
+        deconvnet(net, image[None], *unit)[0]
+        for image, unit in zip(images, units, strict=True)
+    ]
+    torch.testing.assert_close(found, torch.stack(expected))
+    assert found.abs().flatten(1).max(dim=1).values.gt(0).all()
+    assert [m.inplace for m in net if isinstance(m, nn.ReLU)] == [in_place] * 2
+    assert all(parameter.grad is None for parameter in net.parameters())
+
+
+def test_it_differs_from_the_gradient_where_a_relu_was_closed():
+    net = chain()
+    image = torch.randn(1, 3, 16, 24, requires_grad=True)
+    value = net(image)[0, 4, 1, 2]
+    (gradient,) = torch.autograd.grad(value, image)
+    found = project_activations(net, '5', image, [(4, 1, 2)])
+    assert (found - gradient * value).abs().max() > 1e-3
+
+
+def test_a_relu_layer_and_a_conv_layer_project_alike_where_it_fires():
+    net = chain()
+    image = torch.randn(1, 3, 16, 24)
+    maps = layer_maps(net, '3', image)
+    unit = (maps[0] == maps.max()).nonzero()[0].tolist()
+    conv = project_activations(net, '3', image, [unit])
+    relu = project_activations(net, '4', image, [unit])
+    torch.testing.assert_close(conv, relu)
+    assert conv.any()
+
+
+def test_an_activation_that_does_not_fire_projects_to_nothing():
+    net = chain()
+    image = torch.randn(1, 3, 16, 24)
+    unit = (layer_maps(net, '3', image)[0] < 0).nonzero()[0].tolist()
+    assert not project_activations(net, '3', image, [unit]).any()
+
+
+def test_faults_are_named():
+    image = torch.randn(1, 3, 16, 24)
+    with pytest.raises(ValueError, match=r'no activation .* = \(5, 0, 0\)'):
+        project_activations(chain(), '5', image, [(5, 0, 0)])
+    with pytest.raises(ValueError, match="no layer 'conv9'; close names"):
+        project_activations(chain(), 'conv9', image, [(0, 0, 0)])
+    with pytest.raises(ValueError, match='no ReLU module'):
+        project_activations(nn.Conv2d(3, 2, 1), '', image, [(0, 0, 0)])
+    net = nn.Sequential(nn.Flatten(), nn.Linear(3 * 16 * 24, 2), nn.ReLU())
+    with pytest.raises(ValueError, match=r"'1' is .* and not a map"):
+        project_activations(net, '1', image, [(0, 0, 0)])
+
+
+def test_the_strongest_activations_are_those_of_all_images_at_once():
+    net = chain()
+    images = torch.randn(7, 3, 16, 24)
+    found = strongest_activations(net, '5', images.split(3), count=2)
+    maps = layer_maps(net, '5', images)  # (7, 5, 2, 3)
+    value, image = maps.amax(dim=(2, 3)).T.sort(dim=1, descending=True)
+    assert torch.equal(found['value'], value[:, :2])
+    assert torch.equal(found['image'], image[:, :2])
+    channels = torch.arange(5)[:, None]
+    at_place = maps[found['image'], channels, found['y'], found['x']]
+    assert torch.equal(at_place, found['value'])
+    few = strongest_activations(net, '5', [images[:2]], count=9)
+    assert few['value'].shape == (5, 2)
+    with pytest.raises(ValueError, match='no images'):
+        strongest_activations(net, '5', [])
+
+
+def test_a_receptive_field_is_what_can_change_the_activation():
+    net = chain()
+    field = ReceptiveField(net, '5', (32, 32))
+    # 3 pixels; pooled 4, in steps of 2; conv 8, steps of 4; pooled 12.
+    assert field.box(1, 2) == (13, 5, 25, 17)
+    assert field.box(0, 0) == (0, 0, 9, 9)  # ends at the border
+    image = torch.rand(1, 3, 32, 32)
+    left, top, right, bottom = field.box(1, 2)
+    other = torch.rand(1, 3, 32, 32)
+    other[..., top:bottom, left:right] = image[..., top:bottom, left:right]
+    torch.testing.assert_close(
+        net(image)[..., 1, 2], net(other)[..., 1, 2], rtol=0, atol=0
+    )
+
+
+def test_a_receptive_field_sees_through_branches():
+    class Branches(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.small = nn.Conv2d(3, 2, 3, padding=1)
+            self.large = nn.Conv2d(3, 2, 7, padding=3)
+            self.join = nn.Identity()
+
+        def forward(self, x):
+            return self.join(self.small(x) + self.large(x))
+
+    assert ReceptiveField(Branches(), 'join', (20, 20)).box(10, 9) == (
+        6, 7, 13, 14,
+    )  # fmt: skip

@@ -1,0 +1,131 @@
+"""The drawing tools as their users start them, on images that are known."""
+
+import numpy as np
+import pytest
+import toy_localizer
+from conftest import ROOT
+from PIL import Image
+
+TOOLS = ROOT / 'tools' / 'visualization'
+PATH = f'{ROOT}:{ROOT / "tests"}'
+
+
+@pytest.fixture
+def draw(run_tool, tmp_path):
+    """Run a tool beside the toy's files; return what it printed."""
+    toy_localizer.write(tmp_path)
+
+    def run(tool, *args):
+        result = run_tool(
+            tool, *args, PYTHONPATH=PATH, CUDA_VISIBLE_DEVICES='',
+            MPLBACKEND='agg',
+        )  # fmt: skip
+        assert result.returncode == 0, result.stderr
+        return result.stdout
+
+    return run
+
+
+def read(path):
+    return np.asarray(Image.open(path).convert('RGB')).astype(int)
+
+
+def has_colour(picture, colour):
+    return bool((np.abs(picture - colour).max(axis=2) < 12).any())
+
+
+def test_models_are_compared_on_the_same_images(draw, tmp_path):
+    said = draw(
+        TOOLS / 'vis_localization.py', 'cam.py', 'weights.pth', 'plain.py',
+        'weights.pth', '--names', 'head', 'Grad', '--select', '1_bird', '2',
+        '--method', 'grad-cam', '--out', 'out',
+    )  # fmt: skip
+    lines = [line for line in said.splitlines() if 'IoU' in line]
+    assert [line.split(':')[0] for line in lines] == [
+        '1_bird, head', '1_bird, Grad', '2_bird, head', '2_bird, Grad',
+    ]  # fmt: skip
+    assert 'predicted: blue tit' in lines[0]
+    assert 'predicted: red kite' in lines[2]
+    assert all(0.75 < float(line.split('IoU ')[1]) < 1 for line in lines)
+    files = {path.name for path in (tmp_path / 'out').iterdir()}
+    assert files == {
+        'localization.png', '000001_1_bird.png', '000002_2_bird.png',
+    }  # fmt: skip
+    picture = read(tmp_path / 'out' / '000002_2_bird.png')
+    assert has_colour(picture, (0, 255, 0))  # ground truth
+    assert has_colour(picture, (255, 0, 0))  # predicted box
+
+
+def test_maps_of_several_methods_and_classes(draw, tmp_path):
+    said = draw(
+        TOOLS / 'vis_cam.py', 'colours/1_bird.png', '0', 'plain.py',
+        'weights.pth', '--method', 'cam', 'gradcam++', '--target-category',
+        'Milvus', '1', '--boxes', '--save-path', 'cams.png', '--maps-dir',
+        'maps', '--out-dir', 'single',
+    )  # fmt: skip
+    assert 'target layer: backbone.features (others' in said
+    names = {
+        f'{image}_{method}_{category}'
+        for image in ('0_bird', '1_bird')
+        for method in ('cam', 'gradcamplusplus')
+        for category in (0, 1)
+    }
+    assert {path.stem for path in (tmp_path / 'maps').iterdir()} == names
+    assert {path.stem for path in (tmp_path / 'single').iterdir()} == names
+    for image, category in (('0_bird', 0), ('1_bird', 1)):
+        for method in ('cam', 'gradcamplusplus'):
+            file = tmp_path / 'maps' / f'{image}_{method}_{category}.npy'
+            cam = np.load(file)
+            inside = cam[
+                tuple(np.array(cam.shape) // 2 + [0, cam.shape[1] // 8])
+            ]
+            assert cam.dtype == np.float32
+            assert inside == pytest.approx(cam.max(), rel=0.05), file
+            assert cam[0, 0] < 0.1 * cam.max(), file
+            other = tmp_path / 'maps' / f'{image}_{method}_{1 - category}.npy'
+            assert np.load(other).max() < 1e-6
+    assert has_colour(read(tmp_path / 'cams.png'), (255, 0, 0))
+
+
+def test_features_are_projected_back_to_the_pixels(draw, tmp_path):
+    said = draw(
+        TOOLS / 'vis_deconv.py', 'cam.py', 'weights.pth', '--layer',
+        'backbone.features.5', '--top', '4', '--out', 'out',
+    )  # fmt: skip
+    assert '2 channels, of which 0 never fire' in said
+    files = {path.name for path in (tmp_path / 'out').iterdir()}
+    assert files == {
+        'deconv_backbone.features.5.png',
+        'backbone.features.5_channel0000.png',
+        'backbone.features.5_channel0001.png',
+    }
+    # Filter [1, -0.5, -0.5] on a pixel: the projection is 1 in red, and half
+    # as dark as grey in the others, beside a patch in the object's colour.
+    picture = read(tmp_path / 'out' / 'backbone.features.5_channel0000.png')
+    left, right = np.array_split(picture, 2, axis=1)
+    assert has_colour(left, (255, 64, 64))
+    assert has_colour(right, (230, 20, 20))
+    assert not has_colour(picture, (20, 20, 230))
+
+
+def test_hiding_is_shown_and_summed_up(draw, tmp_path):
+    said = draw(
+        TOOLS / 'browse_occlusion.py', 'cam.py', '--draws', '5', '--rows',
+        '3', '-o', 'out',
+    )  # fmt: skip
+    assert 'wrote out/hiding_train_0003.png' in said
+    mean = float(said.split('hidden of the image: mean ')[1].split()[0])
+    assert 35 < mean < 65  # 320 patches, each hidden with probability 0.5
+    assert said.rstrip().endswith('in 20 draws')
+    assert has_colour(
+        read(tmp_path / 'out/hiding_train_0000.png'), (255, 0, 255)
+    )
+
+
+def test_the_hook_draws_while_a_run_tests(draw, tmp_path):
+    draw(ROOT / 'tools' / 'test.py', 'cam.py', 'weights.pth')
+    pictures = sorted((tmp_path / 'work').rglob('vis_image/*.png'))
+    assert [path.name for path in pictures] == [
+        '000000_0_bird_0.png', '000002_2_bird_0.png',
+    ]  # fmt: skip
+    assert has_colour(read(pictures[0]), (0, 255, 0))

@@ -1,0 +1,132 @@
+"""Gather runs of several seeds into a table: mean and spread of each metric.
+
+Reads ``DIR/CONFIG/seedN/metrics.json`` as ``tools/test.py --out FILE
+--out-item metrics`` writes it; ``CONFIG`` is ``MODEL_SETTING_DATA``. Writes a
+Markdown table for each model and data set, and all figures as JSON.
+
+Example: python tools/dev/gather_seeds.py work_dirs/has_small \
+    --out work_dirs/has_small/table
+"""
+
+import argparse
+import json
+import re
+import statistics
+import sys
+from pathlib import Path
+
+# Metric in the file, and its name in the table
+METRICS = {
+    'gt_known_loc': 'GT-known Loc',
+    'top1_loc': 'Top-1 Loc',
+    'top1_clas': 'Top-1 Clas',
+    'v2': 'MaxBoxAccV2',
+}
+
+
+def read_runs(folder: Path) -> dict[str, dict[str, dict]]:
+    """Return metrics by configuration and seed.
+
+    Raises:
+        ValueError: If a file is not JSON.
+    """
+    runs = {}
+    for path in sorted(folder.glob('*/seed*/metrics.json')):
+        try:
+            metrics = json.loads(path.read_text())
+        except json.JSONDecodeError as error:
+            raise ValueError(f'{path} is no JSON file: {error}') from None
+        seeds = runs.setdefault(path.parent.parent.name, {})
+        seeds[path.parent.name.removeprefix('seed')] = metrics
+    return runs
+
+
+def setting_order(name: str) -> tuple:
+    """Sort ``cam`` first, then patches by size, then what has no number."""
+    number = re.search(r'\d+', name)
+    return (name != 'cam', number is None, int(number[0]) if number else 0)
+
+
+def summarize(seeds: dict[str, dict]) -> dict[str, dict]:
+    """Return mean, sample standard deviation and number for each metric.
+
+    Raises:
+        ValueError: If a seed lacks a metric of another one.
+    """
+    names = {name for metrics in seeds.values() for name in metrics}
+    summary = {}
+    for name in sorted(names):
+        missing = [s for s, metrics in seeds.items() if name not in metrics]
+        if missing:
+            raise ValueError(f'seed {", ".join(missing)} lacks {name}')
+        values = [metrics[name] for metrics in seeds.values()]
+        if not all(isinstance(value, int | float) for value in values):
+            continue
+        summary[name] = dict(
+            mean=statistics.fmean(values),
+            std=statistics.stdev(values) if len(values) > 1 else None,
+            seeds=len(values),
+        )
+    return summary
+
+
+def cell(entry: dict | None) -> str:
+    """Return a metric as the table has it."""
+    if entry is None:
+        return '-'
+    spread = '' if entry['std'] is None else f' ± {entry["std"]:.2f}'
+    return f'{entry["mean"]:.2f}{spread}'
+
+
+def markdown(table: dict[str, dict[str, dict]]) -> str:
+    """Return a table for each model and data set."""
+    groups = {}
+    for config, summary in table.items():
+        model, setting, data = config.split('_')
+        groups.setdefault((model, data), {})[setting] = summary
+    lines = []
+    for (model, data), settings in groups.items():
+        lines += [
+            f'**{model}, {data}**\n',
+            '| setting | seeds | ' + ' | '.join(METRICS.values()) + ' |',
+            '|---' * (2 + len(METRICS)) + '|',
+        ]
+        for setting in sorted(settings, key=setting_order):
+            summary = settings[setting]
+            seeds = max(entry['seeds'] for entry in summary.values())
+            cells = [cell(find(summary, name)) for name in METRICS]
+            lines.append(f'| {setting} | {seeds} | {" | ".join(cells)} |')
+        lines.append('')
+    return '\n'.join(lines)
+
+
+def find(summary: dict[str, dict], name: str) -> dict | None:
+    """Return a metric, whatever prefix its evaluator gave it."""
+    for key, entry in summary.items():
+        if key.rpartition('/')[2] == name:
+            return entry
+    return None
+
+
+def main() -> None:
+    """Read, print and write."""
+    parser = argparse.ArgumentParser(description='Gather runs of seeds')
+    parser.add_argument('folder', type=Path, help='work_dirs of the runs')
+    parser.add_argument('--out', type=Path, help='writes OUT.md and OUT.json')
+    args = parser.parse_args()
+    try:
+        runs = read_runs(args.folder)
+        table = {config: summarize(seeds) for config, seeds in runs.items()}
+    except ValueError as error:
+        sys.exit(str(error))
+    if not table:
+        sys.exit(f'{args.folder} has no */seed*/metrics.json')
+    text = markdown(table)
+    print(text)
+    if args.out:
+        args.out.with_suffix('.md').write_text(text)
+        args.out.with_suffix('.json').write_text(json.dumps(table, indent=1))
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,47 @@
+"""Join checkpoints of several models into one for ``mmocc.CAMEnsemble``.
+
+Example: python tools/model_converters/join_checkpoints.py ensemble.pth \
+    work_dirs/alexnet-gap_{cam,has16,has32,has44,has56}_in1k/epoch_55.pth
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+import torch
+from mmengine.runner.checkpoint import _load_checkpoint
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description='Join checkpoints for mmocc.CAMEnsemble'
+    )
+    parser.add_argument('out', type=Path, help='file to write')
+    parser.add_argument(
+        'checkpoints',
+        nargs='+',
+        help="files or URLs, in the order of the ensemble's models",
+    )
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Write the weights of each model under ``models.N.``."""
+    args = parse_args()
+    if args.out.exists():
+        sys.exit(f'{args.out} exists: name another file, or remove it.')
+    joined = {}
+    for number, path in enumerate(args.checkpoints):
+        if '://' not in path and not Path(path).is_file():
+            sys.exit(f'Checkpoint {path} does not exist.')
+        checkpoint = _load_checkpoint(path, map_location='cpu')
+        for key, value in checkpoint.get('state_dict', checkpoint).items():
+            joined[f'models.{number}.{key}'] = value
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    torch.save(dict(state_dict=joined), args.out)
+    print(f'{args.out}: {len(args.checkpoints)} models')
+
+
+if __name__ == '__main__':
+    main()

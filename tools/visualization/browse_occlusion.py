@@ -1,0 +1,152 @@
+r"""What does a pipeline's hiding do to images? Before, after, share hidden.
+
+Example: python tools/visualization/browse_occlusion.py CONFIG \
+    --show-number 6 --draws 4 --output-dir work_dirs/browse
+
+For configs of mmpretrain and mmdet. A row for each image: just before the
+hiding transforms of its pipeline, and after them in several draws, each with
+the share of the image that is hidden (by the pipeline's mask if it keeps one,
+else by the pixels that changed) and of the object, where that is known. Crops
+and flips before the hiding are the same in all draws of an image. Boxes are
+drawn where the pipeline has some. The numbers of all draws are summed up.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+import numpy as np
+from mmengine.config import Config, DictAction
+
+from mmocc.utils import cli
+from mmocc.visualization import samples
+from mmocc.visualization.hiding import (
+    HIDING,
+    Draw,
+    draw_hiding,
+    find_hiding,
+    unwrap,
+)
+from mmocc.visualization.sheet import (
+    Panel,
+    draw_sheet,
+    show_image,
+    write_image,
+)
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    add = parser.add_argument
+    add('config', help='config file')
+    add(
+        '--output-dir',
+        '-o',
+        type=Path,
+        default=Path('work_dirs/browse'),
+        help='folder of the sheets',
+    )
+    add('--phase', '-p', choices=['train', 'val', 'test'], default='train')
+    add('--show-number', '-n', type=int, default=8, help='number of images')
+    add('--select', nargs='+', help='images: indices, or parts of paths')
+    add('--draws', type=int, default=4, help='draws of each image')
+    add('--rows', type=int, default=6, help='images on a sheet')
+    add('--seed', type=int, default=0)
+    add(
+        '--transforms',
+        nargs='+',
+        default=HIDING,
+        metavar='NAME',
+        help='class names of transforms that hide; default:\n'
+        + ', '.join(HIDING),
+    )
+    add('--show', action='store_true', help='open a window for each sheet')
+    add('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
+    args = parser.parse_args()
+    if min(args.show_number, args.draws, args.rows) < 1:
+        parser.error('--show-number, --draws and --rows: 1 or more')
+    args.transforms = [name.split('.')[-1] for name in args.transforms]
+    return args
+
+
+def caption(draw: Draw) -> str:
+    """Return in words how much is hidden."""
+    text = f'{100 * draw.share:.0f} % of the image'
+    if draw.object_share is not None:
+        text += f'\n{100 * draw.object_share:.0f} % of the object'
+    return text
+
+
+def make_row(draws: list[Draw], index: int) -> list[Panel]:
+    """Return the panels of one image."""
+    first = draws[0]
+    height, width = first.before.shape[:2]
+    name = Path(first.path).name if first.path else f'sample {index}'
+    boxes = {'object': first.boxes}
+    row = [Panel(first.before, name, f'before, {width} x {height}', boxes)]
+    for number, draw in enumerate(draws, 1):
+        boxes = {'object': draw.boxes}
+        row.append(Panel(draw.after, f'draw {number}', caption(draw), boxes))
+    return row
+
+
+def summary(draws: list[Draw]) -> str:
+    """Return mean, spread and range of the hidden shares."""
+    lines = []
+    kinds = dict(
+        image=[d.share for d in draws],
+        object=[d.object_share for d in draws if d.object_share is not None],
+    )
+    for what, shares in kinds.items():
+        if shares:
+            values = 100 * np.array(shares)
+            lines.append(
+                f'hidden of the {what}: mean {values.mean():.1f} %, standard '
+                f'deviation {values.std():.1f}, from {values.min():.1f} to '
+                f'{values.max():.1f} %, in {len(values)} draws'
+            )
+    return '\n'.join(lines)
+
+
+def main() -> None:
+    """Draw the sheets."""
+    args = parse_args()
+    cfg = Config.fromfile(args.config)
+    cfg.merge_from_dict(args.cfg_options or {})
+    cli.check_types(cfg)
+    dataset = samples.build_dataset(cfg, args.phase)
+    indices = samples.spread(len(dataset), args.show_number)
+    if args.select:
+        indices = samples.choose(dataset, args.select)
+    transforms = unwrap(dataset, 0)[0].pipeline.transforms
+    try:
+        found = find_hiding(transforms, args.transforms)
+    except ValueError as error:
+        sys.exit(f'{args.config}, {args.phase}: {error}')
+    hiding = ', then '.join(repr(transforms[place]) for place in found)
+    rows, draws = [], []
+    for index in indices:
+        seen = [
+            draw_hiding(dataset, index, number, args.seed, args.transforms)
+            for number in range(args.draws)
+        ]
+        rows.append(make_row(seen, index))
+        draws += seen
+    for start in range(0, len(rows), args.rows):
+        sheet = draw_sheet(rows[start : start + args.rows], hiding)
+        path = args.output_dir / f'hiding_{args.phase}_{start:04d}.png'
+        write_image(sheet, path)
+        print(f'wrote {path}')
+        if args.show:
+            try:
+                show_image(sheet, path.stem)
+            except RuntimeError as error:
+                sys.exit(f'{error}, as was done (leave out --show)')
+    print(summary(draws))
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,221 @@
+r"""Where does a classifier see a class? Maps by CAM, Grad-CAM and the like.
+
+Example: python tools/visualization/vis_cam.py \
+    photo.jpg CONFIG CHECKPOINT --method cam gradcam layercam \
+    --target-category cat dog --boxes --save-path cams.png
+
+For every classifier of mmpretrain or of mmocc, convolutional or on tokens
+(ViT, Swin). As mmpretrain's tool of this name, and beyond it: it works with
+grad-cam >= 1.5; takes several images, folders, or indices of the config's test
+set; several methods and categories side by side; finds the class tokens by
+itself; draws boxes; and stores the maps. An image is shown as the test
+pipeline hands it to the network. Without --save-path, --out-dir or --maps-dir
+the sheet is shown in a window.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from mmengine.config import Config, DictAction
+from torch import Tensor, nn
+
+from mmocc.evaluation.occlusion_benchmark import load_model
+from mmocc.utils import cli
+from mmocc.visualization import samples
+from mmocc.visualization.class_activation import (
+    CAM,
+    check_method,
+    class_activation,
+    method_title,
+)
+from mmocc.visualization.localization_pictures import (
+    PAPERS,
+    BoxRule,
+    class_name,
+    find_boxes,
+    overlay_map,
+    shown_image,
+)
+from mmocc.visualization.sheet import (
+    Panel,
+    draw_sheet,
+    show_image,
+    write_image,
+)
+from mmocc.visualization.target_layers import default_layer, extra_tokens
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    add = parser.add_argument
+    add(
+        'img',
+        nargs='+',
+        help='image files, folders, or indices of the test set',
+    )
+    add('config', help='config file')
+    add('checkpoint', help='checkpoint file')
+    add(
+        '--method',
+        nargs='+',
+        default=['gradcam'],
+        help='cam, gradcam, gradcam++, layercam, scorecam, xgradcam, eigencam,'
+        '\nand the other classes of grad-cam, in any spelling',
+    )
+    add('--target-layers', nargs='+', default=[], help='names of layers')
+    add('--preview-model', action='store_true', help='print the layers')
+    add(
+        '--target-category',
+        nargs='+',
+        help='classes by name or number (default: the predicted one)',
+    )
+    add('--eigen-smooth', action='store_true', help='first component only')
+    add('--aug-smooth', action='store_true', help='test-time augmentation')
+    add('--boxes', action='store_true', help='draw the boxes of the maps')
+    add('--threshold', type=float, default=PAPERS.threshold)
+    add('--save-path', type=Path, help='file of the sheet')
+    add('--out-dir', type=Path, help='folder of a picture for each map')
+    add(
+        '--maps-dir',
+        type=Path,
+        help='folder of the maps: float32, NAME.npy (of mmocc.WSOLDataset\n'
+        'IMAGE_ID.npy, as eval_localization.py --maps reads them), with\n'
+        'method and category in the name if there are several',
+    )
+    add('--device', default='cpu', help='such as cuda:0')
+    add('--vit-like', action='store_true', help='not needed: it is seen')
+    add(
+        '--num-extra-tokens',
+        type=int,
+        help='tokens before the patches (default: as the backbone says)',
+    )
+    add('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
+    args = parser.parse_args()
+    args.method = list(dict.fromkeys(map(check_method, args.method)))
+    return args
+
+
+def title_of(category: int, scores: Tensor, classes: list[str] | None) -> str:
+    """Return a class with the score that the network gives it."""
+    sure = 100 * float(scores[category])
+    return f'{class_name(category, classes)} {sure:.0f} %'
+
+
+def draw_image(
+    model: nn.Module,
+    packed: dict,
+    name: str,
+    categories: Sequence[int | None],
+    classes: list[str] | None,
+    args: argparse.Namespace,
+) -> list[Panel]:
+    """Return an image and its maps as a row; write what was asked for."""
+    image = shown_image(packed['inputs'])
+    inputs = samples.network_inputs(model, [packed])
+    with torch.no_grad():
+        scores = model(inputs)[0].float().softmax(dim=0).cpu()
+    best = title_of(int(scores.argmax()), scores, classes)
+    row = [Panel(image, name, f'predicted: {best}')]
+    many = len(args.method) * len(categories) > 1
+    for method in args.method:
+        for category in categories:
+            wanted = int(scores.argmax()) if category is None else category
+            cam = class_activation(
+                model,
+                inputs,
+                wanted,
+                method,
+                args.target_layers,
+                args.num_extra_tokens,
+                args.aug_smooth,
+                args.eigen_smooth,
+            )[0]
+            panel = Panel(
+                overlay_map(image, cam),
+                method_title(method),
+                title_of(wanted, scores, classes),
+                {'box of the map': boxes_of(cam, image, args)},
+            )
+            row.append(panel)
+            file = f'{name}_{method}_{wanted}' if many else name
+            if args.out_dir:
+                picture = draw_sheet([[row[0], panel]], width=3)
+                write_image(picture, args.out_dir / f'{file}.png')
+            if args.maps_dir:
+                known = packed['data_samples'].get('image_id', name)
+                stored = args.maps_dir / f'{file if many else known}.npy'
+                stored.parent.mkdir(parents=True, exist_ok=True)
+                np.save(stored, cam)
+    return row
+
+
+def boxes_of(
+    cam: np.ndarray, image: np.ndarray, args: argparse.Namespace
+) -> np.ndarray:
+    """Return the box of a map, if boxes are wanted."""
+    if not args.boxes:
+        return np.zeros((0, 4))
+    return find_boxes(cam, image.shape[:2], BoxRule(args.threshold))
+
+
+def unique_names(packs: Sequence[dict]) -> list[str]:
+    """Return a name for each image, numbered where a name comes twice."""
+    names = [samples.sample_name(p, n) for n, p in enumerate(packs)]
+    return [
+        f'{name}-{number}' if names.count(name) > 1 else name
+        for number, name in enumerate(names)
+    ]
+
+
+def main() -> None:
+    """Draw the maps of all images."""
+    args = parse_args()
+    cfg = Config.fromfile(args.config)
+    cfg.merge_from_dict(args.cfg_options or {})
+    cli.check_types(cfg)
+    cli.check_checkpoint(args.checkpoint, 'IMG CONFIG CHECKPOINT', args.config)
+    model = load_model(cfg, args.checkpoint, args.device)
+    if args.preview_model:
+        for name, module in model.named_modules():
+            print(f'{name:50s} {type(module).__name__}')
+        print('\nwithout --preview-model the maps are drawn')
+        return
+    classes = samples.class_names(cfg, args.checkpoint)
+    categories = samples.find_categories(args.target_category, classes)
+    packs = list(samples.Images(cfg, args.img))
+    layers = ', '.join(args.target_layers)
+    if not layers and set(args.method) != {CAM}:
+        tokens = args.num_extra_tokens
+        layers, _ = default_layer(
+            model,
+            samples.network_inputs(model, packs[:1]),
+            extra_tokens(model) if tokens is None else tokens,
+        )
+        print(f'target layer: {layers} (others: --target-layers NAME ...)')
+    rows = [
+        draw_image(model, packed, name, categories, classes, args)
+        for packed, name in zip(packs, unique_names(packs), strict=True)
+    ]
+    heading = f'layer: {layers}' if layers else ''
+    if args.boxes:
+        heading += f'\nbox: {BoxRule(args.threshold)}'
+    sheet = draw_sheet(rows, heading)
+    if args.save_path:
+        write_image(sheet, args.save_path)
+        print(f'wrote {args.save_path}')
+    elif not (args.out_dir or args.maps_dir):
+        try:
+            show_image(sheet, 'class maps')
+        except RuntimeError as error:
+            sys.exit(f'{error} (--save-path)')
+
+
+if __name__ == '__main__':
+    main()
