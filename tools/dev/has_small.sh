@@ -14,7 +14,7 @@ PYTHON=${PYTHON:-python}
 OUT=${OUT:-work_dirs/has_small}
 SEEDS=${SEEDS:-0 1 2}
 C=configs/hide_and_seek
-CONFIGS=${CONFIGS:-$(echo $C/resnet18_*_tiny-imagenet.py $C/vgg-small_*_digits.py)}
+CONFIGS=${CONFIGS:-$(echo $C/resnet18_*_{tiny-imagenet,digits}.py)}
 
 for seed in $SEEDS; do
     for config in $CONFIGS; do

@@ -1,13 +1,13 @@
-"""Hide-and-Seek, patches of 4 pixels: a small VGG on the digits."""
+"""Hide-and-Seek, patches of 12 pixels: half a ResNet-18 on the digits."""
 
 # Written by tools/dev/make_has_configs.py
-_base_ = './vgg-small_cam_digits.py'
+_base_ = './resnet18_cam_digits.py'
 
 data_preprocessor = dict(
     type='mmocc.HidingDataPreprocessor',
     hide=dict(
         type='mmocc.BatchHideAndSeek',
-        grid_sizes=(4,),
+        grid_sizes=(12,),
         hide_prob=0.5,
     ),
 )
