@@ -1,0 +1,118 @@
+"""SSD's head, stock and ours, and random answers and objects for it."""
+
+import torch
+from mmdet.registry import MODELS
+from mmdet.utils import register_all_modules
+from mmengine.config import ConfigDict
+from mmengine.registry import DefaultScope
+from mmengine.structures import InstanceData
+
+CLASSES = 5
+SIZES = (12, 6, 3, 2)  # of the maps of an input of 96 x 96 pixels
+SIDE = 96
+TRAIN = dict(
+    assigner=dict(
+        type='MaxIoUAssigner',
+        pos_iou_thr=0.5,
+        neg_iou_thr=0.5,
+        min_pos_iou=0.0,
+        ignore_iof_thr=-1,
+        gt_max_assign_all=False,
+    ),
+    sampler=dict(type='PseudoSampler'),
+    smoothl1_beta=1.0,
+    allowed_border=-1,
+    pos_weight=-1,
+    neg_pos_ratio=3,
+    debug=False,
+)
+TEST = dict(
+    nms_pre=50,
+    nms=dict(type='nms', iou_threshold=0.45),
+    min_bbox_size=0,
+    score_thr=0.02,
+    max_per_img=20,
+)
+
+
+def build_head(type='mmocc.SSDIoUHead', assigner=(), train=(), **kwargs):
+    """Return a head of four levels; ``mmdet.SSDHead`` is the stock one."""
+    register_all_modules(init_default_scope=False)
+    changed = dict(TRAIN['assigner'], **dict(assigner))
+    train_cfg = dict(dict(TRAIN, assigner=changed), **dict(train))
+    config = dict(
+        type=type,
+        num_classes=CLASSES,
+        in_channels=(8, 8, 8, 8),
+        anchor_generator=dict(
+            type='SSDAnchorGenerator',
+            scale_major=False,
+            strides=[8, 16, 32, 48],
+            ratios=[[2], [2, 3], [2, 3], [2]],
+            min_sizes=[12, 24, 48, 72],
+            max_sizes=[24, 48, 72, 96],
+        ),
+        bbox_coder=dict(
+            type='DeltaXYWHBBoxCoder',
+            target_means=[0.0, 0.0, 0.0, 0.0],
+            target_stds=[0.1, 0.1, 0.2, 0.2],
+        ),
+        train_cfg=ConfigDict(train_cfg),
+        test_cfg=ConfigDict(TEST),
+        **kwargs,
+    )
+    with DefaultScope.overwrite_default_scope('mmdet'):
+        return MODELS.build(config)
+
+
+def answers(head, batch, seed=0, scale=1.0):
+    """Return random class scores and deltas of all levels, with gradient."""
+    generator = torch.Generator().manual_seed(seed)
+    maps = []
+    for channels in (CLASSES + 1, 4):
+        maps.append(
+            [
+                (
+                    scale
+                    * torch.randn(
+                        *(batch, num * channels, size, size),
+                        generator=generator,
+                    )
+                ).requires_grad_()
+                for num, size in zip(head.num_base_priors, SIZES, strict=True)
+            ]
+        )
+    return maps
+
+
+def objects(counts, seed=0, whole=False):
+    """Return ground truth of images with so many objects.
+
+    With ``whole``, corners are multiples of four pixels: many priors then
+    have equal IoUs.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    found = []
+    for count in counts:
+        low = 70 * torch.rand(count, 2, generator=generator)
+        size = 6 + 60 * torch.rand(count, 2, generator=generator)
+        boxes = torch.cat([low, (low + size).clamp(max=SIDE)], dim=1)
+        if whole:
+            boxes = (boxes / 4).round() * 4
+        labels = torch.randint(CLASSES, (count,), generator=generator)
+        found.append(InstanceData(bboxes=boxes, labels=labels))
+    return found
+
+
+def metas(batch, pad=None):
+    """Return what a head must know of its images; ``pad``: (h, w) of each."""
+    pad = pad or [(SIDE, SIDE)] * batch
+    return [
+        dict(
+            img_shape=shape,
+            pad_shape=shape,
+            scale_factor=(1.0, 1.0),
+            img_path=f'{index}.jpg',
+        )
+        for index, shape in enumerate(pad)
+    ]
