@@ -61,7 +61,10 @@ def main() -> None:
     )
     cli.check_types(cfg)
     cli.check_checkpoint(
-        args.checkpoint, 'tools/test.py CONFIG PATH_OR_URL', args.config
+        args.checkpoint,
+        'tools/test.py CONFIG PATH_OR_URL',
+        args.config,
+        args.trust_checkpoint,
     )
     cli.start_cpu_group(cfg)
     runner = cli.build_runner(cfg)

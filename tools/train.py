@@ -58,12 +58,17 @@ def main() -> None:
     )
     cli.check_types(cfg)
     if cfg.get('resume'):
-        cli.check_checkpoint(cfg.get('load_from'), '--resume PATH')
+        cli.check_checkpoint(
+            cfg.get('load_from'),
+            '--resume PATH',
+            trust=args.trust_checkpoint,
+        )
     else:
         cli.check_checkpoint(
             cfg.get('load_from'),
             '--cfg-options load_from=PATH_OR_URL',
             trained_by=cfg.get('baseline_config'),
+            trust=args.trust_checkpoint,
         )
     cli.start_cpu_group(cfg)
     cli.build_runner(cfg).train()

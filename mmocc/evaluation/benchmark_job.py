@@ -36,6 +36,7 @@ class Settings:
         cfg_options: Overrides of the models' configs.
         occluded_coco: Annotation of Occluded COCO, for detectors.
         separated_coco: Annotation of Separated COCO, for detectors.
+        trust: Whether a checkpoint may run code while it is loaded.
     """
 
     out: Path
@@ -46,6 +47,7 @@ class Settings:
     cfg_options: dict[str, Any] = field(default_factory=dict)
     occluded_coco: str | None = None
     separated_coco: str | None = None
+    trust: bool = False
 
 
 class Job:
@@ -72,7 +74,9 @@ class Job:
         self.cfg.merge_from_dict(settings.cfg_options)
         cli.fill_dataloaders(self.cfg, ['test_dataloader'])
         cli.check_types(self.cfg)
-        cli.check_checkpoint(checkpoint, 'CONFIG CHECKPOINT', config)
+        cli.check_checkpoint(
+            checkpoint, 'CONFIG CHECKPOINT', config, settings.trust
+        )
         self.fingerprint = fingerprint(
             self.cfg,
             checkpoint,

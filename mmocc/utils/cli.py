@@ -7,10 +7,12 @@ in one respect, or ends the program with one line that says what to do.
 import argparse
 import difflib
 import os
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -48,8 +50,19 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
         default='none',
         help='job launcher',
     )
+    add_trust(parser)
     # torch.distributed.launch passes the one or the other spelling.
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
+
+
+def add_trust(parser: argparse.ArgumentParser) -> None:
+    """Add the flag that lets a checkpoint run code."""
+    parser.add_argument(
+        '--trust-checkpoint',
+        action='store_true',
+        help='load a checkpoint that holds more than weights and plain '
+        'values, though loading it may run any code',
+    )
 
 
 def load_config(args: argparse.Namespace) -> Config:
@@ -209,15 +222,24 @@ def start_cpu_group(cfg: Config) -> None:
 
 
 def check_checkpoint(
-    path: str | None, named_by: str, trained_by: str | None = None
+    path: str | None,
+    named_by: str,
+    trained_by: str | None = None,
+    trust: bool = False,
 ) -> None:
-    """Exit with one line if ``path`` is a local file that does not exist.
+    """Exit with one line if a checkpoint is missing or holds code.
+
+    Unless it is trusted, nothing that this process loads later may hold code
+    either, such as what a URL or an ``init_cfg`` names.
 
     Args:
         path: Path or URL of a checkpoint, or None.
         named_by: How the user names another one.
         trained_by: The config whose training makes it, if there is one.
+        trust: Whether a checkpoint may run code while it is loaded.
     """
+    if not trust:
+        refuse_pickled_code(path)
     if not path or '://' in path or Path(path).exists():
         return
     make = f'make it with "python tools/train.py {trained_by}", or '
@@ -225,6 +247,36 @@ def check_checkpoint(
         f'Checkpoint {path} does not exist: {make if trained_by else ""}'
         f'name another one with "{named_by}".'
     )
+
+
+def refuse_pickled_code(path: str | None) -> None:
+    """Exit if a local checkpoint is damaged or holds more than plain values.
+
+    A checkpoint is a pickle, which can run any code. mmengine reads it without
+    running any, but where that fails it reads it in full. Where mmengine does
+    not know the former (before its ``get_torch_safe_globals``), all that it
+    stores itself would be refused, so nothing is.
+    """
+    try:
+        from mmengine.runner.checkpoint import get_torch_safe_globals
+    except ImportError:
+        return
+    os.environ['TORCH_FORCE_WEIGHTS_ONLY_LOAD'] = '1'  # torch.load obeys it
+    if not path or not Path(path).is_file():
+        return
+    try:
+        with torch.serialization.safe_globals(get_torch_safe_globals()):
+            torch.load(path, map_location='meta', weights_only=True)
+    except UnpicklingError as error:
+        asks = re.search(r'(?:GLOBAL|global) ([\w.]+)', str(error))
+        sys.exit(
+            f'Checkpoint {path} holds {asks[1] if asks else "something"}, '
+            'which is neither a weight nor a plain value: loading it may run '
+            'any code. If you know who made it, add --trust-checkpoint.'
+        )
+    except (EOFError, RuntimeError) as error:
+        first = str(error).partition('\n')[0] or 'it ends too early'
+        sys.exit(f'Checkpoint {path} cannot be read: {first}')
 
 
 def check_types(cfg: Config) -> None:

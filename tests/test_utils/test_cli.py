@@ -2,16 +2,26 @@
 
 import argparse
 import builtins
+from pickle import UnpicklingError
 
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.logging import MessageHub
 from mmengine.registry import Registry
+from mmengine.runner.checkpoint import _load_checkpoint
 from mmengine.structures import BaseDataElement
 from torch import nn
 
 from mmocc import registry
 from mmocc.utils import amp, cli
+
+
+@pytest.fixture(autouse=True)
+def loading_as_it_was(monkeypatch):
+    """Take back what ``check_checkpoint`` says to torch.load."""
+    monkeypatch.setenv('TORCH_FORCE_WEIGHTS_ONLY_LOAD', '')
+    monkeypatch.delenv('TORCH_FORCE_WEIGHTS_ONLY_LOAD')
 
 
 def exit_line(function, *args, **kwargs):
@@ -148,7 +158,7 @@ def test_resume_takes_the_latest_or_the_named_checkpoint(tmp_path):
         assert cfg.resume is True
 
 
-@pytest.mark.parametrize('path', [None, __file__, 'https://host/model.pth'])
+@pytest.mark.parametrize('path', [None, 'https://host/model.pth'])
 def test_a_checkpoint_that_may_be_there_is_not_refused(path):
     cli.check_checkpoint(path, '--name PATH')
 
@@ -299,3 +309,56 @@ def test_a_runner_of_its_own_type_is_built(monkeypatch):
     cfg = Config(dict(runner_type='Own'))
     cli.build_runner(cfg)
     assert seen == [cfg]
+
+
+class RunsOnLoading:
+    """A pickle of it makes a file when it is loaded."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return open, (str(self.path), 'w')
+
+
+@pytest.mark.parametrize('zipped', [True, False])
+def test_a_checkpoint_with_code_is_refused_unless_trusted(tmp_path, zipped):
+    path, trace = tmp_path / 'odd.pth', tmp_path / 'trace'
+    odd = dict(state_dict=dict(a=torch.ones(3)), odd=RunsOnLoading(trace))
+    torch.save(odd, path, _use_new_zipfile_serialization=zipped)
+    cli.check_checkpoint(str(path), 'CONFIG CHECKPOINT', trust=True)
+    assert 'TORCH_FORCE_WEIGHTS_ONLY_LOAD' not in cli.os.environ
+    line = exit_line(cli.check_checkpoint, str(path), 'CONFIG CHECKPOINT')
+    assert str(path) in line
+    assert 'io.open' in line
+    assert '--trust-checkpoint' in line
+    # nor does mmengine read it in full, as it else would
+    with pytest.raises(UnpicklingError):
+        _load_checkpoint(str(path))
+    assert not trace.exists()
+
+
+@pytest.mark.parametrize('keep', [0, 100, 2000])
+def test_a_damaged_checkpoint_is_named(tmp_path, keep):
+    path = tmp_path / 'cut.pth'
+    torch.save(dict(state_dict=dict(a=torch.ones(999))), path)
+    path.write_bytes(path.read_bytes()[:keep])
+    line = exit_line(cli.check_checkpoint, str(path), 'CONFIG CHECKPOINT')
+    assert line.startswith(f'Checkpoint {path} cannot be read: ')
+
+
+def test_what_mmengine_stores_itself_is_read(tmp_path):
+    path = tmp_path / 'epoch_1.pth'
+    hub = MessageHub.get_instance('test_checkpoint')
+    hub.update_scalar('train/loss', 1.0)
+    hub.update_info('epoch', 1)
+    optimizer = torch.optim.Adam([torch.zeros(2, requires_grad=True)])
+    stored = dict(
+        meta=dict(seed=0, dataset_meta=dict(classes=('a', 'b'))),
+        state_dict=dict(a=torch.ones(3)),
+        message_hub=hub.state_dict(),
+        optimizer=optimizer.state_dict(),
+    )
+    torch.save(stored, path)
+    cli.check_checkpoint(str(path), 'CONFIG CHECKPOINT')
+    assert _load_checkpoint(str(path))['meta']['seed'] == 0

@@ -107,6 +107,7 @@ def parse_args() -> argparse.Namespace:
         help='report without images that cannot be read, instead of failing',
     )
     add('--out', type=Path, default=Path('work_dirs/occlusion'))
+    cli.add_trust(parser)
     args = parser.parse_args()
     if len(args.models) % 2:
         parser.error('give a checkpoint for each config')
@@ -220,6 +221,7 @@ def main() -> None:
         options,
         args.occluded_coco,
         args.separated_coco,
+        args.trust_checkpoint,
     )
     jobs = [
         Job(name, *pair, settings)

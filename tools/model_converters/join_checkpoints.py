@@ -11,6 +11,8 @@ from pathlib import Path
 import torch
 from mmengine.runner.checkpoint import _load_checkpoint
 
+from mmocc.utils import cli
+
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
@@ -23,6 +25,7 @@ def parse_args() -> argparse.Namespace:
         nargs='+',
         help="files or URLs, in the order of the ensemble's models",
     )
+    cli.add_trust(parser)
     return parser.parse_args()
 
 
@@ -33,8 +36,9 @@ def main() -> None:
         sys.exit(f'{args.out} exists: name another file, or remove it.')
     joined = {}
     for number, path in enumerate(args.checkpoints):
-        if '://' not in path and not Path(path).is_file():
-            sys.exit(f'Checkpoint {path} does not exist.')
+        cli.check_checkpoint(
+            path, 'OUT CHECKPOINT ...', trust=args.trust_checkpoint
+        )
         checkpoint = _load_checkpoint(path, map_location='cpu')
         for key, value in checkpoint.get('state_dict', checkpoint).items():
             joined[f'models.{number}.{key}'] = value

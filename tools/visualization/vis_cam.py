@@ -97,6 +97,7 @@ def parse_args() -> argparse.Namespace:
         help='tokens before the patches (default: as the backbone says)',
     )
     add('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
+    cli.add_trust(parser)
     args = parser.parse_args()
     args.method = list(dict.fromkeys(map(check_method, args.method)))
     return args
@@ -180,7 +181,12 @@ def main() -> None:
     cfg = Config.fromfile(args.config)
     cfg.merge_from_dict(args.cfg_options or {})
     cli.check_types(cfg)
-    cli.check_checkpoint(args.checkpoint, 'IMG CONFIG CHECKPOINT', args.config)
+    cli.check_checkpoint(
+        args.checkpoint,
+        'IMG CONFIG CHECKPOINT',
+        args.config,
+        args.trust_checkpoint,
+    )
     model = load_model(cfg, args.checkpoint, args.device)
     if args.preview_model:
         for name, module in model.named_modules():

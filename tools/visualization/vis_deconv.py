@@ -54,6 +54,7 @@ def parse_args() -> argparse.Namespace:
     add('--batch-size', type=int, default=32)
     add('--device', default='cpu', help='such as cuda:0')
     add('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
+    cli.add_trust(parser)
     add('--out', type=Path, default=Path('work_dirs/deconv'))
     args = parser.parse_args()
     if not args.layer and not args.preview_model:
@@ -144,7 +145,12 @@ def main() -> None:
     cfg = Config.fromfile(args.config)
     cfg.merge_from_dict(args.cfg_options or {})
     cli.check_types(cfg)
-    cli.check_checkpoint(args.checkpoint, 'CONFIG CHECKPOINT', args.config)
+    cli.check_checkpoint(
+        args.checkpoint,
+        'CONFIG CHECKPOINT',
+        args.config,
+        args.trust_checkpoint,
+    )
     model = load_model(cfg, args.checkpoint, args.device)
     if args.preview_model:
         for name, module in model.named_modules():

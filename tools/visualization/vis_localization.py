@@ -65,6 +65,7 @@ def parse_args() -> argparse.Namespace:
     add('--normalize', choices=NORMALIZATIONS, default='max')
     add('--device', help='default: the GPU if there is one')
     add('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
+    cli.add_trust(parser)
     add('--out', type=Path, default=Path('work_dirs/localization'))
     args = parser.parse_args()
     if len(args.models) % 2:
@@ -118,7 +119,12 @@ def collect_answers(
     for name, cfg, (config, checkpoint) in zip(
         args.names, cfgs, args.pairs, strict=True
     ):
-        cli.check_checkpoint(checkpoint, 'CONFIG CHECKPOINT', config)
+        cli.check_checkpoint(
+            checkpoint,
+            'CONFIG CHECKPOINT',
+            config,
+            args.trust_checkpoint,
+        )
         dataset = samples.build_dataset(cfg)
         classes[name] = getattr(dataset, 'metainfo', {}).get('classes')
         check_same_classes(classes)
