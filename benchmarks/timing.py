@@ -2,9 +2,11 @@
 
 import argparse
 import json
+import platform
+import re
 import statistics
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -131,7 +133,11 @@ def judge(rivals: Rivals, ratio: float) -> tuple[str, str]:
 
 def table(results: Iterable[Result]) -> str:
     """Return the results as lines of aligned columns."""
-    rows = [HEADER, *(result.cells() for result in results)]
+    return columns([HEADER, *(result.cells() for result in results)])
+
+
+def columns(rows: Sequence[Sequence[str]]) -> str:
+    """Return rows as lines, the first column left, the others right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return '\n'.join(
         '  '.join(
@@ -196,18 +202,33 @@ def run_cases(
         save(args.json, results)
 
 
-def machine() -> dict[str, str | int]:
+def machine(threads: int | None = None) -> dict[str, str | int]:
     """Return what a reader must know of the machine."""
     cuda = torch.cuda.is_available()
     return dict(
         torch=torch.__version__,
         device=torch.cuda.get_device_name() if cuda else 'cpu',
-        threads=torch.get_num_threads(),
+        cpu=cpu_name(),
+        threads=threads or torch.get_num_threads(),
     )
 
 
-def save(path: str | Path, results: Iterable[Result]) -> None:
+def cpu_name() -> str:
+    """Return the processor's name, where the system tells it."""
+    try:
+        text = Path('/proc/cpuinfo').read_text()
+    except OSError:
+        return platform.processor()
+    found = re.search(r'^model name\s*: (.*)$', text, re.MULTILINE)
+    return found[1] if found else platform.processor()
+
+
+def save(
+    path: str | Path,
+    results: Iterable[Result],
+    where: dict[str, str | int] | None = None,
+) -> None:
     """Write the results, and the machine's data, as JSON."""
     rows = [asdict(result) for result in results]
-    document = dict(machine=machine(), results=rows)
+    document = dict(machine=where or machine(), results=rows)
     Path(path).write_text(json.dumps(document, indent=2) + '\n')
