@@ -183,7 +183,7 @@ def main() -> None:
         cv2.setNumThreads(args.threads)
     for library in RIVALS:
         if not find_spec(library):
-            print(f'left out, {library} is missing')
+            print(f'left out, {library} is missing (pip install {library})')
     run_cases(cases(), args)
 
 
