@@ -20,6 +20,8 @@ many maps, each number in a process of its own.
 
 Predicted before the first run, for one CPU core: cam 3.5, noise14 5 and noise
 12 times faster; memory the same to a megabyte from 1,000 to 10,000 maps.
+Found 2.5 to 2.7 for cam. Predicted before the tree was put on bytes: cam 5,
+noise14 6, noise as before.
 """
 
 import argparse

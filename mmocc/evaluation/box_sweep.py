@@ -84,8 +84,9 @@ def sweep_thresholds(
 def euler_numbers(levels: np.ndarray) -> np.ndarray:
     """Return components less holes of the foreground above each level.
 
-    Corners less edges plus pixels, of the pixels as closed squares; each
-    corner and edge is as high as the highest pixel at it.
+    Pixels less edges plus corners, of the pixels as closed squares. Each edge
+    and corner is as high as the highest pixel at it, the first among equals,
+    and is counted with that: where a map is smooth, it comes to 0 for most.
 
     Args:
         levels: uint8 (h, w).
@@ -94,19 +95,30 @@ def euler_numbers(levels: np.ndarray) -> np.ndarray:
         int64 (256,).
     """
     padded = cv2.copyMakeBorder(levels, 1, 1, 1, 1, cv2.BORDER_CONSTANT)
-    upright = np.maximum(padded[:, 1:], padded[:, :-1])
-    level = np.maximum(padded[1:, 1:-1], padded[:-1, 1:-1])
-    corners = np.maximum(upright[1:], upright[:-1])
-    counts = _count(corners) + _count(levels)
-    counts -= _count(upright[1:-1]) + _count(level)
+    # In one row: the pixel below is ``width`` further. Around a corner are
+    # the pixels i, i + 1, i + width and i + width + 1.
+    flat, width = padded.ravel(), padded.shape[1]
+    number = flat.size - width - 1
+    right, down = flat[:-1] >= flat[1:], flat[:-width] >= flat[width:]
+    across = flat[:number] >= flat[width + 1 :]
+    back = flat[1 : number + 1] >= flat[width:-1]
+    own_right, own_down = right[:number], down[:number]
+    corners = [
+        own_right & own_down & across,
+        (back > own_right) & down[1:],
+        right[width:] > (own_down | back),
+    ]
+    first, second, third = (owned.view(np.uint8) for owned in corners)
+    own_right, own_down = own_right.view(np.uint8), own_down.view(np.uint8)
+    count = np.ones(flat.size, np.uint8)  # below 0, it wraps around
+    count[:number] += first - own_right - own_down
+    count[1 : number + 1] += second + own_right - np.uint8(1)
+    count[width:-1] += third + own_down - np.uint8(1)
+    count[width + 1 :] += np.uint8(1) - first - second - third
+    at = np.flatnonzero(count != 0)
+    counts = np.bincount(flat[at], count[at].view(np.int8), 256)
+    counts = counts.astype(np.int64)
     return counts.sum() - counts.cumsum()
-
-
-def _count(image: np.ndarray) -> np.ndarray:
-    """Return the number of pixels at each of 256 levels."""
-    image = np.ascontiguousarray(image)
-    counts = cv2.calcHist([image], [0], None, [256], [0, 256])
-    return counts.ravel().astype(np.int64)
 
 
 def _best_iou(

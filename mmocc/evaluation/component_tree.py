@@ -7,15 +7,17 @@ another, 2 x 2 where corners connect and 1 x 2 where edges do, so that what
 lies above a level within a block is connected. Blocks climb to peaks; the
 areas of the peaks are joined along the highest pass between them, and each
 carries its box at every level along.
-"""
 
-from functools import lru_cache
+Blocks lie in one row, with a column and a row of zeros behind those of the
+image: a neighbour is always so many places further, and nothing is connected
+across the border. Levels, the numbers of cuts below a pixel, are bytes.
+"""
 
 import cv2
 import numpy as np
 
 _EMPTY = np.iinfo(np.int16).max
-_LEVELS = 256
+Passes = list[tuple[int, np.ndarray]]
 
 
 def component_boxes(
@@ -37,80 +39,113 @@ def component_boxes(
         ``cuts`` of each, ascending. None if there are more peaks than
         allowed, or more than 65,536 pixels.
     """
-    height, width = image.shape
-    if height % 2 or width % 2:  # 0 is above no cut
-        image = np.pad(image, ((0, height % 2), (0, width % 2)))
     if image.size > 1 << 16:
         return None
-    block = (2, 2) if connectivity == 8 else (1, 2)
-    areas, tops = climb(image, block)
-    if len(tops) > most_peaks:
+    below = np.searchsorted(cuts, np.arange(256)).astype(np.uint8)
+    pixels, stride = split_blocks(
+        cv2.LUT(image, below), (2 if connectivity == 8 else 1, 2)
+    )
+    highest = pixels.max(axis=(0, 1))
+    passes = find_passes(pixels, stride)
+    steps = climb(highest, passes)
+    if steps.size - np.count_nonzero(steps) > most_peaks:
         return None
-    pairs, heights = find_passes(image, areas, block)
-    areas, pairs, heights = _drop_false_peaks(areas, tops, pairs, heights)
+    steps += np.arange(steps.size)
+    areas, peaks = _renumber(_roots(steps))
+    pairs, heights = find_borders(areas, passes)
+    areas, pairs, heights = _drop_false_peaks(
+        areas, highest[peaks], pairs, heights
+    )
     pairs, heights = _highest_first(pairs, heights)
-    ends = _box_ends(image, areas, block)[..., cuts + 1]
-    ends = np.ascontiguousarray(ends.transpose(1, 0, 2))  # (areas, 4, C)
-    _join(ends, pairs, np.searchsorted(cuts, heights))
-    places, peaks = np.nonzero(ends[:, 0].T != _EMPTY)
-    rects = ends[peaks, :, places].astype(np.int64)
+    ends = _box_ends(pixels, areas, stride, len(cuts))
+    _join(ends, pairs, heights)
+    places, peaks = np.nonzero(ends[..., 0] != _EMPTY)
+    rects = ends[places, peaks].astype(np.int64)
     rects[:, 2:] = 1 - rects[:, 2:] - rects[:, :2]
     return rects, places
 
 
-def climb(
+def split_blocks(
     image: np.ndarray, block: tuple[int, int]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the number of the peak that each block climbs to.
-
-    From a block's highest pixel to the highest next to it, among equals to
-    the last one: the way never falls, so that the area of a peak is connected
-    above any level. A plateau may have several peaks.
+) -> tuple[np.ndarray, int]:
+    """Return the pixels of each place in a block, and how long a row is.
 
     Args:
-        image: uint8 (h, w), sides even, of at most 65,536 pixels.
+        image: uint8 (h, w).
         block: (h, w) of a block, (2, 2) or (1, 2).
 
     Returns:
-        int32 areas (h / block h, w / block w), and the level of each peak.
+        uint8 (block h, block w, B), all blocks in one row, and the number of
+        blocks from one to that below it.
     """
-    places, blocks = _number_pixels(image.shape, block)
-    # Level and place in one number below 2 ** 24, exact in a float32.
-    keys = np.multiply(image, 1 << 16, dtype=np.float32)
-    keys += places
-    shape = cv2.MORPH_RECT if block == (2, 2) else cv2.MORPH_CROSS
-    kernel = cv2.getStructuringElement(shape, (3, 3))
-    highest = cv2.dilate(keys, kernel).ravel()
-    own = _block_max(keys, block).ravel().astype(np.int64) & 0xFFFF
-    found = highest[own].astype(np.int64)
-    level, pixel = found >> 16, found & 0xFFFF
-    above = _roots(blocks[pixel])
-    number, peaks = _renumber(above)
-    areas = number.reshape(-1, image.shape[1] // block[1])
-    return areas, level[peaks]
+    # What fills up the last block, and a block of zeros.
+    (height, width), (down, right) = image.shape, block
+    bottom, side = -height % down + down, -width % right + right
+    padded = cv2.copyMakeBorder(image, 0, bottom, 0, side, cv2.BORDER_CONSTANT)
+    pixels = [
+        [padded[y::down, x::right].ravel() for x in range(right)]
+        for y in range(down)
+    ]
+    return np.array(pixels), padded.shape[1] // right
 
 
-@lru_cache(maxsize=4)
-def _number_pixels(
-    shape: tuple[int, int], block: tuple[int, int]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the place of each pixel, and the block that it lies in."""
-    height, width = shape
-    places = np.arange(height * width, dtype=np.float32).reshape(shape)
-    row, column = np.mgrid[:height, :width]
-    blocks = row // block[0] * (width // block[1]) + column // block[1]
-    return places, blocks.ravel()
+def find_passes(pixels: np.ndarray, stride: int) -> Passes:
+    """Return the heights of the passes between blocks that touch.
+
+    Two blocks are connected above a level if two pixels of them that touch
+    are: a pass is as high as the lower of the best such pair.
+
+    Args:
+        pixels: From :func:`split_blocks`.
+        stride: Likewise.
+
+    Returns:
+        For each direction how many places further the neighbour of a block
+        is, and uint8 (B less these places,) heights.
+    """
+    if len(pixels) == 1:
+        (left, right), up = pixels[0], pixels[0]
+        level = np.minimum(up[:, :-stride], up[:, stride:]).max(axis=0)
+        return [(stride, level), (1, np.minimum(right[:-1], left[1:]))]
+    (upper, lower), (left, right) = pixels.max(axis=1), pixels.max(axis=0)
+    # A corner, the opposite one, and how far away its block is.
+    touching = [
+        (pixels[1, 0], pixels[0, 1], stride - 1),
+        (pixels[1, 1], pixels[0, 0], stride + 1),
+        (lower, upper, stride),
+        (right, left, 1),
+    ]
+    return [
+        (step, np.minimum(one[:-step], other[step:]))
+        for one, other, step in touching
+    ]
 
 
-def _block_max(image: np.ndarray, block: tuple[int, int]) -> np.ndarray:
-    """Return the greatest value of each block."""
-    for axis, side in enumerate(block):
-        if side == 2:
-            first, second = np.s_[::2], np.s_[1::2]
-            if axis == 1:
-                first, second = (np.s_[:], first), (np.s_[:], second)
-            image = np.maximum(image[first], image[second])
-    return image
+def climb(highest: np.ndarray, passes: Passes) -> np.ndarray:
+    """Return how many places away the block is that each climbs to.
+
+    To a higher one, along a pass no lower than itself, or to one further on
+    that is as high: the way never falls, so that the area of a peak is
+    connected above any level, nor returns. A plateau may have several peaks.
+
+    Args:
+        highest: uint8 (B,), the highest pixel of each block.
+        passes: From :func:`find_passes`.
+
+    Returns:
+        int64 (B,), 0 for peaks.
+    """
+    chosen = np.zeros(highest.shape, np.uint8)
+    number = len(passes)
+    for place, (step, height) in enumerate(passes, 1):
+        before, behind = highest[:-step], highest[step:]
+        onward = (height == before).view(np.uint8) * np.uint8(place)
+        back = (before > behind) & (height == behind)
+        back = back.view(np.uint8) * np.uint8(number + place)
+        np.maximum(chosen[:-step], onward, out=chosen[:-step])
+        np.maximum(chosen[step:], back, out=chosen[step:])
+    steps = [step for step, _ in passes]
+    return np.array([0, *steps, *(-step for step in steps)]).take(chosen)
 
 
 def _roots(above: np.ndarray) -> np.ndarray:
@@ -125,34 +160,29 @@ def _roots(above: np.ndarray) -> np.ndarray:
 def _renumber(above: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the number of each node's root, from 0, and the roots."""
     roots = np.flatnonzero(above == np.arange(above.size))
-    number = np.empty(above.size, np.int32)
+    number = np.empty(above.size, np.int64)
     number[roots] = np.arange(len(roots))
     return number[above], roots
 
 
-def find_passes(
-    image: np.ndarray, areas: np.ndarray, block: tuple[int, int]
+def find_borders(
+    areas: np.ndarray, passes: Passes
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the passes between areas, of all blocks that touch.
 
-    Two blocks are connected above a level if two pixels of them that touch
-    are: a pass is as high as the lower of the best such pair.
-
     Args:
-        image: uint8 (h, w).
-        areas: int32, an area for each block.
-        block: (h, w) of a block.
+        areas: int64 (B,), the area of each block.
+        passes: From :func:`find_passes`.
 
     Returns:
-        int32 (2, k) areas, the first before the second, and uint8 (k,)
-        heights.
+        int64 (2, k) areas, and uint8 (k,) heights.
     """
     pairs, heights = [], []
-    for first, second, height in _steps(image, areas, block):
-        at = np.flatnonzero(first != second)
-        first, second = first.ravel()[at], second.ravel()[at]
-        pairs.append((np.minimum(first, second), np.maximum(first, second)))
-        heights.append(height.ravel()[at])
+    narrow = areas.astype(np.int16)  # four times as fast to compare
+    for step, height in passes:
+        at = np.flatnonzero(narrow[:-step] != narrow[step:])
+        pairs.append((areas[at], areas[at + step]))
+        heights.append(height[at])
     return np.concatenate(pairs, axis=1), np.concatenate(heights)
 
 
@@ -160,37 +190,13 @@ def _highest_first(
     pairs: np.ndarray, heights: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the highest pass of each pair of areas, in falling order."""
-    pairs, number = pairs.astype(np.int64), int(pairs.max(initial=0)) + 1
+    number = int(pairs.max(initial=0)) + 1
     best = np.zeros(number * number, np.uint8)
-    order = np.argsort(heights, kind='stable')
-    # Of a pair, the last one stays. One of height 0 joins nothing.
-    best[(pairs[0] * number + pairs[1])[order]] = heights[order]
-    found = np.flatnonzero(best)
+    cells = np.minimum(*pairs) * number + np.maximum(*pairs)
+    np.maximum.at(best, cells, heights)
+    found = np.flatnonzero(best > 0)  # one of height 0 joins nothing
     found = found[np.argsort(best[found], kind='stable')[::-1]]
     return np.stack(np.divmod(found, number)), best[found]
-
-
-def _steps(
-    image: np.ndarray, areas: np.ndarray, block: tuple[int, int]
-) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Return areas of neighbouring blocks, and the height between these."""
-    left, right, up, down = np.s_[:-1], np.s_[1:], np.s_[:-1], np.s_[1:]
-    columns = _block_max(image, (block[0], 1))
-    level = np.minimum(columns[:, 1:-1:2], columns[:, 2::2])
-    steps = [(areas[:, left], areas[:, right], level)]
-    if block == (1, 2):
-        level = np.minimum(image[up], image[down])
-        steps.append((areas[up], areas[down], _block_max(level, (1, 2))))
-        return steps
-    rows = _block_max(image, (1, 2))
-    level = np.minimum(rows[1:-1:2], rows[2::2])
-    steps.append((areas[up], areas[down], level))
-    over, under = image[1:-1:2], image[2::2]
-    level = np.minimum(over[:, 1:-1:2], under[:, 2::2])
-    steps.append((areas[up, left], areas[down, right], level))
-    level = np.minimum(over[:, 2::2], under[:, 1:-1:2])
-    steps.append((areas[up, right], areas[down, left], level))
-    return steps
 
 
 def _drop_false_peaks(
@@ -201,53 +207,79 @@ def _drop_false_peaks(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Merge areas that are never apart: with a pass as high as their peak."""
     first, second = pairs
-    # Of equal peaks the first counts as the lower one: no way leads back.
-    is_lower = tops[first] <= tops[second]
+    # Of equal peaks that of lower number counts as the lower one: no way
+    # leads back.
+    rank = tops.astype(np.int64) * len(tops) + np.arange(len(tops))
+    is_lower = rank[first] < rank[second]
     lower = np.where(is_lower, first, second)
-    false = heights == tops[lower]
+    false = np.flatnonzero(heights == tops[lower])
     above = np.arange(len(tops))
     above[lower[false]] = np.where(is_lower, second, first)[false]
     number, _ = _renumber(_roots(above))
-    pairs = number[pairs]
-    apart = pairs[0] != pairs[1]
-    return number[areas], pairs[:, apart], heights[apart]
+    first, second = number[pairs]
+    apart = np.flatnonzero(first != second)
+    pairs = np.stack([first[apart], second[apart]])
+    return number[areas], pairs, heights[apart]
 
 
 def _box_ends(
-    image: np.ndarray, areas: np.ndarray, block: tuple[int, int]
+    pixels: np.ndarray, areas: np.ndarray, stride: int, number: int
 ) -> np.ndarray:
-    """Return the box of each area above each level less one.
+    """Return the box of each area above each of ``number`` cuts.
 
     Returns:
-        int16 (4, areas, 257): x1, y1, -x2, -y2, the last pixels belonging to
-        the box, all of them ``_EMPTY`` above the peak.
+        int16 (number, areas, 4): x1, y1, -x2, -y2, the last pixels belonging
+        to it; all ``_EMPTY`` above the peak.
     """
-    ends = np.full((4, areas.max() + 1, _LEVELS + 1), _EMPTY, np.int16)
-    flat = ends.reshape(4, -1)
-    cells = areas.astype(np.int64) * (_LEVELS + 1)
-    height, width = image.shape
-    columns = _block_max(image, (block[0], 1))
-    rows = _block_max(image, (1, 2))
-    x = np.repeat(np.arange(width, dtype=np.int16), len(columns))
-    y = np.repeat(np.arange(height, dtype=np.int16), width // 2)
-    by_x = (np.repeat(cells, 2, axis=1) + columns).T.ravel()
-    by_y = (np.repeat(cells, block[0], axis=0) + rows).ravel()
-    # Of pixels at one level of an area, the one that is set last stays.
-    flat[0][by_x[::-1]], flat[1][by_y[::-1]] = x[::-1], y[::-1]
-    flat[2][by_x], flat[3][by_y] = -x, -y
-    np.minimum.accumulate(ends[..., ::-1], axis=2, out=ends[..., ::-1])
-    return ends
+    ends = np.full((number + 1, areas.max() + 1, 4), _EMPTY, np.int16)
+    flat = ends.reshape(-1)
+    for axis, step in enumerate((stride, 1)):
+        lines = pixels.max(axis=axis)
+        within, block, level = _summits(lines, areas, step)
+        row = block // stride
+        place = row if axis else block - row * stride
+        place = (place * len(lines) + within).astype(np.int16)
+        cells = (level * np.int64(ends.shape[1]) + areas[block]) * 4 + axis
+        np.minimum.at(flat, cells, place)
+        np.minimum.at(flat, cells + 2, -place)
+    np.minimum.accumulate(ends[::-1], axis=0, out=ends[::-1])
+    return ends[1:]
+
+
+def _summits(
+    lines: np.ndarray, areas: np.ndarray, step: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return where no neighbour of the same area is higher along a line.
+
+    Of an area's pixels in a line, only the highest decides where it reaches.
+
+    Args:
+        lines: uint8 (n, B), n lines of pixels in each line of blocks.
+        areas: int64 (B,).
+        step: From a block to the next in its line.
+
+    Returns:
+        int64 places in n, int64 blocks and uint8 levels, above 0.
+    """
+    same = areas[:-step] == areas[step:]
+    rises = lines[:, step:] > lines[:, :-step]
+    shown = lines > 0
+    shown[:, step:] &= rises | ~same
+    shown[:, :-step] &= ~(rises & same)
+    at = np.flatnonzero(shown)
+    within = at // len(areas)
+    return within, at - within * len(areas), lines.reshape(-1)[at]
 
 
 def _join(ends: np.ndarray, pairs: np.ndarray, counts: np.ndarray) -> None:
     """Join areas along their passes, in place, the highest pass first.
 
     Args:
-        ends: int16 (areas, 4, C), boxes at each cut.
+        ends: int16 (C, areas, 4), boxes at each cut.
         pairs: int64 (2, k), the areas on both sides of a pass.
-        counts: int64 (k,), how many cuts are below it.
+        counts: (k,), how many cuts are below it.
     """
-    above = list(range(len(ends)))
+    above = list(range(ends.shape[1]))
 
     def root(node: int) -> int:
         while above[node] != node:
@@ -262,6 +294,6 @@ def _join(ends: np.ndarray, pairs: np.ndarray, counts: np.ndarray) -> None:
         if one == other:
             continue
         above[other] = one
-        ends_one, ends_other = ends[one, :, :count], ends[other, :, :count]
+        ends_one, ends_other = ends[:count, one], ends[:count, other]
         np.minimum(ends_one, ends_other, out=ends_one)
         ends_other[:] = _EMPTY

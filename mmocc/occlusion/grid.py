@@ -117,26 +117,27 @@ def draw_rows(
         smallest: No side but 0 is less: what there must be room for.
         regions: (N, 2) int64 (h, w) of each image within the batch, from its
             top-left corner; beyond it (padding), nothing is hidden.
-        step: Rows of pixels that are alike for sure, a divisor of H, the
-            sides and the regions' heights: one is made for each ``step``.
+        step: Rows of pixels that are alike for sure, a divisor of the sides
+            and of the regions' heights but H: one is made for each ``step``.
 
     Returns:
         (N, R, W) bool rows of pixels, True = hidden, the last of each image
-        without a hidden pixel, and the (N, H / step) int64 row that each row
-        of pixels is, counted through the batch.
+        without a hidden pixel where there are regions and not referred to
+        where there are none, and the (N, H / step) int64 row that each row of
+        pixels is, counted through the batch. H / step is rounded up.
     """
     device = cells.device
     height, width = size
     rows, columns = -(-height // smallest), -(-width // smallest)
-    hidden = torch.rand(len(cells), rows + 1, columns, device=device) < prob
-    hidden[:, -1:] = False  # not by an index, which is sent to the device
-    hidden &= (cells > 0)[:, None, None]
+    probs = prob * (cells > 0)[:, None, None]
+    hidden = torch.rand(len(cells), rows + 1, columns, device=device) < probs
     sides = cells.clamp(min=smallest)[:, None]
     y = torch.arange(0, height, step, device=device)
     x = torch.arange(width, device=device)
     hidden = hidden.gather(2, (x // sides)[:, None].expand(-1, rows + 1, -1))
     row = y // sides
     if regions is not None:
+        hidden[:, -1:] = False  # not by an index, which is sent to the device
         hidden &= (x < regions[:, 1:])[:, None]
         row = row.where(y < regions[:, :1], rows)
     first = torch.arange(len(cells), device=device)[:, None] * (rows + 1)

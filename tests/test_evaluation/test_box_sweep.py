@@ -15,8 +15,10 @@ from mmocc.evaluation.localization import (
     box_iou_inclusive,
     contour_rects,
     map_to_boxes,
+    mask_to_boxes,
     normalize_map,
     resize_map,
+    threshold_levels,
     to_levels,
 )
 
@@ -146,6 +148,41 @@ def test_what_is_left_out_lies_below_the_least_iou():
         np.testing.assert_array_equal(
             np.where(whole >= 0.3, whole, 0), np.where(part >= 0.3, part, 0)
         )
+
+
+def class_map(rng):
+    """Draw a map of a few cells, plateaus or not, of any shape."""
+    size = tuple(rng.integers(2, 120, 2).tolist())
+    cells = resize_map(rng.standard_normal((rng.integers(1, 15), 7)), size)
+    levels = to_levels(normalize_map(cells, 'minmax'))
+    if rng.random() < 0.5:  # wide plateaus
+        levels -= levels % np.uint8(rng.integers(2, 60))
+    return levels
+
+
+def test_any_smooth_map_is_swept_as_it_is_looped_over():
+    rng = np.random.default_rng(7)
+    for _ in range(60):
+        levels = class_map(rng)
+        height, width = levels.shape
+        ends = [width, height, width, height]
+        corners = (rng.random((2, 4)) * ends).astype(int)
+        gt_boxes = np.concatenate(
+            [corners.min(axis=0)[None, :2], corners.max(axis=0)[None, 2:]], 1
+        )
+        gt_boxes[:, 2:] = np.maximum(gt_boxes[:, 2:], gt_boxes[:, :2])
+        for largest, keep in ((False, 'all'), (True, 'largest_contour')):
+            found = sweep_thresholds(
+                levels, THRESHOLDS, gt_boxes, largest=largest
+            )
+            cuts = threshold_levels(THRESHOLDS, levels.max())
+            expected = [
+                box_iou_inclusive(
+                    mask_to_boxes(levels > cut, keep), gt_boxes
+                ).max()
+                for cut in cuts
+            ]
+            np.testing.assert_array_equal(found, expected)
 
 
 def test_a_flat_map_gives_the_box_of_nothing():

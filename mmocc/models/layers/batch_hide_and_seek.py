@@ -102,15 +102,16 @@ class BatchHideAndSeek(nn.Module):
         rows, row = self.draw(inputs, sizes, alike)
         # Bits are cleared, where a product would give -0 and NaN (of inf).
         bits = BITS[inputs.element_size()]
-        shown = (~rows).to(bits).neg_()  # 1 or 0 to all bits or none
-        blocks = inputs.view(bits).unflatten(2, (-1, alike))
+        shown = rows.view(torch.int8).sub_(1).to(bits)  # to no bits or all
         step = len(inputs)
         if inputs.device.type == 'cpu':
-            shown_pixels = inputs[0, 0].numel() // alike
-            step = max(1, CACHED_PIXELS // shown_pixels)
-        parts = zip(blocks.split(step), row.split(step), strict=True)
+            mask_pixels = row.shape[1] * size[1]
+            step = max(1, CACHED_PIXELS // mask_pixels)
+        parts = zip(
+            inputs.view(bits).split(step), row.split(step), strict=True
+        )
         for images, which in parts:
-            images.bitwise_and_(spread_rows(shown, which).unsqueeze(3))
+            clear_rows(images, spread_rows(shown, which), alike)
         return inputs, data_samples
 
     def rows_alike(
@@ -118,11 +119,12 @@ class BatchHideAndSeek(nn.Module):
     ) -> int:
         """Return how many rows of pixels are alike, wherever they begin.
 
-        No patch or image ends but at a multiple of it: masks may be so many
-        times smaller, and so is the time to make them.
+        No patch or image ends but at a multiple of it, or with the batch:
+        masks may be so many times smaller, and so is the time to make them.
         """
-        heights = [height for height, _ in sizes or ()]
-        return math.gcd(inputs.shape[2], *self.grid_sizes, *heights)
+        height = inputs.shape[2]
+        ends = [end for end, _ in sizes or () if end < height]
+        return min(height, math.gcd(*self.grid_sizes, *ends))
 
     def draw(
         self,
@@ -153,6 +155,23 @@ class BatchHideAndSeek(nn.Module):
     def extra_repr(self) -> str:
         """Return the arguments."""
         return f'grid_sizes={self.grid_sizes}, hide_prob={self.hide_prob}'
+
+
+def clear_rows(images: Tensor, masks: Tensor, alike: int) -> None:
+    """Clear the bits of a batch where masks have none, in place.
+
+    Args:
+        images: int (N, C, H, W).
+        masks: int (N, 1, H / alike, W), rounded up.
+        alike: For how many rows of pixels a row of the masks is, the last
+            one for what is left.
+    """
+    whole = images.shape[2] // alike
+    end = whole * alike
+    blocks = images[:, :, :end].unflatten(2, (whole, alike))
+    blocks.bitwise_and_(masks[:, :, :whole].unsqueeze(3))
+    if end < images.shape[2]:
+        images[:, :, end:].bitwise_and_(masks[:, :, whole:])
 
 
 def image_sizes(

@@ -74,6 +74,26 @@ def test_each_image_has_a_mask_of_its_own_and_calls_differ():
     assert not torch.equal(first, second)
 
 
+@pytest.mark.parametrize(
+    ('grid', 'sizes', 'alike'),
+    [
+        ([44], None, 44),  # the last 6 rows are a row of cells as well
+        ([0, 16, 44], None, 4),
+        ([100], None, 50),
+        ([16], [(50, 70), (24, 70)], 8),
+        ([16], [(50, 30), (33, 70)], 1),
+    ],
+)
+def test_no_more_rows_of_masks_are_made_than_differ(grid, sizes, alike):
+    assert BatchHideAndSeek(grid).rows_alike(ones(2), sizes) == alike
+    torch.manual_seed(0)
+    after, _ = BatchHideAndSeek(grid, 1.0)(ones(2), sizes=sizes)
+    for image, (h, w) in zip(after, sizes or [(50, 70)] * 2, strict=True):
+        hidden = (image == 0).all(dim=0)
+        assert hidden[:h, :w].all() or (0 in grid and not hidden.any())
+        assert hidden.sum() in (0, h * w)
+
+
 def test_the_seed_decides():
     batches = []
     for seed in (1, 1, 2):
