@@ -50,14 +50,15 @@ FIELDS = ('gt_instances', 'ignored_instances')
 
 def _fields(sample: dict[str, Any], name: str) -> dict[str, Tensor]:
     """Return boxes, labels and anomaly of one field, as plain tensors."""
-    try:
-        found = sample[name] if isinstance(sample, dict) else sample.get(name)
-        values = {k: found[k] for k in ('bboxes', 'labels', 'anomaly')}
-    except (KeyError, TypeError) as error:
+    found = sample.get(name)
+    keys = ('bboxes', 'labels', 'anomaly')
+    missing = [key for key in keys if found is None or key not in found]
+    if missing:
         raise KeyError(
-            f'the sample has no {error} in {name}; use '
+            f'the sample has no {missing[0]!r} in {name}; use '
             'mmocc.LoadAnomalyAnnotations and mmocc.PackAnomalyInputs in the '
             'test pipeline'
-        ) from error
+        )
+    values = {key: found[key] for key in keys}
     values['bboxes'] = getattr(values['bboxes'], 'tensor', values['bboxes'])
     return values

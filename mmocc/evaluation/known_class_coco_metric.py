@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 from mmdet.evaluation.metrics import CocoMetric
 from mmdet.structures.bbox import bbox_overlaps
 from mmengine.structures import InstanceData
@@ -33,6 +34,8 @@ class KnownClassCocoMetric(CocoMetric):
 
     def __init__(self, ignore_thr: float = 0.5, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        # As a list, from a config, pycocotools cannot compare them.
+        self.iou_thrs = np.asarray(self.iou_thrs)
         self.ignore_thr = ignore_thr
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:

@@ -52,6 +52,7 @@ def plot_separation(
     bars.legend(fontsize=8, loc='upper left')
     points.set_xticks([0, 1], list(groups))
     points.set_xlim(-0.6, 1.6)
+    points.set_ylim(-1.05, 1.05)
     points.set_ylabel('correlation')
     points.grid(axis='y', alpha=0.3)
     Path(path).parent.mkdir(parents=True, exist_ok=True)

@@ -87,6 +87,21 @@ def test_other_false_positives_still_count(tmp_path):
     assert score(KnownClassCocoMetric, ann_file(tmp_path), wrong) == stock < 1
 
 
+def test_one_iou_can_be_asked_for(tmp_path):
+    shifted = [[4, 0, 44, 40], [52, 50, 92, 90]]  # IoUs 0.82 and 0.90
+    page = sample((shifted, [0, 1]), [0.5, 0.4])
+    for iou, expected in ((0.8, 1.0), (0.9, 0.5), (0.95, 0.0)):
+        metric = KnownClassCocoMetric(
+            ann_file=ann_file(tmp_path),
+            iou_thrs=[iou],
+            metric_items=['mAP'],
+            prefix='one',
+        )
+        metric.dataset_meta = dict(classes=('cat', 'dog'))
+        metric.process({}, [page])
+        assert metric.evaluate(1)['one/bbox_mAP'] == expected
+
+
 def test_which_detections_are_on_outside_objects():
     boxes = torch.tensor(
         [

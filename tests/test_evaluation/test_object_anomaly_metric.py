@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 import torch
+from mmengine.structures import InstanceData
 from PIL import Image
 from sklearn.metrics import roc_auc_score
 
+from mmocc.evaluation.anomaly_truth import anomaly_truth
 from mmocc.evaluation.anomaly_values import (
     background_difference,
     object_values,
@@ -326,3 +328,13 @@ def test_data_that_do_not_tell_what_is_odd_are_refused():
     del one['gt_instances']['anomaly']
     with pytest.raises(KeyError, match='LoadAnomalyAnnotations'):
         evaluate([one])
+
+
+@pytest.mark.parametrize('empty', [False, True])
+def test_a_packed_sample_without_truth_says_so(empty):
+    structures = pytest.importorskip('mmdet.structures')
+    packed = structures.DetDataSample()
+    if empty:
+        packed.gt_instances = InstanceData()
+    with pytest.raises(KeyError, match="no 'bboxes' in gt_instances"):
+        anomaly_truth(packed)

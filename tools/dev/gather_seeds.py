@@ -15,13 +15,36 @@ import statistics
 import sys
 from pathlib import Path
 
-# Metric in the file, and its name in the table
-METRICS = {
-    'gt_known_loc': 'GT-known Loc',
-    'top1_loc': 'Top-1 Loc',
-    'top1_clas': 'Top-1 Clas',
-    'v2': 'MaxBoxAccV2',
-}
+PERCENT = 100
+SCORES = ('pearson', 'mse', 'ssim', 'latent', 'confidence', 'zscore', 'rank')
+# Metric in the file, its name in the table, and what it is multiplied by. Each
+# family that any run gives a metric of has a table of its own.
+FAMILIES = (
+    {
+        'gt_known_loc': ('GT-known Loc', 1),
+        'top1_loc': ('Top-1 Loc', 1),
+        'top1_clas': ('Top-1 Clas', 1),
+        'v2': ('MaxBoxAccV2', 1),
+    },
+    {
+        'coco/bbox_mAP': ('AP', PERCENT),
+        'coco/bbox_mAP_50': ('AP50', PERCENT),
+        'coco/bbox_mAP_75': ('AP75', PERCENT),
+        'coco90/bbox_mAP': ('AP90', PERCENT),
+        'pascal_voc/AP90': ('AP90, VOC', PERCENT),
+    },
+    {
+        'detected_normal': ('found, known', PERCENT),
+        'detected_anomaly': ('found, odd', PERCENT),
+        'pearson_normal': ('Pearson, known', 1),
+        'pearson_anomaly': ('Pearson, odd', 1),
+        'separation': ('separation', 1),
+        'pixel_auroc': ('pixel AUROC', PERCENT),
+        'aupro': ('AUPRO', PERCENT),
+    },
+    {f'{s}_auroc': (f'AUROC {s}', PERCENT) for s in SCORES},
+    {f'{s}_auroc_all': (f'AUROC all {s}', PERCENT) for s in SCORES},
+)
 
 
 def read_runs(folder: Path) -> dict[str, dict[str, dict]]:
@@ -70,40 +93,58 @@ def summarize(seeds: dict[str, dict]) -> dict[str, dict]:
     return summary
 
 
-def cell(entry: dict | None) -> str:
+def cell(entry: dict | None, factor: float) -> str:
     """Return a metric as the table has it."""
     if entry is None:
         return '-'
-    spread = '' if entry['std'] is None else f' ± {entry["std"]:.2f}'
-    return f'{entry["mean"]:.2f}{spread}'
+    spread = entry['std']
+    spread = '' if spread is None else f' ± {factor * spread:.2f}'
+    return f'{factor * entry["mean"]:.2f}{spread}'
 
 
 def markdown(table: dict[str, dict[str, dict]]) -> str:
-    """Return a table for each model and data set."""
+    """Return tables for each model and data set."""
     groups = {}
     for config, summary in table.items():
         model, setting, data = config.split('_')
         groups.setdefault((model, data), {})[setting] = summary
-    lines = []
+    parts = []
     for (model, data), settings in groups.items():
-        lines += [
-            f'**{model}, {data}**\n',
-            '| setting | seeds | ' + ' | '.join(METRICS.values()) + ' |',
-            '|---' * (2 + len(METRICS)) + '|',
+        parts += [f'**{model}, {data}**', '']
+        for columns in FAMILIES:
+            runs = settings.values()
+            if any(find(run, name) for run in runs for name in columns):
+                parts += [*family_table(settings, columns), '']
+    return '\n'.join(parts)
+
+
+def family_table(
+    settings: dict[str, dict[str, dict]], columns: dict[str, tuple]
+) -> list[str]:
+    """Return the lines of one table, a row for each setting."""
+    titles = ' | '.join(title for title, _ in columns.values())
+    lines = [
+        f'| setting | seeds | {titles} |',
+        '|---' * (2 + len(columns)) + '|',
+    ]
+    for setting in sorted(settings, key=setting_order):
+        summary = settings[setting]
+        seeds = max(entry['seeds'] for entry in summary.values())
+        cells = [
+            cell(find(summary, name), factor)
+            for name, (_, factor) in columns.items()
         ]
-        for setting in sorted(settings, key=setting_order):
-            summary = settings[setting]
-            seeds = max(entry['seeds'] for entry in summary.values())
-            cells = [cell(find(summary, name)) for name in METRICS]
-            lines.append(f'| {setting} | {seeds} | {" | ".join(cells)} |')
-        lines.append('')
-    return '\n'.join(lines)
+        lines.append(f'| {setting} | {seeds} | {" | ".join(cells)} |')
+    return lines
 
 
 def find(summary: dict[str, dict], name: str) -> dict | None:
-    """Return a metric, whatever prefix its evaluator gave it."""
+    """Return a metric, whatever prefix its evaluator gave it.
+
+    A name with a prefix is looked for as it is.
+    """
     for key, entry in summary.items():
-        if key.rpartition('/')[2] == name:
+        if name in (key, key.rpartition('/')[2]):
             return entry
     return None
 

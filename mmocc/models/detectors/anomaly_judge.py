@@ -116,15 +116,16 @@ class AnomalyJudge(nn.Module):
 
     def single_score(self, drawn: Redrawing, name: str) -> Tensor:
         """Return the (n,) float32 score of this name."""
-        if name == 'latent':
-            self._check_known(name, len(self.bank))
-            return knn_distance(drawn.latents, self.bank, self.neighbours)
-        if name == 'confidence':
-            return 1 - drawn.confidence.float()
-        if name == 'mse':
-            return mse(drawn.recons, drawn.pictures)
-        alike = dict(pearson=pearson, ssim=ssim)[name]
-        return 1 - alike(drawn.recons, drawn.pictures)
+        with torch.autocast(drawn.latents.device.type, enabled=False):
+            if name == 'latent':
+                self._check_known(name, len(self.bank))
+                return knn_distance(drawn.latents, self.bank, self.neighbours)
+            if name == 'confidence':
+                return 1 - drawn.confidence.float()
+            if name == 'mse':
+                return mse(drawn.recons, drawn.pictures)
+            alike = dict(pearson=pearson, ssim=ssim)[name]
+            return 1 - alike(drawn.recons, drawn.pictures)
 
     def add_fusions(self, single: dict[str, Tensor]) -> dict[str, Tensor]:
         """Return single scores with their fusions."""

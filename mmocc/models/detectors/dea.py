@@ -64,12 +64,8 @@ class DEA(SingleStageDetector):
     * ``is_anomaly`` (n,) bool, if the judge knows normal objects.
 
     Args:
-        backbone: As in mmdet's SingleStageDetector.
-        bbox_head: A head whose results have ``level_inds``:
-            ``mmocc.SSDIoUHead``.
         roi_extractor: ``mmocc.PriorLevelRoIExtractor``.
         decoder: ``mmocc.FCDecoder`` or ``mmocc.ConvDecoder``.
-        neck: As in SingleStageDetector.
         frozen_detector: Train the extractor's convolutions and the decoder
             only, as the paper does; the detector comes from ``load_from`` and
             stays in eval mode. Else all are trained together, and gradients
@@ -80,10 +76,10 @@ class DEA(SingleStageDetector):
             :class:`mmocc.models.detectors.anomaly_judge.AnomalyJudge`: which
             scores there are, and which decides. What compares with normal
             objects needs ``mmocc.AnomalyReferenceHook``.
-        train_cfg: As in SingleStageDetector.
-        test_cfg: As there.
-        data_preprocessor: As there; its normalisation is undone for pictures.
-        init_cfg: As there.
+        kwargs: Of mmdet's SingleStageDetector, such as ``backbone``.
+            ``bbox_head`` is one whose results have ``level_inds``:
+            ``mmocc.SSDIoUHead``. The normalisation of ``data_preprocessor``
+            is undone for pictures.
 
     Raises:
         ValueError: If options are unknown or parts do not fit; when a
@@ -93,28 +89,14 @@ class DEA(SingleStageDetector):
 
     def __init__(
         self,
-        backbone: dict,
-        bbox_head: dict,
         roi_extractor: dict,
         decoder: dict,
-        neck: dict | None = None,
         frozen_detector: bool = True,
         jitter: float = 0.1,
         judge: dict | None = None,
-        train_cfg: dict | None = None,
-        test_cfg: dict | None = None,
-        data_preprocessor: dict | None = None,
-        init_cfg: dict | list[dict] | None = None,
+        **kwargs,
     ) -> None:
-        super().__init__(
-            backbone=backbone,
-            neck=neck,
-            bbox_head=bbox_head,
-            train_cfg=train_cfg,
-            test_cfg=test_cfg,
-            data_preprocessor=data_preprocessor,
-            init_cfg=init_cfg,
-        )
+        super().__init__(**kwargs)
         if not 0 <= jitter < 0.5:
             raise ValueError(f'jitter must be in [0, 0.5), got {jitter}')
         self.roi_extractor = MODELS.build(roi_extractor)

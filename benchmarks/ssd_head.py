@@ -1,0 +1,259 @@
+"""Speed and memory of SSD's head: ours against mmdet's, in turns.
+
+    python -m benchmarks.ssd_head [--quick] [--only NAME ...] [--json FILE]
+    python -m benchmarks.ssd_head --memory [--only NAME ...]
+
+``loss``: the head's loss forward and backward down to its maps, the
+assignment of targets included, for SSD300 on classes of VOC (20) or COCO
+(80). ``step``: a whole training step of SSD300 with VGG-16. Objects are drawn
+as in COCO, about seven in an image. Both heads are given the same maps and
+objects, and must have one loss to 1e-6 of it.
+
+``--memory``: the most memory that one ``loss`` needs beyond its maps, in a
+process of its own (on a CPU, as Linux counts it).
+
+Predicted before the first run, for two CPU cores: the loss 3 times faster at
+batch 8 and 32 with 20 classes and 2.5 times with 80, where reading the scores
+weighs more; a step 0.97 of stock's, since VGG-16 is nearly all of it; memory
+0.6 of stock's.
+"""
+
+import argparse
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from mmdet.registry import MODELS
+from mmdet.structures import DetDataSample
+from mmengine.config import ConfigDict
+from mmengine.hub import get_config
+from mmengine.optim import OptimWrapper
+from mmengine.registry import init_default_scope
+from mmengine.structures import InstanceData
+from torch import Tensor
+
+from benchmarks.timing import Result, Rivals, add_arguments, run_cases
+
+LOSS_TARGET = 2.0
+STEP_TARGET = 1.0
+MEMORY_TARGET = 1.0
+SIDE = 300
+SIZES = (38, 19, 10, 5, 3, 1)
+CLASSES = dict(voc=20, coco=80)
+CONFIGS = dict(voc='pascal_voc/ssd300_voc0712.py', coco='ssd/ssd300_coco.py')
+HEADS = dict(ours='mmocc.SSDIoUHead', other='mmdet.SSDHead')
+
+Maps = list[list[Tensor]]
+Cases = Iterator[tuple[str, Callable[[], Rivals | Result]]]
+
+
+def device() -> torch.device:
+    """Return the GPU if there is one."""
+    return torch.device('cuda' if torch.cuda.is_available() else 'cpu')
+
+
+def load_config(data: str) -> ConfigDict:
+    """Return mmdet's model of SSD300, without weights to fetch."""
+    cfg = get_config(f'mmdet::{CONFIGS[data]}').model
+    cfg.backbone.pop('init_cfg')
+    return cfg
+
+
+def build(data: str, who: str) -> torch.nn.Module:
+    """Return SSD300 with a head, with the same random weights each time."""
+    init_default_scope('mmdet')
+    cfg = load_config(data)
+    cfg.bbox_head.type = HEADS[who]
+    torch.manual_seed(0)
+    return MODELS.build(cfg).to(device())
+
+
+def objects(batch: int, classes: int) -> list[InstanceData]:
+    """Draw ground truth: one and a number with mean 6, of many sizes."""
+    rng = np.random.default_rng(0)
+    found = []
+    for _ in range(batch):
+        count = 1 + rng.geometric(1 / 7) - 1
+        size = np.exp(rng.uniform(np.log(15), np.log(250), (count, 2)))
+        low = rng.uniform(0, SIDE - size)
+        boxes = np.hstack([low, low + size])
+        labels = rng.integers(0, classes, count)
+        found.append(
+            InstanceData(
+                bboxes=torch.tensor(boxes).float().to(device()),
+                labels=torch.tensor(labels).to(device()),
+            )
+        )
+    return found
+
+
+def metas(batch: int) -> list[dict]:
+    """Return what the head must know of the images."""
+    shape = (SIDE, SIDE)
+    return [dict(img_shape=shape, pad_shape=shape)] * batch
+
+
+def make_maps(head: torch.nn.Module, batch: int) -> Maps:
+    """Draw the answers of all levels: scores, then deltas."""
+    generator = torch.Generator().manual_seed(0)
+    return [
+        [
+            torch.randn(
+                *(batch, priors * channels, size, size), generator=generator
+            )
+            .to(device())
+            .requires_grad_()
+            for priors, size in zip(head.num_base_priors, SIZES, strict=True)
+        ]
+        for channels in (head.cls_out_channels, 4)
+    ]
+
+
+def learn(
+    head: torch.nn.Module, maps: Maps, gts: list[InstanceData]
+) -> Tensor:
+    """Return the head's loss, once its gradient has come to the maps."""
+    losses = head.loss_by_feat(*maps, gts, metas(len(gts)))
+    parts = (
+        sum(value) if isinstance(value, list | tuple) else value
+        for value in (losses['loss_cls'], losses['loss_bbox'])
+    )
+    loss = sum(part.sum() for part in parts)
+    for leaf in (*maps[0], *maps[1]):
+        leaf.grad = None
+    loss.backward()
+    return loss.detach()
+
+
+def loss_case(data: str, batch: int) -> Rivals:
+    """Return both heads' losses, on the same maps and objects."""
+    heads = {who: build(data, who).bbox_head for who in HEADS}
+    maps = make_maps(heads['ours'], batch)
+    gts = objects(batch, CLASSES[data])
+    works = {
+        who: partial(learn, head, maps, gts) for who, head in heads.items()
+    }
+    torch.testing.assert_close(
+        works['ours'](), works['other'](), rtol=1e-6, atol=1e-6
+    )
+    return Rivals(
+        f'loss {data}, batch {batch}, times faster than mmdet',
+        **works,
+        faster=True,
+        target=LOSS_TARGET if batch == 32 else None,
+    )
+
+
+def step_case(data: str, batch: int) -> Rivals:
+    """Return a whole training step of SSD300, with either head."""
+    works = {}
+    for who in HEADS:
+        model = build(data, who).train()
+        optimizer = torch.optim.SGD(model.parameters(), lr=1e-5, momentum=0.9)
+        samples = []
+        for gt, meta in zip(
+            objects(batch, CLASSES[data]), metas(batch), strict=True
+        ):
+            samples.append(DetDataSample(metainfo=meta, gt_instances=gt))
+        image = torch.randint(256, (3, SIDE, SIDE), dtype=torch.uint8)
+        inputs = dict(inputs=[image] * batch, data_samples=samples)
+        works[who] = partial(model.train_step, inputs, OptimWrapper(optimizer))
+    return Rivals(
+        f'step {data}, batch {batch} / mmdet',
+        **works,
+        target=STEP_TARGET,
+    )
+
+
+def measure_memory(data: str, batch: int, who: str) -> float:
+    """Return the most MiB that one loss needs beyond the maps."""
+    head = build(data, who).bbox_head
+    maps, gts = make_maps(head, batch), objects(batch, CLASSES[data])
+    if torch.cuda.is_available():
+        torch.cuda.reset_peak_memory_stats()
+        before = torch.cuda.memory_allocated() / 2**20
+        learn(head, maps, gts)
+        return torch.cuda.max_memory_allocated() / 2**20 - before
+    Path('/proc/self/clear_refs').write_text('5')  # forget the peak so far
+    before = resident('VmRSS')
+    learn(head, maps, gts)
+    return resident('VmHWM') - before
+
+
+def resident(what: str) -> float:
+    """Return this process's memory in MiB, now or at most (Linux)."""
+    for line in Path('/proc/self/status').read_text().splitlines():
+        name, _, value = line.partition(':')
+        if name == what:
+            return int(value.split()[0]) / 2**10
+    raise OSError(f'/proc/self/status has no {what}')
+
+
+def memory_of(data: str, batch: int, who: str) -> float:
+    """Return :func:`measure_memory` of a process of its own."""
+    command = [sys.executable, '-m', 'benchmarks.ssd_head', '--child']
+    done = subprocess.run(
+        [*command, data, str(batch), who],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    return float(done.stdout.split()[-1])
+
+
+def print_memory(only: list[str]) -> None:
+    """Print what both heads need beyond their maps."""
+    for batch in (8, 32):
+        for data in CLASSES:
+            if not any(part in f'loss-{data}-{batch}' for part in only):
+                continue
+            ours, other = (memory_of(data, batch, who) for who in HEADS)
+            verdict = 'met' if ours <= other * MEMORY_TARGET else 'missed'
+            print(
+                f'memory of loss {data}, batch {batch}: ours {ours:.0f} MiB, '
+                f'mmdet {other:.0f} MiB, ratio {ours / other:.2f} <= '
+                f'{MEMORY_TARGET:.2f} {verdict}',
+                flush=True,
+            )
+
+
+def cases() -> Cases:
+    """Yield names of cases and what sets each up."""
+    for batch in (8, 32):
+        for data in CLASSES:
+            yield f'loss-{data}-{batch}', partial(loss_case, data, batch)
+    for batch in (2, 8, 32):
+        yield f'step-voc-{batch}', partial(step_case, 'voc', batch)
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description="Measure SSD's head")
+    add_arguments(parser, 15, 'loss-coco-32 or step')
+    parser.add_argument(
+        '--memory', action='store_true', help='measure memory, not time'
+    )
+    parser.add_argument('--child', nargs=3, help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Measure, print one table, and write it."""
+    args = parse_args()
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    if args.child:
+        data, batch, who = args.child
+        print(measure_memory(data, int(batch), who))
+    elif args.memory:
+        print_memory(args.only)
+    else:
+        run_cases(cases(), args)
+
+
+if __name__ == '__main__':
+    main()

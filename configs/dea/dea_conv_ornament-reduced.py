@@ -1,0 +1,93 @@
+"""Stage 2 of DEA for a CPU, with a small convolutional decoder.
+
+First train dea_detector_ornament-reduced.py. Pictures of 64 pixels, and a
+larger rate that falls to 0, since there are fewer steps than in the paper.
+"""
+
+_base_ = './dea_detector_ornament-reduced.py'
+
+# ------------------------------------------------ things you will change
+data_root = 'data/ornament_pages_reduced'
+load_from = 'work_dirs/dea_detector_ornament-reduced/epoch_30.pth'
+max_epochs = 24
+lr = 1e-3  # for 8 pages a step
+confidence = 0.001  # the paper's P: detections below are not redrawn
+
+# ------------------------------------------------- things you may change
+model = dict(
+    type='mmocc.DEA',
+    frozen_detector=True,
+    jitter=0.05,
+    roi_extractor=dict(
+        type='mmocc.PriorLevelRoIExtractor',
+        in_channels=[64, 128, 256],
+        featmap_strides=[8, 16, 32],
+        out_channels=128,
+        output_size=8,
+        sampling_ratio=0,
+        rule='own_level',  # the paper's; conv4_3 and size are others
+        finest_scale=30,
+    ),
+    decoder=dict(
+        type='mmocc.ConvDecoder',
+        in_channels=128,
+        roi_size=8,
+        widths=(40, 16, 8),
+    ),
+    judge=dict(
+        scores=(
+            'pearson',
+            'mse',
+            'ssim',
+            'latent',
+            'confidence',
+            'zscore',
+            'rank',
+        ),
+        anomaly_score='pearson',
+    ),
+    # One box for each object, whatever its classes.
+    test_cfg=dict(
+        score_thr=confidence,
+        nms=dict(type='nms', iou_threshold=0.45, class_agnostic=True),
+    ),
+)
+optim_wrapper = dict(
+    _delete_=True,
+    type='OptimWrapper',
+    optimizer=dict(type='Adam', lr=lr),
+    constructor='mmocc.TrainableOptimWrapperConstructor',
+)
+param_scheduler = [
+    dict(
+        type='CosineAnnealingLR',
+        T_max=max_epochs,
+        convert_to_iter_based=True,
+    )
+]
+train_cfg = dict(max_epochs=max_epochs, val_interval=max_epochs)
+
+test_evaluator = [
+    dict(
+        type='mmocc.KnownClassCocoMetric',
+        ann_file=data_root + '/annotations/test.json',
+        metric='bbox',
+    ),
+    dict(type='mmocc.ObjectAnomalyMetric', background=1.0),
+]
+# Objects of pages that were not trained on: what is usual.
+custom_hooks = [
+    dict(type='mmocc.EpochSeedHook'),
+    dict(type='mmocc.CheckClassesHook'),
+    dict(
+        type='mmocc.AnomalyReferenceHook',
+        dataloader={{_base_.val_dataloader}},
+    ),
+]
+default_hooks = dict(
+    visualization=dict(
+        _delete_=True,
+        type='mmocc.ReconstructionVisualizationHook',
+        enable=False,
+    )
+)

@@ -1,0 +1,84 @@
+"""Stage 2 of DEA, the paper's size, with the small convolutional decoder.
+
+First train dea_detector_ornament.py. HAL hal-03409930, section III-B: MSE,
+Adam at a fixed 1e-4, 30 epochs, the detector left alone. The paper finds a
+correlation of 0.86 +- 0.11 for objects of the dictionary and 0.16 +- 0.12 for
+others, at a confidence of 0.001, with its fully connected decoder
+(dea_fc_ornament.py).
+"""
+
+_base_ = './dea_detector_ornament.py'
+
+# ------------------------------------------------ things you will change
+data_root = 'data/ornament_pages'
+load_from = 'work_dirs/dea_detector_ornament/epoch_60.pth'
+max_epochs = 30
+lr = 1e-4  # for 8 pages a step
+confidence = 0.001  # the paper's P: detections below are not redrawn
+
+# ------------------------------------------------- things you may change
+model = dict(
+    type='mmocc.DEA',
+    frozen_detector=True,
+    jitter=0.05,
+    roi_extractor=dict(
+        type='mmocc.PriorLevelRoIExtractor',
+        in_channels=[512, 1024, 512, 256, 256, 256],
+        featmap_strides=[8, 16, 32, 64, 100, 300],
+        out_channels=256,
+        output_size=8,
+        sampling_ratio=0,
+        rule='own_level',  # the paper's; conv4_3 and size are others
+    ),
+    decoder=dict(type='mmocc.ConvDecoder', in_channels=256, roi_size=8),
+    judge=dict(
+        scores=(
+            'pearson',
+            'mse',
+            'ssim',
+            'latent',
+            'confidence',
+            'zscore',
+            'rank',
+        ),
+        anomaly_score='pearson',
+    ),
+    # One box for each object, whatever its classes.
+    test_cfg=dict(
+        score_thr=confidence,
+        nms=dict(type='nms', iou_threshold=0.45, class_agnostic=True),
+    ),
+)
+optim_wrapper = dict(
+    _delete_=True,
+    type='OptimWrapper',
+    optimizer=dict(type='Adam', lr=lr),
+    constructor='mmocc.TrainableOptimWrapperConstructor',
+)
+param_scheduler = []
+train_cfg = dict(max_epochs=max_epochs, val_interval=max_epochs)
+
+test_evaluator = [
+    dict(
+        type='mmocc.KnownClassCocoMetric',
+        ann_file=data_root + '/annotations/test.json',
+        metric='bbox',
+    ),
+    dict(type='mmocc.ObjectAnomalyMetric', background=1.0),
+]
+# Objects of pages that were not trained on: what is usual.
+custom_hooks = [
+    dict(type='mmocc.EpochSeedHook'),
+    dict(type='mmocc.CheckClassesHook'),
+    dict(
+        type='mmocc.AnomalyReferenceHook',
+        dataloader={{_base_.val_dataloader}},
+    ),
+]
+default_hooks = dict(
+    visualization=dict(
+        _delete_=True,
+        type='mmocc.ReconstructionVisualizationHook',
+        enable=False,
+    )
+)

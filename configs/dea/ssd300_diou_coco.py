@@ -1,0 +1,11 @@
+"""SSD300 with VGG-16 on COCO, DIoU of boxes."""
+
+# Written by tools/dev/make_dea_configs.py
+_base_ = './ssd300_l1_coco.py'
+
+model = dict(
+    bbox_head=dict(
+        reg_decoded_bbox=True,
+        loss_bbox=dict(type='mmocc.DIoULoss', loss_weight=10.0),
+    )
+)

@@ -1,0 +1,12 @@
+"""SSD300 with VGG-16 on PASCAL VOC 07+12, smooth-L1 of deltas."""
+
+_base_ = 'mmdet::pascal_voc/ssd300_voc0712.py'
+custom_imports = dict(imports=['mmocc'], allow_failed_imports=False)
+
+# mmdet's training loss, and a head that can predict as well.
+model = dict(bbox_head=dict(type='mmocc.SSDIoUHead'))
+# Without clipping SSD's gradients explode now and then.
+optim_wrapper = dict(clip_grad=dict(max_norm=35, norm_type=2))
+
+val_evaluator = dict(iou_thrs=[0.5, 0.75, 0.9])
+test_evaluator = val_evaluator

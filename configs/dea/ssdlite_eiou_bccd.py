@@ -1,0 +1,11 @@
+"""SSDLite with half a MobileNetV2 on BCCD, EIoU of boxes."""
+
+# Written by tools/dev/make_dea_configs.py
+_base_ = './ssdlite_l1_bccd.py'
+
+model = dict(
+    bbox_head=dict(
+        reg_decoded_bbox=True,
+        loss_bbox=dict(type='mmocc.EIoULoss', loss_weight=10.0),
+    )
+)

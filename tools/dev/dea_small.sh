@@ -1,0 +1,63 @@
+#!/usr/bin/env bash
+# DEA on reduced ornament pages: a detector, then its decoders and the rules by
+# which they read features, three seeds each, and the table of them all:
+# work_dirs/dea_small/table.md and .json, and a separation figure in each run.
+#
+# Makes data/ornament_pages_reduced. Runs that are done are skipped, one that
+# was interrupted goes on.
+#
+# SEEDS="0 1 2" and SETTINGS="conv:size fc:own_level joint:own_level" choose
+# others, a setting being DECODER:RULE; OPTIONS="KEY=VALUE ..." changes the
+# configs; arguments go to tools/train.py, such as --amp.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+PYTHON=${PYTHON:-python}
+OUT=${OUT:-work_dirs/dea_small}
+SEEDS=${SEEDS:-0 1 2}
+SETTINGS=${SETTINGS:-conv:own_level fc:own_level conv:conv4_3 conv:size}
+read -ra options <<< "${OPTIONS:-}"
+flags=("$@")
+
+train() { # CONFIG DIR SEED [CFG_OPTIONS...]
+    "$PYTHON" tools/train.py "$1" --work-dir "$2" --resume "${flags[@]}" \
+        --cfg-options randomness.seed="$3" "${@:4}" "${options[@]}"
+}
+
+test_it() { # CONFIG DIR [CFG_OPTIONS...]
+    "$PYTHON" tools/test.py "$1" "$(cat "$2/last_checkpoint")" \
+        --work-dir "$2" --out "$2/metrics.json" --out-item metrics \
+        ${3:+--cfg-options "${@:3}"}
+}
+
+detect() { # SEED
+    local config=configs/dea/dea_detector_ornament-reduced.py
+    [ -f "$detector/metrics.json" ] && return
+    train "$config" "$detector" "$1"
+    test_it "$config" "$detector"
+}
+
+redraw() { # DECODER RULE SEED
+    local config=configs/dea/dea_$1_ornament-reduced.py
+    local dir=$OUT/dea_$1-${2//_/-}_ornament-reduced/seed$3
+    local rule=model.roi_extractor.rule=$2 load=()
+    [ -f "$dir/metrics.json" ] && return
+    if [ "$1" = joint ]; then
+        config=configs/dea/dea_conv_ornament-reduced-joint.py
+    else
+        load=(load_from="$(cat "$detector/last_checkpoint")")
+    fi
+    train "$config" "$dir" "$3" "$rule" "${load[@]}"
+    test_it "$config" "$dir" "$rule" \
+        test_evaluator.1.figure="$dir/separation.png"
+}
+
+"$PYTHON" tools/dataset_converters/make_ornament_pages.py --reduced \
+    --out data/ornament_pages_reduced
+for seed in $SEEDS; do
+    detector=$OUT/detector_diou_ornament-reduced/seed$seed
+    detect "$seed"
+    for setting in $SETTINGS; do
+        redraw "${setting%%:*}" "${setting#*:}" "$seed"
+    done
+done
+"$PYTHON" tools/dev/gather_seeds.py "$OUT" --out "$OUT/table"

@@ -1,0 +1,75 @@
+"""Write the configs of SSD with IoU losses: the variants of ``*_l1_*.py``.
+
+A baseline with smooth-L1 is written by hand; each variant names it and sets
+the loss on decoded boxes.
+
+Example: python tools/dev/make_dea_configs.py
+"""
+
+import argparse
+import ast
+import sys
+from pathlib import Path
+
+FOLDER = Path(__file__).resolve().parents[2] / 'configs/dea'
+LOSSES = ('GIoU', 'DIoU', 'EIoU')
+LOSS_WEIGHT = 10.0
+TEXT = '''\
+"""{title}, {loss} of boxes."""
+
+# Written by tools/dev/make_dea_configs.py
+_base_ = './{baseline}.py'
+
+model = dict(
+    bbox_head=dict(
+        reg_decoded_bbox=True,
+        loss_bbox=dict(type='mmocc.{loss}Loss', loss_weight={weight}),
+    )
+)
+'''
+
+
+def variants(baseline: Path) -> dict[Path, str]:
+    """Return path and text of each variant of a baseline."""
+    model, _, data = baseline.stem.split('_')
+    title = ast.get_docstring(ast.parse(baseline.read_text()))
+    return {
+        FOLDER / f'{model}_{loss.lower()}_{data}.py': TEXT.format(
+            title=title.partition(', smooth-L1')[0],
+            loss=loss,
+            baseline=baseline.stem,
+            weight=LOSS_WEIGHT,
+        )
+        for loss in LOSSES
+    }
+
+
+def main() -> None:
+    """Write the files, or with ``--check`` say which are out of step."""
+    parser = argparse.ArgumentParser(description='Write the SSD configs')
+    parser.add_argument(
+        '--check', action='store_true', help='write nothing, only compare'
+    )
+    args = parser.parse_args()
+    wanted = {}
+    for baseline in sorted(FOLDER.glob('ssd*_l1_*.py')):
+        wanted.update(variants(baseline))
+    stale = [
+        path
+        for path, text in wanted.items()
+        if not path.is_file() or path.read_text() != text
+    ]
+    stale += sorted(set(FOLDER.glob('ssd*_?iou_*.py')) - set(wanted))
+    if args.check and stale:
+        names = ', '.join(path.name for path in stale)
+        sys.exit(f'Run tools/dev/make_dea_configs.py for: {names}.')
+    for path in stale:
+        if path in wanted:
+            path.write_text(wanted[path])
+        else:
+            path.unlink()
+    print(f'{len(wanted)} configs, {len(stale)} of them out of step')
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,119 @@
+r"""What does DEA redraw? Page, redrawn page and anomaly map, side by side.
+
+Example: python tools/visualization/vis_reconstruction.py \
+    configs/dea/dea_conv_ornament-reduced.py epoch_30.pth --number 6 \
+    --min-confidence 0.01 --out work_dirs/redrawn
+
+A row for each page of the test set: evenly spread, or those of --select; or
+image files and folders, with --images. Objects that are called odd are marked
+red, and what the data say is odd, dashed. OUT gets reconstruction.png and a
+picture of each row.
+"""
+
+import argparse
+import copy
+from collections.abc import Iterator
+from pathlib import Path
+
+from mmengine.config import Config, DictAction
+
+from mmocc.evaluation.occlusion_benchmark import load_model
+from mmocc.utils import cli
+from mmocc.visualization import samples
+from mmocc.visualization.localization_pictures import original_image
+from mmocc.visualization.redrawing_pictures import Rule, reconstruction_row
+from mmocc.visualization.sheet import draw_sheet, write_image
+
+TRUTHS = ('mmocc.LoadAnomalyAnnotations', 'LoadAnnotations')
+PACKERS = {'mmocc.PackAnomalyInputs': 'PackDetInputs'}
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    add = parser.add_argument
+    add('config', help='config file of a mmocc.DEA')
+    add('checkpoint', help='checkpoint file')
+    add('--number', '-n', type=int, default=6, help='number of pages')
+    add('--select', nargs='+', help='pages: indices, or parts of paths')
+    add('--images', nargs='+', help='image files or folders, no test set')
+    add(
+        '--min-confidence',
+        type=float,
+        default=0.02,
+        help="detections below are not drawn: the paper's P",
+    )
+    add(
+        '--threshold',
+        type=float,
+        help='score above which an object is odd (default: as the model\n'
+        'itself says)',
+    )
+    add(
+        '--background',
+        type=float,
+        default=1.0,
+        help='shade of the redrawn paper, 0 to 1',
+    )
+    add('--device', default='cpu', help='such as cuda:0')
+    add('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
+    add('--out', type=Path, default=Path('work_dirs/reconstruction'))
+    args = parser.parse_args()
+    if args.number < 1:
+        parser.error('--number: 1 or more')
+    return args
+
+
+def without_truth(cfg: Config) -> Config:
+    """Return the config with a test pipeline that needs images only."""
+    cfg = copy.deepcopy(cfg)
+    steps = cfg.test_dataloader.dataset.pipeline
+    cfg.test_dataloader.dataset.pipeline = [
+        dict(step, type=PACKERS.get(step['type'], step['type']))
+        for step in steps
+        if step['type'] not in TRUTHS
+    ]
+    return cfg
+
+
+def packed_pages(cfg: Config, args: argparse.Namespace) -> Iterator[dict]:
+    """Yield the chosen pages, packed."""
+    if args.images:
+        yield from samples.Images(without_truth(cfg), args.images)
+        return
+    dataset = samples.build_dataset(cfg)
+    indices = samples.spread(len(dataset), args.number)
+    if args.select:
+        indices = samples.choose(dataset, args.select)
+    for index in indices:
+        yield dataset[index]
+
+
+def main() -> None:
+    """Draw the sheet and its rows."""
+    args = parse_args()
+    cfg = Config.fromfile(args.config)
+    cfg.merge_from_dict(args.cfg_options or {})
+    cli.check_types(cfg)
+    cli.check_checkpoint(args.checkpoint, 'CONFIG CHECKPOINT', args.config)
+    model = load_model(cfg, args.checkpoint, args.device)
+    rule = Rule(args.min_confidence, args.threshold, args.background)
+    rows = []
+    for number, packed in enumerate(packed_pages(cfg, args)):
+        name = samples.sample_name(packed, number)
+        sample = samples.predict(model, packed)
+        image = original_image(sample, packed['inputs'])
+        row = reconstruction_row(image, name, sample, rule)
+        print(f'{name}: {row[0].caption}')
+        path = args.out / f'{number:04d}_{name}.png'
+        write_image(draw_sheet([row], str(rule), width=4), path)
+        rows.append(row)
+    path = args.out / 'reconstruction.png'
+    write_image(draw_sheet(rows, str(rule), width=3.2), path)
+    print(f'wrote {path} and {len(rows)} pictures')
+
+
+if __name__ == '__main__':
+    main()
