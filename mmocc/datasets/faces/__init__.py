@@ -1,0 +1,1 @@
+"""Readers of the layouts of public sets of faces (no OpenMMLab import)."""

@@ -1,0 +1,94 @@
+"""Accuracy of each class, and their mean."""
+
+import numpy as np
+import torch
+from mmengine.logging import print_log
+
+from mmocc.evaluation.summed_metric import SummedMetric
+from mmocc.registry import METRICS
+
+
+def class_accuracies(confusion: np.ndarray) -> np.ndarray:
+    """Return the share of each class that is predicted right.
+
+    Args:
+        confusion: (C, C) counts, rows being the true classes.
+
+    Returns:
+        (C,) float64 in [0, 1]; NaN for classes without a sample.
+    """
+    counts = confusion.sum(axis=1)
+    hits = np.diagonal(confusion).astype(np.float64)
+    return np.divide(
+        hits, counts, out=np.full(len(counts), np.nan), where=counts > 0
+    )
+
+
+@METRICS.register_module()
+class MeanClassAccuracy(SummedMetric):
+    """Mean over the classes of their accuracy, in percent.
+
+    Also called balanced accuracy or mean recall: every class counts alike,
+    however few its samples. It is over the whole set, unlike a mean over
+    batches, which depends on how the set is batched. Gives ``mean`` and, for
+    each class, its accuracy under its name. Classes without a sample take no
+    part in the mean, and are named in the log.
+
+    Args:
+        per_class: Whether to give each class's accuracy.
+        collect_device: ``cpu`` or ``gpu``, for sums of several processes.
+        prefix: What the names begin with.
+    """
+
+    default_prefix = 'class_accuracy'
+
+    def __init__(
+        self,
+        per_class: bool = True,
+        collect_device: str = 'cpu',
+        prefix: str | None = None,
+    ) -> None:
+        super().__init__(collect_device, prefix)
+        self.per_class = per_class
+
+    def score(self, sample: dict) -> np.ndarray:
+        """Return the (C, C) confusion of one sample: a single 1.
+
+        Raises:
+            ValueError: If it has not one label, or one outside the classes.
+        """
+        scores = torch.as_tensor(sample['pred_score'])
+        label = torch.as_tensor(sample['gt_label'])
+        count = len(scores)
+        if label.numel() != 1 or not 0 <= int(label) < count:
+            raise ValueError(
+                'mmocc.MeanClassAccuracy needs one label of 0 .. '
+                f'{count - 1} for each image; {sample.get("img_path", "one")} '
+                f'has {label.tolist()}: check num_classes of the head against '
+                'the classes of the data'
+            )
+        confusion = np.zeros((count, count), np.int64)
+        confusion[int(label), int(scores.argmax())] = 1
+        return confusion
+
+    def summarize(self, total: np.ndarray) -> dict[str, float]:
+        """Return the mean, and the accuracy of each class."""
+        names = self._names(len(total))
+        values = dict(zip(names, 100 * class_accuracies(total), strict=True))
+        known = {k: float(v) for k, v in values.items() if not np.isnan(v)}
+        absent = [name for name in names if name not in known]
+        if absent:
+            print_log(
+                f'MeanClassAccuracy: no sample of {", ".join(absent)}; the '
+                'mean is over the other classes',
+                logger='current',
+            )
+        mean = {'mean': float(np.mean(list(known.values())))}
+        return mean | known if self.per_class else mean
+
+    def _names(self, count: int) -> list[str]:
+        """Return the data set's class names, or numbers."""
+        names = (self.dataset_meta or {}).get('classes') or []
+        if len(names) == count:
+            return list(names)
+        return [str(i) for i in range(count)]

@@ -1,0 +1,296 @@
+"""Faces in folders and tables: what labels mean, and what is refused."""
+
+import pytest
+from mmengine.registry import DATASETS as ROOT_DATASETS
+from tiny_faces import labels, samples, touch_pictures, write_picture
+
+from mmocc.datasets.expressions import (
+    AFFECTNET_LABELS,
+    EXPRESSIONS,
+    EXPRESSIONS_8,
+    FEDRO_FOLDERS,
+    FER2013_LABELS,
+    KDEF_CODES,
+    RAFDB_LABELS,
+)
+from mmocc.registry import DATASETS
+
+face_folder = pytest.importorskip(
+    'mmocc.datasets.face_folder',
+    reason='the data sets of faces need mmpretrain',
+    exc_type=ImportError,
+)
+FaceFolder = face_folder.FaceFolder
+WORDS = dict(angry='Anger', happy='Happiness')
+
+
+def table(folder, *lines, header='path,expression', name='labels.csv'):
+    """Write a table, and an empty file for each picture it names."""
+    text = '\n'.join([header, *lines]) + '\n'
+    (folder / name).write_text(text)
+    touch_pictures(folder / line.split(',')[0] for line in lines)
+    return folder
+
+
+# -- the words of the sets ---------------------------------------------------
+
+
+def test_affectnet_numbers_go_to_rafdb_numbers():
+    # the map of the literature: AffectNet's 0 to 6 are RAF-DB's 6 3 4 0 1 2 5
+    places = [EXPRESSIONS.index(AFFECTNET_LABELS[i]) for i in range(7)]
+    assert places == [6, 3, 4, 0, 1, 2, 5]
+    assert AFFECTNET_LABELS[7] == EXPRESSIONS_8[7] == 'Contempt'
+
+
+def test_every_set_has_words_for_all_seven_expressions():
+    for words in (RAFDB_LABELS, FER2013_LABELS, KDEF_CODES, FEDRO_FOLDERS):
+        assert set(words.values()) == set(EXPRESSIONS)
+
+
+# -- folders -----------------------------------------------------------------
+
+
+def test_class_folders_get_labels_by_the_map_in_the_order_of_rafdb(tmp_path):
+    write_picture(tmp_path / 'angry/a.jpg')
+    write_picture(tmp_path / 'happy/b.PNG')
+    dataset = FaceFolder(str(tmp_path), class_map=WORDS)
+    assert labels(dataset) == {'a': 5, 'b': 3}
+    assert dataset.metainfo['classes'] == EXPRESSIONS
+
+
+def test_another_order_of_classes_gives_its_labels(tmp_path):
+    write_picture(tmp_path / 'angry/a.jpg')
+    classes = ('Anger', 'Happiness')
+    dataset = FaceFolder(str(tmp_path), class_map=WORDS, classes=classes)
+    assert labels(dataset) == {'a': 0}
+
+
+def test_a_folder_of_unknown_name_is_refused(tmp_path):
+    write_picture(tmp_path / 'angry/a.jpg')
+    write_picture(tmp_path / 'bored/b.jpg')
+    with pytest.raises(ValueError, match="bored: unknown expression 'bored'"):
+        FaceFolder(str(tmp_path), class_map=WORDS)
+
+
+def test_a_root_without_folders_is_refused(tmp_path):
+    with pytest.raises(FileNotFoundError, match='no folder of a class'):
+        FaceFolder(str(tmp_path), class_map=WORDS)
+
+
+def test_a_map_to_something_that_is_no_class_is_refused(tmp_path):
+    write_picture(tmp_path / 'angry/a.jpg')
+    with pytest.raises(ValueError, match='class_map gives anger'):
+        FaceFolder(str(tmp_path), class_map=dict(angry='anger'))
+
+
+def test_the_pipeline_gets_the_picture(tmp_path):
+    write_picture(tmp_path / 'Anger/a.JPG', size=(12, 10))
+    cfg = dict(
+        type='mmocc.FaceFolder',
+        data_root=str(tmp_path),
+        pipeline=[
+            dict(type='LoadImageFromFile'),
+            dict(type='mmpretrain.PackInputs'),
+        ],
+    )
+    packed = DATASETS.build(cfg)[0]
+    assert packed['inputs'].shape == (3, 10, 12)
+    assert packed['data_samples'].gt_label.item() == 5
+
+
+def test_pictures_that_differ_in_their_ending_alone_are_two(tmp_path):
+    write_picture(tmp_path / 'Anger/a.jpg')
+    write_picture(tmp_path / 'Anger/a.png')
+    found = [s['img_path'] for s in samples(FaceFolder(str(tmp_path)))]
+    assert found == [str(tmp_path / f'Anger/a.{x}') for x in ('jpg', 'png')]
+
+
+# -- tables ------------------------------------------------------------------
+
+
+def test_a_table_is_relative_to_its_own_folder(tmp_path):
+    (tmp_path / 'train').mkdir()
+    table(tmp_path / 'train', 'x/a.jpg,Fear', 'b.jpg,Neutral')
+    dataset = FaceFolder(str(tmp_path), ann_file='train/labels.csv')
+    assert [s['img_path'] for s in samples(dataset)] == [
+        str(tmp_path / 'train/x/a.jpg'),
+        str(tmp_path / 'train/b.jpg'),
+    ]
+    assert labels(dataset) == {'a': 1, 'b': 6}
+
+
+def test_subject_and_landmarks_are_taken_along(tmp_path):
+    points = 'x0,y0,x1,y1,x2,y2,x3,y3,x4,y4'
+    row = 'a.jpg,Fear,anna,' + ','.join(f'{i}.5' for i in range(10))
+    table(tmp_path, row, header=f'path,expression,subject,{points}')
+    (sample,) = samples(FaceFolder(str(tmp_path), ann_file='labels.csv'))
+    assert sample['subject'] == 'anna'
+    assert sample['landmarks'] == [
+        [0.5, 1.5], [2.5, 3.5], [4.5, 5.5], [6.5, 7.5], [8.5, 9.5],
+    ]  # fmt: skip
+
+
+@pytest.fixture
+def log(monkeypatch):
+    """Return the list that the log's lines are added to."""
+    lines = []
+    monkeypatch.setattr(
+        'mmocc.datasets.face_dataset.print_log',
+        lambda text, **_: lines.append(text),
+    )
+    return lines
+
+
+def test_an_expression_mapped_to_none_is_left_out_and_counted(tmp_path, log):
+    table(tmp_path, 'a.jpg,anger', 'b.jpg,contempt', header='path,emotion')
+    dataset = FaceFolder(
+        str(tmp_path),
+        ann_file='labels.csv',
+        label_column='emotion',
+        class_map=dict(anger='Anger', contempt=None),
+    )
+    assert labels(dataset) == {'a': 5}
+    assert '1 faces: Surprise 0, ' in log[0] and 'Anger 1' in log[0]
+    assert log[0].endswith(f'1 of other classes left out ({tmp_path}/b.jpg)')
+
+
+def test_an_unknown_label_is_refused_with_its_line(tmp_path):
+    table(tmp_path, 'a.jpg,Fear', 'b.jpg,fear')
+    with pytest.raises(ValueError, match=r"csv, line 3: .* 'fear'"):
+        FaceFolder(str(tmp_path), ann_file='labels.csv')
+
+
+def test_numbers_without_a_map_are_refused(tmp_path):
+    table(tmp_path, 'a.jpg,0')
+    with pytest.raises(ValueError, match=r'in different orders.*class_map='):
+        FaceFolder(str(tmp_path), ann_file='labels.csv')
+
+
+def test_numbers_with_a_map_are_read(tmp_path):
+    table(tmp_path, 'a.jpg,0')
+    class_map = {str(k): v for k, v in FER2013_LABELS.items()}
+    dataset = FaceFolder(
+        str(tmp_path), ann_file='labels.csv', class_map=class_map
+    )
+    assert labels(dataset) == {'a': 5}
+
+
+def test_a_missing_column_is_named(tmp_path):
+    table(tmp_path, 'a.jpg,Fear', header='file,expression')
+    with pytest.raises(ValueError, match='no column path; it has file'):
+        FaceFolder(str(tmp_path), ann_file='labels.csv')
+
+
+def test_a_row_that_is_too_short_is_refused(tmp_path):
+    table(tmp_path, 'a.jpg,Fear', 'b.jpg')
+    with pytest.raises(ValueError, match='line 3: 1 fields'):
+        FaceFolder(str(tmp_path), ann_file='labels.csv')
+
+
+def test_a_missing_table_is_refused(tmp_path):
+    with pytest.raises(FileNotFoundError, match='no such table'):
+        FaceFolder(str(tmp_path), ann_file='labels.csv')
+
+
+def test_missing_pictures_are_named_and_counted(tmp_path, log):
+    table(tmp_path, 'a.jpg,Fear', 'b.jpg,Fear')
+    (tmp_path / 'b.jpg').unlink()
+    with pytest.raises(FileNotFoundError, match=r'1 of 2 pictures.*/b.jpg;'):
+        FaceFolder(str(tmp_path), ann_file='labels.csv')
+    dataset = FaceFolder(
+        str(tmp_path), ann_file='labels.csv', allow_missing=True
+    )
+    assert labels(dataset) == {'a': 1}
+    assert f'1 missing left out ({tmp_path}/b.jpg)' in log[0]
+
+
+def test_an_ending_in_the_other_case_is_found(tmp_path):
+    table(tmp_path, 'a.jpg,Fear')
+    (tmp_path / 'a.jpg').rename(tmp_path / 'a.JPG')
+    (sample,) = samples(FaceFolder(str(tmp_path), ann_file='labels.csv'))
+    assert sample['img_path'] == str(tmp_path / 'a.JPG')
+
+
+def test_a_repeated_picture_counts_once_and_is_named(tmp_path, log):
+    table(tmp_path, 'a.jpg,Fear', 'b.jpg,Anger', 'a.jpg,Fear')
+    dataset = FaceFolder(str(tmp_path), ann_file='labels.csv')
+    assert labels(dataset) == {'a': 1, 'b': 5}
+    assert f'1 repeated left out ({tmp_path}/a.jpg)' in log[0]
+
+
+def test_a_picture_with_two_expressions_is_refused(tmp_path):
+    table(tmp_path, 'a.jpg,Fear', 'a.jpg,Anger')
+    with pytest.raises(ValueError, match=r'a\.jpg is listed as Fear and'):
+        FaceFolder(str(tmp_path), ann_file='labels.csv')
+
+
+def test_nothing_left_is_an_error(tmp_path):
+    table(tmp_path, 'a.jpg,odd')
+    with pytest.raises(ValueError, match=r'no picture is left. 1 of other'):
+        FaceFolder(
+            str(tmp_path), ann_file='labels.csv', class_map=dict(odd=None)
+        )
+
+
+# -- subjects ----------------------------------------------------------------
+
+
+def split_by_subject(root, subjects, pattern=r'(.+)_\d+$'):
+    dataset = FaceFolder(
+        str(root),
+        ann_file='labels.csv',
+        subjects=subjects,
+        subject_pattern=pattern,
+    )
+    return {s['subject'] for s in samples(dataset)}, len(dataset)
+
+
+def test_parts_of_the_subjects_share_nobody_and_lose_nobody(tmp_path):
+    rows = [f'p{i % 40}_{i}.jpg,Fear' for i in range(120)]
+    table(tmp_path, *rows)
+    train, many = split_by_subject(tmp_path, (0, 0.7))
+    test, few = split_by_subject(tmp_path, (0.7, 1))
+    assert not train & test
+    assert len(train | test) == 40
+    assert (many, few) == (3 * len(train), 3 * len(test))
+    assert 20 <= len(train) <= 36  # 28 are expected
+
+
+def test_a_picture_without_subject_is_refused_where_subjects_are_asked_for(
+    tmp_path,
+):
+    table(tmp_path, 'nobody.jpg,Fear')
+    with pytest.raises(ValueError, match=r'nobody\.jpg does not tell'):
+        split_by_subject(tmp_path, (0, 1))
+
+
+@pytest.mark.parametrize('subjects', [(0.5, 0.5), (0, 1.5), (0.8, 0.2)])
+def test_a_part_that_is_none_is_refused(tmp_path, subjects):
+    with pytest.raises(ValueError, match='must be a part of 0 to 1'):
+        FaceFolder(str(tmp_path), subjects=subjects)
+
+
+# -- several sets ------------------------------------------------------------
+
+
+def test_sets_of_different_orders_cannot_be_joined(tmp_path):
+    write_picture(tmp_path / 'Anger/a.jpg')
+    one = dict(type='mmocc.FaceFolder', data_root=str(tmp_path))
+    other = dict(one, classes=EXPRESSIONS[::-1])
+    joined = dict(type='ConcatDataset', datasets=[one, one])
+    assert len(ROOT_DATASETS.build(joined)) == 2
+    joined['datasets'] = [one, other]
+    with pytest.raises(ValueError, match='meta information'):
+        ROOT_DATASETS.build(joined)
+
+
+# -- FED-RO ------------------------------------------------------------------
+
+
+def test_fedro_reads_its_folders_with_their_spelling(tmp_path):
+    for i, name in enumerate(FEDRO_FOLDERS):
+        write_picture(tmp_path / name / f'occ_img_{i}.jpg')
+    dataset = DATASETS.build(dict(type='mmocc.FEDRO', data_root=str(tmp_path)))
+    assert [s['gt_label'] for s in samples(dataset)] == [
+        5, 2, 1, 3, 6, 4, 0,  # anger disgust fear happy neural sad surprise
+    ]  # fmt: skip
