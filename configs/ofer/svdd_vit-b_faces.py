@@ -1,0 +1,94 @@
+"""Stage 2 of Latent-OFER on RAF-DB: the detector over ViT-B/16 latents.
+
+The paper trains it on KDEF with "objects such as hands and cups" pasted, and
+names no size, schedule or radius. Not run by us.
+"""
+
+_base_ = [
+    '../_base_/datasets/rafdb.py',
+    '../_base_/models/mae_vit-b.py',
+    '../_base_/default_runtime.py',
+]
+
+# ------------------------------------------------ things you will change
+# A folder of RGBA pictures for each kind, other pictures for train and test:
+# hands, cups; face masks with MaskTheFace's masks.cfg beside them.
+occluders = 'data/face_occluders'
+mae_checkpoint = 'work_dirs/mae_vit-b_faces/epoch_100.pth'
+max_epochs = 5
+lr = 1e-4  # for 128 images a step
+batch_size = 128
+
+# ------------------------------------------------- things you may change
+meta_keys = (
+    'sample_idx',
+    'img_path',
+    'ori_shape',
+    'img_shape',
+    'occlusion_kind',
+    'patch_coverage',
+)
+paste = dict(
+    type='mmocc.PasteOcclusion',
+    occluders=f'{occluders}/train',
+    patch_size={{_base_.mae_patch_size}},
+    # Eyes, nose and mouth as shares of the picture, by the usual proportions
+    # of an aligned face: RAF-DB's list holds none. Look at yours.
+    landmarks=[
+        (0.32, 0.38),
+        (0.68, 0.38),
+        (0.50, 0.58),
+        (0.36, 0.76),
+        (0.64, 0.76),
+    ],
+)
+train_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='Resize', scale=(224, 224)),
+    dict(type='RandomFlip', prob=0.5, direction='horizontal'),
+    dict(paste, prob=0.5),
+    dict(type='PackInputs', meta_keys=meta_keys),
+]
+test_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='Resize', scale=(224, 224)),
+    dict(paste, occluders=f'{occluders}/test', seed=0),
+    dict(type='PackInputs', meta_keys=meta_keys),
+]
+train_dataloader = dict(
+    batch_size=batch_size, dataset=dict(pipeline=train_pipeline)
+)
+val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
+test_dataloader = dict(dataset=dict(pipeline=test_pipeline))
+val_evaluator = [dict(type='mmocc.PatchOcclusionMetric', threshold=0.5)]
+test_evaluator = val_evaluator
+
+model = dict(
+    _delete_=True,  # the base's model is the MAE alone
+    type='mmocc.PatchSVDD',
+    extractor=dict(
+        type='mmocc.PatchLatentExtractor',
+        mae={{_base_.model}},
+        init_cfg=dict(type='Pretrained', checkpoint=mae_checkpoint),
+    ),
+    nu=0.1,
+    objective='one-class',
+)
+custom_hooks = [
+    dict(type='mmocc.EpochSeedHook'),
+    dict(type='mmocc.FitRadiusHook'),
+]
+optim_wrapper = dict(
+    constructor='mmocc.TrainableOptimWrapperConstructor',
+    optimizer=dict(type='Adam', lr=lr, weight_decay=1e-6),  # Eq. 1's lambda
+)
+param_scheduler = [
+    dict(
+        type='CosineAnnealingLR', T_max=max_epochs, convert_to_iter_based=True
+    )
+]
+train_cfg = dict(by_epoch=True, max_epochs=max_epochs, val_interval=1)
+val_cfg = dict()
+test_cfg = dict()
+default_hooks = dict(checkpoint=dict(interval=1, max_keep_ckpts=1))
+auto_scale_lr = dict(base_batch_size=128)

@@ -1,0 +1,84 @@
+"""Stage 2 of Latent-OFER on cartoon faces: the detector of occlusions.
+
+About a minute on one core. Tested on kinds of occluders that it never saw.
+"""
+
+_base_ = [
+    '../_base_/datasets/cartoon_faces.py',
+    '../_base_/models/mae_vit-tiny.py',
+    '../_base_/default_runtime.py',
+]
+
+# ------------------------------------------------ things you will change
+data_root = 'data/faces'
+mae_checkpoint = 'work_dirs/mae_vit-tiny_cartoon/epoch_40.pth'
+max_epochs = 6  # with many more, all patches come to look alike
+lr = 1e-3  # for 64 images a step
+
+# ------------------------------------------------- things you may change
+meta_keys = (
+    'sample_idx',
+    'img_path',
+    'ori_shape',
+    'img_shape',
+    'occlusion_kind',
+    'patch_coverage',
+)
+paste = dict(
+    type='mmocc.PasteOcclusion',
+    occluders=f'{data_root}/occluders/train',
+    patch_size={{_base_.mae_patch_size}},
+)
+# Only patches that nothing covers are trained on; what is pasted beside them
+# is seen by the ViT, as it will be later.
+train_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='RandomFlip', prob=0.5, direction='horizontal'),
+    dict(paste, prob=0.5),
+    dict(type='PackInputs', meta_keys=meta_keys),
+]
+val_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(paste, seed=0),
+    dict(type='PackInputs', meta_keys=meta_keys),
+]
+test_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(paste, occluders=f'{data_root}/occluders/test', seed=0),
+    dict(type='PackInputs', meta_keys=meta_keys),
+]
+train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
+val_dataloader = dict(dataset=dict(pipeline=val_pipeline))
+test_dataloader = dict(dataset=dict(pipeline=test_pipeline))
+val_evaluator = [dict(type='mmocc.PatchOcclusionMetric', threshold=0.5)]
+test_evaluator = val_evaluator
+
+model = dict(
+    _delete_=True,  # the base's model is the MAE alone
+    type='mmocc.PatchSVDD',
+    extractor=dict(
+        type='mmocc.PatchLatentExtractor',
+        mae={{_base_.model}},
+        init_cfg=dict(type='Pretrained', checkpoint=mae_checkpoint),
+    ),
+    nu=0.1,
+    objective='one-class',
+    kernel=dict(max_patches=2048),
+)
+custom_hooks = [
+    dict(type='mmocc.EpochSeedHook'),
+    dict(type='mmocc.FitRadiusHook'),
+]
+optim_wrapper = dict(
+    constructor='mmocc.TrainableOptimWrapperConstructor',
+    optimizer=dict(type='Adam', lr=lr, weight_decay=1e-6),  # Eq. 1's lambda
+)
+param_scheduler = [
+    dict(
+        type='CosineAnnealingLR', T_max=max_epochs, convert_to_iter_based=True
+    )
+]
+train_cfg = dict(by_epoch=True, max_epochs=max_epochs, val_interval=3)
+val_cfg = dict()
+test_cfg = dict()
+default_hooks = dict(checkpoint=dict(interval=3, max_keep_ckpts=1))

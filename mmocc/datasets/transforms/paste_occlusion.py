@@ -1,0 +1,219 @@
+"""Pipeline transform that pastes objects and masks on faces."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from mmcv.transforms import BaseTransform
+from mmcv.transforms.utils import cache_randomness
+
+from mmocc.occlusion.cutouts import Cutout, load_kinds, pick_view
+from mmocc.occlusion.paste import (
+    blend,
+    face_turn,
+    fit_affine,
+    mask_targets,
+    place_affine,
+    render_cutout,
+)
+from mmocc.occlusion.patches import patch_coverage, patch_grid
+from mmocc.registry import TRANSFORMS
+
+HIDDEN = 0.5  # coverage from which a pixel counts as hidden
+
+
+@TRANSFORMS.register_module()
+class PasteOcclusion(BaseTransform):
+    """Paste cut-outs on a face, and say how much of each patch they hide.
+
+    Face masks (cut-outs with anchors, see :mod:`mmocc.occlusion.cutouts`) are
+    put on mouth and nose by the face's five points. Anything else lies
+    anywhere, at a random size and angle. Borders are blended; on grey pictures
+    cut-outs are grey, so that colour does not give them away. A pixel counts
+    as hidden where it is covered by half or more; the coverage of a patch is
+    the exact share of its hidden pixels.
+
+    Put it after all steps that move pixels, and before packing. With a
+    ``seed``, what is pasted depends on (seed, ``sample_idx``) only; without,
+    it is drawn anew each time from NumPy's global state.
+
+    Required Keys:
+
+    - img (uint8, (H, W, 3), BGR; H and W multiples of ``patch_size``)
+    - landmarks (float (5, 2), pixels of the image before ``Resize`` and
+      ``RandomFlip``, whose ``scale_factor`` and ``flip`` are heeded; for face
+      masks only, and then optional if ``landmarks`` are given here)
+    - sample_idx (optional)
+
+    Modified Keys:
+
+    - img (a new array; the input is never changed in place)
+
+    Added Keys:
+
+    - occlusion_mask (uint8, (H, W); 1 = hidden)
+    - patch_coverage (float32, (gh, gw), in [0, 1])
+    - occlusion_kind (str; empty if nothing was pasted)
+    - clean_img (uint8, (H, W, 3); with ``keep_clean``)
+
+    Args:
+        occluders: Folder whose subfolders are the kinds, or folder(s) by
+            kind. One kind is drawn for each image.
+        patch_size: Side of a patch in pixels.
+        prob: Probability that something is pasted.
+        number: Range of how many objects are pasted; of face masks, one.
+        length: Range of an object's longer side, as a share of the image's
+            shorter side.
+        angle: Range of an object's rotation in degrees.
+        feather: Width of the blended border, as a share of the image's
+            shorter side.
+        landmarks: (5, 2) points as shares of width and height, for images
+            without ``landmarks``, all aligned alike.
+        keep_clean: Whether to add ``clean_img``.
+        seed: Base seed of repeatable occlusions.
+
+    Raises:
+        FileNotFoundError: If a folder does not exist.
+        ValueError: If an option is out of its range or a cut-out unreadable
+            (at construction); or if an image is not uint8, does not fit the
+            patches, or has no five points for a face mask (naming the image).
+    """
+
+    def __init__(
+        self,
+        occluders: str | Path | Mapping[str, str | Sequence[str]],
+        patch_size: int = 16,
+        prob: float = 1.0,
+        number: tuple[int, int] = (1, 1),
+        length: tuple[float, float] = (0.4, 0.7),
+        angle: tuple[float, float] = (-45.0, 45.0),
+        feather: float = 0.02,
+        landmarks: Sequence[Sequence[float]] | None = None,
+        keep_clean: bool = False,
+        seed: int | None = None,
+    ) -> None:
+        if not 0 <= prob <= 1:
+            raise ValueError(f'prob is {prob}; it must be in [0, 1]')
+        if not 1 <= number[0] <= number[1]:
+            raise ValueError(
+                f'number {tuple(number)} must be 1 <= low <= high'
+            )
+        if not 0 < length[0] <= length[1]:
+            raise ValueError(f'length {tuple(length)} must be 0 < low <= high')
+        if landmarks is not None and np.shape(landmarks) != (5, 2):
+            raise ValueError(
+                f'landmarks must be five points (x, y), got shape '
+                f'{np.shape(landmarks)}'
+            )
+        self.occluders = occluders
+        self.kinds = load_kinds(occluders)
+        self.patch_size = patch_size
+        self.prob = prob
+        self.number = tuple(number)
+        self.length = tuple(length)
+        self.angle = tuple(angle)
+        self.feather = feather
+        self.landmarks = landmarks
+        self.keep_clean = keep_clean
+        self.seed = seed
+
+    @cache_randomness
+    def random(self, sample_idx: int) -> np.random.Generator:
+        """Return the source of all random numbers of an image."""
+        if self.seed is None:
+            return np.random.default_rng(np.random.randint(2**31))
+        return np.random.default_rng([self.seed, sample_idx])
+
+    def transform(self, results: dict) -> dict:
+        """Paste on ``results['img']``, and store what is hidden."""
+        image = results['img']
+        name = results.get('img_path', 'the image')
+        if image.dtype != np.uint8 or image.ndim != 3:
+            raise ValueError(
+                f'{name}: mmocc.PasteOcclusion works on uint8 images of 3 '
+                f'channels, got {image.dtype} {image.shape}; put it before '
+                'normalisation and packing'
+            )
+        rng = self.random(int(results.get('sample_idx', 0)))
+        try:
+            patch_grid(image.shape[:2], self.patch_size)
+            pasted, mask, kind = self._paste(image, results, rng)
+        except ValueError as error:
+            raise ValueError(f'{name}: {error}') from error
+        if self.keep_clean:
+            results['clean_img'] = image
+        results['img'] = pasted
+        results['occlusion_mask'] = mask
+        results['occlusion_kind'] = kind
+        results['patch_coverage'] = patch_coverage(mask, self.patch_size)
+        return results
+
+    def _paste(
+        self, image: np.ndarray, results: dict, rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray, str]:
+        """Return the picture, the mask of hidden pixels, and the kind."""
+        size = image.shape[:2]
+        mask = np.zeros(size, np.uint8)
+        if rng.random() >= self.prob:
+            return image.copy(), mask, ''
+        grey = (image == image[..., :1]).all()
+        kind = list(self.kinds)[rng.integers(len(self.kinds))]
+        left = rng.integers(self.number[0], self.number[1] + 1)
+        while left > 0:
+            left -= 1
+            index = rng.integers(len(self.kinds[kind]))
+            cutout = self.kinds[kind][index]
+            if cutout.anchors is None:
+                affine = self._anywhere(cutout, size, rng)
+            else:
+                points = self._points(results, size)
+                turn = face_turn(points)
+                cutout = pick_view(self.kinds[kind], index, turn)
+                affine = fit_affine(cutout.anchors, mask_targets(points))
+                left = 0
+            colours, cover = render_cutout(
+                cutout.pixels, affine, size, self.feather * min(size)
+            )
+            if grey:
+                colours = colours.mean(axis=-1, keepdims=True)
+            image = blend(image, colours, cover)
+            mask |= (cover >= HIDDEN).astype(np.uint8)
+        return image, mask, kind
+
+    def _anywhere(
+        self, cutout: Cutout, size: tuple[int, int], rng: np.random.Generator
+    ) -> np.ndarray:
+        """Return a random map from a cut-out to an image."""
+        centre = rng.uniform(0.2, 0.8, 2) * size[::-1]
+        length = rng.uniform(*self.length) * min(size)
+        angle, mirror = rng.uniform(*self.angle), rng.random() < 0.5
+        shape = cutout.pixels.shape[:2]
+        return place_affine(shape, centre, length, angle, mirror)
+
+    def _points(self, results: dict, size: tuple[int, int]) -> np.ndarray:
+        """Return the face's five points in pixels of the image as it is."""
+        if results.get('landmarks') is not None:
+            points = np.array(results['landmarks'], np.float64).reshape(5, 2)
+            points *= results.get('scale_factor', 1.0)
+        elif self.landmarks is not None:
+            points = np.asarray(self.landmarks) * size[::-1]
+        else:
+            raise ValueError(
+                'a face mask needs the five points of the face: a dataset '
+                'that gives `landmarks`, or landmarks=... of '
+                'mmocc.PasteOcclusion for images that are aligned alike'
+            )
+        if results.get('flip') and results['flip_direction'] == 'horizontal':
+            points = points[[1, 0, 2, 4, 3]]
+            points[:, 0] = size[1] - points[:, 0]
+        return points
+
+    def __repr__(self) -> str:
+        return (
+            f'{type(self).__name__}(occluders={self.occluders!r}, '
+            f'patch_size={self.patch_size}, prob={self.prob}, '
+            f'number={self.number}, length={self.length}, '
+            f'angle={self.angle}, feather={self.feather}, '
+            f'landmarks={self.landmarks}, keep_clean={self.keep_clean}, '
+            f'seed={self.seed})'
+        )

@@ -1,0 +1,69 @@
+"""Tells a detector of occluded patches what clean ones look like."""
+
+from mmengine.logging import print_log
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+
+from mmocc.engine.anomaly_reference_hook import AnomalyReferenceHook
+from mmocc.registry import HOOKS
+
+
+@HOOKS.register_module()
+class FitRadiusHook(AnomalyReferenceHook):
+    """Fit the radius of ``mmocc.PatchSVDD`` or another patch detector.
+
+    Before each validation and at the end of training, before the checkpoint
+    is written, the detector sees all batches of a dataloader, and its radius
+    becomes the quantile 1 - nu of the distances of their clean patches.
+    Several processes share the batches.
+
+    Args:
+        dataloader: Config of a dataloader of clean pictures; None for the
+            training's own.
+        module: Dotted name of the detector in the model; empty if it is the
+            model.
+        at_start: Fit before the first step instead, unless the radius is
+            known: for a detector that does not learn, in a model that reads
+            its masks.
+
+    Raises:
+        ValueError: While running, if there is no clean patch.
+    """
+
+    def __init__(
+        self,
+        dataloader: dict | None = None,
+        module: str = '',
+        at_start: bool = False,
+    ) -> None:
+        super().__init__(dataloader)
+        self.module = module
+        self.at_start = at_start
+
+    def before_train(self, runner: Runner) -> None:
+        """Build the dataloader; fit, if it is to be at the start."""
+        if self.dataloader is None:
+            self.dataloader = runner.train_dataloader
+        super().before_train(runner)
+        if self.at_start and not self._detector(runner).radius > 0:
+            self._fit(runner)
+
+    def fit(self, runner: Runner) -> None:
+        """Fit the detector now, unless that was done at the start."""
+        if not self.at_start:
+            self._fit(runner)
+
+    def _fit(self, runner: Runner) -> None:
+        """Fit the detector now."""
+        detector = self._detector(runner)
+        count = detector.fit(self.dataloader)
+        print_log(
+            f'radius {float(detector.radius):.4g} from {count} clean patches',
+            logger='current',
+        )
+
+    def _detector(self, runner: Runner) -> object:
+        """Return the detector, whatever wraps the model."""
+        model = runner.model
+        model = model.module if is_model_wrapper(model) else model
+        return model.get_submodule(self.module)

@@ -1,0 +1,168 @@
+"""How well occluded patches are found."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from mmengine.evaluator import BaseMetric
+from mmengine.logging import print_log
+from sklearn.metrics import roc_auc_score
+
+from mmocc.evaluation.anomaly_values import rank_metric
+from mmocc.registry import METRICS
+
+
+def patch_values(
+    occluded: np.ndarray, flagged: np.ndarray, distances: np.ndarray
+) -> dict[str, float | None]:
+    """Return what a detection of patches is worth, in percent.
+
+    Occluded patches are the positive class.
+
+    Args:
+        occluded: (n,) bool, the truth.
+        flagged: (n,) bool, the prediction.
+        distances: (n,), higher for what is more likely occluded.
+
+    Returns:
+        ``accuracy``, ``precision``, ``recall``, ``f1`` and ``auroc``; None
+        for what is not defined.
+    """
+    hits = int((occluded & flagged).sum())
+    wrong = int((occluded ^ flagged).sum())
+    ranked = rank_metric(roc_auc_score, occluded, distances)
+    return dict(
+        accuracy=_percent(len(occluded) - wrong, len(occluded)),
+        precision=_percent(hits, int(flagged.sum())),
+        recall=_percent(hits, int(occluded.sum())),
+        f1=_percent(2 * hits, 2 * hits + wrong),
+        auroc=None if ranked is None else 100 * ranked,
+    )
+
+
+def _percent(part: int, whole: int) -> float | None:
+    """Return a share in percent; None of nothing."""
+    return 100 * part / whole if whole else None
+
+
+@METRICS.register_module()
+class PatchOcclusionMetric(BaseMetric):
+    """Accuracy, precision, recall, F1 and AUROC of occluded patches.
+
+    For models that give ``pred_patch_dist`` and ``pred_patch_mask`` (L,),
+    such as ``mmocc.PatchSVDD``. The truth is ``patch_coverage`` (gh, gw) of
+    ``mmocc.PasteOcclusion``: a patch is occluded if at least ``threshold`` of
+    it is hidden, and what is hidden less counts as clean. All patches of all
+    images count alike. All values are in percent, as in the paper's table 1
+    (arXiv 2307.11404), which does not say from which coverage on a patch
+    counts, nor which class is the positive one; here it is the occluded.
+
+    ``flagged`` is the share of patches that the model calls occluded; it
+    needs no truth. If some samples have no ``patch_coverage``, it is all
+    there is. What is not defined (no occluded patch, say) is left out, with a
+    warning.
+
+    Args:
+        threshold: Coverage in (0, 1] from which a patch is occluded.
+        group_by: Field of the samples by whose values the images are also
+            judged apart: ``auroc_hand`` is over the images that hold a hand.
+            ``gt_label`` will do; None for none.
+        collect_device: ``cpu`` or ``gpu``, for results of several processes.
+        prefix: What the names begin with.
+
+    Raises:
+        ValueError: If the threshold is out of its range; while running, if a
+            sample has no predictions, or a coverage of another grid.
+    """
+
+    default_prefix = 'patch'
+
+    def __init__(
+        self,
+        threshold: float = 0.5,
+        group_by: str | None = 'occlusion_kind',
+        collect_device: str = 'cpu',
+        prefix: str | None = None,
+    ) -> None:
+        super().__init__(collect_device=collect_device, prefix=prefix)
+        if not 0 < threshold <= 1:
+            raise ValueError(f'threshold is {threshold}; it must be in (0, 1]')
+        self.threshold = threshold
+        self.group_by = group_by
+
+    def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
+        """Keep the patches of a batch."""
+        for sample in data_samples:
+            if sample.get('pred_patch_dist') is None:
+                raise ValueError(
+                    'mmocc.PatchOcclusionMetric needs pred_patch_dist and '
+                    'pred_patch_mask in each data sample; use mmocc.PatchSVDD '
+                    'or another patch detector as model'
+                )
+            distances = _array(sample['pred_patch_dist'])
+            truth = sample.get('patch_coverage')
+            if truth is not None:
+                truth = _array(truth).ravel()
+                if truth.shape != distances.shape:
+                    raise ValueError(
+                        f'{sample.get("img_path", "a sample")}: a coverage '
+                        f'of {len(truth)} patches for {len(distances)} '
+                        'distances; give mmocc.PasteOcclusion the '
+                        'patch_size of the model'
+                    )
+                # A share such as 0.3 is not exact in float32.
+                truth = truth >= self.threshold - 1e-6
+            self.results.append(
+                dict(
+                    group=self._group(sample),
+                    occluded=truth,
+                    flagged=_array(sample['pred_patch_mask']) > 0,
+                    distances=distances.astype(np.float32),
+                )
+            )
+
+    def _group(self, sample: dict) -> str | None:
+        """Return the name of a sample's group, None if it has none."""
+        value = sample.get(self.group_by) if self.group_by else None
+        if isinstance(value, torch.Tensor | np.ndarray):
+            value = torch.as_tensor(value).flatten().tolist()
+            value = value[0] if len(value) == 1 else value
+        return None if value in (None, '') else str(value)
+
+    def compute_metrics(self, results: list[dict]) -> dict[str, float]:
+        """Return the metrics of all images, and of each group."""
+        values = self._values(results, '')
+        groups = {r['group'] for r in results} - {None}
+        for name in sorted(groups):
+            part = [r for r in results if r['group'] == name]
+            values |= self._values(part, f'_{name}')
+        lost = [name for name, value in values.items() if value is None]
+        if lost:
+            print_log(
+                f'mmocc.PatchOcclusionMetric: {", ".join(lost)} are not '
+                f'defined for {len(results)} images: no patch is occluded, '
+                'none is clean, or none is flagged',
+                logger='current',
+                level=30,
+            )
+        return {k: v for k, v in values.items() if v is not None}
+
+    @staticmethod
+    def _values(results: list[dict], suffix: str) -> dict[str, float | None]:
+        """Return the metrics of some images."""
+        flagged = np.concatenate([r['flagged'] for r in results])
+        values = dict(flagged=100 * float(flagged.mean()))
+        if all(r['occluded'] is not None for r in results):
+            occluded, distances = (
+                np.concatenate([r[key] for r in results])
+                for key in ('occluded', 'distances')
+            )
+            values |= patch_values(occluded, flagged, distances)
+        return {f'{key}{suffix}': value for key, value in values.items()}
+
+
+def _array(value: torch.Tensor | np.ndarray) -> np.ndarray:
+    """Return a tensor or array as an array."""
+    if isinstance(value, torch.Tensor):
+        value = value.detach().float().cpu().numpy()
+    return np.asarray(value)

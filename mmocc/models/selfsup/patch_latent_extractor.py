@@ -1,0 +1,267 @@
+"""Latents and pixels of a frozen MAE, for any mask of patches.
+
+Stage 1 of Latent-OFER (arXiv 2307.11404). The paper takes "ViT latents" and
+an MAE's redrawing; it names neither the layer nor the training, and its code
+has no ViT. The official classifier reads 512 numbers for each position, which
+is the width of an MAE's decoder; so the decoder's tokens are the latents of
+recognition here, and the encoder's are those of detection.
+"""
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from mmengine.logging import print_log
+from mmengine.model import BaseModule
+from torch import Tensor, nn
+
+from mmocc.occlusion.patches import patch_grid
+from mmocc.registry import MODELS
+from mmocc.utils.frozen import check_frozen
+
+LATENTS = ('normed', 'embedded')
+
+
+class PatchLatents(NamedTuple):
+    """What an MAE makes of N images whose hidden patches it does not see.
+
+    Attributes:
+        encoder: (N, L, D) tokens of the encoder; zeros at hidden patches.
+        decoder: (N, 1 + L, Dd) tokens of the decoder, the class token's
+            first; there is one for hidden patches too.
+        coarse: (N, 3, H, W) float32, what the decoder draws everywhere, in
+            the normalised space of the images.
+    """
+
+    encoder: Tensor
+    decoder: Tensor
+    coarse: Tensor
+
+
+@MODELS.register_module()
+class PatchLatentExtractor(BaseModule):
+    """A trained ``mmpretrain.MAE`` that is told what to hide; frozen.
+
+    It is always in eval mode and gives no gradient. Images of a batch may
+    hide different numbers of patches: those that are seen are gathered, and
+    what fills up the shorter rows takes no part in the attention, so that an
+    image's result does not depend on the others. With all patches hidden, the
+    class token alone is left, and the result is still finite.
+
+    Args:
+        mae: Config of an ``MAE`` of MAEViT, MAEPretrainDecoder and
+            MAEPretrainHead, or such a module.
+        latent: Which tokens ``decoder`` holds: ``normed``, the last ones,
+            that pixels are read from; or ``embedded``, the first ones, that
+            know their own patch (or that it is hidden) and position only.
+        init_cfg: ``dict(type='Pretrained', checkpoint=...)`` of a trained
+            MAE, or of a model that holds this extractor (with ``prefix``).
+
+    Raises:
+        ValueError: If the MAE draws normalised patches, ``latent`` is
+            unknown, or a checkpoint does not fit; while running, if images or
+            masks do not fit the patch grid.
+    """
+
+    def __init__(
+        self,
+        mae: dict | nn.Module,
+        latent: str = 'normed',
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(init_cfg=init_cfg)
+        if latent not in LATENTS:
+            raise ValueError(f'latent={latent!r} is none of {LATENTS}')
+        self.latent = latent
+        built = isinstance(mae, nn.Module)
+        self.mae = mae if built else MODELS.build(mae)
+        if getattr(self.mae.head, 'norm_pix', False):
+            raise ValueError(
+                'the MAE has head.norm_pix=True: it draws each patch with '
+                'zero mean and unit variance, and those of a hidden patch '
+                'are not known; train it with norm_pix=False'
+            )
+        own = getattr(self.mae, 'init_cfg', None)
+        self.loaded = built or (
+            isinstance(own, dict) and own['type'] == 'Pretrained'
+        )
+        self.requires_grad_(False)
+        self.eval()
+
+    @property
+    def patch_size(self) -> int:
+        """Side of a patch in pixels."""
+        return self.mae.head.patch_size
+
+    @property
+    def encoder_dims(self) -> int:
+        """D, the width of the encoder's tokens."""
+        return self.mae.backbone.embed_dims
+
+    @property
+    def decoder_dims(self) -> int:
+        """Dd, the width of the decoder's tokens."""
+        return self.mae.neck.decoder_embed.out_features
+
+    def grid(self, h: int, w: int) -> tuple[int, int]:
+        """Return the (gh, gw) patches of an image.
+
+        Args:
+            h: Height in pixels.
+            w: Width in pixels.
+
+        Raises:
+            ValueError: If the size is not the one the MAE has positions for.
+        """
+        grid = patch_grid((h, w), self.patch_size)
+        trained = tuple(self.mae.backbone.patch_resolution)
+        if grid != trained:
+            size = [side * self.patch_size for side in trained]
+            raise ValueError(
+                f'an image of {h} x {w} pixels (h x w) has {grid} patches, '
+                f'but the MAE knows the positions of {trained}; resize '
+                f'images to {size[0]} x {size[1]}'
+            )
+        return grid
+
+    def train(self, mode: bool = True) -> 'PatchLatentExtractor':
+        """Stay in eval mode, whatever is asked for."""
+        return super().train(False)
+
+    @torch.no_grad()
+    def encode(self, images: Tensor) -> Tensor:
+        """Return the encoder's tokens with nothing hidden.
+
+        Args:
+            images: (N, 3, H, W), normalised as in the MAE's training.
+
+        Returns:
+            (N, L, D).
+        """
+        self.grid(*images.shape[-2:])
+        return self._encode(images, None)[:, 1:]
+
+    @torch.no_grad()
+    def forward(
+        self, images: Tensor, mask: Tensor | None = None
+    ) -> PatchLatents:
+        """Return latents and the coarse redrawing.
+
+        Args:
+            images: (N, 3, H, W), normalised as in the MAE's training.
+            mask: (N, L), non-zero where a patch is hidden from the encoder;
+                None hides nothing.
+        """
+        grid = self.grid(*images.shape[-2:])
+        if mask is not None:
+            if mask.shape != (len(images), grid[0] * grid[1]):
+                raise ValueError(
+                    f'a patch mask of {tuple(mask.shape)} for {len(images)} '
+                    f'images of {grid} patches; it must be '
+                    f'{(len(images), grid[0] * grid[1])}'
+                )
+            mask = mask.bool()
+        tokens = self._encode(images, mask)
+        neck = self.mae.neck
+        x = neck.decoder_embed(tokens)
+        if mask is not None:
+            shown = torch.where(mask[..., None], neck.mask_token, x[:, 1:])
+            x = torch.cat([x[:, :1].to(shown), shown], dim=1)
+        x = embedded = x + neck.decoder_pos_embed
+        for block in neck.decoder_blocks:
+            x = block(x)
+        x = neck.decoder_norm(x)
+        pixels = neck.decoder_pred(x)[:, 1:].float()
+        return PatchLatents(
+            tokens[:, 1:],
+            x if self.latent == 'normed' else embedded,
+            self.mae.head.unpatchify(pixels),
+        )
+
+    def _encode(self, images: Tensor, mask: Tensor | None) -> Tensor:
+        """Return (N, 1 + L, D), the class token's first; zeros if hidden."""
+        self._warn_if_random()
+        vit = self.mae.backbone
+        x = vit.patch_embed(images)[0] + vit.pos_embed[:, 1:]
+        number, length, dims = x.shape
+        first = (vit.cls_token + vit.pos_embed[:, :1]).expand(number, -1, -1)
+        if mask is None:
+            x = torch.cat([first, x], dim=1)
+            for layer in vit.layers:
+                x = layer(x)
+            return vit.norm1(x)
+        # Seen patches first, in their order; the fullest row sets the length.
+        seen = int((~mask).sum(dim=1).max())
+        order = mask.byte().argsort(dim=1, stable=True)[:, :seen]
+        index = order[..., None].expand(-1, -1, dims)
+        x = torch.cat([first, x.gather(1, index)], dim=1)
+        filling = mask.gather(1, order)
+        key = F.pad(~filling, (1, 0), value=True)[:, None, None]
+        for layer in vit.layers:
+            x = x + _attend(layer.attn, layer.ln1(x), key)
+            x = layer.ffn(layer.ln2(x), identity=x)
+        x = vit.norm1(x)
+        tokens = x.new_zeros(number, length, dims)
+        shown = x[:, 1:].masked_fill(filling[..., None], 0)
+        return torch.cat([x[:, :1], tokens.scatter(1, index, shown)], dim=1)
+
+    def _warn_if_random(self) -> None:
+        """Say once that the MAE was never loaded."""
+        if not self.loaded:
+            self.loaded = True
+            print_log(
+                'mmocc.PatchLatentExtractor: no checkpoint of a trained MAE '
+                'was loaded, so its latents are random; set '
+                "init_cfg=dict(type='Pretrained', checkpoint=...)",
+                logger='current',
+                level=30,
+            )
+
+    def _load_from_state_dict(
+        self, state_dict: dict, prefix: str, *args
+    ) -> None:
+        own = self.state_dict()
+        # A checkpoint of stage 1 is of the MAE alone.
+        if not any(key.startswith(f'{prefix}mae.') for key in state_dict):
+            for name in own:
+                key = prefix + name.removeprefix('mae.')
+                if key in state_dict:
+                    state_dict[prefix + name] = state_dict.pop(key)
+        given = {
+            key.removeprefix(prefix): value
+            for key, value in state_dict.items()
+            if key.startswith(f'{prefix}mae.')
+        }
+        if given:
+            check_frozen(own, given, 'MAE', 'encoder and decoder')
+            self.loaded = True
+        super()._load_from_state_dict(state_dict, prefix, *args)
+
+    def init_weights(self) -> None:
+        """Initialise, or load what ``init_cfg`` names.
+
+        Raises:
+            ValueError: If the checkpoint has nothing of an MAE.
+        """
+        super().init_weights()
+        if self.init_cfg and not self.loaded:
+            raise ValueError(
+                f'{self.init_cfg.get("checkpoint")} holds no weights of an '
+                'MAE (no backbone.*, neck.*); name the checkpoint of stage 1'
+            )
+
+
+def _attend(attention: nn.Module, x: Tensor, key: Tensor) -> Tensor:
+    """Return mmpretrain's self-attention in eval mode, over some tokens.
+
+    Args:
+        attention: A ``MultiheadAttention``.
+        x: (N, T, D).
+        key: Bool, broadcastable to (N, heads, T, T), True where a token is
+            attended to.
+    """
+    qkv = attention.qkv(x).unflatten(2, (3, attention.num_heads, -1))
+    q, k, v = qkv.permute(2, 0, 3, 1, 4)
+    out = F.scaled_dot_product_attention(q, k, v, attn_mask=key)
+    out = out.transpose(1, 2).flatten(2)
+    return attention.gamma1(attention.proj(out))

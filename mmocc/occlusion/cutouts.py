@@ -1,0 +1,205 @@
+"""Cut-outs to paste on faces: hands, cups, and face masks with anchors.
+
+A kind is a folder of RGBA pictures. Face masks have a file ``masks.cfg``
+beside their pictures or one folder above, in the layout of MaskTheFace (MIT,
+github.com/aqeelanwar/MaskTheFace): a section for each picture, named as its
+file without the ending, with six points ``mask_a: x, y`` to ``mask_f`` in
+pixels: left, middle and right of the upper edge, the left lower corner, the
+chin, the right lower corner. A picture ``x_left`` (``x_right``) is of mask
+``x`` on a face that looks to the left (right) of the picture.
+"""
+
+from collections.abc import Mapping, Sequence
+from configparser import ConfigParser, ParsingError
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+from mmocc.occlusion.banks import OPAQUE, list_images, read_image
+
+ANCHOR_FILE = 'masks.cfg'
+ANCHORS = tuple(f'mask_{letter}' for letter in 'abcdef')
+SIDES = ('left', 'right')
+
+
+class Cutout(NamedTuple):
+    """One picture to paste.
+
+    Attributes:
+        name: Its file without folder and ending.
+        pixels: uint8 (h, w, 4), BGRA, cut to what is opaque.
+        anchors: float32 (6, 2), x and y in its pixels; None if it may lie
+            anywhere.
+    """
+
+    name: str
+    pixels: np.ndarray
+    anchors: np.ndarray | None
+
+
+def read_anchors(path: Path) -> dict[str, np.ndarray]:
+    """Read the anchors of face masks.
+
+    Sections with none of the points (MaskTheFace has some for faces without a
+    mask) are no masks.
+
+    Args:
+        path: A ``masks.cfg``.
+
+    Returns:
+        float32 (6, 2) by section.
+
+    Raises:
+        ValueError: If the file is no such list, or points are missing or no
+            numbers.
+    """
+    parser = ConfigParser()
+    try:
+        parser.read_string(path.read_text(encoding='utf-8'))
+    except (ParsingError, UnicodeDecodeError) as error:
+        raise ValueError(f'{path} is no list of anchors: {error}') from error
+    anchors = {}
+    for name in parser.sections():
+        given = [key for key in ANCHORS if key in parser[name]]
+        if not given:
+            continue
+        try:
+            points = [parser[name][key].split(',') for key in ANCHORS]
+            anchors[name] = np.array(points, np.float32).reshape(6, 2)
+        except (KeyError, ValueError) as error:
+            raise ValueError(
+                f'{path}, section {name}: {", ".join(ANCHORS)} must each be '
+                f'"x, y" in pixels ({error})'
+            ) from error
+    return anchors
+
+
+def load_cutout(
+    path: Path, anchors: np.ndarray | None = None, side: int = 256
+) -> Cutout:
+    """Load one picture.
+
+    Args:
+        path: An RGBA picture of 8 bits.
+        anchors: (6, 2) points in its pixels, or None.
+        side: It is shrunk so that its longer side has no more pixels.
+
+    Raises:
+        ValueError: If it has no alpha channel, or is wholly transparent.
+    """
+    image = read_image(path, cv2.IMREAD_UNCHANGED)
+    if image.ndim != 3 or image.shape[2] != 4 or image.dtype != np.uint8:
+        raise ValueError(
+            f'cut-out {str(path)!r} has no alpha channel; save it as an '
+            '8-bit RGBA PNG whose alpha is the silhouette'
+        )
+    if not (image[..., 3] >= OPAQUE).any():
+        raise ValueError(f'cut-out {str(path)!r} is wholly transparent')
+    left, top, width, height = cv2.boundingRect(image[..., 3])
+    image = image[top : top + height, left : left + width]
+    scale = min(1.0, side / max(width, height))
+    if scale < 1:
+        size = [max(1, round(scale * length)) for length in (width, height)]
+        image = _shrink(image, size)
+    if anchors is not None:
+        ratio = np.array(image.shape[1::-1]) / (width, height)
+        anchors = ((anchors - (left, top)) * ratio).astype(np.float32)
+    return Cutout(path.stem, np.ascontiguousarray(image), anchors)
+
+
+def _shrink(image: np.ndarray, size: Sequence[int]) -> np.ndarray:
+    """Resize BGRA to (w, h); what is transparent lends no colour."""
+    alpha = image[..., 3:] / np.float32(255)
+    colour = np.dstack([image[..., :3] * alpha, alpha]).astype(np.float32)
+    colour = cv2.resize(colour, size, interpolation=cv2.INTER_AREA)
+    alpha = colour[..., 3:]
+    bgr = colour[..., :3] / np.maximum(alpha, 1e-3)
+    out = np.dstack([bgr.clip(0, 255), 255 * alpha])
+    return out.round().astype(np.uint8)
+
+
+def load_kind(folders: str | Path | Sequence[str | Path]) -> list[Cutout]:
+    """Load all pictures of a kind.
+
+    Args:
+        folders: One folder or several, looked through with what is below.
+
+    Raises:
+        FileNotFoundError: If a folder does not exist.
+        ValueError: If a folder is empty, a picture is no cut-out, or anchors
+            are not those of the pictures.
+    """
+    if isinstance(folders, str | Path):
+        folders = [folders]
+    cutouts = []
+    for folder in map(Path, folders):
+        lists = [place / ANCHOR_FILE for place in (folder, folder.parent)]
+        found = [path for path in lists if path.is_file()]
+        anchors = read_anchors(found[0]) if found else None
+        for path in list_images(folder):
+            if anchors is not None and path.stem not in anchors:
+                raise ValueError(
+                    f'{found[0]} has no anchors for {path.name}; add a '
+                    f'section [{path.stem}], or move the picture to a folder '
+                    'without such a list'
+                )
+            points = None if anchors is None else anchors[path.stem]
+            cutouts.append(load_cutout(path, points))
+    return cutouts
+
+
+def load_kinds(
+    occluders: str | Path | Mapping[str, str | Sequence[str]],
+) -> dict[str, list[Cutout]]:
+    """Load all kinds.
+
+    Args:
+        occluders: A folder whose subfolders are the kinds; or folder(s) by
+            the name of their kind.
+
+    Raises:
+        FileNotFoundError: If a folder does not exist.
+        ValueError: If there is no kind, or a picture is no cut-out.
+    """
+    if not isinstance(occluders, Mapping):
+        root = Path(occluders)
+        if not root.is_dir():
+            raise FileNotFoundError(
+                f'occluders {str(root)!r} is not a folder; name one that '
+                'holds a folder of RGBA pictures for each kind'
+            )
+        places = {p.name: p for p in sorted(root.iterdir()) if p.is_dir()}
+    else:
+        places = dict(occluders)
+    if not places:
+        raise ValueError(
+            f'there is no kind of occluder in {occluders!r}: each needs a '
+            'folder of RGBA pictures'
+        )
+    return {kind: load_kind(place) for kind, place in places.items()}
+
+
+def pick_view(
+    cutouts: Sequence[Cutout], index: int, turn: float, least: float = 0.15
+) -> Cutout:
+    """Return a face mask as it looks on a turned face.
+
+    Args:
+        cutouts: All of a kind.
+        index: Of one of them.
+        turn: Of the face, as from :func:`~mmocc.occlusion.paste.face_turn`.
+        least: A face turned less than this looks straight ahead.
+
+    Returns:
+        The mask's left or right view if there is one, else its front, else
+        the one chosen.
+    """
+    chosen = cutouts[index]
+    base = chosen.name
+    for side in SIDES:
+        base = base.removesuffix(f'_{side}')
+    side = '' if abs(turn) < least else f'_{SIDES[int(turn > 0)]}'
+    views = {cutout.name: cutout for cutout in cutouts}
+    return views.get(base + side) or views.get(base) or chosen

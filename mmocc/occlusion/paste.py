@@ -1,0 +1,182 @@
+"""Pasting cut-outs on pictures of faces: places, borders, what is hidden.
+
+Latent-OFER (arXiv 2307.11404) copies "objects such as hands and cups" on
+faces, and says no more of it; all sizes and places here are ours. A face is
+known by five points, x and y in pixels: left eye, right eye, tip of the nose,
+left and right corner of the mouth, left being the picture's.
+"""
+
+import cv2
+import numpy as np
+
+# Where the six anchors of a face mask go: along the line of the eyes from its
+# middle, in distances of the eyes; and down from there, in distances of the
+# eyes' middle to the mouth's. From the usual proportions of a face.
+MASK_PLACES = np.array(
+    [
+        (-1.0, 0.42),
+        (0.0, 0.30),
+        (1.0, 0.42),
+        (-0.92, 1.15),
+        (0.0, 1.72),
+        (0.92, 1.15),
+    ]
+)
+
+
+def _face_axes(points: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Return the eyes' middle, the vector across, and that to the mouth."""
+    left, right, _, *mouth = np.asarray(points, np.float64)
+    middle = (left + right) / 2
+    across, down = right - left, np.mean(mouth, axis=0) - middle
+    area = across[0] * down[1] - across[1] * down[0]
+    if not abs(area) > 1:
+        raise ValueError(
+            f'the five points {np.round(points, 1).tolist()} are no face: '
+            'eyes and mouth lie on one line, or within a pixel'
+        )
+    return middle, across, down
+
+
+def face_turn(points: np.ndarray) -> float:
+    """Return how far a face is turned to the side.
+
+    Args:
+        points: (5, 2).
+
+    Returns:
+        The nose's offset along the line of the eyes, in distances of the
+        eyes: 0 straight ahead, positive to the picture's right.
+
+    Raises:
+        ValueError: If the points are no face.
+    """
+    middle, across, down = _face_axes(points)
+    inside = np.linalg.solve(
+        np.stack([across, down], axis=1), np.asarray(points[2]) - middle
+    )
+    return float(inside[0])
+
+
+def mask_targets(points: np.ndarray) -> np.ndarray:
+    """Return where the six anchors of a face mask belong on a face.
+
+    Args:
+        points: (5, 2).
+
+    Returns:
+        float64 (6, 2) in pixels. The middle ones follow the nose, and the
+        side that the face looks to is the narrower.
+
+    Raises:
+        ValueError: If the points are no face.
+    """
+    middle, across, down = _face_axes(points)
+    turn = np.clip(face_turn(points), -0.5, 0.5)
+    places = MASK_PLACES.copy()
+    places[:, 0] *= 1 - 0.6 * np.sign(places[:, 0]) * turn
+    places[:, 0] += np.where(places[:, 0] == 0, turn, 0)
+    return middle + places[:, :1] * across + places[:, 1:] * down
+
+
+def fit_affine(source: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Return the (2, 3) affine map that best takes points to points.
+
+    Args:
+        source: (n, 2), n >= 3, not on one line.
+        target: (n, 2).
+    """
+    rows = np.column_stack([source, np.ones(len(source))])
+    return np.linalg.lstsq(rows, np.asarray(target), rcond=None)[0].T
+
+
+def place_affine(
+    shape: tuple[int, int],
+    centre: tuple[float, float],
+    length: float,
+    angle: float,
+    mirror: bool,
+) -> np.ndarray:
+    """Return the (2, 3) map that puts a cut-out on a picture.
+
+    Args:
+        shape: (h, w) of the cut-out.
+        centre: (x, y) of the picture that its middle is put on.
+        length: Its longer side in the picture, in pixels.
+        angle: Its rotation in degrees.
+        mirror: Whether left and right are exchanged.
+    """
+    height, width = shape
+    turn, scale = np.deg2rad(angle), length / max(shape)
+    cos, sin = scale * np.cos(turn), scale * np.sin(turn)
+    linear = np.array([[cos, -sin], [sin, cos]])
+    linear[:, 0] *= -1 if mirror else 1
+    shift = np.asarray(centre) - linear @ (width / 2, height / 2)
+    return np.column_stack([linear, shift])
+
+
+def render_cutout(
+    pixels: np.ndarray,
+    affine: np.ndarray,
+    size: tuple[int, int],
+    feather: float,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Draw a cut-out on an empty picture.
+
+    Args:
+        pixels: uint8 (h, w, 4), BGRA.
+        affine: (2, 3), from pixels of the cut-out to the picture's.
+        size: (H, W) of the picture.
+        feather: Width in pixels over which its border fades, inwards.
+
+    Returns:
+        Colours float32 (H, W, 3) in 0 to 255, valid where the coverage is
+        not 0, and the coverage float32 (H, W) in [0, 1].
+    """
+    alpha = pixels[..., 3:] / np.float32(255)
+    sheet = np.dstack([pixels[..., :3] * alpha, alpha]).astype(np.float32)
+    affine = np.asarray(affine, np.float64)
+    scale = np.sqrt(abs(np.linalg.det(affine[:, :2])))
+    if scale < 1:  # the warp looks at four pixels only
+        small = [max(1, round(side * scale)) for side in sheet.shape[1::-1]]
+        ratio = np.array(sheet.shape[1::-1]) / small
+        sheet = cv2.resize(sheet, small, interpolation=cv2.INTER_AREA)
+        affine = affine * [*ratio, 1]
+    # OpenCV counts from the middle of the first pixel, not from its corner.
+    affine = affine.copy()
+    affine[:, 2] += affine[:, :2] @ (0.5, 0.5) - 0.5
+    sheet = cv2.warpAffine(sheet, affine, size[::-1], flags=cv2.INTER_LINEAR)
+    cover = sheet[..., 3].clip(0, 1)
+    colours = sheet[..., :3] / np.maximum(cover, 1e-3)[..., None]
+    return colours.clip(0, 255), fade(cover, feather)
+
+
+def fade(cover: np.ndarray, feather: float) -> np.ndarray:
+    """Return a coverage whose border fades inwards.
+
+    Args:
+        cover: float32 (H, W) in [0, 1].
+        feather: Width in pixels; below half a pixel nothing changes.
+    """
+    if feather < 0.5:
+        return cover
+    soft = cv2.GaussianBlur(cover, (0, 0), feather / 2)
+    return cover * (2 * soft - 1).clip(0, 1)
+
+
+def blend(
+    image: np.ndarray, colours: np.ndarray, cover: np.ndarray
+) -> np.ndarray:
+    """Return a picture behind an occluder.
+
+    Args:
+        image: uint8 (H, W, 3), not changed.
+        colours: float32 (H, W, 3), or (H, W, 1) grey, in 0 to 255.
+        cover: float32 (H, W) in [0, 1].
+
+    Returns:
+        uint8 (H, W, 3).
+    """
+    share = cover[..., None]
+    mixed = image * (1 - share) + colours * share
+    return mixed.round().clip(0, 255).astype(np.uint8)

@@ -1,0 +1,182 @@
+import numpy as np
+import pytest
+from cutout_folders import write_kinds
+
+from mmocc.occlusion.patches import patch_coverage
+from mmocc.registry import TRANSFORMS
+
+FACE = np.array([(22, 24), (42, 24), (32, 34), (26, 44), (38, 44)], float)
+
+
+@pytest.fixture(scope='module')
+def folder(tmp_path_factory):
+    return write_kinds(tmp_path_factory.mktemp('kinds'))
+
+
+def build(occluders, **kwargs):
+    cfg = dict(type='mmocc.PasteOcclusion', occluders=occluders, patch_size=8)
+    return TRANSFORMS.build({**cfg, **kwargs})
+
+
+def sample(index=0, **more):
+    plain = dict(
+        img=np.full((64, 64, 3), (90, 100, 110), np.uint8),
+        landmarks=FACE,
+        sample_idx=index,
+        img_path='x.png',
+    )
+    return {**plain, **more}
+
+
+def test_coverage_is_that_of_the_mask_and_the_mask_that_of_the_pixels(folder):
+    before = sample()
+    image = before['img'].copy()
+    out = build(folder, seed=0, feather=0, keep_clean=True)(before)
+    mask = out['occlusion_mask']
+    assert mask.dtype == np.uint8 and set(np.unique(mask)) == {0, 1}
+    assert out['patch_coverage'].shape == (8, 8)
+    assert (out['patch_coverage'] == patch_coverage(mask, 8)).all()
+    changed = (out['img'] != image).any(axis=-1)
+    assert changed[mask == 1].all()
+    # beside the mask, blended pixels are changed by less than half
+    step = np.abs(out['img'].astype(int) - image)[mask == 0].max()
+    assert step < 0.5 * 130 + 1
+    assert (out['clean_img'] == image).all()
+
+
+def test_a_face_mask_hides_mouth_and_nose_but_no_eye(folder):
+    transform = build(dict(mask=str(folder / 'mask')), feather=0)
+    mask = transform(sample())['occlusion_mask']
+    assert mask[36, 32] and mask[44, 26] and mask[44, 38]
+    assert not mask[24, 22] and not mask[24, 42]
+    assert mask[:, ::-1] == pytest.approx(mask, abs=1)
+
+
+@pytest.mark.parametrize('turn', [-8, 8])
+def test_a_mirrored_face_wears_the_mirrored_mask(folder, turn):
+    transform = build(dict(mask=str(folder / 'mask')), seed=0)
+    before = sample()
+    before['landmarks'] = FACE - (8, 0)  # beside the middle
+    before['landmarks'][2, 0] += turn
+    plain = transform(dict(before))['occlusion_mask']
+    flipped = transform(dict(before, flip=True, flip_direction='horizontal'))[
+        'occlusion_mask'
+    ]
+    assert (plain[:, ::-1] == flipped).mean() > 0.99
+    assert (plain == flipped).mean() < 0.9
+
+
+def test_points_follow_resize(folder):
+    transform = build(dict(mask=str(folder / 'mask')))
+    small = sample(scale_factor=(2.0, 2.0))
+    small['landmarks'] = FACE / 2
+    wanted = transform(sample())['occlusion_mask']
+    assert (transform(small)['occlusion_mask'] == wanted).all()
+
+
+def test_aligned_images_need_no_points_of_their_own(folder):
+    before = sample()
+    wanted = build(dict(mask=str(folder / 'mask')))(dict(before))
+    shares = (FACE / 64).tolist()
+    transform = build(dict(mask=str(folder / 'mask')), landmarks=shares)
+    before.pop('landmarks')
+    found = transform(before)
+    assert (found['occlusion_mask'] == wanted['occlusion_mask']).all()
+
+
+def test_with_a_seed_the_sample_decides_and_nothing_else(folder):
+    cups = dict(cup=str(folder / 'cup'))
+    one, two = build(cups, seed=3), build(cups, seed=3)
+    two(sample(7))  # order does not matter
+    np.random.seed(5)
+    first = [one(sample(i)) for i in range(6)]
+    again = [two(sample(i)) for i in reversed(range(6))][::-1]
+    for a, b in zip(first, again, strict=True):
+        assert (a['img'] == b['img']).all()
+    assert len({a['img'].tobytes() for a in first}) > 4
+    other = build(cups, seed=4)(sample(0))
+    assert not (other['img'] == first[0]['img']).all()
+
+
+def test_without_a_seed_numpys_state_decides(folder):
+    transform = build(dict(cup=str(folder / 'cup')))
+    np.random.seed(1)
+    first, second = (transform(sample())['img'] for _ in range(2))
+    np.random.seed(1)
+    assert (transform(sample())['img'] == first).all()
+    assert not (first == second).all()
+
+
+def test_prob_leaves_images_clean(folder):
+    transform = build(folder, prob=0.5, seed=0)
+    outs = [transform(sample(i)) for i in range(60)]
+    kinds = [out['occlusion_kind'] for out in outs]
+    assert set(kinds) == {'', 'cup', 'mask'}
+    assert 18 < kinds.count('') < 42
+    for out in outs:
+        clean = out['occlusion_kind'] == ''
+        assert (out['occlusion_mask'].any() == 0) == clean
+        assert (out['patch_coverage'].max() == 0) == clean
+        assert (out['img'] == (90, 100, 110)).all() == clean
+
+
+def test_the_image_that_is_given_is_not_changed(folder):
+    before = sample()
+    image = before['img']
+    build(folder, seed=0)(before)
+    assert (image == (90, 100, 110)).all() and before['img'] is not image
+
+
+def test_on_grey_pictures_cutouts_are_grey(folder):
+    cups = build(dict(cup=str(folder / 'cup')), seed=0)
+    assert np.ptp(cups(sample())['img'], axis=-1).max() > 100
+    grey = sample(img=np.full((64, 64, 3), 100, np.uint8))
+    out = cups(grey)
+    assert out['occlusion_mask'].any()
+    assert (out['img'] != 100).any()
+    assert np.ptp(out['img'], axis=-1).max() == 0
+
+
+def test_more_objects_hide_more(folder):
+    cups = dict(cup=str(folder / 'cup'))
+    one, many = build(cups, seed=0), build(cups, seed=0, number=(4, 4))
+    shares = [
+        np.mean([t(sample(i))['occlusion_mask'].mean() for i in range(8)])
+        for t in (one, many)
+    ]
+    assert shares[1] > 1.8 * shares[0]
+
+
+def test_a_face_mask_without_a_face_is_refused(folder):
+    before = sample()
+    before.pop('landmarks')
+    with pytest.raises(ValueError, match=r'x.png: .*five points'):
+        build(dict(mask=str(folder / 'mask')))(before)
+
+
+def test_images_that_do_not_fit_are_named(folder):
+    before = sample(img_path='a.png')
+    transform = build(folder, patch_size=10)
+    with pytest.raises(ValueError, match=r'a.png.*60 x 60'):
+        transform(dict(before))
+    with pytest.raises(ValueError, match=r'a.png.*uint8'):
+        build(folder)(dict(before, img=before['img'].astype(np.float32)))
+
+
+@pytest.mark.parametrize(
+    'options, word',
+    [
+        (dict(prob=2), 'prob'),
+        (dict(number=(2, 1)), 'number'),
+        (dict(length=(0, 1)), 'length'),
+        (dict(landmarks=[(0, 0)]), 'five points'),
+    ],
+)
+def test_options_out_of_range_are_refused(folder, options, word):
+    with pytest.raises(ValueError, match=word):
+        build(folder, **options)
+
+
+def test_it_says_what_it_does(folder):
+    text = repr(build(folder, seed=5, length=(0.2, 0.3)))
+    assert 'seed=5' in text and 'length=(0.2, 0.3)' in text

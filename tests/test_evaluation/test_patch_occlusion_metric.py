@@ -1,0 +1,104 @@
+import numpy as np
+import pytest
+import torch
+from mmpretrain.structures import DataSample
+
+from mmocc.evaluation.patch_occlusion_metric import patch_values
+from mmocc.registry import METRICS
+
+
+def build(**kwargs):
+    return METRICS.build(dict(type='mmocc.PatchOcclusionMetric', **kwargs))
+
+
+def sample(distances, coverage=None, kind=None, radius=0.5):
+    out = DataSample()
+    distances = torch.tensor(distances)
+    out.set_field(distances, 'pred_patch_dist')
+    out.set_field(distances > radius, 'pred_patch_mask')
+    meta = dict(img_path='a.png')
+    if coverage is not None:
+        meta['patch_coverage'] = np.array(coverage, np.float32)
+    if kind is not None:
+        meta['occlusion_kind'] = kind
+    out.set_metainfo(meta)
+    return out.to_dict()
+
+
+def evaluate(metric, *samples):
+    metric.process({}, samples)
+    return metric.evaluate(len(samples))
+
+
+def test_values_by_hand():
+    occluded = np.array([1, 1, 1, 0, 0, 0, 0, 0], bool)
+    flagged = np.array([1, 1, 0, 1, 0, 0, 0, 0], bool)
+    distances = np.array([9, 8, 3, 7, 2, 1, 4, 0], float)
+    values = patch_values(occluded, flagged, distances)
+    assert values['accuracy'] == 75
+    assert np.isclose(values['precision'], 200 / 3)
+    assert np.isclose(values['recall'], 200 / 3)
+    assert np.isclose(values['f1'], 200 / 3)
+    # 15 pairs; of the occluded, 3 is below 7 and 4
+    assert np.isclose(values['auroc'], 100 * 13 / 15)
+
+
+def test_the_threshold_is_met_at_the_coverage_itself():
+    distances, coverage = [0.9, 0.6, 0.1, 0.0], [[1.0, 0.3], [0.29, 0.0]]
+    found = evaluate(build(threshold=0.3), sample(distances, coverage))
+    assert found['patch/accuracy'] == 100
+    half = evaluate(build(threshold=0.5), sample(distances, coverage))
+    assert half['patch/precision'] == 50 and half['patch/recall'] == 100
+    assert half['patch/accuracy'] == 75
+
+
+def test_all_patches_of_all_images_count_alike():
+    metric = build()
+    found = evaluate(
+        metric,
+        sample([0.9, 0.9, 0.9, 0.9], np.ones((2, 2))),
+        sample([0.6, 0.1, 0.1, 0.1], np.zeros((2, 2))),
+    )
+    assert np.isclose(found['patch/precision'], 80)
+    assert found['patch/recall'] == 100 and found['patch/auroc'] == 100
+    assert np.isclose(found['patch/flagged'], 500 / 8)
+
+
+def test_kinds_are_judged_apart():
+    found = evaluate(
+        build(),
+        sample([0.9, 0.1], [[1, 0]], 'hand'),
+        sample([0.1, 0.9], [[1, 0]], 'cup'),
+        sample([0.1, 0.1], [[0, 0]], ''),
+    )
+    assert found['patch/auroc_hand'] == 100 and found['patch/auroc_cup'] == 0
+    assert found['patch/f1_hand'] == 100 and found['patch/f1_cup'] == 0
+    assert not [name for name in found if name.endswith('_')]
+    one = evaluate(build(group_by=None), sample([0.9, 0.1], [[1, 0]], 'hand'))
+    assert not any('hand' in name for name in one)
+
+
+def test_without_truth_the_share_that_is_flagged_is_left():
+    masked, clear = sample([0.9, 0.9]), sample([0.9, 0.1])
+    for record, label in ((masked, 1), (clear, 0)):
+        record['gt_label'] = torch.tensor([label])
+    found = evaluate(build(group_by='gt_label'), masked, clear)
+    assert found == {
+        'patch/flagged': 75,
+        'patch/flagged_0': 50,
+        'patch/flagged_1': 100,
+    }
+
+
+def test_what_is_not_defined_is_left_out():
+    found = evaluate(build(), sample([0.1, 0.2], [[0, 0]]))
+    assert found == {'patch/flagged': 0, 'patch/accuracy': 100}
+
+
+def test_faults_are_named():
+    with pytest.raises(ValueError, match='threshold is 0'):
+        build(threshold=0)
+    with pytest.raises(ValueError, match='PatchSVDD'):
+        build().process({}, [dict(img_path='a.png')])
+    with pytest.raises(ValueError, match=r'a.png.*4 patches for 2'):
+        build().process({}, [sample([0.1, 0.2], np.zeros((2, 2)))])

@@ -1,0 +1,110 @@
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from cutout_folders import POINTS, save_cutout, write_anchors, write_kinds
+from PIL import Image
+
+from mmocc.occlusion.cutouts import (
+    Cutout,
+    load_cutout,
+    load_kind,
+    load_kinds,
+    pick_view,
+    read_anchors,
+)
+
+ROOT = Path(__file__).resolve().parents[2]
+DATA = Path(
+    os.environ.get('MMOCC_TRIAL_DATA', ROOT.parent / 'shared' / 'data')
+)
+
+
+def test_the_subfolders_are_the_kinds(tmp_path):
+    kinds = load_kinds(write_kinds(tmp_path))
+    assert {k: len(v) for k, v in kinds.items()} == dict(cup=1, mask=3)
+    assert kinds['cup'][0].anchors is None
+    points = np.array(list(POINTS.values()), np.float32)
+    assert (kinds['mask'][0].anchors == points).all()
+
+
+def test_kinds_may_be_named_with_several_folders(tmp_path):
+    write_kinds(tmp_path)
+    save_cutout(tmp_path / 'more/1.png')
+    folders = [str(tmp_path / 'cup'), str(tmp_path / 'more')]
+    assert len(load_kinds(dict(things=folders))['things']) == 2
+
+
+def test_cutting_and_shrinking_move_the_anchors_with_the_pixels(tmp_path):
+    save_cutout(tmp_path / 'x.png', size=(60, 80), margin=10)
+    corners = np.array([(10, 10), (90, 70)] * 3, np.float32)
+    cutout = load_cutout(tmp_path / 'x.png', corners, side=40)
+    assert cutout.pixels.shape == (30, 40, 4)
+    assert np.allclose(cutout.anchors, [(0, 0), (40, 30)] * 3)
+    # nothing of the transparent black has come in
+    assert (cutout.pixels == (10, 30, 200, 255)).all()
+
+
+def test_a_list_one_folder_above_serves_too(tmp_path):
+    save_cutout(tmp_path / 'templates/x.png')
+    write_anchors(tmp_path / 'masks.cfg', ['x'])
+    assert load_kind(tmp_path / 'templates')[0].anchors is not None
+
+
+def test_a_mask_without_anchors_is_refused(tmp_path):
+    write_kinds(tmp_path)
+    save_cutout(tmp_path / 'mask/other.png')
+    with pytest.raises(ValueError, match=r'masks.cfg has no anchors.*other'):
+        load_kinds(tmp_path)
+
+
+@pytest.mark.parametrize(
+    'text, wanted',
+    [
+        ('[x]\nmask_a: 1, 2\n', 'section x'),
+        ('[x]\n' + ''.join(f'mask_{k}: 1\n' for k in 'abcdef'), 'section x'),
+        ('[x]\n' + ''.join(f'mask_{k}: a, b\n' for k in 'abcdef'), 'x, y'),
+        ('no section', 'no list of anchors'),
+    ],
+)
+def test_a_broken_list_is_named(tmp_path, text, wanted):
+    path = tmp_path / 'masks.cfg'
+    path.write_text(text)
+    with pytest.raises(ValueError, match=wanted) as error:
+        read_anchors(path)
+    assert str(path) in str(error.value)
+
+
+def test_what_is_no_cutout_is_named(tmp_path):
+    Image.new('RGB', (4, 4)).save(tmp_path / 'plain.png')
+    Image.new('RGBA', (4, 4)).save(tmp_path / 'clear.png')
+    with pytest.raises(ValueError, match=r'plain.png.*no alpha'):
+        load_cutout(tmp_path / 'plain.png')
+    with pytest.raises(ValueError, match=r'clear.png.*transparent'):
+        load_cutout(tmp_path / 'clear.png')
+    with pytest.raises(FileNotFoundError, match='nowhere'):
+        load_kinds(tmp_path / 'nowhere')
+    (tmp_path / 'empty').mkdir()
+    with pytest.raises(ValueError, match='no kind'):
+        load_kinds(tmp_path / 'empty')
+
+
+@pytest.mark.parametrize(
+    'turn, wanted', [(0, 'a'), (-0.3, 'a_left'), (0.3, 'a_right'), (0.1, 'a')]
+)
+@pytest.mark.parametrize('index', [0, 1, 2])
+def test_a_turned_face_gets_the_masks_side_view(turn, wanted, index):
+    names = ('a', 'a_left', 'a_right', 'b')
+    cutouts = [Cutout(name, None, None) for name in names]
+    assert pick_view(cutouts, index, turn).name == wanted
+    assert pick_view(cutouts, 3, turn).name == 'b'  # has no other view
+
+
+def test_masktheface_is_read_as_it_comes():
+    root = DATA / 'masktheface_alpha'
+    if not root.is_dir():
+        pytest.skip(f'{root} is missing')
+    cutouts = load_kind(root / 'templates')
+    assert len(cutouts) == 21
+    assert all(cutout.anchors.shape == (6, 2) for cutout in cutouts)

@@ -1,0 +1,126 @@
+"""A small HybridReconstructor with a real, untrained MAE of 32-px pictures."""
+
+import copy
+
+import torch
+from mmengine.registry import MODELS, init_default_scope
+from mmpretrain.structures import DataSample
+
+SIDE, PATCH, GRID = 32, 8, (4, 4)
+EXTRACTOR = dict(
+    type='mmocc.PatchLatentExtractor',
+    mae=dict(
+        type='MAE',
+        backbone=dict(
+            type='MAEViT',
+            arch=dict(
+                embed_dims=16,
+                num_layers=1,
+                num_heads=2,
+                feedforward_channels=32,
+            ),
+            img_size=SIDE,
+            patch_size=PATCH,
+        ),
+        neck=dict(
+            type='MAEPretrainDecoder',
+            num_patches=GRID[0] * GRID[1],
+            patch_size=PATCH,
+            embed_dim=16,
+            decoder_embed_dim=16,
+            decoder_depth=1,
+            decoder_num_heads=2,
+        ),
+        head=dict(
+            type='MAEPretrainHead',
+            norm_pix=False,
+            patch_size=PATCH,
+            loss=dict(type='PixelReconstructionLoss', criterion='L2'),
+        ),
+    ),
+)
+UNET = dict(type='mmocc.HybridUNet', widths=(8, 12, 16, 16), assembly_level=2)
+NET = dict(
+    type='ResNet',
+    depth=18,
+    stem_channels=8,
+    base_channels=8,
+    norm_cfg=dict(type='BN'),
+)
+MODEL = dict(
+    type='mmocc.HybridReconstructor',
+    data_preprocessor=dict(
+        mean=[127.5] * 3, std=[64.0] * 3, to_rgb=True, num_classes=7
+    ),
+    extractor=EXTRACTOR,
+    unet=UNET,
+    discriminator=dict(type='mmocc.PatchDiscriminator', channels=8, strided=2),
+    feature_discriminator=dict(
+        type='mmocc.FeaturePatchDiscriminator', in_channels=8, channels=8
+    ),
+    # At 32 px the stem's map is 8 channels at 16, layer2's 16 at 4; the
+    # U-Net's self-assembly is 16 at 8: strides of 1 make them alike.
+    features=dict(
+        type='mmocc.FrozenNet',
+        net=dict(NET, strides=(1, 1, 1, 1)),
+        layers=dict(discriminator='relu', consistency='layer2'),
+    ),
+    expression=dict(
+        type='mmocc.FrozenNet',
+        net=dict(
+            type='ImageClassifier',
+            backbone=NET,
+            neck=dict(type='GlobalAveragePooling'),
+            head=dict(type='LinearClsHead', num_classes=7, in_channels=64),
+        ),
+    ),
+    loss_consistency=dict(type='mmocc.FeatureConsistencyLoss'),
+    loss_semantic=dict(type='mmocc.SemanticConsistencyLoss'),
+    loss_gan=dict(type='mmocc.RelativisticGANLoss'),
+)
+OPTIM = dict(
+    constructor='mmocc.MultiOptimWrapperConstructor',
+    parts=dict(
+        unet=dict(type='Adam', lr=1e-3),
+        discriminator=dict(type='Adam', lr=1e-3),
+        feature_discriminator=dict(type='Adam', lr=1e-3),
+    ),
+)
+# Parts and losses that redrawing alone does without.
+TRAINING_ONLY = (
+    'discriminator',
+    'feature_discriminator',
+    'features',
+    'expression',
+    'loss_consistency',
+    'loss_semantic',
+    'loss_gan',
+)
+
+
+def build(**changes):
+    """Build the model, with changes to its config."""
+    init_default_scope('mmpretrain')
+    torch.manual_seed(0)
+    model = MODELS.build(copy.deepcopy(MODEL | changes))
+    model.init_weights()
+    return model
+
+
+def build_redrawing(**changes):
+    """Build the model with what redrawing needs, and no more."""
+    return build(**dict.fromkeys(TRAINING_ONLY), **changes)
+
+
+def pictures(number=2, side=SIDE):
+    """Return smooth normalised pictures (N, 3, side, side)."""
+    torch.manual_seed(1)
+    return torch.nn.functional.interpolate(
+        torch.randn(number, 3, 4, 4), side, mode='bilinear'
+    )
+
+
+def batch(number=2):
+    """Return a batch as a dataloader gives it: uint8 BGR and samples."""
+    images = (pictures(number) * 40 + 128).clamp(0, 255).to(torch.uint8)
+    return dict(inputs=images, data_samples=[DataSample() for _ in images])
