@@ -48,6 +48,9 @@ MODELS = Registry(
         *_with_mmpretrain(
             'mmocc.models.backbones',
             'mmocc.models.classifiers',
+            'mmocc.models.reconstructors',
+            'mmocc.models.selfsup',
+            'mmocc.models.occlusion_detectors',
         ),
         *_with_mmdet(
             'mmocc.models.detectors',

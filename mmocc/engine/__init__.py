@@ -3,10 +3,13 @@
 from mmocc.engine.anomaly_reference_hook import AnomalyReferenceHook
 from mmocc.engine.check_classes_hook import CheckClassesHook
 from mmocc.engine.epoch_seed_hook import EpochSeedHook
+from mmocc.engine.fit_radius_hook import FitRadiusHook
 from mmocc.engine.hide_features_hook import HideFeaturesHook
 from mmocc.engine.localization_visualization_hook import (
     LocalizationVisualizationHook,
 )
+from mmocc.engine.multi_optim_constructor import MultiOptimWrapperConstructor
+from mmocc.engine.ofer_visualization_hook import OFERVisualizationHook
 from mmocc.engine.reconstruction_visualization_hook import (
     ReconstructionVisualizationHook,
 )
@@ -18,8 +21,11 @@ __all__ = [
     'AnomalyReferenceHook',
     'CheckClassesHook',
     'EpochSeedHook',
+    'FitRadiusHook',
     'HideFeaturesHook',
     'LocalizationVisualizationHook',
+    'MultiOptimWrapperConstructor',
+    'OFERVisualizationHook',
     'ReconstructionVisualizationHook',
     'TrainableOptimWrapperConstructor',
 ]

@@ -1,5 +1,6 @@
 """Thin pipeline classes over the occlusion core."""
 
+from mmocc.datasets.transforms.align_face import AlignFace
 from mmocc.datasets.transforms.crop_object import CropObject
 from mmocc.datasets.transforms.fixed_crop import FixedCrop
 from mmocc.datasets.transforms.hide_and_seek import HideAndSeek
@@ -9,9 +10,11 @@ from mmocc.datasets.transforms.load_occlusion_masks import (
 )
 from mmocc.datasets.transforms.occlude import Occlude
 from mmocc.datasets.transforms.occlude_objects import OccludeObjects
+from mmocc.datasets.transforms.paste_occlusion import PasteOcclusion
 from mmocc.registry import HAS_MMDET
 
 __all__ = [
+    'AlignFace',
     'CropObject',
     'FixedCrop',
     'HideAndSeek',
@@ -19,6 +22,7 @@ __all__ = [
     'LoadOcclusionMasks',
     'Occlude',
     'OccludeObjects',
+    'PasteOcclusion',
 ]
 
 if HAS_MMDET:

@@ -4,6 +4,7 @@ from mmocc.models.classifiers.cam_ensemble import CAMEnsemble
 from mmocc.models.classifiers.hiding_data_preprocessor import (
     HidingDataPreprocessor,
 )
+from mmocc.models.classifiers.latent_ofer import LatentOFER
 from mmocc.models.classifiers.learn_classifier import LEARNClassifier
 from mmocc.models.classifiers.occlusion_aug_classifier import (
     OcclusionAugClassifier,
@@ -14,6 +15,7 @@ __all__ = [
     'CAMEnsemble',
     'HidingDataPreprocessor',
     'LEARNClassifier',
+    'LatentOFER',
     'OcclusionAugClassifier',
     'TenCropTTA',
 ]

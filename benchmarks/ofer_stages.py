@@ -1,0 +1,199 @@
+"""Speed of Latent-OFER: prediction by stages, and what its cache saves.
+
+    python -m benchmarks.ofer_stages [--quick] [--only NAME ...] [--json FILE]
+
+``share``: what one stage takes of a whole ``predict``, from uint8 photos to
+data samples. The stages are
+the detector, the extractor (latents of the masked photo), the reconstructor,
+and recognition.
+
+``epoch``: how many times faster an epoch of stage 4 is with the outputs of
+the frozen stages on disk than without, loading of images aside.
+
+Models are those of the configs, with random weights; three in ten patches are
+hidden, as in the release's mask (59 of 196).
+"""
+
+import argparse
+import tempfile
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+import torch
+from mmengine.config import Config
+from mmengine.optim import build_optim_wrapper
+from mmengine.registry import DefaultScope
+from mmpretrain.models import ImageClassifier
+from mmpretrain.registry import MODELS
+from mmpretrain.structures import DataSample
+
+from benchmarks.timing import Rivals, add_arguments, run_cases
+
+CONFIGS = Path(__file__).parents[1] / 'configs' / 'ofer'
+SIZES = (  # config, batch, side of the images
+    ('ofer_resnet18_cartoon', 32, 64),
+    ('ofer_resnet18_rafdb', 4, 224),
+)
+EPOCH = 4  # batches
+HIDDEN = 59 / 196
+STAGES = ('detector', 'extractor', 'reconstructor', 'recognition')
+
+
+def device() -> torch.device:
+    """Return the GPU if there is one."""
+    return torch.device('cuda' if torch.cuda.is_available() else 'cpu')
+
+
+def without_checkpoints(node: object) -> object:
+    """Return a config that loads nothing."""
+    if isinstance(node, dict):
+        return {
+            key: without_checkpoints(value)
+            for key, value in node.items()
+            if key != 'init_cfg' or 'checkpoint' not in str(value)
+        }
+    return node
+
+
+def build(name: str, cache: str | None = None) -> ImageClassifier:
+    """Build a config's model with random weights, in evaluation mode."""
+    cfg = Config.fromfile(CONFIGS / f'{name}.py')
+    model = without_checkpoints(cfg.model.to_dict())
+    model.update(cache=cache, data_preprocessor=cfg.data_preprocessor)
+    torch.manual_seed(0)
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        built = MODELS.build(model)
+    return built.to(device()).eval()
+
+
+def batch_of(number: int, side: int, seed: int = 0) -> dict:
+    """Return photos and labels as a dataloader gives them."""
+    generator = torch.Generator().manual_seed(seed)
+    coarse = torch.rand(number, 3, 8, 8, generator=generator)
+    photos = torch.nn.functional.interpolate(coarse, side, mode='bicubic')
+    photos = (255 * photos).clamp(0, 255).to(torch.uint8)
+    samples = [DataSample().set_gt_label(i % 7) for i in range(number)]
+    return dict(inputs=photos, data_samples=samples)
+
+
+@torch.no_grad()
+def fit_detector(model: ImageClassifier, data: dict) -> torch.Tensor:
+    """Make the detector hide as many patches as the release does.
+
+    Returns:
+        (N, 3, H, W), the normalised photos.
+    """
+    detector = model.stages.detector
+    detector.centre.fill_(0.1)
+    detector.fit([data])  # a kernel, if it has one
+    images = model.data_preprocessor(data, False)['inputs']
+    distances = detector.patch_distances(images).cpu()
+    detector.radius.fill_(distances.quantile(1 - HIDDEN))
+    return images
+
+
+def stage_calls(
+    model: ImageClassifier, images: torch.Tensor
+) -> dict[str, Callable[[], object]]:
+    """Return what each stage does for a batch of normalised photos."""
+    stages = model.stages
+    mask = stages.detector.detect(images).mask
+    tokens = stages.extractor(images, mask)
+    outputs = stages(images)
+    latents = dict(latents=outputs.latents, grid=outputs.grid)
+
+    def recognise() -> object:
+        return model.head.predict(model.extract_feat(outputs.faces), **latents)
+
+    return dict(
+        detector=partial(stages.detector.detect, images),
+        extractor=partial(stages.extractor, images, mask),
+        reconstructor=partial(
+            stages.reconstructor.reconstruct, images, mask, tokens
+        ),
+        recognition=recognise,
+    )
+
+
+def no_grad(work: Callable[[], object]) -> Callable[[], object]:
+    """Return the same work without gradients."""
+    return torch.no_grad()(work)
+
+
+def share(stage: str, name: str, batch: int, side: int) -> Rivals:
+    """Return a stage, and the whole prediction that it is a part of."""
+    model, data = build(name), batch_of(batch, side)
+    with torch.no_grad():
+        calls = stage_calls(model, fit_detector(model, data))
+    return Rivals(
+        f'{stage} / predict, {name} at {side} px, batch {batch}',
+        no_grad(calls[stage]),
+        no_grad(partial(model.test_step, data)),
+        per=batch,
+    )
+
+
+def epoch(name: str, batch: int, side: int) -> Rivals:
+    """Return an epoch from a filled cache, and one without a cache."""
+    folder = tempfile.TemporaryDirectory()
+    works = []
+    for cache in (folder.name, None):
+        model = build(name, cache)
+        batches = [batch_of(batch, side, seed) for seed in range(EPOCH)]
+        fit_detector(model, batches[0])
+        cfg = Config.fromfile(CONFIGS / f'{name}.py')
+        optim_wrapper = build_optim_wrapper(model, cfg.optim_wrapper)
+        works.append(partial(train, model.train(), batches, optim_wrapper))
+    cached, uncached = works
+
+    def from_cache(keep: object = folder) -> None:
+        cached()  # the folder lives as long as this
+
+    return Rivals(
+        f'cached epoch, times faster, {name} at {side} px, batch {batch}',
+        from_cache,
+        uncached,
+        per=EPOCH * batch,
+        faster=True,
+    )
+
+
+def train(
+    model: ImageClassifier, batches: list[dict], optim_wrapper: object
+) -> None:
+    """Train on all batches once."""
+    for data in batches:
+        model.train_step(data, optim_wrapper)
+
+
+def cases() -> Iterator[tuple[str, Callable[[], Rivals]]]:
+    """Yield names of cases and what sets each up."""
+    for name, batch, side in SIZES:
+        for stage in STAGES:
+            yield (
+                f'share-{stage}-{name}',
+                partial(share, stage, name, batch, side),
+            )
+        yield f'epoch-{name}', partial(epoch, name, batch, side)
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description='Measure the speed of Latent-OFER'
+    )
+    add_arguments(parser, 9, 'cartoon or epoch')
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Measure, print one table, and write it."""
+    args = parse_args()
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    run_cases(cases(), args)
+
+
+if __name__ == '__main__':
+    main()

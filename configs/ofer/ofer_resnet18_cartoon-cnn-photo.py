@@ -1,0 +1,6 @@
+"""As ofer_resnet18_cartoon-cnn.py, but the photos are not redrawn."""
+
+_base_ = './ofer_resnet18_cartoon-cnn.py'
+
+model = dict(extractor=None, detector=None, reconstructor=None, cache=None)
+test_evaluator = {{_base_.val_evaluator}}

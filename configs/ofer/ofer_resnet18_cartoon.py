@@ -1,0 +1,116 @@
+"""Stage 4 of Latent-OFER on cartoon faces, with all parts.
+
+Half of the faces of training are occluded, the same in each epoch; those of
+test all are, by kinds of occluders that no stage has seen. For clean ones, set
+test_dataloader.dataset.pipeline.1.prob=0.
+"""
+
+_base_ = [
+    '../_base_/datasets/cartoon_faces.py',
+    '../_base_/models/mae_vit-tiny.py',
+    '../_base_/models/hybrid_recon_small.py',
+    '../_base_/default_runtime.py',
+]
+
+# ------------------------------------------------ things you will change
+data_root = 'data/faces'
+mae_checkpoint = 'work_dirs/mae_vit-tiny_cartoon/epoch_40.pth'
+svdd_checkpoint = 'work_dirs/svdd_vit-tiny_cartoon/epoch_6.pth'
+recon_checkpoint = 'work_dirs/recon_small_cartoon/epoch_20.pth'
+cache = 'work_dirs/ofer_cache/cartoon'  # delete it when a stage has changed
+max_epochs = 20
+
+# ------------------------------------------------- things you may change
+patch_size = 8
+meta_keys = (
+    'sample_idx',
+    'img_path',
+    'ori_shape',
+    'img_shape',
+    'occlusion_kind',
+    'patch_coverage',
+)
+train_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(
+        type='mmocc.PasteOcclusion',
+        occluders=f'{data_root}/occluders/train',
+        patch_size=patch_size,
+        prob=0.5,
+        seed=0,
+    ),
+    dict(type='PackInputs', meta_keys=meta_keys),
+]
+test_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(
+        type='mmocc.PasteOcclusion',
+        occluders=f'{data_root}/occluders/test',
+        patch_size=patch_size,
+        prob=1.0,
+        seed=0,
+    ),
+    dict(type='PackInputs', meta_keys=meta_keys),
+]
+train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
+val_dataloader = dict(dataset=dict(pipeline=train_pipeline))
+test_dataloader = dict(dataset=dict(pipeline=test_pipeline))
+val_evaluator = [
+    dict(type='Accuracy', topk=(1,)),
+    dict(type='mmocc.MeanClassAccuracy'),
+]
+test_evaluator = [*val_evaluator, dict(type='mmocc.PatchOcclusionMetric')]
+
+model = dict(
+    _delete_=True,  # the base's model is the MAE alone
+    type='mmocc.LatentOFER',
+    extractor=dict(
+        type='mmocc.PatchLatentExtractor',
+        mae={{_base_.model}},
+        init_cfg=dict(type='Pretrained', checkpoint=mae_checkpoint),
+    ),
+    detector=dict(
+        type='mmocc.PatchSVDD',
+        extractor=None,  # the model's own
+        kernel=dict(max_patches=2048),
+        init_cfg=dict(type='Pretrained', checkpoint=svdd_checkpoint),
+    ),
+    reconstructor=dict(
+        type='mmocc.HybridReconstructor',
+        extractor=None,
+        unet={{_base_.hybrid_unet}},
+        init_cfg=dict(type='Pretrained', checkpoint=recon_checkpoint),
+    ),
+    backbone=dict(
+        type='ResNet',
+        depth=18,
+        stem_channels=32,
+        base_channels=32,
+        strides=(1, 2, 1, 1),  # maps of 8 x 8 for 64 pixels
+    ),
+    head=dict(
+        type='mmocc.OFERHead',
+        num_classes=7,
+        in_channels=256,
+        selector=dict(type='mmocc.LatentTokenSelector', ratio=0.5),
+        readout=dict(type='mmocc.LatentProjection', in_dims=96, out_dims=256),
+    ),
+    flip_prob=0.5,
+    cache=cache,
+)
+optim_wrapper = dict(
+    constructor='mmocc.TrainableOptimWrapperConstructor',
+    optimizer=dict(type='AdamW', lr=1e-3, weight_decay=0.05),
+)
+param_scheduler = [
+    dict(
+        type='CosineAnnealingLR', T_max=max_epochs, convert_to_iter_based=True
+    )
+]
+train_cfg = dict(by_epoch=True, max_epochs=max_epochs, val_interval=5)
+val_cfg = dict()
+test_cfg = dict()
+default_hooks = dict(
+    checkpoint=dict(interval=5, max_keep_ckpts=1),
+    visualization=dict(type='mmocc.OFERVisualizationHook', enable=False),
+)

@@ -1,0 +1,186 @@
+"""What Latent-OFER sees in a face: each stage's result, side by side."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from mmengine.visualization.utils import (
+    convert_overlay_heatmap,
+    img_from_canvas,
+)
+
+from mmocc.visualization.localization_pictures import (
+    BAD,
+    GOOD,
+    as_array,
+    class_name,
+    overlay_map,
+    shown_image,
+    true_name,
+)
+from mmocc.visualization.sheet import Panel
+
+HIDDEN = (255, 0, 255)  # magenta: no skin, hair or cup has it
+
+
+def on_grid(values: Any, grid: tuple[int, int]) -> np.ndarray:
+    """Return values of patches (L,) as a map (gh, gw)."""
+    return as_array(values).reshape(grid)
+
+
+def overlay_patches(image: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Lay values of patches over an image, each patch in one colour.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        values: (gh, gw) of any range: blue is the lowest, red the highest.
+
+    Returns:
+        (H, W, 3) uint8 RGB.
+    """
+    low, high = values.min(), values.max()
+    scaled = (values - low) / max(high - low, 1e-12)
+    height, width = image.shape[:2]
+    heat = cv2.resize(
+        scaled.astype(np.float32),
+        (width, height),
+        interpolation=cv2.INTER_NEAREST,
+    )
+    return convert_overlay_heatmap(heat, image, alpha=0.5)
+
+
+def paint_patches(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Paint the hidden patches of an image.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        mask: (gh, gw), non-zero where hidden.
+
+    Returns:
+        (H, W, 3) uint8 RGB.
+    """
+    height, width = image.shape[:2]
+    hidden = cv2.resize(
+        (mask > 0).astype(np.uint8),
+        (width, height),
+        interpolation=cv2.INTER_NEAREST,
+    )
+    return np.where(hidden[..., None] > 0, np.uint8(HIDDEN), image)
+
+
+def draw_scores(
+    scores: np.ndarray,
+    classes: Sequence[str] | None = None,
+    truth: Sequence[int] = (),
+    side: int = 240,
+) -> np.ndarray:
+    """Draw the probabilities of the classes as bars.
+
+    Args:
+        scores: (classes,), 0 to 1.
+        classes: Their names.
+        truth: The true classes, whose names are green.
+        side: Height and width in pixels.
+
+    Returns:
+        (side, side, 3) uint8 RGB.
+    """
+    figure = Figure((side / 100, side / 100), dpi=100, layout='constrained')
+    canvas = FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    places = range(len(scores))
+    axes.barh(places, scores, color='tab:blue')
+    names = [class_name(place, classes) for place in places]
+    axes.set_yticks(places, names, fontsize=8)
+    for place in truth:
+        axes.get_yticklabels()[place].set_color(GOOD)
+    axes.set(xlim=(0, 1), xticks=())
+    axes.invert_yaxis()
+    axes.spines[['top', 'right', 'bottom']].set_visible(False)
+    return img_from_canvas(canvas)
+
+
+def stage_panels(image: np.ndarray, sample: Any) -> list[Panel]:
+    """Return distances, mask and redrawn face, where the sample has them.
+
+    Args:
+        image: The photo, (H, W, 3) uint8 RGB.
+        sample: A predicted data sample.
+    """
+    panels = []
+    if 'pred_patch_dist' in sample:
+        grid = tuple(sample.patch_grid)
+        distances = on_grid(sample.pred_patch_dist, grid)
+        mask = on_grid(sample.pred_patch_mask, grid)
+        found = f'{int(mask.sum())} of {mask.size} patches'
+        panels = [
+            Panel(
+                overlay_patches(image, distances),
+                'distance',
+                f'{distances.min():.2f} to {distances.max():.2f}',
+            ),
+            Panel(paint_patches(image, mask), 'occluded', found),
+        ]
+    if 'recon' in sample:
+        recon = as_array(sample.recon).transpose(1, 2, 0)
+        redrawn = (recon + 0.5).clip(0, 255).astype(np.uint8)
+        panels.append(Panel(redrawn, 'redrawn'))
+    return panels
+
+
+def ofer_row(
+    inputs: torch.Tensor,
+    title: str,
+    sample: Any,
+    classes: Sequence[str] | None = None,
+) -> list[Panel]:
+    """Return the panels of one face.
+
+    They are the photo, the distances of its patches, those found occluded,
+    the redrawn face, the attention, and the probabilities. What a model does
+    not give is left out.
+
+    Args:
+        inputs: The packed photo, (3, H, W) BGR, 0 to 255, with whatever was
+            pasted on it.
+        title: What it is.
+        sample: Its predicted data sample.
+        classes: Names of the expressions.
+
+    Raises:
+        ValueError: If the sample has no prediction.
+    """
+    if 'pred_score' not in sample:
+        raise ValueError(
+            f'{sample.get("img_path", "a sample")} has no pred_score: '
+            'pictures are drawn of predictions of mmocc.LatentOFER'
+        )
+    image = shown_image(inputs)
+    truth = true_name(sample, classes)
+    row = [Panel(image, title, f'truth: {truth}' if truth else '')]
+    row += stage_panels(image, sample)
+    if 'attention' in sample:
+        face = row[-1].image if 'recon' in sample else image
+        read = ''
+        if 'chosen_patches' in sample:
+            read = f'{int(sample.chosen_patches.sum())} latents read'
+        attention = overlay_map(face, as_array(sample.attention), 'minmax')
+        row.append(Panel(attention, 'attention', read))
+    return [*row, score_panel(sample, classes)]
+
+
+def score_panel(sample: Any, classes: Sequence[str] | None) -> Panel:
+    """Return the probabilities, with the predicted expression below."""
+    scores = as_array(sample.pred_score)
+    label = int(sample.pred_label[0])
+    labels = sample.gt_label.tolist() if 'gt_label' in sample else []
+    said = f'{class_name(label, classes)} {100 * scores[label]:.0f} %'
+    colour = 'black'
+    if labels:
+        colour = GOOD if label in labels else BAD
+    bars = draw_scores(scores, classes, labels)
+    return Panel(bars, 'expression', said, colour=colour)

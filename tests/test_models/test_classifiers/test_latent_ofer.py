@@ -1,0 +1,252 @@
+import copy
+
+import pytest
+import tiny_ofer
+import torch
+from mmengine.registry import DefaultScope
+from mmpretrain.registry import MODELS
+
+
+def step(model, photos=None, number=4):
+    """Return the losses of a training step's forward pass."""
+    photos = tiny_ofer.photos(number) if photos is None else photos
+    data = dict(inputs=photos, data_samples=tiny_ofer.samples(len(photos)))
+    data = model.data_preprocessor(data, True)
+    return model(**data, mode='loss')
+
+
+def predict(model, photos=None):
+    photos = tiny_ofer.photos(3) if photos is None else photos
+    labelled = tiny_ofer.samples(len(photos))
+    with torch.no_grad():
+        return model.eval().test_step(
+            dict(inputs=list(photos), data_samples=labelled)
+        )
+
+
+def test_one_call_gives_mask_redrawn_face_and_expression():
+    model = tiny_ofer.build()
+    photos = tiny_ofer.photos(3)
+    for photo, sample in zip(photos, predict(model, photos), strict=True):
+        assert sample.patch_grid == (4, 4)
+        assert sample.pred_patch_dist.shape == (16,)
+        over = sample.pred_patch_dist > model.stages.detector.radius
+        assert torch.equal(sample.pred_patch_mask, over)
+        assert sample.recon.shape == (3, 32, 32)
+        assert sample.recon.min() >= 0
+        assert sample.recon.max() <= 255
+        known = ~over.view(4, 4)
+        known = known.repeat_interleave(8, 0).repeat_interleave(8, 1)
+        rgb = photo.flip(0).float()  # photos are BGR
+        # float16 of a normalised pixel: a sixteenth of a grey level
+        assert (sample.recon - rgb)[:, known].abs().max() < 0.15
+        assert sample.attention.shape == (4, 4)
+        assert sample.chosen_patches.sum() == 8
+        assert sample.pred_score.sum().item() == pytest.approx(1)
+        assert int(sample.pred_label) == int(sample.pred_score.argmax())
+
+
+def test_only_recognition_learns():
+    model = tiny_ofer.build().train()
+    losses = step(model)
+    assert losses.keys() == {'loss_cls'}
+    losses['loss_cls'].backward()
+    for name, parameter in model.named_parameters():
+        assert (parameter.grad is None) == name.startswith('stages.'), name
+
+
+def test_logits_are_those_of_the_prediction():
+    model = tiny_ofer.build().eval()
+    images = tiny_ofer.normalised(model, tiny_ofer.photos(3))
+    with torch.no_grad():
+        scores = model(images).softmax(dim=1)
+    predicted = torch.stack([s.pred_score for s in predict(model)])
+    torch.testing.assert_close(scores, predicted)
+
+
+def seen_by_head(model, photos):
+    """Return the feature and the latents that the head gets in training."""
+    seen = {}
+
+    def look(feats, data_samples, **latents):
+        seen.update(latents, feature=feats[-1])
+        return dict(loss_cls=feats[-1].sum())
+
+    model.head.loss = look
+    step(model.train(), photos)
+    return seen
+
+
+def test_flip_prob_mirrors_the_face_and_its_latents_alike():
+    photos = tiny_ofer.photos(4)
+    plain = seen_by_head(tiny_ofer.build(), photos)
+    mirrored = seen_by_head(tiny_ofer.build(flip_prob=1.0), photos)
+    rows = plain['latents'][:, 1:].unflatten(1, (4, 4))
+    assert torch.equal(mirrored['latents'][:, 1:], rows.flip(2).flatten(1, 2))
+    assert torch.equal(mirrored['latents'][:, 0], plain['latents'][:, 0])
+    model = tiny_ofer.build().train()
+    images = tiny_ofer.normalised(model, photos)
+    faces = model.run_stages(images).faces
+    feature = model.extract_feat(faces.flip(-1))[-1]
+    torch.testing.assert_close(mirrored['feature'], feature)
+
+
+def test_a_photo_mirrored_by_the_pipeline_gets_its_own_latents():
+    photos = tiny_ofer.photos(4).flip(-1)
+    model = tiny_ofer.build()
+    seen = seen_by_head(model, photos)
+    images = tiny_ofer.normalised(model, photos)
+    mask = model.stages.detector.detect(images).mask
+    expected = model.stages.extractor(images, mask).decoder
+    torch.testing.assert_close(seen['latents'], expected, rtol=1e-3, atol=1e-3)
+
+
+def test_nothing_is_mirrored_in_testing():
+    one = tiny_ofer.build(flip_prob=1.0)
+    two = tiny_ofer.build()
+    for a, b in zip(predict(one), predict(two), strict=True):
+        assert torch.equal(a.pred_score, b.pred_score)
+
+
+def check(model):
+    """Train a step, and predict; return the samples."""
+    losses = step(model.train())
+    sum(losses.values()).backward()
+    assert all(loss.isfinite() for loss in losses.values())
+    found = predict(model)
+    assert all(s.pred_score.isfinite().all() for s in found)
+    assert all(s.recon.isfinite().all() for s in found)
+    return found
+
+
+def test_another_detector_by_config():
+    model = tiny_ofer.build(detector=tiny_ofer.MAE_ERROR)
+    assert type(model.stages.detector).__name__ == 'MAEErrorDetector'
+    found = check(model)
+    errors = model.stages.detector.patch_distances(
+        tiny_ofer.normalised(model, tiny_ofer.photos(3))
+    )
+    torch.testing.assert_close(found[1].pred_patch_dist, errors[1])
+
+
+def test_another_reconstructor_by_config():
+    model = tiny_ofer.build(reconstructor=tiny_ofer.HYBRID)
+    found = check(model)
+    images = tiny_ofer.normalised(model, tiny_ofer.photos(3))
+    mask = torch.stack([sample.pred_patch_mask for sample in found])
+    coarse = model.to_rgb(model.stages.extractor(images, mask).coarse)
+    for sample, mae, photo in zip(found, coarse, images, strict=True):
+        hidden = sample.pred_patch_mask.view(4, 4)
+        hidden = hidden.repeat_interleave(8, 0).repeat_interleave(8, 1)
+        photo = model.to_rgb(photo[None])[0]
+        assert (sample.recon - photo)[:, ~hidden].abs().max() < 0.15
+        # the U-Net's picture, not the MAE's
+        assert (sample.recon - mae)[:, hidden].abs().max() > 1
+
+
+def test_another_backbone_by_config():
+    backbone = dict(type='MobileNetV2', out_indices=(7,), widen_factor=0.25)
+    head = dict(tiny_ofer.HEAD, in_channels=1280)
+    found = check(tiny_ofer.build(backbone=backbone, head=head))
+    assert found[0].chosen_patches.sum() == 8
+
+
+def test_another_head_by_config():
+    head = dict(type='mmocc.CAMHead', num_classes=7, in_channels=64)
+    found = check(tiny_ofer.build(head=head))
+    assert 'pred_cam' in found[0]
+
+
+def test_no_stage_but_recognition():
+    model = tiny_ofer.build(
+        extractor=None,
+        detector=None,
+        reconstructor=None,
+        head=dict(tiny_ofer.HEAD, selector=None, readout=None),
+    )
+    found = check(model)
+    assert 'pred_patch_mask' not in found[0]
+    assert 'patch_grid' not in found[0]
+    assert not list(model.stages.parameters())
+
+
+def test_latents_without_detection():
+    model = tiny_ofer.build(detector=None, reconstructor=None)
+    found = check(model)
+    assert found[0].patch_grid == (4, 4)
+    assert 'pred_patch_mask' not in found[0]
+    assert found[0].chosen_patches.sum() == 8
+
+
+def test_a_head_that_reads_latents_needs_an_extractor():
+    model = tiny_ofer.build(extractor=None, detector=None, reconstructor=None)
+    with pytest.raises(ValueError, match=r'model\.extractor is None'):
+        step(model)
+
+
+def test_earlier_stages_are_loaded_from_their_checkpoints(tmp_path):
+    other = tiny_ofer.build()
+    with torch.no_grad():
+        for parameter in other.stages.parameters():
+            parameter.add_(0.1)
+    svdd = {
+        **other.stages.detector.state_dict(),
+        **other.stages.extractor.state_dict(prefix='extractor.'),
+    }
+    mae = other.stages.extractor.mae.state_dict()
+    torch.save(dict(state_dict=svdd), tmp_path / 'svdd.pth')
+    torch.save(dict(state_dict=mae), tmp_path / 'mae.pth')
+
+    def pretrained(name, cfg):
+        checkpoint = str(tmp_path / f'{name}.pth')
+        return dict(
+            cfg, init_cfg=dict(type='Pretrained', checkpoint=checkpoint)
+        )
+
+    cfg = dict(
+        type='mmocc.LatentOFER',
+        data_preprocessor=tiny_ofer.PREPROCESSOR,
+        extractor=pretrained('mae', tiny_ofer.EXTRACTOR),
+        detector=pretrained('svdd', dict(tiny_ofer.SVDD, radius=0.0)),
+        backbone=tiny_ofer.BACKBONE,
+        head=tiny_ofer.HEAD,
+    )
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        model = MODELS.build(copy.deepcopy(cfg))
+    model.init_weights()
+    wanted = other.stages.state_dict()
+    for name, tensor in model.stages.state_dict().items():
+        assert torch.equal(tensor, wanted[name]), name
+
+
+def test_a_checkpoint_of_the_whole_model_needs_no_other(tmp_path):
+    model = tiny_ofer.build().eval()
+    other = tiny_ofer.build().eval()
+    with torch.no_grad():
+        for tensor in other.state_dict().values():
+            if tensor.is_floating_point():
+                tensor.add_(0.01)
+    other.load_state_dict(model.state_dict())
+    for one, two in zip(predict(model), predict(other), strict=True):
+        assert torch.equal(one.pred_score, two.pred_score)
+        assert torch.equal(one.recon, two.recon)
+
+
+@pytest.mark.parametrize('dtype', [torch.bfloat16, torch.float16])
+def test_autocast_trains(dtype):
+    model = tiny_ofer.build().train()
+    with torch.autocast('cpu', dtype):
+        losses = step(model)
+    assert losses['loss_cls'].dtype == torch.float32
+    losses['loss_cls'].backward()
+    for name, parameter in model.named_parameters():
+        if parameter.grad is not None:
+            assert parameter.grad.isfinite().all(), name
+
+
+def test_without_normalisation_pictures_are_as_they_came():
+    model = tiny_ofer.build()
+    model.data_preprocessor._enable_normalize = False
+    model.data_preprocessor.to_rgb = False
+    images = torch.tensor([3.0, 4, 500]).view(1, 3, 1, 1)
+    assert model.to_rgb(images).flatten().tolist() == [255, 4, 3]

@@ -1,0 +1,88 @@
+r"""What does Latent-OFER see? All its stages for each face, side by side.
+
+Example: python tools/visualization/vis_ofer.py \
+    configs/ofer/ofer_resnet18_cartoon.py epoch_20.pth --number 6 \
+    --out work_dirs/ofer_pictures
+
+A row for each face of the test set: evenly spread, or those of --select; or
+image files and folders, with --images. A row is the photo, the distances of
+its patches, those found occluded, the redrawn face, the attention, and the
+probabilities of the expressions. OUT gets faces.png and a picture of each row.
+"""
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+
+from mmengine.config import Config, DictAction
+
+from mmocc.evaluation.occlusion_benchmark import load_model
+from mmocc.utils import cli
+from mmocc.visualization import samples
+from mmocc.visualization.ofer_pictures import ofer_row
+from mmocc.visualization.sheet import draw_sheet, write_image
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    add = parser.add_argument
+    add('config', help='config file of a mmocc.LatentOFER')
+    add('checkpoint', help='checkpoint file')
+    add('--number', '-n', type=int, default=6, help='number of faces')
+    add('--select', nargs='+', help='faces: indices, or parts of paths')
+    add('--images', nargs='+', help='image files or folders, no test set')
+    add('--device', default='cpu', help='such as cuda:0')
+    add('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
+    add('--out', type=Path, default=Path('work_dirs/ofer_pictures'))
+    args = parser.parse_args()
+    if args.number < 1:
+        parser.error('--number: 1 or more')
+    return args
+
+
+def packed_faces(cfg: Config, args: argparse.Namespace) -> Iterator[dict]:
+    """Yield the chosen faces, packed."""
+    if args.images:
+        # Photos come as they are: nothing is pasted on them.
+        pipeline = cfg.test_dataloader.dataset.pipeline
+        cfg.test_dataloader.dataset.pipeline = [
+            step for step in pipeline if step['type'] != 'mmocc.PasteOcclusion'
+        ]
+        yield from samples.Images(cfg, args.images)
+        return
+    dataset = samples.build_dataset(cfg)
+    indices = samples.spread(len(dataset), args.number)
+    if args.select:
+        indices = samples.choose(dataset, args.select)
+    for index in indices:
+        yield dataset[index]
+
+
+def main() -> None:
+    """Draw the sheet and its rows."""
+    args = parse_args()
+    cfg = Config.fromfile(args.config)
+    cfg.merge_from_dict(args.cfg_options or {})
+    cli.check_types(cfg)
+    cli.check_checkpoint(args.checkpoint, 'CONFIG CHECKPOINT', args.config)
+    classes = samples.class_names(cfg, args.checkpoint)
+    model = load_model(cfg, args.checkpoint, args.device)
+    rows = []
+    for number, packed in enumerate(packed_faces(cfg, args)):
+        name = samples.sample_name(packed, number)
+        sample = samples.predict(model, packed)
+        row = ofer_row(packed['inputs'], name, sample, classes)
+        print(f'{name}: {row[-1].caption}')
+        path = args.out / f'{number:04d}_{name}.png'
+        write_image(draw_sheet([row]), path)
+        rows.append(row)
+    path = args.out / 'faces.png'
+    write_image(draw_sheet(rows), path)
+    print(f'wrote {path} and {len(rows)} pictures')
+
+
+if __name__ == '__main__':
+    main()
