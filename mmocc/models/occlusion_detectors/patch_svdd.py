@@ -68,7 +68,7 @@ class PatchSVDD(PatchDetector):
 
     Raises:
         ValueError: If an option is out of its range, or a checkpoint has
-            another projection, or a kernel where this has none.
+            another projection or slope, or a kernel where this has none.
     """
 
     def __init__(
@@ -92,7 +92,8 @@ class PatchSVDD(PatchDetector):
         self.objective = objective
         self.warmup_iters = warmup_iters
         self.dims = tuple(dims)
-        self.slope = slope
+        # In checkpoints, for other slopes are other distances.
+        self.register_buffer('slope', torch.tensor(float(slope)))
         self.projection = None
         if self.extractor is not None:
             self._build_projection()
@@ -117,7 +118,7 @@ class PatchSVDD(PatchDetector):
         ):
             layers += [
                 nn.Linear(inner, outer, bias=False),
-                nn.LeakyReLU(self.slope),
+                nn.LeakyReLU(float(self.slope)),
             ]
         self.projection = nn.Sequential(*layers[:-1])
 
@@ -257,5 +258,11 @@ class PatchSVDD(PatchDetector):
             raise ValueError(
                 f'the checkpoint is of a PatchSVDD with {found}, this one has '
                 f'{wanted}: give it the same dims and kernel options'
+            )
+        slope = float(given.get('slope', self.slope))
+        if slope != float(self.slope):
+            raise ValueError(
+                f'the checkpoint is of a PatchSVDD with slope={slope:g}, this '
+                f'one has {float(self.slope):g}: give it the same'
             )
         super()._load_from_state_dict(state_dict, prefix, *args)

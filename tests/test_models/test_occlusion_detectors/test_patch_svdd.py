@@ -266,3 +266,9 @@ def test_it_is_built_from_a_config():
     layers = [m for m in model.projection if isinstance(m, torch.nn.Linear)]
     assert [layer.out_features for layer in layers] == [256, 128]
     assert all(layer.bias is None for layer in layers)
+
+
+def test_a_checkpoint_of_another_slope_is_refused(svdd, extractor):
+    other = PatchSVDD(extractor, dims=(16, 8), slope=0.1)
+    with pytest.raises(ValueError, match=r'slope=0\.5, this one has 0\.1'):
+        other.load_state_dict(svdd.state_dict())
