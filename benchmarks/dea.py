@@ -16,7 +16,6 @@ RoIAlign and crops), 1.6 with the fully connected one (15.5), 1.5 with all
 scores (SSIM's blur is most of it); ``decode`` 0.6 of the fully connected.
 """
 
-import argparse
 import copy
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -30,7 +29,7 @@ from mmengine.config import Config
 from mmengine.registry import MODELS, init_default_scope
 from torch import Tensor, nn
 
-from benchmarks.timing import Rivals, add_arguments, run_cases
+from benchmarks.timing import Rivals, run_benchmark
 
 CONFIG = Path(__file__).parents[1] / 'configs/dea/ssd300_diou_voc0712.py'
 TARGET = 1.30
@@ -150,21 +149,9 @@ def cases() -> Iterator[tuple[str, Callable[[], Rivals]]]:
     yield 'decode', decoders
 
 
-def parse_args() -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description='Measure what redrawing costs DEA'
-    )
-    add_arguments(parser, 15, 'conv or fc')
-    return parser.parse_args()
-
-
 def main() -> None:
-    """Measure and print."""
-    args = parse_args()
-    if args.threads:
-        torch.set_num_threads(args.threads)
-    run_cases(cases(), args)
+    """Measure, print one table, and write it."""
+    run_benchmark(cases, 'Measure what redrawing costs DEA', 15, 'conv or fc')
 
 
 if __name__ == '__main__':

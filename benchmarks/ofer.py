@@ -12,7 +12,6 @@ Predicted before the first run, for a CPU: 25 times as fast with a batch of 8
 product of matrices), 10 times with one image.
 """
 
-import argparse
 from collections.abc import Callable, Iterator
 from functools import partial
 
@@ -20,7 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from benchmarks.timing import Rivals, add_arguments, run_cases
+from benchmarks.timing import Rivals, run_benchmark
 from mmocc.models.layers.self_assembly import self_assembly
 
 CHANNELS, SIDE, SHARE = 512, 32, 0.3
@@ -127,21 +126,9 @@ def cases() -> Iterator[tuple[str, Callable[[], Rivals]]]:
     yield 'assembly-8', partial(assembly, 8)
 
 
-def parse_args() -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description='Measure the parts of Latent-OFER'
-    )
-    add_arguments(parser, 9, 'assembly')
-    return parser.parse_args()
-
-
 def main() -> None:
-    """Measure and print."""
-    args = parse_args()
-    if args.threads:
-        torch.set_num_threads(args.threads)
-    run_cases(cases(), args)
+    """Measure, print one table, and write it."""
+    run_benchmark(cases, 'Measure the parts of Latent-OFER', 9, 'assembly')
 
 
 if __name__ == '__main__':

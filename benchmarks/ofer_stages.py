@@ -14,7 +14,6 @@ Models are those of the configs, with random weights; three in ten patches are
 hidden, as in the release's mask (59 of 196).
 """
 
-import argparse
 import tempfile
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -28,7 +27,7 @@ from mmpretrain.models import ImageClassifier
 from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
 
-from benchmarks.timing import Rivals, add_arguments, run_cases
+from benchmarks.timing import Rivals, run_benchmark
 
 CONFIGS = Path(__file__).parents[1] / 'configs' / 'ofer'
 SIZES = (  # config, batch, side of the images
@@ -178,21 +177,11 @@ def cases() -> Iterator[tuple[str, Callable[[], Rivals]]]:
         yield f'epoch-{name}', partial(epoch, name, batch, side)
 
 
-def parse_args() -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description='Measure the speed of Latent-OFER'
-    )
-    add_arguments(parser, 9, 'cartoon or epoch')
-    return parser.parse_args()
-
-
 def main() -> None:
     """Measure, print one table, and write it."""
-    args = parse_args()
-    if args.threads:
-        torch.set_num_threads(args.threads)
-    run_cases(cases(), args)
+    run_benchmark(
+        cases, 'Measure the speed of Latent-OFER', 9, 'cartoon or epoch'
+    )
 
 
 if __name__ == '__main__':

@@ -178,6 +178,28 @@ def add_arguments(
     parser.set_defaults(rounds=rounds)
 
 
+def run_benchmark(
+    cases: Callable[[], Iterable[tuple[str, Callable[[], Rivals | Result]]]],
+    description: str,
+    rounds: int,
+    example: str,
+) -> None:
+    """Read the command line, measure, print one table, and write it.
+
+    Args:
+        cases: Gives what :func:`run_cases` takes.
+        description: What is measured, for ``--help``.
+        rounds: Rounds of each case without ``--quick``.
+        example: Names of cases that ``--only`` may be given.
+    """
+    parser = argparse.ArgumentParser(description=description)
+    add_arguments(parser, rounds, example)
+    args = parser.parse_args()
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    run_cases(cases(), args)
+
+
 def run_cases(
     cases: Iterable[tuple[str, Callable[[], Rivals | Result]]],
     args: argparse.Namespace,

@@ -6,8 +6,6 @@ written under a temporary name and renamed when it is complete.
 """
 
 import json
-import os
-import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
@@ -21,6 +19,7 @@ from sklearn.datasets import load_digits, load_sample_image
 
 from mmocc.datasets.digits import DIGIT_CLASSES, PlacedDigit, draw_scene
 from mmocc.datasets.digits_plan import SPLITS, DigitsSettings, plan_scenes
+from mmocc.datasets.own_folder import make_folder
 from mmocc.datasets.photo_cutouts import SHAPES, cut_object, cut_texture
 from mmocc.datasets.voc_lists import write_class_lists
 
@@ -155,30 +154,12 @@ def write_digits_voc(
     Raises:
         FileExistsError: ``out`` holds something that is not a digits folder.
     """
-    taken = out.exists() and not (out.is_dir() and not any(out.iterdir()))
-    if taken and not force and not is_own(out):
-        raise FileExistsError(
-            f'{out} is there and was not made by this tool; choose another '
-            '--out, or replace it with --force'
-        )
-    out.parent.mkdir(parents=True, exist_ok=True)
-    partial = out.with_name(f'.{out.name}.partial-{os.getpid()}')
-    _remove(partial)
-    try:
-        manifest = _write_all(partial, settings, progress)
-        _remove(out)
-        partial.rename(out)
-    finally:
-        _remove(partial)
-    return manifest
-
-
-def _remove(path: Path) -> None:
-    """Remove a file or folder, if it is there."""
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
+    return make_folder(
+        out,
+        lambda folder: _write_all(folder, settings, progress),
+        is_own,
+        force,
+    )
 
 
 def _write_all(

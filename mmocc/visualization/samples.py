@@ -1,5 +1,6 @@
-"""Images for the drawing tools: packed as a config's test pipeline does."""
+"""Models and images for the drawing tools, as a config's test has them."""
 
+import argparse
 import copy
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +15,27 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from mmocc.datasets.voc_folders import IMAGE_SUFFIXES
+from mmocc.evaluation.occlusion_benchmark import load_model
+from mmocc.utils import cli
+
+
+def open_model(
+    args: argparse.Namespace, usage: str = 'CONFIG CHECKPOINT'
+) -> tuple[Config, nn.Module]:
+    """Return config and trained model; exit with one line if they are not.
+
+    Args:
+        args: With ``config``, ``checkpoint``, ``cfg_options``, ``device`` and
+            ``trust_checkpoint``.
+        usage: How the user names a checkpoint.
+    """
+    cfg = Config.fromfile(args.config)
+    cfg.merge_from_dict(args.cfg_options or {})
+    cli.check_types(cfg)
+    cli.check_checkpoint(
+        args.checkpoint, usage, args.config, args.trust_checkpoint
+    )
+    return cfg, load_model(cfg, args.checkpoint, args.device)
 
 
 def build_dataset(cfg: Config, phase: str = 'test') -> Dataset:

@@ -6,10 +6,10 @@ the loss on decoded boxes.
 Example: python tools/dev/make_dea_configs.py
 """
 
-import argparse
 import ast
-import sys
 from pathlib import Path
+
+from config_files import update_configs
 
 FOLDER = Path(__file__).resolve().parents[2] / 'configs/dea'
 LOSSES = ('GIoU', 'DIoU', 'EIoU')
@@ -46,29 +46,10 @@ def variants(baseline: Path) -> dict[Path, str]:
 
 def main() -> None:
     """Write the files, or with ``--check`` say which are out of step."""
-    parser = argparse.ArgumentParser(description='Write the SSD configs')
-    parser.add_argument(
-        '--check', action='store_true', help='write nothing, only compare'
-    )
-    args = parser.parse_args()
     wanted = {}
     for baseline in sorted(FOLDER.glob('ssd*_l1_*.py')):
         wanted.update(variants(baseline))
-    stale = [
-        path
-        for path, text in wanted.items()
-        if not path.is_file() or path.read_text() != text
-    ]
-    stale += sorted(set(FOLDER.glob('ssd*_?iou_*.py')) - set(wanted))
-    if args.check and stale:
-        names = ', '.join(path.name for path in stale)
-        sys.exit(f'Run tools/dev/make_dea_configs.py for: {names}.')
-    for path in stale:
-        if path in wanted:
-            path.write_text(wanted[path])
-        else:
-            path.unlink()
-    print(f'{len(wanted)} configs, {len(stale)} of them out of step')
+    update_configs(wanted, FOLDER.glob('ssd*_?iou_*.py'))
 
 
 if __name__ == '__main__':

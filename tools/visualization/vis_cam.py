@@ -20,10 +20,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from mmengine.config import Config, DictAction
+from mmengine.config import DictAction
 from torch import Tensor, nn
 
-from mmocc.evaluation.occlusion_benchmark import load_model
 from mmocc.utils import cli
 from mmocc.visualization import samples
 from mmocc.visualization.class_activation import (
@@ -178,16 +177,7 @@ def unique_names(packs: Sequence[dict]) -> list[str]:
 def main() -> None:
     """Draw the maps of all images."""
     args = parse_args()
-    cfg = Config.fromfile(args.config)
-    cfg.merge_from_dict(args.cfg_options or {})
-    cli.check_types(cfg)
-    cli.check_checkpoint(
-        args.checkpoint,
-        'IMG CONFIG CHECKPOINT',
-        args.config,
-        args.trust_checkpoint,
-    )
-    model = load_model(cfg, args.checkpoint, args.device)
+    cfg, model = samples.open_model(args, 'IMG CONFIG CHECKPOINT')
     if args.preview_model:
         for name, module in model.named_modules():
             print(f'{name:50s} {type(module).__name__}')

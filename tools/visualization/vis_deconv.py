@@ -20,7 +20,6 @@ from mmengine.config import Config, DictAction
 from mmengine.utils import track_iter_progress
 from torch import Tensor, nn
 
-from mmocc.evaluation.occlusion_benchmark import load_model
 from mmocc.utils import cli
 from mmocc.visualization import deconv_pictures, samples
 from mmocc.visualization.deconvnet import (
@@ -142,16 +141,7 @@ def draw_channel(
 def main() -> None:
     """Draw the channels."""
     args = parse_args()
-    cfg = Config.fromfile(args.config)
-    cfg.merge_from_dict(args.cfg_options or {})
-    cli.check_types(cfg)
-    cli.check_checkpoint(
-        args.checkpoint,
-        'CONFIG CHECKPOINT',
-        args.config,
-        args.trust_checkpoint,
-    )
-    model = load_model(cfg, args.checkpoint, args.device)
+    cfg, model = samples.open_model(args)
     if args.preview_model:
         for name, module in model.named_modules():
             print(f'{name:50s} {type(module).__name__}')

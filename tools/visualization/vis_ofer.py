@@ -16,7 +16,6 @@ from pathlib import Path
 
 from mmengine.config import Config, DictAction
 
-from mmocc.evaluation.occlusion_benchmark import load_model
 from mmocc.utils import cli
 from mmocc.visualization import samples
 from mmocc.visualization.ofer_pictures import ofer_row
@@ -36,6 +35,7 @@ def parse_args() -> argparse.Namespace:
     add('--images', nargs='+', help='image files or folders, no test set')
     add('--device', default='cpu', help='such as cuda:0')
     add('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
+    cli.add_trust(parser)
     add('--out', type=Path, default=Path('work_dirs/ofer_pictures'))
     args = parser.parse_args()
     if args.number < 1:
@@ -64,12 +64,8 @@ def packed_faces(cfg: Config, args: argparse.Namespace) -> Iterator[dict]:
 def main() -> None:
     """Draw the sheet and its rows."""
     args = parse_args()
-    cfg = Config.fromfile(args.config)
-    cfg.merge_from_dict(args.cfg_options or {})
-    cli.check_types(cfg)
-    cli.check_checkpoint(args.checkpoint, 'CONFIG CHECKPOINT', args.config)
+    cfg, model = samples.open_model(args)
     classes = samples.class_names(cfg, args.checkpoint)
-    model = load_model(cfg, args.checkpoint, args.device)
     rows = []
     for number, packed in enumerate(packed_faces(cfg, args)):
         name = samples.sample_name(packed, number)

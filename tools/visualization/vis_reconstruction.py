@@ -17,7 +17,6 @@ from pathlib import Path
 
 from mmengine.config import Config, DictAction
 
-from mmocc.evaluation.occlusion_benchmark import load_model
 from mmocc.utils import cli
 from mmocc.visualization import samples
 from mmocc.visualization.localization_pictures import original_image
@@ -59,6 +58,7 @@ def parse_args() -> argparse.Namespace:
     )
     add('--device', default='cpu', help='such as cuda:0')
     add('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
+    cli.add_trust(parser)
     add('--out', type=Path, default=Path('work_dirs/reconstruction'))
     args = parser.parse_args()
     if args.number < 1:
@@ -94,11 +94,7 @@ def packed_pages(cfg: Config, args: argparse.Namespace) -> Iterator[dict]:
 def main() -> None:
     """Draw the sheet and its rows."""
     args = parse_args()
-    cfg = Config.fromfile(args.config)
-    cfg.merge_from_dict(args.cfg_options or {})
-    cli.check_types(cfg)
-    cli.check_checkpoint(args.checkpoint, 'CONFIG CHECKPOINT', args.config)
-    model = load_model(cfg, args.checkpoint, args.device)
+    cfg, model = samples.open_model(args)
     rule = Rule(args.min_confidence, args.threshold, args.background)
     rows = []
     for number, packed in enumerate(packed_pages(cfg, args)):

@@ -6,8 +6,6 @@ renamed when it is complete.
 
 import csv
 import json
-import os
-import shutil
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -24,6 +22,7 @@ from mmocc.datasets.cartoon_faces.occluders import (
 from mmocc.datasets.cartoon_faces.settings import SPLITS, FaceSettings
 from mmocc.datasets.cartoon_faces.subject import draw_subject
 from mmocc.datasets.expressions import EXPRESSIONS
+from mmocc.datasets.own_folder import make_folder
 
 GENERATOR = 'mmocc cartoon_faces, format 1'
 LANDMARKS = tuple(f'{axis}{i}' for i in range(5) for axis in 'xy')
@@ -86,29 +85,12 @@ def write_faces(
     Raises:
         FileExistsError: ``out`` holds something that this did not make.
     """
-    taken = out.exists() and not (out.is_dir() and not any(out.iterdir()))
-    if taken and not force and not read_manifest(out):
-        raise FileExistsError(
-            f'{out} is there and was not made by this tool; choose another '
-            '--out, or replace it with --force'
-        )
-    partial = out.with_name(f'.{out.name}.partial-{os.getpid()}')
-    _remove(partial)
-    try:
-        manifest = _write_all(partial, settings, progress)
-        _remove(out)
-        partial.rename(out)
-    finally:
-        _remove(partial)
-    return manifest
-
-
-def _remove(path: Path) -> None:
-    """Remove a file or folder, if it is there."""
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
+    return make_folder(
+        out,
+        lambda folder: _write_all(folder, settings, progress),
+        read_manifest,
+        force,
+    )
 
 
 def _count_files(folder: Path) -> int:
