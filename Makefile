@@ -20,8 +20,10 @@ NVCC := $(shell command -v nvcc)
 demo: $(VENV)/.installed
 	$(PY) tools/demo.py
 
+# A process per core, up to four, each with one thread: two that share cores by
+# threads wait for each other most of the time.
 test: $(VENV)/.installed
-	$(PY) -m pytest
+	OMP_NUM_THREADS=1 $(PY) -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 lint: $(VENV)/.installed
 	$(PY) -m ruff check .
