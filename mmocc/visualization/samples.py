@@ -2,7 +2,7 @@
 
 import argparse
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -139,6 +139,21 @@ class Images(Sequence):
         if isinstance(item, int):
             return self.dataset[item]
         return self.pipeline(dict(img_path=str(item)))
+
+
+def chosen(cfg: Config, args: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """Yield packed samples of the test set: spread, or those of --select.
+
+    Args:
+        cfg: A config with a ``test_dataloader``.
+        args: With ``number`` and ``select``.
+    """
+    dataset = build_dataset(cfg)
+    indices = spread(len(dataset), args.number)
+    if args.select:
+        indices = choose(dataset, args.select)
+    for index in indices:
+        yield dataset[index]
 
 
 def find_files(source: str) -> list[Path]:

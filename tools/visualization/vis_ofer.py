@@ -53,12 +53,7 @@ def packed_faces(cfg: Config, args: argparse.Namespace) -> Iterator[dict]:
         ]
         yield from samples.Images(cfg, args.images)
         return
-    dataset = samples.build_dataset(cfg)
-    indices = samples.spread(len(dataset), args.number)
-    if args.select:
-        indices = samples.choose(dataset, args.select)
-    for index in indices:
-        yield dataset[index]
+    yield from samples.chosen(cfg, args)
 
 
 def main() -> None:

@@ -83,12 +83,7 @@ def packed_pages(cfg: Config, args: argparse.Namespace) -> Iterator[dict]:
     if args.images:
         yield from samples.Images(without_truth(cfg), args.images)
         return
-    dataset = samples.build_dataset(cfg)
-    indices = samples.spread(len(dataset), args.number)
-    if args.select:
-        indices = samples.choose(dataset, args.select)
-    for index in indices:
-        yield dataset[index]
+    yield from samples.chosen(cfg, args)
 
 
 def main() -> None:

@@ -6,13 +6,12 @@ from typing import Any, NamedTuple
 
 import torch
 from mmengine.dist import all_gather_object
-from mmengine.model import BaseModel
 from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
 from mmocc.models.occlusion_detectors.svdd import quantile_radius
+from mmocc.models.selfsup.stage_model import StageModel
 from mmocc.occlusion.patches import upsample_patch_mask
-from mmocc.registry import MODELS
 
 
 class PatchDetection(NamedTuple):
@@ -29,7 +28,7 @@ class PatchDetection(NamedTuple):
     grid: tuple[int, int]
 
 
-class PatchDetector(BaseModel):
+class PatchDetector(StageModel):
     """Base of detectors: a distance for each patch, and a radius.
 
     A patch further than the radius is occluded (arXiv 2307.11404, section
@@ -60,24 +59,11 @@ class PatchDetector(BaseModel):
         data_preprocessor: dict | nn.Module | None = None,
         init_cfg: dict | list[dict] | None = None,
     ) -> None:
-        if isinstance(data_preprocessor, dict):
-            kind = dict(type='mmpretrain.ClsDataPreprocessor')
-            data_preprocessor = {**kind, **data_preprocessor}
-        super().__init__(
-            data_preprocessor=data_preprocessor, init_cfg=init_cfg
-        )
+        super().__init__(extractor, data_preprocessor, init_cfg)
         if not 0 < nu < 1:
             raise ValueError(f'nu is {nu}; it must be in (0, 1)')
         self.nu = nu
-        if isinstance(extractor, dict):
-            extractor = MODELS.build(extractor)
-        self.extractor = extractor
         self.register_buffer('radius', torch.tensor(float(radius)))
-
-    def share_extractor(self, extractor: nn.Module) -> None:
-        """Use an extractor that belongs to, and is saved with, another."""
-        self._modules.pop('extractor', None)
-        self.__dict__['extractor'] = extractor
 
     @abstractmethod
     def patch_distances(self, images: Tensor) -> Tensor:

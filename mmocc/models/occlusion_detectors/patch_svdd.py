@@ -11,6 +11,7 @@ activation, and c is fixed at the start, as the theory of Deep SVDD asks for
 (Ruff et al., ICML 2018, section 3.3); R is the quantile 1 - nu.
 """
 
+import math
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
@@ -92,8 +93,9 @@ class PatchSVDD(PatchDetector):
         self.objective = objective
         self.warmup_iters = warmup_iters
         self.dims = tuple(dims)
+        self.leak = float(slope)
         # In checkpoints, for other slopes are other distances.
-        self.register_buffer('slope', torch.tensor(float(slope)))
+        self.register_buffer('slope', torch.tensor(self.leak))
         self.projection = None
         if self.extractor is not None:
             self._build_projection()
@@ -118,7 +120,7 @@ class PatchSVDD(PatchDetector):
         ):
             layers += [
                 nn.Linear(inner, outer, bias=False),
-                nn.LeakyReLU(float(self.slope)),
+                nn.LeakyReLU(self.leak),
             ]
         self.projection = nn.Sequential(*layers[:-1])
 
@@ -259,10 +261,10 @@ class PatchSVDD(PatchDetector):
                 f'the checkpoint is of a PatchSVDD with {found}, this one has '
                 f'{wanted}: give it the same dims and kernel options'
             )
-        slope = float(given.get('slope', self.slope))
-        if slope != float(self.slope):
+        slope = float(given.get('slope', self.leak))
+        if not math.isclose(slope, self.leak, rel_tol=1e-6):
             raise ValueError(
                 f'the checkpoint is of a PatchSVDD with slope={slope:g}, this '
-                f'one has {float(self.slope):g}: give it the same'
+                f'one has {self.leak:g}: give it the same'
             )
         super()._load_from_state_dict(state_dict, prefix, *args)

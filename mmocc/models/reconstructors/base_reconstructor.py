@@ -4,16 +4,15 @@ from abc import abstractmethod
 from typing import Any
 
 import torch
-from mmengine.model import BaseModel
 from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
 from mmocc.models.selfsup.patch_latent_extractor import PatchLatents
+from mmocc.models.selfsup.stage_model import StageModel
 from mmocc.occlusion.patches import upsample_patch_mask
-from mmocc.registry import MODELS
 
 
-class BaseReconstructor(BaseModel):
+class BaseReconstructor(StageModel):
     """Base of the models that redraw hidden patches.
 
     Subclasses give :meth:`redraw`.
@@ -38,24 +37,12 @@ class BaseReconstructor(BaseModel):
         data_preprocessor: dict | nn.Module | None = None,
         init_cfg: dict | list[dict] | None = None,
     ) -> None:
-        if isinstance(data_preprocessor, dict):
-            default = dict(type='mmpretrain.ClsDataPreprocessor')
-            data_preprocessor = default | data_preprocessor
-        super().__init__(
-            data_preprocessor=data_preprocessor, init_cfg=init_cfg
-        )
+        super().__init__(extractor, data_preprocessor, init_cfg)
         if not 0 <= coverage_threshold < 1:
             raise ValueError(
                 f'coverage_threshold={coverage_threshold} is not in [0, 1)'
             )
         self.coverage_threshold = coverage_threshold
-        built = not isinstance(extractor, dict)
-        self.extractor = extractor if built else MODELS.build(extractor)
-
-    def share_extractor(self, extractor: nn.Module) -> None:
-        """Use an extractor that belongs to, and is saved with, another."""
-        self._modules.pop('extractor', None)
-        self.__dict__['extractor'] = extractor
 
     @abstractmethod
     def redraw(self, images: Tensor, hole: Tensor, coarse: Tensor) -> Tensor:
