@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from mmengine.registry import DefaultScope
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -46,6 +47,24 @@ visualizer = dict(
 work_dir = {work_dir!r}
 randomness = dict(seed=0)
 """
+
+
+def _scope_ends_here():
+    """Take back the default scope, which is the whole process's.
+
+    Else the host that one test initialised decides where another test's
+    transforms are looked for, and the order of files decides who passes.
+    """
+    before = dict(DefaultScope._instance_dict)
+    yield
+    DefaultScope._instance_dict.clear()
+    DefaultScope._instance_dict.update(before)
+
+
+scope_ends_with_test = pytest.fixture(autouse=True)(_scope_ends_here)
+scope_ends_with_file = pytest.fixture(autouse=True, scope='module')(
+    _scope_ends_here
+)
 
 
 @pytest.fixture
