@@ -73,7 +73,11 @@ test_evaluator = [
         ann_file=data_root + '/annotations/test.json',
         metric='bbox',
     ),
-    dict(type='mmocc.ObjectAnomalyMetric', background=1.0),
+    dict(
+        type='mmocc.ObjectAnomalyMetric',
+        background=1.0,
+        image_confidence=0.3,  # as of detections that mmdet draws
+    ),
 ]
 # Objects of pages that were not trained on: what is usual.
 custom_hooks = [

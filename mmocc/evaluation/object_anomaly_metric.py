@@ -45,8 +45,8 @@ class ObjectAnomalyMetric(BaseMetric):
       or not, scoring below all others.
     * ``NAME_recall``: share of all odd objects above the score that
       ``false_alarms`` of the detected normal objects exceed.
-    * ``NAME_image_auroc``: an image scores as its oddest detection; one
-      without any, below all others.
+    * ``NAME_image_auroc``: an image scores as its oddest detection of at
+      least ``image_confidence``; one without any, below all others.
     * ``pearson_normal``, ``pearson_normal_std``, ``pearson_anomaly``,
       ``pearson_anomaly_std``, ``separation``: mean and standard deviation of
       the correlation, as in the paper's table II, and its
@@ -59,6 +59,9 @@ class ObjectAnomalyMetric(BaseMetric):
     Args:
         iou_thr: IoU from which a detection is of an object.
         min_confidence: Detections below do not count: the paper's P.
+        image_confidence: Confidence from which a detection may speak for
+            its image. Detections of nothing are odd, and at the low
+            thresholds at which AP is computed each image has some.
         false_alarms: Share of normal objects for ``NAME_recall``.
         pixel: Whether to judge pixels as well.
         background: Shade of blank paper, 0 to 1; the map is then
@@ -80,6 +83,7 @@ class ObjectAnomalyMetric(BaseMetric):
         self,
         iou_thr: float = 0.5,
         min_confidence: float = 0.0,
+        image_confidence: float = 0.0,
         false_alarms: float = 0.05,
         pixel: bool = True,
         background: float | None = None,
@@ -90,6 +94,7 @@ class ObjectAnomalyMetric(BaseMetric):
         super().__init__(collect_device=collect_device, prefix=prefix)
         self.iou_thr = iou_thr
         self.min_confidence = min_confidence
+        self.image_confidence = image_confidence
         self.false_alarms = false_alarms
         self.pixel = pixel
         self.background = background
@@ -127,11 +132,12 @@ class ObjectAnomalyMetric(BaseMetric):
         scores = np.full((len(match), len(names)), np.nan)
         scores[match >= 0] = table[match[match >= 0]]
         odd = truth.anomaly.cpu().numpy()
+        sure = (found['scores'] >= self.image_confidence).cpu().numpy()
         return dict(
             names=[name.removeprefix(PREFIX) for name in names],
             scores=scores,
             odd=odd,
-            image=table.max(0, initial=-np.inf),
+            image=table[sure].max(0, initial=-np.inf),
             odd_image=bool(odd.any()),
             unmatched=len(table) - int((match >= 0).sum()),
         )

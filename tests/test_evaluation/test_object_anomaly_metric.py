@@ -244,6 +244,21 @@ def evaluate(samples=SAMPLES, inputs=None, **options):
     return metric.evaluate(len(samples))
 
 
+def test_only_sure_detections_speak_for_their_image():
+    every, sure, none = (
+        evaluate(image_confidence=value) for value in (0, 0.5, 1.1)
+    )
+    # of the first page only 0.1 and 0.2 are left, of odd pages 0.2 and 0.6
+    assert every['anomaly/pearson_image_auroc'] == 1
+    assert sure['anomaly/pearson_image_auroc'] == pytest.approx(1 / 2)
+    assert none['anomaly/pearson_image_auroc'] == pytest.approx(1 / 2)
+    assert sure['anomaly/confidence_image_auroc'] == 0
+    # objects are judged as before
+    assert {k: v for k, v in sure.items() if 'image' not in k} == {
+        k: v for k, v in every.items() if 'image' not in k
+    }
+
+
 def test_metrics_of_three_pages_by_hand():
     values = evaluate()
     values = {k.removeprefix('anomaly/'): v for k, v in values.items()}

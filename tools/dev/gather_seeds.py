@@ -44,6 +44,7 @@ FAMILIES = (
     },
     {f'{s}_auroc': (f'AUROC {s}', PERCENT) for s in SCORES},
     {f'{s}_auroc_all': (f'AUROC all {s}', PERCENT) for s in SCORES},
+    {f'{s}_image_auroc': (f'AUROC pages {s}', PERCENT) for s in SCORES},
 )
 
 

@@ -229,7 +229,10 @@ class DEA(SingleStageDetector):
         scores = self.judge(drawn)
         fields = {f'score_{name}': value for name, value in scores.items()}
         fields['recons'] = drawn.recons
-        fields['errors'] = (drawn.recons - drawn.pictures).abs().mean(1)
+        errors = (drawn.recons - drawn.pictures).abs_()
+        # The mean over one channel would cost three times the difference.
+        grey = errors.shape[1] == 1
+        fields['errors'] = errors[:, 0] if grey else errors.mean(1)
         fields['anomaly_scores'] = scores[self.judge.anomaly_score]
         if self.judge.fitted:
             limit = self.judge.threshold()

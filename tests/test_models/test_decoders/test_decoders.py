@@ -7,6 +7,7 @@ import torch
 from mmengine.registry import MODELS
 
 from mmocc.models.decoders import ConvDecoder, FCDecoder
+from mmocc.models.decoders.conv_decoder import FewChannelsShuffle
 
 
 def count(module):
@@ -29,6 +30,19 @@ def test_the_fc_decoder_is_the_papers():
 
 def test_the_conv_decoder_has_the_size_that_it_states():
     assert count(ConvDecoder()) == 397_860
+
+
+@pytest.mark.parametrize('form', ['contiguous_format', 'channels_last'])
+def test_the_quick_shuffle_is_pytorchs(form):
+    x = torch.randn(3, 12, 5, 7).contiguous(memory_format=getattr(torch, form))
+    x.requires_grad_()
+    ours, theirs = FewChannelsShuffle(2)(x), torch.nn.PixelShuffle(2)(x)
+    assert torch.equal(ours, theirs)
+    weight = torch.randn_like(ours)
+    grads = [
+        torch.autograd.grad((y * weight).sum(), x) for y in (ours, theirs)
+    ]
+    assert torch.equal(*(grad for (grad,) in grads))
 
 
 def test_the_fc_decoder_sees_the_average_of_the_features_only():
