@@ -11,6 +11,7 @@ from mmcv.transforms.utils import cache_randomness
 from mmocc.occlusion import (
     KINDS,
     OccluderBank,
+    UnreachableLevelError,
     check_kind,
     level_range,
     occlude_object,
@@ -190,7 +191,8 @@ def _boxes_region(
     """Return the union of xyxy boxes as (H, W) bool.
 
     Raises:
-        ValueError: If a box is not finite, or there is none inside the image.
+        ValueError: If a box is not finite, or all lie outside the image.
+        UnreachableLevelError: If those inside have no pixel.
     """
     boxes = np.asarray(getattr(boxes, 'tensor', boxes), np.float64)
     boxes = boxes.reshape(-1, 4)
@@ -200,9 +202,11 @@ def _boxes_region(
     limit = np.array(size[::-1] * 2)
     for x1, y1, x2, y2 in boxes.round().clip(0, limit).astype(int):
         region[y1:y2, x1:x2] = True
-    if not region.any():
-        raise ValueError(
-            f'{name}: no box of {boxes.tolist()} lies inside the image of '
-            f'{size[1]}x{size[0]} pixels'
+    if region.any():
+        return region
+    image = f'the image of {size[1]}x{size[0]} pixels'
+    if ((boxes[:, :2] < limit[:2]) & (boxes[:, 2:] > 0)).all(1).any():
+        raise UnreachableLevelError(
+            f'{name}: no box of {boxes.tolist()} has a pixel of {image}'
         )
-    return region
+    raise ValueError(f'{name}: no box of {boxes.tolist()} lies inside {image}')
