@@ -23,7 +23,6 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -36,6 +35,7 @@ from mmengine.registry import init_default_scope
 from mmengine.structures import InstanceData
 from torch import Tensor
 
+from benchmarks.memory import peak_mib
 from benchmarks.timing import Result, Rivals, add_arguments, run_cases
 
 LOSS_TARGET = 2.0
@@ -97,6 +97,17 @@ def metas(batch: int) -> list[dict]:
     return [dict(img_shape=shape, pad_shape=shape)] * batch
 
 
+def batch_of(data: str, batch: int) -> dict:
+    """Return uint8 images and objects, as a dataloader gives them."""
+    found = objects(batch, CLASSES[data])
+    samples = [
+        DetDataSample(metainfo=meta, gt_instances=gt)
+        for gt, meta in zip(found, metas(batch), strict=True)
+    ]
+    image = torch.randint(256, (3, SIDE, SIDE), dtype=torch.uint8)
+    return dict(inputs=[image] * batch, data_samples=samples)
+
+
 def make_maps(head: torch.nn.Module, batch: int) -> Maps:
     """Draw the answers of all levels: scores, then deltas."""
     generator = torch.Generator().manual_seed(0)
@@ -151,16 +162,10 @@ def loss_case(data: str, batch: int) -> Rivals:
 def step_case(data: str, batch: int) -> Rivals:
     """Return a whole training step of SSD300, with either head."""
     works = {}
+    inputs = batch_of(data, batch)
     for who in HEADS:
         model = build(data, who).train()
         optimizer = torch.optim.SGD(model.parameters(), lr=1e-5, momentum=0.9)
-        samples = []
-        for gt, meta in zip(
-            objects(batch, CLASSES[data]), metas(batch), strict=True
-        ):
-            samples.append(DetDataSample(metainfo=meta, gt_instances=gt))
-        image = torch.randint(256, (3, SIDE, SIDE), dtype=torch.uint8)
-        inputs = dict(inputs=[image] * batch, data_samples=samples)
         works[who] = partial(model.train_step, inputs, OptimWrapper(optimizer))
     return Rivals(
         f'step {data}, batch {batch} / mmdet',
@@ -173,24 +178,7 @@ def measure_memory(data: str, batch: int, who: str) -> float:
     """Return the most MiB that one loss needs beyond the maps."""
     head = build(data, who).bbox_head
     maps, gts = make_maps(head, batch), objects(batch, CLASSES[data])
-    if torch.cuda.is_available():
-        torch.cuda.reset_peak_memory_stats()
-        before = torch.cuda.memory_allocated() / 2**20
-        learn(head, maps, gts)
-        return torch.cuda.max_memory_allocated() / 2**20 - before
-    Path('/proc/self/clear_refs').write_text('5')  # forget the peak so far
-    before = resident('VmRSS')
-    learn(head, maps, gts)
-    return resident('VmHWM') - before
-
-
-def resident(what: str) -> float:
-    """Return this process's memory in MiB, now or at most (Linux)."""
-    for line in Path('/proc/self/status').read_text().splitlines():
-        name, _, value = line.partition(':')
-        if name == what:
-            return int(value.split()[0]) / 2**10
-    raise OSError(f'/proc/self/status has no {what}')
+    return peak_mib(lambda: learn(head, maps, gts))
 
 
 def memory_of(data: str, batch: int, who: str) -> float:

@@ -11,7 +11,8 @@ from conftest import ROOT
 
 sys.path.insert(0, str(ROOT))  # benchmarks are not installed
 
-from benchmarks import hide_and_seek, learn, occlude
+from benchmarks import configs, hide_and_seek, learn, occlude
+from benchmarks.memory import peak_mib
 from benchmarks.timing import Rivals, compete, judge, show
 
 
@@ -172,3 +173,35 @@ def test_a_rival_hides_something(library, name):
 )
 def test_short_times_are_shown_with_more_digits(milliseconds, text):
     assert show(milliseconds) == text
+
+
+def test_memory_is_that_of_the_work_alone():
+    before = bytearray(64 * 2**20)
+    assert peak_mib(lambda: bytearray(32 * 2**20)) == pytest.approx(32, abs=4)
+    assert len(before) == 64 * 2**20
+
+
+@pytest.mark.parametrize('who', ['ours', 'other'])
+def test_steps_of_configs_train(tmp_path, who):
+    step = configs.ofer_step(who, str(tmp_path))
+    model, wrapper = step.func.__self__, step.args[1]
+    (own,) = [group['params'] for group in wrapper.param_groups][:1]
+    before = [param.detach().clone() for param in own]
+    step()
+    assert any(
+        not torch.equal(*pair) for pair in zip(own, before, strict=True)
+    )
+    assert model.training
+
+
+@pytest.mark.parametrize('name', ['has', 'ofer'])
+def test_pipelines_differ_by_our_transform_only(tmp_path, name):
+    rivals = configs.loading_case(name, str(tmp_path))
+    ours, other = (
+        {type(one).__name__ for one in getattr(rivals, who).args[0].transforms}
+        for who in ('ours', 'other')
+    )
+    assert other < ours
+    assert ours - other in ({'HideAndSeek'}, {'PasteOcclusion'})
+    shapes = {tuple(w()['inputs'].shape) for w in (rivals.ours, rivals.other)}
+    assert len(shapes) == 1

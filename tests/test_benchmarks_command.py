@@ -87,7 +87,7 @@ def test_the_same_machine_compares_times_and_another_only_ratios():
 def test_an_unknown_name_lists_those_that_are_there(run_tool):
     done = run_tool(sys.executable, '-m', 'benchmarks', 'lern')
     assert done.returncode == 2
-    assert 'no benchmark lern; there are dea, ' in done.stderr
+    assert 'no benchmark lern; there are ' in done.stderr
 
 
 def test_a_broken_earlier_file_stops_before_anything_is_measured(
