@@ -11,6 +11,7 @@ from mmengine.evaluator import DumpResults
 
 from mmocc.utils import cli
 from mmocc.utils.amp import predict_in_float32
+from mmocc.utils.strict_images import use_strict_images
 
 
 def parse_args() -> argparse.Namespace:
@@ -66,6 +67,7 @@ def main() -> None:
         args.config,
         args.trust_checkpoint,
     )
+    use_strict_images(cfg.get('default_scope'))
     cli.start_cpu_group(cfg)
     runner = cli.build_runner(cfg)
     if args.amp:

@@ -4,8 +4,12 @@ Example: python tools/train.py configs/learn/vgg16_voc.py --amp
 """
 
 import argparse
+import sys
 
+from mmocc.engine.safe_checkpoint_hook import use_safe_checkpoints
 from mmocc.utils import cli
+from mmocc.utils.strict_images import use_strict_images
+from mmocc.utils.whole_files import SaveError
 
 
 def parse_args() -> argparse.Namespace:
@@ -56,6 +60,7 @@ def main() -> None:
         pin_memory=not args.no_pin_memory,
         persistent_workers=not args.no_persistent_workers,
     )
+    use_safe_checkpoints(cfg)
     cli.check_types(cfg)
     if cfg.get('resume'):
         cli.check_checkpoint(
@@ -70,8 +75,12 @@ def main() -> None:
             trained_by=cfg.get('baseline_config'),
             trust=args.trust_checkpoint,
         )
+    use_strict_images(cfg.get('default_scope'))
     cli.start_cpu_group(cfg)
-    cli.build_runner(cfg).train()
+    try:
+        cli.build_runner(cfg).train()
+    except SaveError as error:
+        sys.exit(str(error))
 
 
 if __name__ == '__main__':

@@ -7,9 +7,13 @@ default_hooks = dict(
     timer=dict(type='IterTimerHook'),
     logger=dict(type='LoggerHook', interval=50),
     param_scheduler=dict(type='ParamSchedulerHook'),
-    checkpoint=dict(type='CheckpointHook', interval=1, max_keep_ckpts=2),
+    checkpoint=dict(
+        type='mmocc.SafeCheckpointHook', interval=1, max_keep_ckpts=2
+    ),
     sampler_seed=dict(type='DistSamplerSeedHook'),
     visualization=dict(type='VisualizationHook', enable=False),
+    # Stops where the loss is NaN; on a GPU it waits for no step but each 50th.
+    invalid_loss=dict(type='mmocc.InvalidLossHook', interval=50),
 )
 # With persistent_workers=False in the training loader, a resumed run repeats
 # the run it continues (on a CPU: to the last bit).

@@ -5,6 +5,7 @@ from mmocc.engine.check_classes_hook import CheckClassesHook
 from mmocc.engine.epoch_seed_hook import EpochSeedHook
 from mmocc.engine.fit_radius_hook import FitRadiusHook
 from mmocc.engine.hide_features_hook import HideFeaturesHook
+from mmocc.engine.invalid_loss_hook import InvalidLossHook
 from mmocc.engine.localization_visualization_hook import (
     LocalizationVisualizationHook,
 )
@@ -13,6 +14,7 @@ from mmocc.engine.ofer_visualization_hook import OFERVisualizationHook
 from mmocc.engine.reconstruction_visualization_hook import (
     ReconstructionVisualizationHook,
 )
+from mmocc.engine.safe_checkpoint_hook import SafeCheckpointHook
 from mmocc.engine.trainable_constructor import (
     TrainableOptimWrapperConstructor,
 )
@@ -23,9 +25,11 @@ __all__ = [
     'EpochSeedHook',
     'FitRadiusHook',
     'HideFeaturesHook',
+    'InvalidLossHook',
     'LocalizationVisualizationHook',
     'MultiOptimWrapperConstructor',
     'OFERVisualizationHook',
     'ReconstructionVisualizationHook',
+    'SafeCheckpointHook',
     'TrainableOptimWrapperConstructor',
 ]

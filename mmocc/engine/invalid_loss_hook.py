@@ -1,0 +1,170 @@
+"""Stops a run whose loss is no number, and says by which images."""
+
+import math
+from typing import Any
+
+import torch
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+
+from mmocc.registry import HOOKS
+
+SHOWN = 8  # samples that an error names
+
+
+@HOOKS.register_module()
+class InvalidLossHook(Hook):
+    """Stop where an input or a term of the loss is NaN or infinite.
+
+    Without it, a run goes on with weights of NaN, and fills its checkpoints
+    with them. The error names the image whose pixels are at fault; else the
+    term, the step and the images of its batch.
+
+    On a GPU, reading a loss makes the host wait. So the terms stay there, and
+    are read together every ``interval`` steps, at the end of an epoch and
+    before a checkpoint: the step that is named is the first bad one, though
+    up to ``interval - 1`` more were taken. On a CPU, each step is checked.
+    In a checkpoint, no trained parameter may be NaN or infinite either.
+
+    Args:
+        interval: Steps between two checks.
+        limit: Loss terms must be below this in size.
+
+    Raises:
+        FloatingPointError: While running.
+        ValueError: If ``interval`` or ``limit`` is not above 0.
+    """
+
+    priority = 'NORMAL'  # before the checkpoint
+
+    def __init__(self, interval: int = 50, limit: float = math.inf) -> None:
+        if interval < 1 or not limit > 0:
+            raise ValueError(
+                f'interval is {interval} and limit {limit}; give steps and a '
+                'size above 0'
+            )
+        self.interval = interval
+        self.limit = limit
+        self.steps: list[tuple[int, list[str], list[str]]] = []
+        self.values: list[torch.Tensor] = []
+
+    def before_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None
+    ) -> None:
+        """Check the inputs, as long as they are in the host's memory."""
+        found = images_with_nan(data_batch)
+        if found:
+            raise FloatingPointError(
+                f'The input of iteration {runner.iter} is NaN or infinite in '
+                f'{_listed(found)}: mend these files or the pipeline, and go '
+                'on with --resume'
+            )
+
+    def after_train_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: Any = None,
+        outputs: dict | None = None,
+    ) -> None:
+        """Note the loss of a step; check it, if it is time."""
+        terms = {
+            name: value.detach()
+            for name, value in (outputs or {}).items()
+            if 'loss' in name and isinstance(value, torch.Tensor)
+        }
+        if not terms:
+            return
+        values = torch.stack([v.float().mean() for v in terms.values()])
+        self.steps.append((runner.iter, list(terms), image_paths(data_batch)))
+        self.values.append(values)
+        if values.device.type == 'cpu' or len(self.steps) >= self.interval:
+            self.check(runner)
+
+    def after_train_epoch(self, runner: Runner) -> None:
+        """Check what is left of the epoch."""
+        self.check(runner)
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Check before anything is written."""
+        self.check(runner)
+        model = runner.model
+        model = model.module if is_model_wrapper(model) else model
+        for name, parameter in model.named_parameters():
+            if parameter.requires_grad and not parameter.isfinite().all():
+                raise FloatingPointError(
+                    f'{name} is not finite after iteration {runner.iter}, '
+                    f'and no checkpoint was written. {_remedy(runner)}'
+                )
+
+    def check(self, runner: Runner) -> None:
+        """Read all losses noted since the last check.
+
+        Raises:
+            FloatingPointError: If one is out of bounds.
+        """
+        if not self.values:
+            return
+        values = torch.cat(self.values).tolist()
+        steps, self.steps, self.values = self.steps, [], []
+        for iteration, names, paths in steps:
+            for name in names:
+                value = values.pop(0)
+                if abs(value) < self.limit:
+                    continue
+                raise FloatingPointError(
+                    f'{name} is {value:g} in iteration {iteration} on '
+                    f'{_listed(paths)}. {_remedy(runner)}'
+                )
+
+
+def _listed(paths: list[str]) -> str:
+    """Return the first of the samples, and how many more there are."""
+    more = f' and {len(paths) - SHOWN} more' if len(paths) > SHOWN else ''
+    return (', '.join(paths[:SHOWN]) or 'samples without img_path') + more
+
+
+def _remedy(runner: Runner) -> str:
+    """Return what can be done."""
+    return (
+        'Look at these images and their labels, lower the learning rate or '
+        'clip gradients (optim_wrapper.clip_grad), and go on from the last '
+        f'checkpoint in {runner.work_dir} with --resume'
+    )
+
+
+def image_paths(data_batch: Any) -> list[str]:
+    """Return the ``img_path`` of a batch's samples, where they have one."""
+    samples = _field(data_batch, 'data_samples')
+    paths = [getattr(sample, 'img_path', None) for sample in samples]
+    return [str(path) for path in paths if path is not None]
+
+
+def images_with_nan(data_batch: Any) -> list[str]:
+    """Return the ``img_path`` of samples whose input is not finite."""
+    inputs = _field(data_batch, 'inputs')
+    samples = _field(data_batch, 'data_samples')
+    if len(inputs) != len(samples):  # several views of each, say
+        return []
+    return [
+        str(getattr(sample, 'img_path', f'sample {index} of the batch'))
+        for index, (image, sample) in enumerate(
+            zip(inputs, samples, strict=True)
+        )
+        if isinstance(image, torch.Tensor) and _has_nan(image)
+    ]
+
+
+def _has_nan(image: torch.Tensor) -> bool:
+    """Say whether a tensor on the CPU has a NaN or an infinite value."""
+    if not image.is_floating_point() or image.device.type != 'cpu':
+        return False
+    # A sum is quicker; it may overflow where all values are finite.
+    return not (image.sum().isfinite() or image.isfinite().all())
+
+
+def _field(data_batch: Any, name: str) -> list:
+    """Return a field of a batch as a list, empty if it has none."""
+    field = data_batch.get(name) if isinstance(data_batch, dict) else None
+    return [] if field is None else list(field)

@@ -1,0 +1,81 @@
+"""Files that are whole, or not there: what a crash must not damage."""
+
+import errno
+import os
+from contextlib import suppress
+from pathlib import Path
+
+from mmengine.fileio import LocalBackend
+
+SUFFIX = '.tmp'  # of a file that is being written
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+class SaveError(OSError):
+    """A file could not be written; what stood in its place still does."""
+
+
+def write_whole(data: bytes, path: str | Path) -> None:
+    """Write a file so that at no time there is a part of it.
+
+    The bytes go to ``<path>.tmp``, are forced to the disk, and only then take
+    the place of what was at ``path``. A process that is killed leaves the old
+    file and perhaps a ``.tmp``, which the next attempt overwrites.
+
+    Raises:
+        SaveError: If the file cannot be written, with the remedy; the
+            ``.tmp`` is removed.
+    """
+    path = Path(path)
+    temporary = path.with_name(path.name + SUFFIX)
+    try:
+        with temporary.open('wb') as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+        _sync_folder(path.parent)
+    except BaseException as error:
+        with suppress(OSError):
+            temporary.unlink()
+        if not isinstance(error, OSError):
+            raise
+        raise SaveError(_explain(error, path, len(data))) from error
+
+
+def _sync_folder(folder: Path) -> None:
+    """Force a folder's entries to the disk, where the system can."""
+    with suppress(OSError):  # Windows, and some network file systems
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def _explain(error: OSError, path: Path, size: int) -> str:
+    """Return one line: what happened to which file, and what to do."""
+    remedy = f'allow writing to {path.parent}'
+    if error.errno in _NO_ROOM:
+        remedy = f'make room for {size / 2**20:.1f} MiB in {path.parent}'
+    return (
+        f'{path} could not be written ({error.strerror or error}); what was '
+        f'written before is whole: {remedy}, then go on with --resume'
+    )
+
+
+class WholeFileBackend(LocalBackend):
+    """mmengine's backend of local files, which writes them whole.
+
+    ``mmengine.fileio.register_backend('local', WholeFileBackend, force=True,
+    prefixes='')`` makes it the one for all paths.
+    """
+
+    def put(self, obj: bytes, filepath: str | Path) -> None:
+        """Write bytes to a file; its folder is made.
+
+        Raises:
+            SaveError: If they cannot be written.
+        """
+        Path(filepath).parent.mkdir(parents=True, exist_ok=True)
+        write_whole(obj, filepath)
