@@ -103,6 +103,13 @@ def compete(rivals: Rivals, rounds: int) -> Result:
         # Neither is always the first.
         for work, repeats, taken in pairs[:: -1 if number % 2 else 1]:
             taken.append(seconds(work, repeats))
+    return summarize(rivals, ours, other)
+
+
+def summarize(
+    rivals: Rivals, ours: Sequence[float], other: Sequence[float]
+) -> Result:
+    """Return what came of the times of each round, in seconds."""
     ratios = [
         b / a if rivals.faster else a / b
         for a, b in zip(ours, other, strict=True)
@@ -118,7 +125,7 @@ def compete(rivals: Rivals, rounds: int) -> Result:
         (low, high),
         target,
         verdict,
-        rounds,
+        len(ratios),
     )
 
 

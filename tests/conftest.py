@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,22 @@ from mmengine.registry import DefaultScope
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[1]
+
+# How much is fuzzed: little and always the same, or, with
+# --hypothesis-profile=long, much and new each time.
+with suppress(ImportError):  # the tests themselves say that it is missing
+    from hypothesis import HealthCheck, settings
+
+    COMMON = dict(
+        deadline=None,  # the machine may be busy
+        database=None,
+        suppress_health_check=[HealthCheck.too_slow],
+    )
+    settings.register_profile(
+        'quick', max_examples=100, derandomize=True, **COMMON
+    )
+    settings.register_profile('long', max_examples=1500, **COMMON)
+    settings.load_profile('quick')
 
 TINY_CONFIG = """
 default_scope = 'mmpretrain'
@@ -130,3 +147,9 @@ def occluder_folders(tmp_path_factory):
     return dict(
         texture_bank=str(root / 'textures'), object_bank=str(root / 'objects')
     )
+
+
+@pytest.fixture(scope='module')
+def folder(tmp_path_factory):
+    """Where fuzzed files are written, each over the one before."""
+    return tmp_path_factory.mktemp('fuzz')

@@ -21,6 +21,7 @@ from mmocc.datasets.anomaly.boxes import (
 from mmocc.datasets.anomaly.layouts import LAYOUTS, AnomalyImage
 from mmocc.datasets.transforms.anomaly_annotations import read_mask
 from mmocc.registry import DATASETS
+from mmocc.utils.readable import PICTURE_ERRORS
 
 BOXES = ('image', 'foreground', 'masks', 'detections', 'defects')
 
@@ -233,7 +234,7 @@ def _size(path: Path) -> tuple[int, int]:
     try:
         with Image.open(path) as image:
             return image.height, image.width
-    except (OSError, SyntaxError) as error:
+    except PICTURE_ERRORS as error:
         raise ValueError(f'{path}: unreadable image ({error})') from error
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mmocc.datasets.coco_masks import decode_segmentation
 from mmocc.datasets.cutout_rules import (
     SPLITS,
     CutoutSettings,
@@ -21,7 +22,7 @@ from mmocc.datasets.cutout_rules import (
     refusal,
     split_of,
 )
-from mmocc.datasets.occluded_set.coco import decode_segmentation, read_coco
+from mmocc.datasets.occluded_set.coco import read_coco
 from mmocc.datasets.occluded_set.sources import (
     SetItem,
     check_size,

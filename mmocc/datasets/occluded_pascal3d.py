@@ -32,6 +32,7 @@ from mmocc.datasets.pascal3d_lists import (
 from mmocc.datasets.pascal3d_upright import image_edge, upright_box
 from mmocc.datasets.voc_objects import crop_window
 from mmocc.registry import DATASETS
+from mmocc.utils.readable import PICTURE_ERRORS
 
 # WordNet's own synsets of the 12 categories: ImageNet file names begin with
 # one. An image in another category's folder shows the wrong thing.
@@ -248,7 +249,7 @@ def _image_size(path: str) -> tuple[int, int]:
     try:
         with Image.open(path) as image:
             return image.size[::-1]
-    except OSError as error:
+    except PICTURE_ERRORS as error:
         raise ValueError(
             f'{path}: unreadable image ({error}); fetch it again'
         ) from error

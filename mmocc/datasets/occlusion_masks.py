@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from mmocc.datasets.npz_reader import read_npz
+from mmocc.utils.readable import PICTURE_ERRORS
 
 # Masks in JPEG have values beside 0 and 255: half of it is the threshold.
 _WHITE = 127
@@ -37,7 +38,7 @@ def read_white(path: str) -> np.ndarray:
             if image.mode not in ('1', 'L'):
                 image = image.convert('RGB').getchannel(0)
             pixels = np.array(image.convert('L'))
-    except OSError as error:
+    except PICTURE_ERRORS as error:
         raise ValueError(
             f'{path}: unreadable mask ({error}); fetch it again'
         ) from error
@@ -114,9 +115,10 @@ def read_occluder_mask(path: str, size: tuple[int, int]) -> np.ndarray:
 
 def _flat(mask: np.ndarray, path: str) -> np.ndarray:
     """Return a mask as (h, w): the largest of its channels."""
-    if mask.dtype.kind not in 'biuf' or mask.ndim not in (2, 3):
+    dims = mask.ndim in (2, 3) and mask.size
+    if mask.dtype.kind not in 'biuf' or not dims:
         raise ValueError(
             f'{path}: a mask of type {mask.dtype} and shape {mask.shape}; it '
-            'must be numbers of shape (h, w) or (h, w, c)'
+            'must be numbers of shape (h, w) or (h, w, c), none of them 0'
         )
     return mask if mask.ndim == 2 else mask.max(axis=2)

@@ -124,7 +124,7 @@ def read_occluder_boxes(values: np.ndarray) -> np.ndarray:
     Boxes of -1, which stand for an occluder that fell outside, are left out.
 
     Raises:
-        ValueError: The array is not (n, 6).
+        ValueError: The array is not (n, 6) finite numbers.
     """
     values = np.asarray(values, np.float32)
     if values.size == 0:
@@ -132,6 +132,8 @@ def read_occluder_boxes(values: np.ndarray) -> np.ndarray:
     if values.ndim != 2 or values.shape[1] != 6:
         raise ValueError(f'occluder_box has shape {values.shape}, not (n, 6)')
     boxes = values[:, [2, 0, 3, 1]]
+    if not np.isfinite(boxes).all():
+        raise ValueError('occluder_box has NaN or inf')
     return boxes[(boxes >= 0).all(1)]
 
 

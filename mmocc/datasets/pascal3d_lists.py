@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
+from mmocc.utils.readable import readable_text
+
 # The 12 rigid categories of PASCAL3D+; the label is the place in this list.
 PASCAL3D_CLASSES = (
     'aeroplane', 'bicycle', 'boat', 'bottle', 'bus', 'car', 'chair',
@@ -48,11 +50,12 @@ def read_names(path: Path, remedy: str) -> list[str]:
 
     Raises:
         FileNotFoundError: The list does not exist.
-        ValueError: The list is empty.
+        ValueError: The list is empty, or no UTF-8.
     """
     if not path.is_file():
         raise FileNotFoundError(f'{path}: no such image list; {remedy}')
-    lines = path.read_text(encoding='utf-8').splitlines()
+    with readable_text(path):
+        lines = path.read_text(encoding='utf-8').splitlines()
     names = [line.strip() for line in lines if line.strip()]
     if not names:
         raise ValueError(f'{path}: the list is empty; fetch it again')

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from mmocc.utils.readable import readable_text
+
 VOC_CLASSES = (
     'aeroplane', 'bicycle', 'bird', 'boat', 'bottle', 'bus', 'car', 'cat',
     'chair', 'cow', 'diningtable', 'dog', 'horse', 'motorbike', 'person',
@@ -15,7 +17,7 @@ def read_split(root: Path, split: str) -> list[str]:
 
     Raises:
         FileNotFoundError: The root or the list does not exist.
-        ValueError: The list is empty.
+        ValueError: The list is empty, or no UTF-8.
     """
     if not root.is_dir():
         raise FileNotFoundError(
@@ -28,7 +30,8 @@ def read_split(root: Path, split: str) -> list[str]:
         raise FileNotFoundError(
             f'{path}: no such split; found {", ".join(found) or "none"}'
         )
-    lines = path.read_text(encoding='utf-8').splitlines()
+    with readable_text(path):
+        lines = path.read_text(encoding='utf-8').splitlines()
     ids = [line.strip() for line in lines if line.strip()]
     if not ids:
         raise ValueError(

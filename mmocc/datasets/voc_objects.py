@@ -30,6 +30,7 @@ from mmocc.datasets.voc_xml import (
     parse_voc_xml,
 )
 from mmocc.registry import DATASETS
+from mmocc.utils.readable import PICTURE_ERRORS
 
 _Box = tuple[float, float, float, float]
 
@@ -60,9 +61,10 @@ def crop_window(
             f'outside its image of {width} x {height} pixels'
         )
     pad_x, pad_y = context * (x2 - x1), context * (y2 - y1)
-    left, top = max(0, math.floor(x1 - pad_x)), max(0, math.floor(y1 - pad_y))
-    right = min(width, math.ceil(x2 + pad_x))
-    bottom = min(height, math.ceil(y2 + pad_y))
+    left = math.floor(max(0, x1 - pad_x))
+    top = math.floor(max(0, y1 - pad_y))
+    right = math.ceil(min(width, x2 + pad_x))
+    bottom = math.ceil(min(height, y2 + pad_y))
     inner = [max(x1, 0), max(y1, 0), min(x2, width), min(y2, height)]
     inner = np.subtract(inner, [left, top, left, top]).astype(np.float32)
     return [left, top, right, bottom], inner[None]
@@ -279,7 +281,7 @@ def _header_size(img_path: str, xml: Path) -> tuple[int, int]:
     try:
         with Image.open(img_path) as image:
             return image.size
-    except OSError as error:
+    except PICTURE_ERRORS as error:
         raise ValueError(
             f'{img_path}: unreadable image ({error}), and {xml} does not '
             'state its <size>; fetch the image again'

@@ -6,7 +6,6 @@ inclusive; here they are 0-based, half-open xyxy pixels. Pure Python, no
 OpenMMLab import.
 """
 
-import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -18,6 +17,7 @@ from defusedxml.ElementTree import parse
 FLAGS = ('difficult', 'truncated', 'occluded')
 UNKNOWN = -1  # value of a flag that the file does not state
 _CORNERS = ('xmin', 'ymin', 'xmax', 'ymax')
+_LIMIT = 2**31  # pixels; no image is larger
 
 
 class VOCObject(NamedTuple):
@@ -71,7 +71,8 @@ def _parse_root(path: str | Path) -> Element:
             f'{path}: refused, it declares XML entities ({error}); VOC files '
             'need none, so take this file from a source that you trust'
         ) from error
-    except (ParseError, UnicodeError, LookupError) as error:
+    # ValueError: of an encoding that the parser does not know.
+    except (ParseError, ValueError, LookupError) as error:
         raise ValueError(
             f'{path}: not a readable XML file ({error}); fetch it again'
         ) from error
@@ -109,11 +110,12 @@ def _read_box(
             ' it needs four numbers'
         ) from error
     box = (x1 - 1, y1 - 1, x2, y2)
-    finite = all(math.isfinite(value) for value in box)
-    if not finite or box[2] <= box[0] or box[3] <= box[1]:
+    sane = all(abs(value) < _LIMIT for value in box)  # NaN is not, either
+    if not sane or box[2] <= box[0] or box[3] <= box[1]:
         raise ValueError(
             f'{where}: inverted or empty box xmin={x1:g} ymin={y1:g} '
-            f'xmax={x2:g} ymax={y2:g}; correct it or remove the object'
+            f'xmax={x2:g} ymax={y2:g}, or one beyond {_LIMIT} pixels; correct '
+            'it or remove the object'
         )
     return box
 

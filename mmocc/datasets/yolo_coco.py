@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from mmocc.occlusion.banks import IMAGE_SUFFIXES
+from mmocc.utils.readable import PICTURE_ERRORS, readable_text
 
 ORIENTATION = 0x0112  # EXIF tag; from 5 on, width and height are exchanged
 SLACK = 1e-3  # rounding of labels that touch the image's border
@@ -27,7 +28,7 @@ def image_size(path: Path) -> tuple[int, int]:
         with Image.open(path) as image:
             turned = image.getexif().get(ORIENTATION, 1) >= 5
             width, height = image.size
-    except OSError as error:
+    except PICTURE_ERRORS as error:
         raise ValueError(f'{path} is not a readable image: {error}') from error
     return (height, width) if turned else (width, height)
 
@@ -161,8 +162,10 @@ def _read(
     """Return the annotations of a label file, of none if it is absent."""
     if not path.exists():
         return []
+    with readable_text(path):
+        lines = path.read_text(encoding='utf-8').splitlines()
     found = []
-    for number, line in enumerate(path.read_text().splitlines(), start=1):
+    for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
         try:

@@ -253,9 +253,10 @@ def scale_boxes(
     boxes = np.asarray(boxes, np.float64).reshape(-1, 4)
     # Multiplied first, as the reference: another order rounds otherwise.
     scaled = boxes * [columns, rows, columns, rows]
-    scaled = (scaled / [width, height, width, height]).astype(np.int64)
     ends = [columns - 1, rows - 1, columns - 1, rows - 1]
-    return np.clip(scaled, 0, ends)
+    # Clipped first: what is beyond int64 would come out as any number.
+    scaled = np.clip(scaled / [width, height, width, height], 0, ends)
+    return scaled.astype(np.int64)
 
 
 def box_iou_inclusive(a: np.ndarray, b: np.ndarray) -> np.ndarray:

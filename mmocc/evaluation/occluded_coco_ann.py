@@ -12,6 +12,7 @@ well. A pickle can run any code when it is loaded: here only one of plain
 values and NumPy numbers is accepted.
 """
 
+import io
 import json
 import pickle
 from pathlib import Path
@@ -28,6 +29,7 @@ SAFE = {
     ('numpy._core.multiarray', '_reconstruct'),
     ('numpy._core.multiarray', 'scalar'),
 }
+_LIMIT = 2**31  # pixels; no image is larger
 
 
 class HardObject(NamedTuple):
@@ -49,7 +51,7 @@ class HardObject(NamedTuple):
     mask: dict | None
 
 
-class _PlainUnpickler(pickle.Unpickler):
+class _PlainUnpickler(pickle._Unpickler):  # in Python: its memo cannot grow
     """Load plain values only."""
 
     def find_class(self, module: str, name: str) -> Any:
@@ -87,7 +89,7 @@ def read_subset(path: str | Path, box_format: str) -> list[HardObject]:
     for place, item in enumerate(items):
         try:
             found.append(_parse(item, box_format))
-        except (TypeError, ValueError, KeyError, IndexError) as error:
+        except (TypeError, ValueError, LookupError, ArithmeticError) as error:
             raise ValueError(
                 f'{path}, item {place}: {error!r}; each must be [file name, '
                 f'class name, annotation id, {box_format} box, mask, ...]'
@@ -99,11 +101,10 @@ def _load(path: Path) -> Any:
     """Return the content of a json file or of a plain pickle."""
     try:
         if path.suffix == '.json':
-            return json.loads(path.read_text())
+            return json.loads(path.read_text(encoding='utf-8'))
         if path.suffix in ('.pkl', '.pickle'):
-            with path.open('rb') as file:
-                return _PlainUnpickler(file).load()
-    except (ValueError, pickle.UnpicklingError, EOFError) as error:
+            return _PlainUnpickler(io.BytesIO(path.read_bytes())).load()
+    except Exception as error:  # a broken pickle raises anything
         raise ValueError(f'{path} cannot be read: {error}') from error
     raise ValueError(f'{path}: name a .json or .pkl file')
 
@@ -112,7 +113,8 @@ def _parse(item: list, box_format: str) -> HardObject:
     """Return an item of the list, checked."""
     name, label, ann_id, numbers, mask = item[:5]
     box = np.asarray(numbers, float)
-    if box.shape != (4,) or not np.isfinite(box).all():
+    # NaN is not below the limit either.
+    if box.shape != (4,) or not (np.abs(box) < _LIMIT).all():
         raise ValueError(f'{numbers} is no box')
     if box_format == 'xywh':
         box[2:] += box[:2]

@@ -41,8 +41,9 @@ def _paste(page: np.ndarray, one: np.ndarray, box: np.ndarray) -> None:
     if left >= right or top >= bottom:
         return
     side = one.shape[0]
-    wanted = np.ceil([x2 - x1, y2 - y1]).astype(int)
-    small = np.minimum(wanted, side)  # as the page shows it, if that is less
+    wanted = np.ceil([x2 - x1, y2 - y1])
+    # As the page shows it, if that is less.
+    small = np.minimum(wanted, side).astype(int)
     if (small < side).any():
         one = cv2.resize(one, small.tolist(), interpolation=cv2.INTER_AREA)
     scale_x, scale_y = small / np.array([x2 - x1, y2 - y1])

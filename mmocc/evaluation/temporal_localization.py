@@ -61,7 +61,8 @@ def map_to_segments(
     # Where it changes: at the start and behind the end of each run.
     segments = np.flatnonzero(above[1:] != above[:-1]).reshape(-1, 2)
     means = [scores[start:end].mean() for start, end in segments]
-    return segments, np.array(means) / top
+    # The mean of equal numbers may be rounded above them.
+    return segments, np.minimum(np.array(means) / top, 1)
 
 
 def segment_iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:

@@ -10,7 +10,7 @@ chin, the right lower corner. A picture ``x_left`` (``x_right``) is of mask
 """
 
 from collections.abc import Mapping, Sequence
-from configparser import ConfigParser, ParsingError
+from configparser import ConfigParser, Error
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,6 +22,7 @@ from mmocc.occlusion.banks import OPAQUE, list_images, read_image
 ANCHOR_FILE = 'masks.cfg'
 ANCHORS = tuple(f'mask_{letter}' for letter in 'abcdef')
 SIDES = ('left', 'right')
+LIMIT = 2**31  # pixels; no picture is larger
 
 
 class Cutout(NamedTuple):
@@ -55,10 +56,10 @@ def read_anchors(path: Path) -> dict[str, np.ndarray]:
         ValueError: If the file is no such list, or points are missing or no
             numbers.
     """
-    parser = ConfigParser()
+    parser = ConfigParser(interpolation=None)
     try:
         parser.read_string(path.read_text(encoding='utf-8'))
-    except (ParsingError, UnicodeDecodeError) as error:
+    except (Error, UnicodeDecodeError) as error:
         raise ValueError(f'{path} is no list of anchors: {error}') from error
     anchors = {}
     for name in parser.sections():
@@ -67,7 +68,10 @@ def read_anchors(path: Path) -> dict[str, np.ndarray]:
             continue
         try:
             points = [parser[name][key].split(',') for key in ANCHORS]
-            anchors[name] = np.array(points, np.float32).reshape(6, 2)
+            points = np.array(points, np.float64).reshape(6, 2)
+            if not (np.abs(points) < LIMIT).all():
+                raise ValueError(f'not all are below {LIMIT}')
+            anchors[name] = points.astype(np.float32)
         except (KeyError, ValueError) as error:
             raise ValueError(
                 f'{path}, section {name}: {", ".join(ANCHORS)} must each be '

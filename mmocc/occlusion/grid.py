@@ -16,9 +16,8 @@ def check_grid(grid_sizes: Sequence[int], hide_prob: float) -> list[int]:
         ValueError: If there is none, one is negative or no whole number, or
             the probability is outside [0, 1].
     """
-    if not len(grid_sizes) or any(
-        size < 0 or size != int(size) for size in grid_sizes
-    ):
+    # The rest of inf or NaN is NaN, which is true.
+    if not len(grid_sizes) or any(n < 0 or n % 1 for n in grid_sizes):
         raise ValueError(
             'grid_sizes must be whole numbers of pixels >= 0, got '
             f'{list(grid_sizes)}'
@@ -151,4 +150,4 @@ def spread_rows(rows: Tensor, row: Tensor) -> Tensor:
     """
     number, height = row.shape
     mask = rows.flatten(0, 1).index_select(0, row.flatten())
-    return mask.view(number, 1, height, -1)
+    return mask.view(number, 1, height, rows.shape[2])

@@ -14,7 +14,8 @@ def check_segments(lengths: Sequence[int], hide_prob: float) -> list[int]:
         ValueError: If there is none, one is negative or no whole number, or
             the probability is outside [0, 1].
     """
-    if not len(lengths) or any(n < 0 or n != int(n) for n in lengths):
+    # The rest of inf or NaN is NaN, which is true.
+    if not len(lengths) or any(n < 0 or n % 1 for n in lengths):
         raise ValueError(
             'segment_lengths must be whole numbers of frames >= 0, got '
             f'{list(lengths)}'

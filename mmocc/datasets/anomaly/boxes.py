@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from mmengine.fileio import load
 
+_LIMIT = 2**31  # pixels; no image is larger
 SPECK = 8  # px; smaller parts of defect masks are no objects of their own
 
 
@@ -76,17 +77,14 @@ def read_detections(
             f'{path}: no such result file; make it with "python tools/test.py '
             'CONFIG CHECKPOINT --out FILE.pkl" of a detector'
         )
-    found = load(str(path))
+    try:
+        found = load(str(path))
+    except (ValueError, TypeError, RecursionError) as error:
+        raise ValueError(f'{path}: not a result file ({error})') from error
     pairs = found.items() if isinstance(found, dict) else _unpack(found, path)
     kept = {}
     for name, rows in pairs:
-        rows = np.asarray(rows, np.float32)
-        rows = rows.reshape(-1, 5) if rows.size == 0 else rows
-        if rows.ndim != 2 or rows.shape[1] != 5 or not np.isfinite(rows).all():
-            raise ValueError(
-                f'{path}, {name}: its boxes are no rows of five finite '
-                'numbers x1, y1, x2, y2, score'
-            )
+        rows = _read_rows(rows, f'{path}, {name}')
         whole = (rows[:, 2:4] > rows[:, :2]).all(axis=1)
         if not whole.all():
             raise ValueError(
@@ -97,6 +95,22 @@ def read_detections(
     return kept
 
 
+def _read_rows(rows: Any, where: str) -> np.ndarray:
+    """Return (n, 5) float32 boxes and scores, checked."""
+    try:
+        rows = np.asarray(rows, np.float64)
+    except (ValueError, TypeError):
+        rows = np.empty(())
+    rows = rows.reshape(-1, 5) if rows.size == 0 else rows
+    fits = rows.ndim == 2 and rows.shape[1] == 5
+    if not fits or not (np.abs(rows) < _LIMIT).all():  # NaN is not, either
+        raise ValueError(
+            f'{where}: its boxes are no rows of five finite numbers x1, y1, '
+            'x2, y2, score'
+        )
+    return rows.astype(np.float32)
+
+
 def _unpack(samples: Any, path: str | Path) -> Iterable[tuple[str, Any]]:
     """Yield image path and rows of what mmdet's test writes."""
     try:
@@ -105,7 +119,7 @@ def _unpack(samples: Any, path: str | Path) -> Iterable[tuple[str, Any]]:
             boxes = np.asarray(found['bboxes'], np.float32).reshape(-1, 4)
             scores = np.asarray(found['scores'], np.float32)
             yield sample['img_path'], np.hstack([boxes, scores[:, None]])
-    except (KeyError, TypeError, IndexError) as error:
+    except (KeyError, TypeError, IndexError, ValueError) as error:
         raise ValueError(
             f'{path}: neither the result file of an mmdet test nor a json of '
             f'boxes by image ({error})'

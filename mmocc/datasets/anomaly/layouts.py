@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from mmocc.utils.readable import readable_text
+
 GOOD = 'good'
 SPLITS = ('train', 'test')
 TILE = 'tile'  # the one category of the magnetic tiles
@@ -96,7 +98,8 @@ def read_visa(
 
     Raises:
         FileNotFoundError: The list, or a file in it, does not exist.
-        ValueError: A row lacks something, or a category is not listed.
+        ValueError: A row lacks something, a category is not listed, or the
+            list is no CSV in UTF-8.
     """
     path = root / split_file
     if not path.is_file():
@@ -105,7 +108,10 @@ def read_visa(
             '.py converted have the layout mvtec'
         )
     images, found = [], set()
-    with path.open(newline='', encoding='utf-8') as file:
+    with (
+        readable_text(path),
+        path.open(newline='', encoding='utf-8') as file,
+    ):
         for number, row in enumerate(csv.DictReader(file), start=2):
             missing = [k for k in _VISA_COLUMNS if not row.get(k)]
             if missing or (row['label'] != 'normal' and not row.get('mask')):

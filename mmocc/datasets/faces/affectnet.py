@@ -9,8 +9,10 @@ from mmocc.datasets.expressions import AFFECTNET_LABELS
 from mmocc.datasets.faces.folders import read_class_folders
 from mmocc.datasets.faces.landmarks import five_points
 from mmocc.datasets.faces.listing import Face, list_folder, some
+from mmocc.datasets.npz_reader import parse_npy
 from mmocc.datasets.pascal3d_lists import check_choice
 from mmocc.datasets.wsol.reader import read_lines
+from mmocc.utils.readable import readable_text
 
 SPLITS = ('train', 'val')
 RELEASES = ('new', 'old', 'folders')
@@ -79,12 +81,12 @@ def _read_new(root: Path, names: dict[int, str | None]) -> list[Face]:
     for path in pictures:
         file = root / 'annotations' / f'{path.stem}_exp.npy'
         try:
-            label = int(np.load(file, allow_pickle=False).item())
+            label = int(parse_npy(file.read_bytes()).item())
         except FileNotFoundError as error:
             raise FileNotFoundError(
                 f'{file}: no label of {path}; complete the folder'
             ) from error
-        except ValueError as error:
+        except Exception as error:  # a broken header raises anything
             raise ValueError(f'{file}: not one label ({error})') from error
         expression = _name(label, names, str(file))
         faces.append(Face(path.parent, path.name, expression))
@@ -103,7 +105,10 @@ def _read_old(
             "Manually_Annotated_Images, or give release='new'"
         )
     faces = []
-    with path.open(newline='', encoding='utf-8') as file:
+    with (
+        readable_text(path),
+        path.open(newline='', encoding='utf-8') as file,
+    ):
         rows = csv.reader(file)
         for row in rows:
             where = f'{path}, line {rows.line_num}'
@@ -124,6 +129,8 @@ def _old_face(
             return Face(path.parent, path.stem, None)
         x, y, width, height = (float(fields[name]) for name in _COLUMNS[1:5])
         points = [float(v) for v in fields['facial_landmarks'].split(';')]
+        if not np.isfinite([x + width, y + height, x, y, *points]).all():
+            raise ValueError('a number is not finite')
     except ValueError as error:
         raise ValueError(
             f'{where}: does not parse ({error}); a line must be '

@@ -1,6 +1,7 @@
 """Reads folders of classes, and tables of pictures and labels."""
 
 import csv
+import math
 import re
 import zlib
 from collections.abc import Iterator, Mapping
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mmocc.datasets.faces.listing import Face, list_folder, name_expression
+from mmocc.utils.readable import readable_text
 
 # Columns of five landmarks, x and y in pixels of the picture.
 LANDMARKS = tuple(f'{axis}{i}' for i in range(5) for axis in 'xy')
@@ -54,14 +56,18 @@ def read_table(path: Path, columns: tuple[str, ...]) -> Iterator[tuple]:
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: A column is missing, or a row is too short or too long.
+        ValueError: A column is missing, a row is too short or too long, or
+            the file is no CSV in UTF-8.
     """
     if not path.is_file():
         raise FileNotFoundError(
             f'{path}: no such table of labels; correct ann_file, or leave it '
             'out where the classes are folders'
         )
-    with path.open(newline='', encoding='utf-8-sig') as file:
+    with (
+        readable_text(path),
+        path.open(newline='', encoding='utf-8-sig') as file,
+    ):
         rows = csv.reader(file)
         header = [name.strip() for name in next(rows, [])]
         lacking = [name for name in columns if name not in header]
@@ -122,6 +128,8 @@ def _extra(row: Mapping[str, str], where: str) -> dict[str, Any]:
     if all(row.get(name) for name in LANDMARKS):
         try:
             values = [float(row[name]) for name in LANDMARKS]
+            if not all(map(math.isfinite, values)):
+                raise ValueError('one is not finite')
         except ValueError as error:
             raise ValueError(
                 f'{where}: landmarks must be numbers ({error}); correct them'

@@ -5,17 +5,21 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from pycocotools import mask as coco_mask
 
+from mmocc.datasets.coco_masks import are_finite, decode_segmentation
 from mmocc.datasets.occluded_set.sources import (
     SetItem,
     SetObject,
     Source,
     check_size,
 )
+
+_ID = int | float | str
+_LIMIT = 2**31  # pixels; no image is larger
 
 
 @dataclass(frozen=True)
@@ -123,11 +127,11 @@ def read_coco(path: Path) -> dict:
     Raises:
         FileNotFoundError: The file does not exist.
         ValueError: It is no JSON, or lacks images, annotations or categories,
-            or their ids; or two annotations share an id.
+            or their ids or names; or two annotations share an id.
     """
     try:
         document = json.loads(path.read_bytes())
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f'{path}: not a JSON file ({error})') from error
     wanted = dict(
         images=('id', 'file_name'),
@@ -139,73 +143,21 @@ def read_coco(path: Path) -> dict:
         if not isinstance(rows, list):
             raise ValueError(f'{path}: not a COCO file, it has no {part!r}')
         for row in rows:
-            lacking = [key for key in keys if key not in row]
+            given = row if isinstance(row, dict) else {}
+            lacking = [k for k in keys if not isinstance(given.get(k), _ID)]
             if lacking:
                 raise ValueError(
-                    f'{path}: an entry of {part!r} has no {lacking[0]!r}: '
-                    f'{str(row)[:200]}'
+                    f'{path}: an entry of {part!r} has no {lacking[0]!r}, a '
+                    f'number or a text: {str(row)[:200]}'
+                )
+            if not isinstance(given.get('file_name', ''), str):
+                raise ValueError(
+                    f'{path}: the file_name {given["file_name"]} is no text'
                 )
     ids = [str(note['id']) for note in document['annotations']]
     if len(set(ids)) != len(ids):
         raise ValueError(f'{path}: two annotations have the same id')
     return document
-
-
-def decode_segmentation(
-    segmentation: Any, size: tuple[int, int], where: str
-) -> np.ndarray | None:
-    """Return polygons or run lengths as a mask.
-
-    Args:
-        segmentation: As COCO has it.
-        size: (h, w) of the image.
-        where: Names the annotation in messages.
-
-    Returns:
-        (h, w) uint8; None if there is no segmentation.
-
-    Raises:
-        ValueError: It is damaged, or made for an image of another size.
-    """
-    if not segmentation:
-        return None
-    if isinstance(segmentation, list):
-        for polygon in segmentation:
-            fine = isinstance(polygon, list) and len(polygon) % 2 == 0
-            if not fine or len(polygon) < 6 or not _finite(polygon):
-                raise ValueError(
-                    f'{where}: a polygon needs pairs x, y of three or more '
-                    f'corners, got {str(polygon)[:80]}'
-                )
-        runs = coco_mask.merge(coco_mask.frPyObjects(segmentation, *size))
-    else:
-        runs = _check_runs(segmentation, size, where)
-    try:
-        return coco_mask.decode(runs)
-    except (ValueError, TypeError, MemoryError) as error:
-        raise ValueError(f'{where}: damaged mask ({error})') from error
-
-
-def _check_runs(
-    runs: dict, size: tuple[int, int], where: str
-) -> dict[str, Any]:
-    """Return run lengths that are safe to decode."""
-    counts, stated = runs.get('counts'), runs.get('size')
-    if counts is None or stated is None:
-        raise ValueError(f'{where}: run lengths need counts and size')
-    if list(stated) != list(size):
-        raise ValueError(
-            f'{where}: its mask is for {list(stated)} (h, w), its image has '
-            f'{list(size)}'
-        )
-    if not isinstance(counts, list):
-        return runs
-    whole = all(isinstance(run, int) and run >= 0 for run in counts)
-    if not whole or sum(counts) != size[0] * size[1]:
-        raise ValueError(
-            f'{where}: its run lengths do not add up to the image'
-        )
-    return coco_mask.frPyObjects(runs, *size)
 
 
 def _read_object(note: dict, size: tuple[int, int], where: str) -> SetObject:
@@ -219,7 +171,8 @@ def _read_object(note: dict, size: tuple[int, int], where: str) -> SetObject:
     if box is None:
         box = coco_mask.toBbox(coco_mask.encode(np.asfortranarray(mask)))
         box = box.tolist()
-    if len(box) != 4 or not _finite(box) or min(box[2:]) < 0:
+    fine = isinstance(box, list) and len(box) == 4 and are_finite(box)
+    if not fine or min(box[2:]) < 0 or max(map(abs, box)) > _LIMIT:
         raise ValueError(f'{where}: bbox {box} is not x, y, width, height')
     x, y, w, h = box
     outside = x >= size[1] or y >= size[0] or x + w <= 0 or y + h <= 0
@@ -235,11 +188,6 @@ def _read_object(note: dict, size: tuple[int, int], where: str) -> SetObject:
         mask,
         bool(note.get('iscrowd')),
     )
-
-
-def _finite(values: list) -> bool:
-    """Return whether all are finite numbers."""
-    return all(isinstance(v, int | float) and np.isfinite(v) for v in values)
 
 
 def _stem(file_name: str, ann_file: Path) -> str:

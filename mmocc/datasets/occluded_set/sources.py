@@ -11,6 +11,8 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from mmocc.utils.readable import PICTURE_ERRORS
+
 MASK_DIR = 'OcclusionMasks'
 PART = '.part'  # ending of a file that is being written
 
@@ -129,7 +131,7 @@ def read_photo(path: str) -> np.ndarray:
         with Image.open(path) as photo:
             photo.load()  # OpenCV fills up what is missing with grey
         image = cv2.imread(path, cv2.IMREAD_COLOR)
-    except (OSError, SyntaxError, ValueError) as error:
+    except PICTURE_ERRORS as error:
         raise ValueError(f'{path}: unreadable image ({error})') from error
     if image is None:
         raise ValueError(f'{path}: OpenCV cannot read this image')

@@ -7,6 +7,7 @@ from mmdet.datasets.transforms import LoadAnnotations, PackDetInputs
 from PIL import Image
 
 from mmocc.registry import TRANSFORMS
+from mmocc.utils.readable import PICTURE_ERRORS
 
 
 @TRANSFORMS.register_module()
@@ -131,7 +132,7 @@ def read_mask(path: str) -> np.ndarray:
         raise FileNotFoundError(
             f'{path}: no such mask; complete the data set'
         ) from error
-    except (OSError, SyntaxError, ValueError) as error:
+    except PICTURE_ERRORS as error:
         raise ValueError(f'{path}: unreadable mask ({error})') from error
     if mask.ndim == 3:
         mask = mask[..., : len(bands)].max(axis=2)

@@ -7,6 +7,7 @@ from mmcv.transforms import BaseTransform
 from PIL import Image
 
 from mmocc.registry import TRANSFORMS
+from mmocc.utils.readable import PICTURE_ERRORS
 
 _BORDER = 255  # VOC's "no object here": outlines and left-out objects
 
@@ -38,7 +39,7 @@ def read_index_mask(path: str) -> np.ndarray:
     try:
         with Image.open(path) as image:
             mode, mask = image.mode, np.array(image)
-    except OSError as error:
+    except PICTURE_ERRORS as error:
         raise ValueError(
             f'{path}: unreadable instance mask ({error}); fetch it again'
         ) from error

@@ -85,20 +85,14 @@ def _decode(mask: Any, size: tuple[int, int]) -> np.ndarray:
     if isinstance(mask, np.ndarray):
         bitmap = mask
     else:
-        from pycocotools import mask as coco  # comes with mmdet
+        # It needs pycocotools, which comes with mmdet.
+        from mmocc.datasets.coco_masks import decode_segmentation
 
         if isinstance(mask, list):
             mask = [p for p in mask if len(p) >= 6 and len(p) % 2 == 0]
-            if not mask:  # mmdet takes such an annotation for none, too
-                return np.zeros(size, np.uint8)
-            mask = coco.merge(coco.frPyObjects(mask, *size))
-        elif not {'counts', 'size'} <= set(mask):
-            raise ValueError(
-                f'a mask of run lengths needs counts and size, got {set(mask)}'
-            )
-        elif isinstance(mask['counts'], list):
-            mask = coco.frPyObjects(mask, *mask['size'])
-        bitmap = coco.decode(mask)
+        bitmap = decode_segmentation(mask, size, 'an object of the sample')
+        if bitmap is None:  # mmdet takes such an annotation for none, too
+            return np.zeros(size, np.uint8)
     if bitmap.shape != size:
         raise ValueError(
             f'a mask of {bitmap.shape} does not fit the image of {size}'

@@ -50,7 +50,8 @@ class CUBReader(WSOLReader):
         """Return the images of the split.
 
         Raises:
-            ValueError: If a list lacks an image that ``images.txt`` names.
+            ValueError: If a list lacks an image that ``images.txt`` names, or
+                a class is no number from 1.
         """
         paths = self._read('images.txt', 'IMAGE_ID PATH')
         labels = self._read('image_class_labels.txt', 'IMAGE_ID CLASS_ID')
@@ -64,7 +65,7 @@ class CUBReader(WSOLReader):
                     'train_test_split.txt'
                 )
             if splits[number] == _SPLITS[self.split]:
-                label = int(labels[number]) - 1  # the file counts from 1
+                label = self._label(labels[number], path)
                 images.append(WSOLImage(path, folder / path, label))
         return images
 
@@ -88,6 +89,15 @@ class CUBReader(WSOLReader):
     def source(self) -> str:
         """Return the path of the boxes."""
         return str(self.data_root / 'bounding_boxes.txt')
+
+    def _label(self, text: str, path: str) -> int:
+        """Return a label from 0; the file counts from 1."""
+        if not text.isdecimal() or int(text) < 1:
+            raise ValueError(
+                f'{self.data_root / "image_class_labels.txt"}: the class of '
+                f'{path} is {text!r}; it must be a number from 1'
+            )
+        return int(text) - 1
 
     def _read(self, name: str, form: str) -> dict[str, str]:
         """Read a list by image number."""

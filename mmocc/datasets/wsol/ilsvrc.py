@@ -137,7 +137,14 @@ _BOX_LINE = 'PATH LABEL X1 Y1 X2 Y2, and more boxes behind'
 def _parse_label(line: str) -> tuple[str, int]:
     """Parse a line of a list without boxes."""
     path, label = line.split()
-    return path, int(label)
+    return path, _read_label(label)
+
+
+def _read_label(text: str) -> int:
+    """Return a label; ValueError if it is negative or no number."""
+    if int(text) < 0:
+        raise ValueError('labels count from 0')
+    return int(text)
 
 
 def _parse_boxes(line: str) -> tuple[str, int, list[list[float]]]:
@@ -147,4 +154,4 @@ def _parse_boxes(line: str) -> tuple[str, int, list[list[float]]]:
         raise ValueError(f'{len(numbers)} numbers are no boxes of four')
     starts = range(0, len(numbers), 4)
     boxes = [parse_box(numbers[start : start + 4]) for start in starts]
-    return path, int(label), boxes
+    return path, _read_label(label), boxes

@@ -6,8 +6,11 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 
+from mmocc.utils.readable import readable_text
+
 T = TypeVar('T')
 Boxes = dict[str, np.ndarray]  # image id: float32 (n, 4) xyxy
+LIMIT = 2**31  # pixels; no image is larger, and float32 holds it
 
 
 class WSOLImage(NamedTuple):
@@ -84,14 +87,15 @@ def read_lines(
 
     Raises:
         FileNotFoundError: If the file does not exist.
-        ValueError: If a line does not parse; with file and line number.
+        ValueError: If a line does not parse; with file and line number. If
+            the file is not UTF-8.
     """
     if not path.is_file():
         raise FileNotFoundError(
             f'{path}: no such file; complete the data set, or check data_root '
             'and split (docs/localization.md shows each layout)'
         )
-    with path.open(encoding='utf-8') as lines:
+    with readable_text(path), path.open(encoding='utf-8') as lines:
         for number, line in enumerate(lines, start=1):
             line = line.strip('\r\n')
             if not line.strip():
@@ -125,11 +129,13 @@ def parse_box(fields: Sequence[str]) -> list[float]:
     """Return a box x1, y1, x2, y2.
 
     Raises:
-        ValueError: If these are not four finite numbers that make a box.
+        ValueError: If these are not four numbers, below 2^31 in size, that
+            make a box.
     """
     box = [float(field) for field in fields]
-    if len(box) != 4 or not np.isfinite(box).all():
-        raise ValueError('a box is four finite numbers')
+    # NaN is not below the limit either.
+    if len(box) != 4 or not all(abs(value) < LIMIT for value in box):
+        raise ValueError(f'a box is four finite numbers below {LIMIT}')
     if box[2] < box[0] or box[3] < box[1]:
         raise ValueError('the box ends before it begins')
     return box

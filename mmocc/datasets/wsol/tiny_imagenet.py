@@ -14,6 +14,7 @@ from mmocc.datasets.wsol.reader import (
     parse_box,
     read_lines,
 )
+from mmocc.utils.readable import readable_text
 
 _COLUMNS = ('x0_64', 'y0_64', 'x1_64', 'y1_64')
 
@@ -151,8 +152,9 @@ class TinyImageNetReader(WSOLReader):
             return row['path'], row['wnid'], box
 
         form = f'split,path,wnid,...,{",".join(_COLUMNS)}'
-        rows = read_lines(self.box_file, parse, form)
-        yield from (row for row in rows if row is not None)
+        with readable_text(self.box_file):
+            rows = read_lines(self.box_file, parse, form)
+            yield from (row for row in rows if row is not None)
 
     def _check(self, wnid: str) -> None:
         """Refuse a class without a folder in ``train``."""
