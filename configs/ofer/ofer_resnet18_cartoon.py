@@ -16,9 +16,10 @@ _base_ = [
 data_root = 'data/faces'
 mae_checkpoint = 'work_dirs/mae_vit-tiny_cartoon/epoch_40.pth'
 svdd_checkpoint = 'work_dirs/svdd_vit-tiny_cartoon/epoch_6.pth'
+expression_checkpoint = 'work_dirs/expression_resnet18_cartoon/epoch_15.pth'
 recon_checkpoint = 'work_dirs/recon_small_cartoon/epoch_20.pth'
 cache = 'work_dirs/ofer_cache/cartoon'  # delete it when a stage has changed
-max_epochs = 20
+max_epochs = 12
 
 # ------------------------------------------------- things you may change
 patch_size = 8
@@ -72,7 +73,7 @@ model = dict(
     detector=dict(
         type='mmocc.PatchSVDD',
         extractor=None,  # the model's own
-        kernel=dict(max_patches=2048),
+        whiten=True,
         init_cfg=dict(type='Pretrained', checkpoint=svdd_checkpoint),
     ),
     reconstructor=dict(
@@ -81,17 +82,26 @@ model = dict(
         unet={{_base_.hybrid_unet}},
         init_cfg=dict(type='Pretrained', checkpoint=recon_checkpoint),
     ),
+    # Trained on faces before, as the paper's is (on MS-Celeb-1M).
     backbone=dict(
         type='ResNet',
         depth=18,
+        num_stages=3,
         stem_channels=32,
         base_channels=32,
-        strides=(1, 2, 1, 1),  # maps of 8 x 8 for 64 pixels
+        strides=(1, 2, 1),
+        dilations=(1, 1, 1),
+        out_indices=(2,),  # 128 x 8 x 8
+        init_cfg=dict(
+            type='Pretrained',
+            checkpoint=expression_checkpoint,
+            prefix='backbone.',
+        ),
     ),
     head=dict(
         type='mmocc.OFERHead',
         num_classes=7,
-        in_channels=256,
+        in_channels=128,
         selector=dict(type='mmocc.LatentTokenSelector', ratio=0.5),
         readout=dict(type='mmocc.LatentProjection', in_dims=96, out_dims=256),
     ),
@@ -107,10 +117,10 @@ param_scheduler = [
         type='CosineAnnealingLR', T_max=max_epochs, convert_to_iter_based=True
     )
 ]
-train_cfg = dict(by_epoch=True, max_epochs=max_epochs, val_interval=5)
+train_cfg = dict(by_epoch=True, max_epochs=max_epochs, val_interval=4)
 val_cfg = dict()
 test_cfg = dict()
 default_hooks = dict(
-    checkpoint=dict(interval=5, max_keep_ckpts=1),
+    checkpoint=dict(interval=4, max_keep_ckpts=1),
     visualization=dict(type='mmocc.OFERVisualizationHook', enable=False),
 )

@@ -13,7 +13,7 @@ _base_ = [
 data_root = 'data/faces'
 mae_checkpoint = 'work_dirs/mae_vit-tiny_cartoon/epoch_40.pth'
 max_epochs = 6  # with many more, all patches come to look alike
-lr = 1e-3  # for 64 images a step
+lr = 1e-4  # for 64 images a step; latents are whitened
 
 # ------------------------------------------------- things you may change
 meta_keys = (
@@ -63,10 +63,11 @@ model = dict(
     ),
     nu=0.1,
     objective='one-class',
-    kernel=dict(max_patches=2048),
+    whiten=True,
 )
 custom_hooks = [
     dict(type='mmocc.EpochSeedHook'),
+    dict(type='mmocc.FitRadiusHook', at_start=True),  # the whitening
     dict(type='mmocc.FitRadiusHook'),
 ]
 optim_wrapper = dict(

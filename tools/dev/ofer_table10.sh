@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
 # The paper's table 10 in small: {CNN, + all latents, + selected latents} with
 # and without reconstruction, three seeds each, tested on faces occluded by
-# kinds that were never seen, and on clean ones. Needs the first three stages:
+# kinds that were never seen, and on clean ones; then what redraws best, stage 3
+# with and without self-assembly or the MAE alone. Needs the first three stages:
 # tools/dev/ofer_small.sh. Runs that are done are skipped, one that was
 # interrupted goes on.
 #
 # SEEDS="0 1 2" chooses others; arguments go to tools/train.py, such as --amp.
-# The table: work_dirs/ofer_table10/table.md and .json.
+# The table: work_dirs/ofer_table10/table.md and .json; redrawing:
+# work_dirs/recon_{small_cartoon{,-plain},mae_cartoon}/metrics.json.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 PYTHON=${PYTHON:-python}
@@ -31,3 +33,16 @@ for seed in $SEEDS; do
     done
 done
 "$PYTHON" tools/dev/gather_ofer.py "$OUT" --out "$OUT/table"
+
+redraw() { # CONFIG, CHECKPOINT
+    local dir=work_dirs/$1
+    [ -f "$dir/metrics.json" ] && return
+    "$PYTHON" tools/test.py "configs/ofer/$1.py" "$2" --work-dir "$dir" \
+        --out "$dir/metrics.json" --out-item metrics
+}
+
+plain=recon_small_cartoon-plain
+"$PYTHON" tools/train.py configs/ofer/$plain.py --work-dir work_dirs/$plain \
+    --resume "$@"
+redraw $plain "$(cat work_dirs/$plain/last_checkpoint)"
+redraw recon_mae_cartoon "$(cat work_dirs/recon_small_cartoon/last_checkpoint)"

@@ -33,6 +33,7 @@ from mmocc.models.occlusion_detectors.svdd import (
     quantile_radius,
     soft_boundary_loss,
 )
+from mmocc.models.occlusion_detectors.whitening import PatchWhitening
 from mmocc.registry import MODELS
 
 OBJECTIVES = ('one-class', 'soft-boundary')
@@ -63,13 +64,19 @@ class PatchSVDD(PatchDetector):
             gives distances and radius: ``gamma``, and ``max_patches`` that
             it is fitted to (2048). ``dict()`` for its defaults, None for
             none.
+        whiten: Whether latents are whitened at each position before they
+            are projected, see :class:`PatchWhitening`. It needs
+            ``mmocc.FitRadiusHook`` with ``at_start=True`` besides the usual
+            one. On drawn faces it finds much more, with a small learning
+            rate (1e-4) and no kernel.
         radius: What is known of it beforehand; 0 to have it fitted.
         data_preprocessor: As in any model: the MAE's normalisation.
         init_cfg: As in any model.
 
     Raises:
         ValueError: If an option is out of its range, or a checkpoint has
-            another projection or slope, or a kernel where this has none.
+            another projection, slope or whitening, or a kernel where this
+            has none.
     """
 
     def __init__(
@@ -81,6 +88,7 @@ class PatchSVDD(PatchDetector):
         warmup_iters: int = 0,
         slope: float = 0.5,
         kernel: dict | None = None,
+        whiten: bool = False,
         radius: float = 0.0,
         data_preprocessor: dict | nn.Module | None = None,
         init_cfg: dict | list[dict] | None = None,
@@ -96,7 +104,8 @@ class PatchSVDD(PatchDetector):
         self.leak = float(slope)
         # In checkpoints, for other slopes are other distances.
         self.register_buffer('slope', torch.tensor(self.leak))
-        self.projection = None
+        self.whiten = whiten
+        self.projection = self.whitening = None
         if self.extractor is not None:
             self._build_projection()
         # Pushed from zero as soon as it is set: all zeros is not set.
@@ -123,18 +132,26 @@ class PatchSVDD(PatchDetector):
                 nn.LeakyReLU(self.leak),
             ]
         self.projection = nn.Sequential(*layers[:-1])
+        if self.whiten:
+            self.whitening = PatchWhitening(
+                math.prod(self.extractor.mae.backbone.patch_resolution),
+                self.extractor.encoder_dims,
+            )
 
     def project(self, latents: Tensor) -> Tensor:
         """Return Phi of latents in float32.
 
         Args:
-            latents: (..., D), any floating type.
+            latents: (..., D), any floating type; with whitening (N, L, D).
 
         Returns:
             (..., dims[-1]).
         """
         with torch.autocast(latents.device.type, enabled=False):
-            return self.projection(latents.float())
+            latents = latents.float()
+            if self.whitening is not None:
+                latents = self.whitening(latents)
+            return self.projection(latents)
 
     def patch_distances(self, images: Tensor) -> Tensor:
         """Return (N, L) float32 distances to the centre.
@@ -173,7 +190,7 @@ class PatchSVDD(PatchDetector):
         """
         grid = self.extractor.grid(*inputs.shape[-2:])
         clean = clean_patches(data_samples, inputs, grid)
-        points = self.project(self.extractor.encode(inputs)[clean])
+        points = self.project(self.extractor.encode(inputs))[clean]
         if not self.centre.any():
             self._set_centre(points)
         with torch.autocast(points.device.type, enabled=False):
@@ -211,11 +228,15 @@ class PatchSVDD(PatchDetector):
 
     @torch.no_grad()
     def fit(self, batches: Iterable[dict]) -> int:
-        """Fit the kernel SVDD, if there is one, and the radius.
+        """Fit what is not trained: whitening, kernel SVDD and radius.
+
+        The whitening is fitted once, for Phi is trained on what it gives.
 
         Args:
-            batches: Of a dataloader, iterated once or twice.
+            batches: Of a dataloader, iterated up to four times.
         """
+        if self.whitening is not None and not self.whitening.fitted:
+            self._fit_whitening(batches)
         if self.kernel is not None:
             mode = self.training
             self.eval()
@@ -223,14 +244,21 @@ class PatchSVDD(PatchDetector):
             self.train(mode)
         return super().fit(batches)
 
+    def _fit_whitening(self, batches: Iterable[dict]) -> None:
+        """Fit the whitening, and set the centre of what it gives."""
+        encode = self.extractor.encode
+        self.whitening.fit((encode(x), c) for x, c in self._load(batches))
+        images, clean = next(iter(self._load(batches)))
+        self._set_centre(self.project(encode(images))[clean])
+
     def _draw_points(self, batches: Iterable[dict]) -> Tensor:
         """Return ``max_patches`` clean patches at random, projected."""
-        # Each patch draws a number; the smallest of all are kept. So memory
-        # does not grow with the data, and all processes keep the same.
+        # Each patch draws a number, the smallest are kept: memory does not
+        # grow with the data, and all processes keep the same.
         generator = torch.Generator().manual_seed(get_rank())
         kept = torch.zeros(0, 1 + len(self.centre))
         for images, clean in self._load(batches):
-            points = self.project(self.extractor.encode(images)[clean]).cpu()
+            points = self.project(self.extractor.encode(images))[clean].cpu()
             draw = torch.rand(len(points), 1, generator=generator)
             kept = self._smallest(
                 torch.cat([kept, torch.hstack([draw, points])])
@@ -244,22 +272,22 @@ class PatchSVDD(PatchDetector):
     def _load_from_state_dict(
         self, state_dict: dict, prefix: str, *args
     ) -> None:
-        # Loaders that are not strict would leave a part at random: a radius
-        # is worth nothing without the distances that it was fitted to.
+        # Loaders that are not strict would leave a part at random.
         given = {k.removeprefix(prefix): v for k, v in state_dict.items()}
         found, wanted = (
             {
                 name: tuple(value.shape)
                 for name, value in source.items()
                 # not the support vectors, whose number may differ
-                if name.startswith('projection.') or name == 'kernel.gamma'
+                if name.startswith(('projection.', 'whitening.'))
+                or name == 'kernel.gamma'
             }
             for source in (given, self.state_dict())
         )
         if found and found != wanted:
             raise ValueError(
                 f'the checkpoint is of a PatchSVDD with {found}, this one has '
-                f'{wanted}: give it the same dims and kernel options'
+                f'{wanted}: give it the same dims and kernel, and whiten'
             )
         slope = float(given.get('slope', self.leak))
         if not math.isclose(slope, self.leak, rel_tol=1e-6):

@@ -1,0 +1,121 @@
+"""Data sets of FER2013 for Latent-OFER: faces, and things pasted on them.
+
+configs/ofer/*_fer2013.py put them in place of the cartoon faces. Made by
+tools/dev/prepare_fer2013.py; no kind of thing is in both train and test.
+"""
+
+fer2013_root = 'data/fer2013'
+fer2013_things = f'{fer2013_root}/occluders'
+
+fer2013_load = dict(type='LoadImageFromFile')
+fer2013_flip = dict(type='RandomFlip', prob=0.5, direction='horizontal')
+fer2013_enlarge = dict(type='Resize', scale=(64, 64))
+# On faces of 48 pixels, before they are enlarged: things are then no sharper
+# than faces. Either size has 8 x 8 patches.
+fer2013_paste = dict(
+    type='mmocc.PasteOcclusion',
+    occluders=f'{fer2013_things}/train',
+    patch_size=6,
+    # Where eyes, nose and mouth lie in most faces, by eye: all are centred,
+    # and no points of each are known.
+    landmarks=[(0.3, 0.4), (0.7, 0.4), (0.5, 0.6), (0.36, 0.77), (0.64, 0.77)],
+)
+fer2013_paste_test = dict(
+    fer2013_paste, occluders=f'{fer2013_things}/test', seed=0
+)
+# For what is compared with the true face: after enlarging.
+fer2013_paste_large = dict(
+    fer2013_paste, patch_size=8, keep_clean=True, seed=0
+)
+fer2013_paste_large_test = dict(
+    fer2013_paste_large, occluders=f'{fer2013_things}/test'
+)
+fer2013_pack = dict(
+    type='PackInputs',
+    meta_keys=(
+        'sample_idx',
+        'img_path',
+        'ori_shape',
+        'img_shape',
+        'occlusion_kind',
+        'patch_coverage',
+        'clean_img',
+    ),
+)
+
+# Clean faces
+fer2013_train = dict(
+    data_root=f'{fer2013_root}/train',
+    ann_file=None,
+    class_map=dict(
+        angry='Anger',
+        disgust='Disgust',
+        fear='Fear',
+        happy='Happiness',
+        neutral='Neutral',
+        sad='Sadness',
+        surprise='Surprise',
+    ),
+    pipeline=[fer2013_load, fer2013_flip, fer2013_enlarge, fer2013_pack],
+)
+fer2013_val = dict(
+    fer2013_train,
+    data_root=f'{fer2013_root}/validation',
+    pipeline=[fer2013_load, fer2013_enlarge, fer2013_pack],
+)
+fer2013_test = dict(fer2013_val, data_root=f'{fer2013_root}/test')
+
+# Faces with things on them
+fer2013_pasted_train = dict(
+    fer2013_train,
+    pipeline=[
+        fer2013_load,
+        fer2013_flip,
+        dict(fer2013_paste, prob=0.5),
+        fer2013_enlarge,
+        fer2013_pack,
+    ],
+)
+fer2013_pasted_val = dict(
+    fer2013_val,
+    pipeline=[
+        fer2013_load,
+        dict(fer2013_paste, seed=0),
+        fer2013_enlarge,
+        fer2013_pack,
+    ],
+)
+fer2013_pasted_test = dict(
+    fer2013_test,
+    pipeline=[fer2013_load, fer2013_paste_test, fer2013_enlarge, fer2013_pack],
+)
+
+# The same in every epoch, for the cache of stage 4; half of them are clean.
+fer2013_fixed = [
+    fer2013_load,
+    dict(fer2013_paste, prob=0.5, seed=0),
+    fer2013_enlarge,
+    fer2013_pack,
+]
+fer2013_fixed_train = dict(fer2013_train, pipeline=fer2013_fixed)
+fer2013_fixed_val = dict(fer2013_val, pipeline=fer2013_fixed)
+
+# With the true face beside them
+fer2013_compared_val = dict(
+    fer2013_val,
+    pipeline=[
+        fer2013_load,
+        fer2013_enlarge,
+        fer2013_paste_large,
+        fer2013_pack,
+    ],
+)
+fer2013_compared_test = dict(
+    fer2013_test,
+    pipeline=[
+        fer2013_load,
+        fer2013_enlarge,
+        fer2013_paste_large_test,
+        fer2013_pack,
+    ],
+)

@@ -1,0 +1,18 @@
+"""Stage 2 of Latent-OFER on FER2013: the detector, as of cartoon faces.
+
+Tested on kinds of things that no training has seen.
+"""
+
+_base_ = [
+    './svdd_vit-tiny_cartoon.py',
+    '../_base_/datasets/fer2013_occluded.py',
+]
+
+# ------------------------------------------------ things you will change
+mae_checkpoint = 'work_dirs/mae_vit-tiny_fer2013/epoch_40.pth'
+
+# ------------------------------------------------- things you may change
+train_dataloader = dict(dataset={{_base_.fer2013_pasted_train}})
+val_dataloader = dict(dataset={{_base_.fer2013_pasted_val}})
+test_dataloader = dict(dataset={{_base_.fer2013_pasted_test}})
+model = dict(extractor=dict(init_cfg=dict(checkpoint=mae_checkpoint)))

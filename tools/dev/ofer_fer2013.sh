@@ -1,0 +1,58 @@
+#!/usr/bin/env bash
+# All four stages of Latent-OFER on FER2013, as ofer_small.sh does on cartoon
+# faces; and the detector on photos of muxspace and of masked people, where
+# data/muxspace_expressions and data/face_mask exist. docs/faces.md tells where
+# the data are from; the hands are those of the cartoon faces.
+# Stages that are done are skipped, one that was interrupted goes on.
+#
+# Folders: FER2013, CUTOUTS and MASKS, see below. Arguments go to
+# tools/train.py, such as --amp. Results: work_dirs/CONFIG/metrics*.json and
+# work_dirs/ofer_pictures_fer2013.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+PYTHON=${PYTHON:-python}
+FER2013=${FER2013:-data/fer2013_raw}
+CUTOUTS=${CUTOUTS:-data/cutouts}
+MASKS=${MASKS:-data/masktheface}
+C=configs/ofer
+
+train() { # CONFIG [ARGUMENTS...]
+    local dir=work_dirs/$1 config=$C/$1.py
+    shift
+    [ -f "$dir/done" ] && return
+    "$PYTHON" tools/train.py "$config" --work-dir "$dir" --resume "$@"
+    touch "$dir/done"
+}
+
+test_() { # CONFIG OF FILE [CFG_OPTIONS...]: CONFIG with the checkpoint of OF
+    local config=$C/$1.py dir=work_dirs/$2 file=work_dirs/$2/$3
+    shift 3
+    [ -f "$file" ] && return
+    "$PYTHON" tools/test.py "$config" "$(cat "$dir/last_checkpoint")" \
+        --work-dir "$dir" --out "$file" --out-item metrics \
+        ${1:+--cfg-options "$@"}
+}
+
+[ -d data/faces ] || "$PYTHON" tools/dataset_converters/make_faces.py
+[ -d data/fer2013/occluders/test/hand ] || "$PYTHON" tools/dev/prepare_fer2013.py \
+    "$FER2013" "$CUTOUTS" "$MASKS" data/faces/occluders/train/hand
+train mae_vit-tiny_fer2013
+for set in fer2013 muxspace; do
+    [ $set = fer2013 ] || [ -d data/muxspace_expressions ] || continue
+    svdd=svdd_vit-tiny_$set
+    train $svdd
+    test_ $svdd $svdd metrics.json
+    [ -d data/face_mask ] || continue
+    test_ svdd_vit-tiny_masked_$set $svdd metrics-masked.json
+done
+train expression_resnet18_fer2013 "$@"
+test_ expression_resnet18_fer2013 expression_resnet18_fer2013 metrics.json
+train recon_small_fer2013 "$@"
+test_ recon_small_fer2013 recon_small_fer2013 metrics.json
+train ofer_resnet18_fer2013 "$@"
+test_ ofer_resnet18_fer2013 ofer_resnet18_fer2013 metrics.json
+test_ ofer_resnet18_fer2013 ofer_resnet18_fer2013 metrics-clean.json \
+    test_dataloader.dataset.pipeline.1.prob=0
+"$PYTHON" tools/visualization/vis_ofer.py $C/ofer_resnet18_fer2013.py \
+    "$(cat work_dirs/ofer_resnet18_fer2013/last_checkpoint)" --number 8 \
+    --out work_dirs/ofer_pictures_fer2013
