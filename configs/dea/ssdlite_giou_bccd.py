@@ -6,6 +6,6 @@ _base_ = './ssdlite_l1_bccd.py'
 model = dict(
     bbox_head=dict(
         reg_decoded_bbox=True,
-        loss_bbox=dict(type='mmocc.GIoULoss', loss_weight=10.0),
+        loss_bbox=dict(type='mmocc.GIoULoss', loss_weight=2.0),
     )
 )

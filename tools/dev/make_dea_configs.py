@@ -13,7 +13,8 @@ from config_files import update_configs
 
 FOLDER = Path(__file__).resolve().parents[2] / 'configs/dea'
 LOSSES = ('GIoU', 'DIoU', 'EIoU')
-LOSS_WEIGHT = 10.0
+LOSS_WEIGHT = 10.0  # where a sweep may start
+SWEPT = dict(bccd=2.0)  # by tools/dev/ssd_bccd.sh, see docs/results.md
 TEXT = '''\
 """{title}, {loss} of boxes."""
 
@@ -38,7 +39,7 @@ def variants(baseline: Path) -> dict[Path, str]:
             title=title.partition(', smooth-L1')[0],
             loss=loss,
             baseline=baseline.stem,
-            weight=LOSS_WEIGHT,
+            weight=SWEPT.get(data, LOSS_WEIGHT),
         )
         for loss in LOSSES
     }
