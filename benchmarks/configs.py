@@ -101,7 +101,11 @@ def ofer_step(who: str, folder: str) -> Step:
         model = ofer_stages.build(name)
         ofer_stages.fit_detector(model, data)
     else:
-        head = dict(type='LinearClsHead', num_classes=7, in_channels=256)
+        head = dict(
+            type='LinearClsHead',
+            num_classes=7,
+            in_channels=cfg.model.head.in_channels,
+        )
         network = dict(
             type='ImageClassifier',
             backbone=cfg.model.backbone,

@@ -56,7 +56,8 @@ def test_a_head_has_the_loss_of_its_name(name):
         'mmdet' if loss == 'l1' else 'mmocc'
     )
     assert head.reg_decoded_bbox == (loss != 'l1')
-    assert head.loss_bbox.loss_weight == (1.0 if loss == 'l1' else 10.0)
+    weight = 2.0 if 'bccd' in name else 10.0
+    assert head.loss_bbox.loss_weight == (1.0 if loss == 'l1' else weight)
     sizes = {
         'ssd300': (38, 19, 10, 5, 3, 1),
         'ssd512': (64, 32, 16, 8, 4, 2, 1),
