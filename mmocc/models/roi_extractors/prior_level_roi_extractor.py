@@ -171,20 +171,19 @@ class PriorLevelRoIExtractor(BaseModule):
             levels = self.map_levels(rois, level_inds)
             self._check_levels(levels)
             side = self.output_size
-            parts = [rois.new_zeros(0, self.out_channels, side, side)]
-            places = [levels[:0]]
+            out = rois.new_zeros(len(rois), self.out_channels, side, side)
             for number, (feat, lateral, align) in enumerate(
                 zip(feats, self.laterals, self.layers, strict=True)
             ):
                 own = (levels == number).nonzero()[:, 0]
                 if len(own):
-                    parts.append(align(lateral(feat.float()), rois[own]))
-                    places.append(own)
+                    part = align(lateral(feat.float()), rois[own])
+                    out = out.index_copy_(0, own, part)
                 elif self.training:
                     # For DistributedDataParallel: no parameter without use.
                     unused = sum(p.sum() for p in lateral.parameters())
-                    parts[0] = parts[0] + 0 * unused
-            return torch.cat(parts)[torch.cat(places).argsort()]
+                    out = out + 0 * unused
+            return out
 
     def _check_levels(self, levels: Tensor) -> None:
         """Raise ValueError if a region's map is out of range."""

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torchvision.ops import roi_align
 
 pytest.importorskip('mmdet', reason='detection needs mmdet')
 
@@ -181,3 +182,19 @@ def test_pictures_undo_normalisation_and_order():
     for is_rgb, image in ((False, bgr), (True, bgr.flip(1))):
         found = to_pictures(image, 1, is_rgb)
         assert found.flatten().tolist() == pytest.approx([grey])
+
+
+def test_quick_crops_are_those_of_roi_align():
+    torch.manual_seed(0)
+    images = torch.rand(3, 2, 70, 90)
+    low = torch.rand(200, 2) * torch.tensor([80.0, 60.0])
+    high = torch.minimum(
+        low + 0.5 + 60 * torch.rand(200, 2), torch.tensor([90.0, 70.0])
+    )
+    rois = torch.cat([torch.randint(3, (200, 1)).float(), low, high], 1)
+    sides = (rois[:, 3:] - rois[:, 1:3]).amax(1)
+    assert 20 < (sides > SIDE).sum() < 180  # both ways are taken
+    found = crop_regions(images, rois, SIDE)
+    aligned = roi_align(images, rois, SIDE, sampling_ratio=-1, aligned=True)
+    torch.testing.assert_close(found, aligned, rtol=0, atol=1e-4)
+    assert crop_regions(images, rois[:0], SIDE).shape == (0, 2, SIDE, SIDE)
