@@ -168,15 +168,15 @@ def work(rank: int, world: int, name: str, rounds: int, folder: str) -> None:
         world_size=world,
     )
     together, sent, model = as_runner(MAKERS[name](folder, rank), True)
-    alone = None
-    if rank == 0:
-        alone, _, _ = as_runner(MAKERS[name](folder, rank), False)
+    # Made by all, as a detector is fitted together; used by the first.
+    alone, _, _ = as_runner(MAKERS[name](folder, rank), False)
     times: dict[bool, list[float]] = {True: [], False: []}
     for number in range(-1, rounds):  # the first is to warm up
         for all_take_part in (number % 2 == 0, number % 2 == 1):
             dist.barrier()
             step = together if all_take_part else alone
-            taken = seconds(step) if step else 0.0
+            idle = rank and not all_take_part
+            taken = 0.0 if idle else seconds(step)
             if number >= 0:
                 times[all_take_part].append(taken)
     dist.barrier()
