@@ -14,10 +14,11 @@ from xml.etree.ElementTree import Element, ParseError
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import parse
 
+from mmocc.utils.readable import PIXEL_LIMIT
+
 FLAGS = ('difficult', 'truncated', 'occluded')
 UNKNOWN = -1  # value of a flag that the file does not state
 _CORNERS = ('xmin', 'ymin', 'xmax', 'ymax')
-_LIMIT = 2**31  # pixels; no image is larger
 
 
 class VOCObject(NamedTuple):
@@ -110,12 +111,12 @@ def _read_box(
             ' it needs four numbers'
         ) from error
     box = (x1 - 1, y1 - 1, x2, y2)
-    sane = all(abs(value) < _LIMIT for value in box)  # NaN is not, either
+    sane = all(abs(value) < PIXEL_LIMIT for value in box)  # NaN is not, either
     if not sane or box[2] <= box[0] or box[3] <= box[1]:
         raise ValueError(
             f'{where}: inverted or empty box xmin={x1:g} ymin={y1:g} '
-            f'xmax={x2:g} ymax={y2:g}, or one beyond {_LIMIT} pixels; correct '
-            'it or remove the object'
+            f'xmax={x2:g} ymax={y2:g}, or one beyond {PIXEL_LIMIT} pixels; '
+            'correct it or remove the object'
         )
     return box
 

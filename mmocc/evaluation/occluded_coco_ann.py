@@ -20,6 +20,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from mmocc.utils.readable import PIXEL_LIMIT
+
 SAFE = {
     ('_codecs', 'encode'),  # how Python 2 pickles hold bytes
     ('numpy', 'dtype'),
@@ -29,7 +31,6 @@ SAFE = {
     ('numpy._core.multiarray', '_reconstruct'),
     ('numpy._core.multiarray', 'scalar'),
 }
-_LIMIT = 2**31  # pixels; no image is larger
 
 
 class HardObject(NamedTuple):
@@ -114,7 +115,7 @@ def _parse(item: list, box_format: str) -> HardObject:
     name, label, ann_id, numbers, mask = item[:5]
     box = np.asarray(numbers, float)
     # NaN is not below the limit either.
-    if box.shape != (4,) or not (np.abs(box) < _LIMIT).all():
+    if box.shape != (4,) or not (np.abs(box) < PIXEL_LIMIT).all():
         raise ValueError(f'{numbers} is no box')
     if box_format == 'xywh':
         box[2:] += box[:2]

@@ -18,11 +18,11 @@ import cv2
 import numpy as np
 
 from mmocc.occlusion.banks import OPAQUE, list_images, read_image
+from mmocc.utils.readable import PIXEL_LIMIT
 
 ANCHOR_FILE = 'masks.cfg'
 ANCHORS = tuple(f'mask_{letter}' for letter in 'abcdef')
 SIDES = ('left', 'right')
-LIMIT = 2**31  # pixels; no picture is larger
 
 
 class Cutout(NamedTuple):
@@ -69,8 +69,8 @@ def read_anchors(path: Path) -> dict[str, np.ndarray]:
         try:
             points = [parser[name][key].split(',') for key in ANCHORS]
             points = np.array(points, np.float64).reshape(6, 2)
-            if not (np.abs(points) < LIMIT).all():
-                raise ValueError(f'not all are below {LIMIT}')
+            if not (np.abs(points) < PIXEL_LIMIT).all():
+                raise ValueError(f'not all are below {PIXEL_LIMIT}')
             anchors[name] = points.astype(np.float32)
         except (KeyError, ValueError) as error:
             raise ValueError(

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from PIL import Image
 
+# Coordinates are below it in size: no image is larger, and float32 holds it.
+PIXEL_LIMIT = 2**31
 # What Pillow raises of damaged pictures, and of those of too many pixels.
 PICTURE_ERRORS = (
     OSError,

@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 from mmengine.fileio import load
 
-_LIMIT = 2**31  # pixels; no image is larger
+from mmocc.utils.readable import PIXEL_LIMIT
+
 SPECK = 8  # px; smaller parts of defect masks are no objects of their own
 
 
@@ -103,7 +104,8 @@ def _read_rows(rows: Any, where: str) -> np.ndarray:
         rows = np.empty(())
     rows = rows.reshape(-1, 5) if rows.size == 0 else rows
     fits = rows.ndim == 2 and rows.shape[1] == 5
-    if not fits or not (np.abs(rows) < _LIMIT).all():  # NaN is not, either
+    # NaN is not below the limit either.
+    if not fits or not (np.abs(rows) < PIXEL_LIMIT).all():
         raise ValueError(
             f'{where}: its boxes are no rows of five finite numbers x1, y1, '
             'x2, y2, score'

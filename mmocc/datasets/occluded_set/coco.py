@@ -17,9 +17,9 @@ from mmocc.datasets.occluded_set.sources import (
     Source,
     check_size,
 )
+from mmocc.utils.readable import PIXEL_LIMIT
 
 _ID = int | float | str
-_LIMIT = 2**31  # pixels; no image is larger
 
 
 @dataclass(frozen=True)
@@ -172,7 +172,7 @@ def _read_object(note: dict, size: tuple[int, int], where: str) -> SetObject:
         box = coco_mask.toBbox(coco_mask.encode(np.asfortranarray(mask)))
         box = box.tolist()
     fine = isinstance(box, list) and len(box) == 4 and are_finite(box)
-    if not fine or min(box[2:]) < 0 or max(map(abs, box)) > _LIMIT:
+    if not fine or min(box[2:]) < 0 or max(map(abs, box)) > PIXEL_LIMIT:
         raise ValueError(f'{where}: bbox {box} is not x, y, width, height')
     x, y, w, h = box
     outside = x >= size[1] or y >= size[0] or x + w <= 0 or y + h <= 0

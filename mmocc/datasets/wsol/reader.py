@@ -6,11 +6,10 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 
-from mmocc.utils.readable import readable_text
+from mmocc.utils.readable import PIXEL_LIMIT, readable_text
 
 T = TypeVar('T')
 Boxes = dict[str, np.ndarray]  # image id: float32 (n, 4) xyxy
-LIMIT = 2**31  # pixels; no image is larger, and float32 holds it
 
 
 class WSOLImage(NamedTuple):
@@ -134,8 +133,8 @@ def parse_box(fields: Sequence[str]) -> list[float]:
     """
     box = [float(field) for field in fields]
     # NaN is not below the limit either.
-    if len(box) != 4 or not all(abs(value) < LIMIT for value in box):
-        raise ValueError(f'a box is four finite numbers below {LIMIT}')
+    if len(box) != 4 or not all(abs(value) < PIXEL_LIMIT for value in box):
+        raise ValueError(f'a box is four finite numbers below {PIXEL_LIMIT}')
     if box[2] < box[0] or box[3] < box[1]:
         raise ValueError('the box ends before it begins')
     return box
