@@ -92,10 +92,11 @@ def make_ofer(folder: str, rank: int) -> Made:
 
 def make_dea(folder: str, rank: int) -> Made:
     """Return DEA's decoder on a frozen detector."""
-    from mmdet.structures import DetDataSample
     from mmdet.utils import register_all_modules
     from mmengine.registry import MODELS, init_default_scope
     from mmengine.structures import InstanceData
+
+    from benchmarks import ssd_head
 
     register_all_modules(init_default_scope=False)
     init_default_scope('mmdet')
@@ -104,20 +105,13 @@ def make_dea(folder: str, rank: int) -> Made:
     torch.manual_seed(0)
     model = MODELS.build(cfg.model)
     model.detector_loaded = True  # random weights will do
-    shape = (SIDE, SIDE)
-    meta = dict(img_shape=shape, ori_shape=shape, scale_factor=(1.0, 1.0))
     low = torch.arange(12)[:, None] * 20 + torch.tensor([rank, 5])
-    samples = []
-    for _ in range(BATCH['dea']):
-        sample = DetDataSample(metainfo=dict(meta))
-        sample.gt_instances = InstanceData(
-            bboxes=torch.cat([low, low + 40], 1).float(),
-            labels=torch.zeros(12, dtype=torch.int64),
-        )
-        sample.ignored_instances = sample.gt_instances[:0]
-        samples.append(sample)
+    objects = InstanceData(
+        bboxes=torch.cat([low, low + 40], 1).float(),
+        labels=torch.zeros(12, dtype=torch.int64),
+    )
     images = ofer_stages.batch_of(BATCH['dea'], SIDE, rank)['inputs']
-    data = dict(inputs=list(images), data_samples=samples)
+    data = ssd_head.pack(images, [objects] * BATCH['dea'])
     return model.train(), data, cfg.optim_wrapper
 
 

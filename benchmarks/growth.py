@@ -151,14 +151,14 @@ def priors(objects: int) -> Work:
 
 
 def max_box_acc(images: int) -> Work:
-    """Return MaxBoxAcc of so many maps of 14 x 14."""
-    maps = np.random.default_rng(0).random((32, 14, 14))
-    truth = np.array([[3, 3, 10, 9]])
+    """Return MaxBoxAcc of so many maps of 7 x 7, at ten thresholds."""
+    maps = np.random.default_rng(0).random((32, 7, 7))
+    truth = np.array([[1, 1, 5, 5]])
 
     def work() -> None:
-        metric = MaxBoxAcc(interval=0.01, eval_size=(28, 28))
+        metric = MaxBoxAcc(interval=0.1, eval_size=(7, 7))
         for index in range(images):
-            metric.score_map(maps[index % 32], truth, (14, 14))
+            metric.score_map(maps[index % 32], truth, (7, 7))
 
     return work
 
@@ -175,7 +175,7 @@ CURVES = {  # what is made, its sizes, and the exponent that theory allows
     'classes': (latent_losses, (10, 100, 1000, 10_000), 0),
     'objects-hidden': (hiding, (1, 5, 25, 100, 200), 2),
     'objects-priors': (priors, (1, 10, 50, 200), 1),
-    'images-maxboxacc': (max_box_acc, (100, 300, 1000), 1),
+    'images-maxboxacc': (max_box_acc, (1000, 10_000, 100_000), 1),
     'images-bootstrap': (bootstrap, (1000, 10_000, 100_000), 1),
 }
 

@@ -21,7 +21,7 @@ weighs more; a step 0.97 of stock's, since VGG-16 is nearly all of it; memory
 import argparse
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 import numpy as np
@@ -99,13 +99,21 @@ def metas(batch: int) -> list[dict]:
 
 def batch_of(data: str, batch: int) -> dict:
     """Return uint8 images and objects, as a dataloader gives them."""
-    found = objects(batch, CLASSES[data])
-    samples = [
-        DetDataSample(metainfo=meta, gt_instances=gt)
-        for gt, meta in zip(found, metas(batch), strict=True)
-    ]
     image = torch.randint(256, (3, SIDE, SIDE), dtype=torch.uint8)
-    return dict(inputs=[image] * batch, data_samples=samples)
+    return pack([image] * batch, objects(batch, CLASSES[data]))
+
+
+def pack(images: Sequence[Tensor], found: Sequence[InstanceData]) -> dict:
+    """Return images and the objects on them, as a dataloader gives them."""
+    samples = []
+    for image, objects_of in zip(images, found, strict=True):
+        shape = tuple(image.shape[-2:])
+        meta = dict.fromkeys(('img_shape', 'pad_shape', 'ori_shape'), shape)
+        sample = DetDataSample(metainfo=dict(meta, scale_factor=(1.0, 1.0)))
+        sample.gt_instances = objects_of
+        sample.ignored_instances = objects_of[:0]
+        samples.append(sample)
+    return dict(inputs=list(images), data_samples=samples)
 
 
 def make_maps(head: torch.nn.Module, batch: int) -> Maps:

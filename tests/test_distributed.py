@@ -14,6 +14,7 @@ from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
 from tiny_learn import ROOT, checkpoint, finish, start
 from torch import multiprocessing
+from two_ranks import join
 
 from mmocc.models.losses.feature_losses import (
     InterClassLatentLoss,
@@ -159,9 +160,7 @@ def sent_by_ddp():
 def work(rank, folder):
     """Do on one of two ranks what the tests below look at."""
     torch.set_num_threads(1)
-    dist.init_process_group(
-        'gloo', init_method=f'file://{folder}/store', rank=rank, world_size=2
-    )
+    join(rank, folder)
     found = dict(
         gather_grad=gradient_of_gather_ranks(rank),
         gathered={k: on_two_ranks(*v, True, rank) for k, v in LOSSES.items()},

@@ -9,10 +9,10 @@ import torch
 from conftest import ROOT
 from mmengine.config import Config
 from mmengine.registry import DATASETS, init_default_scope
-from tiny_faces import samples, write_picture
+from tiny_faces import samples, write_kdef, write_picture, write_rafdb
 
 from mmocc.datasets.cartoon_faces import FaceSettings, write_faces
-from mmocc.datasets.expressions import EXPRESSIONS, KDEF_CODES
+from mmocc.datasets.expressions import EXPRESSIONS
 
 pytest.importorskip(
     'mmpretrain', reason='the data sets of faces need mmpretrain'
@@ -33,17 +33,6 @@ def write_cartoon_faces(root):
     write_faces(root, FaceSettings(train=7, val=7, test=7, occluders=0))
 
 
-def write_rafdb(root):
-    lines = []
-    for i in range(14):
-        name = f'{("train", "test")[i // 7]}_{i:04d}'
-        lines.append(f'{name}.jpg {i % 7 + 1}')
-        write_picture(root / f'Image/aligned/{name}_aligned.jpg', (100, 100))
-    (root / 'EmoLabel').mkdir()
-    path = root / 'EmoLabel/list_patition_label.txt'
-    path.write_text('\n'.join(lines))
-
-
 def write_affectnet(root):
     for split in ('train', 'val'):
         folder = root / f'{split}_set'
@@ -52,13 +41,6 @@ def write_affectnet(root):
             write_picture(folder / f'images/{i}.jpg', (224, 224))
             label = np.array(str(i))
             np.save(folder / f'annotations/{i}_exp.npy', label)
-
-
-def write_kdef(root):
-    for subject in ('F01', 'M20'):
-        for code in KDEF_CODES:
-            name = f'A{subject}{code}S.JPG'
-            write_picture(root / f'A{subject}' / name, (56, 76))
 
 
 def write_fer2013_faces(root):
@@ -78,6 +60,16 @@ def write_muxspace_faces(root):
     (root / 'labels.csv').write_text('\n'.join(lines))
 
 
+WRITERS = dict(
+    cartoon_faces=write_cartoon_faces,
+    rafdb=write_rafdb,
+    affectnet=write_affectnet,
+    kdef=write_kdef,
+    fer2013_faces=write_fer2013_faces,
+    muxspace_faces=write_muxspace_faces,
+)
+
+
 def build(name, root, part):
     """Build the data set of a config, with its files somewhere else."""
     init_default_scope('mmpretrain')
@@ -89,7 +81,7 @@ def build(name, root, part):
 
 @pytest.mark.parametrize('name', SIZES)
 def test_a_config_reads_its_layout(name, tmp_path):
-    globals()[f'write_{name}'](tmp_path)
+    WRITERS[name](tmp_path)
     side = SIZES[name]
     for part in ('train', 'val', 'test'):
         cfg, dataset = build(name, tmp_path, part)

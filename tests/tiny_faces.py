@@ -3,6 +3,8 @@
 import numpy as np
 from PIL import Image
 
+from mmocc.datasets.expressions import KDEF_CODES
+
 
 def write_picture(path, size=(8, 8)):
     """Write a small picture; folders are made."""
@@ -29,3 +31,23 @@ def labels(dataset):
         s['img_path'].rsplit('/', 1)[1].split('.')[0]: s['gt_label']
         for s in samples(dataset)
     }
+
+
+def write_rafdb(root):
+    """Write seven pictures of each split, one of each expression."""
+    lines = []
+    for i in range(14):
+        name = f'{("train", "test")[i // 7]}_{i:04d}'
+        lines.append(f'{name}.jpg {i % 7 + 1}')
+        write_picture(root / f'Image/aligned/{name}_aligned.jpg', (100, 100))
+    (root / 'EmoLabel').mkdir()
+    path = root / 'EmoLabel/list_patition_label.txt'
+    path.write_text('\n'.join(lines))
+
+
+def write_kdef(root):
+    """Write a subject of each split, frontal, all expressions."""
+    for subject in ('F01', 'M20'):
+        for code in KDEF_CODES:
+            name = f'A{subject}{code}S.JPG'
+            write_picture(root / f'A{subject}' / name, (56, 76))

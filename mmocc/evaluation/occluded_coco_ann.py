@@ -12,25 +12,14 @@ well. A pickle can run any code when it is loaded: here only one of plain
 values and NumPy numbers is accepted.
 """
 
-import io
 import json
-import pickle
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from mmocc.utils.plain_pickle import load_plain
 from mmocc.utils.readable import PIXEL_LIMIT
-
-SAFE = {
-    ('_codecs', 'encode'),  # how Python 2 pickles hold bytes
-    ('numpy', 'dtype'),
-    ('numpy', 'ndarray'),
-    ('numpy.core.multiarray', '_reconstruct'),
-    ('numpy.core.multiarray', 'scalar'),
-    ('numpy._core.multiarray', '_reconstruct'),
-    ('numpy._core.multiarray', 'scalar'),
-}
 
 
 class HardObject(NamedTuple):
@@ -50,16 +39,6 @@ class HardObject(NamedTuple):
     ann_id: int
     box: tuple[float, float, float, float]
     mask: dict | None
-
-
-class _PlainUnpickler(pickle._Unpickler):  # in Python: its memo cannot grow
-    """Load plain values only."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        """Return a harmless class, or refuse."""
-        if (module, name) not in SAFE:
-            raise ValueError(f'it holds a {module}.{name}, not plain values')
-        return super().find_class(module, name)
 
 
 def read_subset(path: str | Path, box_format: str) -> list[HardObject]:
@@ -100,13 +79,13 @@ def read_subset(path: str | Path, box_format: str) -> list[HardObject]:
 
 def _load(path: Path) -> Any:
     """Return the content of a json file or of a plain pickle."""
-    try:
-        if path.suffix == '.json':
+    if path.suffix in ('.pkl', '.pickle'):
+        return load_plain(path)
+    if path.suffix == '.json':
+        try:
             return json.loads(path.read_text(encoding='utf-8'))
-        if path.suffix in ('.pkl', '.pickle'):
-            return _PlainUnpickler(io.BytesIO(path.read_bytes())).load()
-    except Exception as error:  # a broken pickle raises anything
-        raise ValueError(f'{path} cannot be read: {error}') from error
+        except (ValueError, RecursionError) as error:
+            raise ValueError(f'{path} cannot be read: {error}') from error
     raise ValueError(f'{path}: name a .json or .pkl file')
 
 

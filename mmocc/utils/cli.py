@@ -7,12 +7,12 @@ in one respect, or ends the program with one line that says what to do.
 import argparse
 import difflib
 import os
-import re
 import sys
+import warnings
 from collections.abc import Iterable, Iterator
+from datetime import timedelta
 from importlib.util import find_spec
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -23,6 +23,8 @@ from mmengine.registry import RUNNERS, Registry
 from mmengine.runner import Runner, find_latest_checkpoint
 
 import mmocc.utils.amp  # noqa: F401  (registers CPUAmpOptimWrapper)
+from mmocc.utils.checkpoints import check_checkpoint as check_checkpoint
+from mmocc.utils.checkpoints import newest_whole_checkpoint
 
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
@@ -130,13 +132,25 @@ def set_resume(cfg: Config, resume: str | None) -> None:
 
     Args:
         cfg: The config, changed in place.
-        resume: A path, or ``'auto'`` for the latest in the work directory. If
-            that has none yet, training starts as the config says, with the
-            weights of its ``load_from``.
+        resume: A path, or ``'auto'`` for the latest in the work directory: the
+            one that ``last_checkpoint`` names or, where a crash left that
+            file empty, the newest that is whole. If there is none yet,
+            training starts as the config says, with the weights of its
+            ``load_from``.
     """
     if resume is None:
         return
-    path = find_latest_checkpoint(cfg.work_dir) if resume == 'auto' else resume
+    path = resume
+    if resume == 'auto':
+        path = find_latest_checkpoint(cfg.work_dir)
+        if path == '':
+            path = newest_whole_checkpoint(cfg.work_dir)
+            warnings.warn(
+                f'{Path(cfg.work_dir, "last_checkpoint")} is empty, as a '
+                'crash may leave it: '
+                + (f'resuming from {path}' if path else 'starting anew'),
+                stacklevel=2,
+            )
     if path is not None:
         cfg.resume = True
         cfg.load_from = path
@@ -207,11 +221,15 @@ def start_cpu_group(cfg: Config) -> None:
     mmengine's launcher selects a CUDA device in any case, and gives DDP its
     number. It does neither if the process group already runs and the wrapper
     is told that there are no devices.
+
+    A process that waits for another one gives up after the seconds that
+    ``env_cfg.dist_cfg.timeout`` says, as with mmengine's launcher; after half
+    an hour, gloo's own limit, if it says nothing.
     """
     if cfg.launcher != 'pytorch' or get_device() != 'cpu':
         return
     if not dist.is_initialized():
-        dist.init_process_group('gloo')
+        dist.init_process_group('gloo', **_time_limit(cfg))
     default = dict(
         type='MMDistributedDataParallel',
         broadcast_buffers=False,
@@ -221,62 +239,18 @@ def start_cpu_group(cfg: Config) -> None:
     cfg.model_wrapper_cfg = dict(wrapper, device_ids=None)
 
 
-def check_checkpoint(
-    path: str | None,
-    named_by: str,
-    trained_by: str | None = None,
-    trust: bool = False,
-) -> None:
-    """Exit with one line if a checkpoint is missing or holds code.
-
-    Unless it is trusted, nothing that this process loads later may hold code
-    either, such as what a URL or an ``init_cfg`` names.
-
-    Args:
-        path: Path or URL of a checkpoint, or None.
-        named_by: How the user names another one.
-        trained_by: The config whose training makes it, if there is one.
-        trust: Whether a checkpoint may run code while it is loaded.
-    """
-    if not trust:
-        refuse_pickled_code(path)
-    if not path or '://' in path or Path(path).exists():
-        return
-    make = f'make it with "python tools/train.py {trained_by}", or '
-    sys.exit(
-        f'Checkpoint {path} does not exist: {make if trained_by else ""}'
-        f'name another one with "{named_by}".'
-    )
-
-
-def refuse_pickled_code(path: str | None) -> None:
-    """Exit if a local checkpoint is damaged or holds more than plain values.
-
-    A checkpoint is a pickle, which can run any code. mmengine reads it without
-    running any, but where that fails it reads it in full. Where mmengine does
-    not know the former (before its ``get_torch_safe_globals``), all that it
-    stores itself would be refused, so nothing is.
-    """
-    try:
-        from mmengine.runner.checkpoint import get_torch_safe_globals
-    except ImportError:
-        return
-    os.environ['TORCH_FORCE_WEIGHTS_ONLY_LOAD'] = '1'  # torch.load obeys it
-    if not path or not Path(path).is_file():
-        return
-    try:
-        with torch.serialization.safe_globals(get_torch_safe_globals()):
-            torch.load(path, map_location='meta', weights_only=True)
-    except UnpicklingError as error:
-        asks = re.search(r'(?:GLOBAL|global) ([\w.]+)', str(error))
+def _time_limit(cfg: Config) -> dict[str, timedelta]:
+    """Return how long processes wait for each other, if the config says."""
+    wanted = (cfg.get('env_cfg') or {}).get('dist_cfg') or {}
+    seconds = wanted.get('timeout')
+    if seconds is None:
+        return {}
+    if not isinstance(seconds, int | float) or seconds <= 0:
         sys.exit(
-            f'Checkpoint {path} holds {asks[1] if asks else "something"}, '
-            'which is neither a weight nor a plain value: loading it may run '
-            'any code. If you know who made it, add --trust-checkpoint.'
+            f'env_cfg.dist_cfg.timeout is {seconds!r}; it must be a number of '
+            'seconds, such as 600.'
         )
-    except (EOFError, RuntimeError) as error:
-        first = str(error).partition('\n')[0] or 'it ends too early'
-        sys.exit(f'Checkpoint {path} cannot be read: {first}')
+    return dict(timeout=timedelta(seconds=seconds))
 
 
 def check_types(cfg: Config) -> None:
@@ -325,4 +299,8 @@ def _hint(name: str, known: list[str]) -> str:
 
 def build_runner(cfg: Config) -> Runner:
     """Build the runner that the config asks for."""
+    if cfg.get('activation_checkpointing'):
+        from mmocc.engine.recompute_hook import use_recompute_hook
+
+        use_recompute_hook(cfg)
     return RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)

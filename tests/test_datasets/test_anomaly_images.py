@@ -231,6 +231,30 @@ def test_bad_detections_are_refused(tmp_path, content, message):
         read_detections(path, 0.3)
 
 
+class RunsOnLoading:
+    """A pickle of it makes a file when it is loaded."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return open, (str(self.path), 'w')
+
+
+def test_detections_that_would_run_code_are_refused(tmp_path):
+    path, trace = tmp_path / 'found.pkl', tmp_path / 'trace'
+    found = dict(bboxes=torch.zeros(0, 4), scores=RunsOnLoading(trace))
+    sample = dict(img_path='a.png', pred_instances=found)
+    path.write_bytes(pickle.dumps([sample]))
+    with pytest.raises(ValueError, match=r'found\.pkl.*holds a _?io\.open'):
+        read_detections(path, 0.3)
+    path = tmp_path / 'found.yaml'
+    path.write_text(f'!!python/object/apply:pathlib.Path.touch [{trace}]')
+    with pytest.raises(ValueError, match=r'found\.yaml.*\.json or a \.pkl'):
+        read_detections(path, 0.3)
+    assert not trace.exists()
+
+
 def test_a_missing_result_file_tells_how_to_make_it(tmp_path):
     with pytest.raises(FileNotFoundError, match=r'tools/test\.py'):
         read_detections(tmp_path / 'found.pkl', 0.3)

@@ -253,6 +253,7 @@ def test_px_ap_by_hand_and_against_sklearn():
 
 RANKS = """
 import json, sys
+from datetime import timedelta
 import numpy as np, torch, torch.distributed as dist
 from mmocc.evaluation import LocalizationAccuracy, MaxBoxAcc
 
@@ -266,7 +267,7 @@ def sample(index):
     )
 
 size = int(sys.argv[1])
-dist.init_process_group('gloo')
+dist.init_process_group('gloo', timeout=timedelta(seconds=120))
 rank, world = dist.get_rank(), dist.get_world_size()
 padded = [i % size for i in range(-(-size // world) * world)]
 scores = {}

@@ -13,6 +13,7 @@ import torch
 import torch.distributed as dist
 from PIL import Image
 from torch import multiprocessing
+from two_ranks import join
 
 from mmocc.registry import METRICS
 
@@ -197,12 +198,7 @@ def score(rank, world, folder):
 def work(rank, world, folder):
     """Be one of the processes."""
     torch.set_num_threads(1)
-    dist.init_process_group(
-        'gloo',
-        init_method=f'file://{folder}/store',
-        rank=rank,
-        world_size=world,
-    )
+    join(rank, folder, world)
     values = score(rank, world, folder)
     (folder / f'rank{rank}.json').write_text(json.dumps(values))
     dist.destroy_process_group()

@@ -2,7 +2,9 @@
 
 import os
 import signal
+import time
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -20,14 +22,21 @@ from mmengine.registry import (
 
 @HOOKS.register_module(force=True)
 class KillHook(Hook):
-    """Ends its process as ``kill -9`` does, when this iteration begins."""
+    """Ends its process as ``kill -9`` does, when this iteration begins.
 
-    def __init__(self, at_iter=-1, rank=0):
+    Or hangs, and says so by a file ``hanging``.
+    """
+
+    def __init__(self, at_iter=-1, rank=0, hang=False):
         self.at_iter = at_iter
         self.rank = rank
+        self.hang = hang
 
     def before_train_iter(self, runner, batch_idx, data_batch=None):
         if (runner.iter, runner.rank) == (self.at_iter, self.rank):
+            if self.hang:
+                Path(runner.work_dir, 'hanging').touch()
+                time.sleep(600)
             os.kill(os.getpid(), signal.SIGKILL)
 
 

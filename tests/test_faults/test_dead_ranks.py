@@ -1,6 +1,7 @@
 """Ranks that have nothing to learn from, and ranks that die."""
 
 import os
+import re
 import signal
 import socket
 import time
@@ -23,11 +24,13 @@ from mmengine.config import Config
 from mmengine.model import MMDistributedDataParallel
 from mmengine.registry import DefaultScope
 from mmpretrain.registry import MODELS
+from two_ranks import join
 
 from mmocc.models.layers import batch_occluder
 
 HERE = Path(__file__).parent
 TIMEOUT = 60  # seconds within which a run ends whose other rank is dead
+PATIENCE = 20  # seconds that a run is told to wait for another rank
 
 
 def dea(rank, frozen):
@@ -92,9 +95,7 @@ def gradients(model):
 def on_a_rank(rank, folder):
     """Be one of two ranks."""
     torch.set_num_threads(1)
-    dist.init_process_group(
-        'gloo', init_method=f'file://{folder}/store', rank=rank, world_size=2
-    )
+    join(rank, folder)
     found = {}
     for name, make in CASES.items():
         model, data = make(rank)
@@ -186,6 +187,44 @@ def test_a_rank_whose_neighbour_is_killed_ends_with_an_error(tmp_path, port):
     assert time.monotonic() - begin < TIMEOUT
     assert 'Connection closed by peer' in log or 'reset by peer' in log
     assert (tmp_path / 'work/epoch_1.pth').is_file()
+
+
+def test_a_rank_whose_neighbour_hangs_ends_within_its_timeout(tmp_path, port):
+    fault_runs.write(tmp_path, 'hide_and_seek')
+    first, second = (
+        start(
+            tmp_path,
+            '--launcher=pytorch',
+            '--cfg-options',
+            f'custom_hooks.1.at_iter={STEPS}',
+            'custom_hooks.1.rank=1',
+            'custom_hooks.1.hang=True',
+            f'env_cfg.dist_cfg.timeout={PATIENCE}',
+            'train_dataloader.batch_size=2',
+            prepare=partial(be_rank, rank, port),
+        )
+        for rank in range(2)
+    )
+    try:
+        wait_for(tmp_path / 'work/hanging')
+        begin = time.monotonic()
+        log = end(first, tmp_path, code=1)
+        taken = time.monotonic() - begin
+        assert second.is_alive()
+    finally:
+        second.kill()
+        second.join()
+    assert PATIENCE / 2 < taken < PATIENCE + TIMEOUT / 2
+    assert re.search(f'Timed out waiting {PATIENCE}000ms', log)
+    assert (tmp_path / 'work/epoch_1.pth').is_file()
+
+
+def wait_for(path, seconds=120):
+    """Wait until a file is there."""
+    until = time.monotonic() + seconds
+    while not path.exists():
+        assert time.monotonic() < until, f'{path} has not come'
+        time.sleep(0.1)
 
 
 def test_the_launcher_ends_when_a_rank_is_killed(tmp_path, run_tool, port):

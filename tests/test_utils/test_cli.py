@@ -9,12 +9,18 @@ import torch
 from mmengine.config import Config
 from mmengine.logging import MessageHub
 from mmengine.registry import Registry
+from mmengine.runner import checkpoint
 from mmengine.runner.checkpoint import _load_checkpoint
 from mmengine.structures import BaseDataElement
 from torch import nn
 
 from mmocc import registry
 from mmocc.utils import amp, cli
+
+needs_safe_globals = pytest.mark.skipif(
+    not hasattr(checkpoint, 'get_torch_safe_globals'),
+    reason='this mmengine reads every checkpoint in full',
+)
 
 
 @pytest.fixture(autouse=True)
@@ -158,6 +164,39 @@ def test_resume_takes_the_latest_or_the_named_checkpoint(tmp_path):
         assert cfg.resume is True
 
 
+def save_whole(path, seconds):
+    """Write a checkpoint, and when it was written."""
+    torch.save(dict(state_dict=dict(a=torch.ones(999))), path)
+    cli.os.utime(path, (seconds, seconds))
+
+
+def test_an_empty_last_checkpoint_leads_to_the_newest_whole_one(tmp_path):
+    (tmp_path / 'last_checkpoint').write_text('\n')
+    names = ('epoch_9', 'epoch_10', 'iter_40', 'best_f1_epoch_3', 'epoch_8')
+    for name, seconds in zip(names, (500, 500, 600, 800, 400), strict=True):
+        save_whole(tmp_path / f'{name}.pth', seconds)
+    (tmp_path / 'epoch_12.pth').mkdir()  # as a strategy may save it
+    for expected in ('iter_40', 'epoch_10', 'epoch_9', 'epoch_8'):
+        cfg = Config(dict(work_dir=str(tmp_path), load_from='baseline.pth'))
+        path = tmp_path / f'{expected}.pth'
+        with pytest.warns(UserWarning, match=f'is empty.*from {path}'):
+            cli.set_resume(cfg, 'auto')
+        assert (cfg.load_from, cfg.resume) == (str(path), True)
+        whole = path.read_bytes()
+        broken = dict(
+            iter_40=b'',
+            epoch_10=whole[:2000],
+            epoch_9=whole.replace(b'\x80\x3f', b'\x80\x40', 1),
+        )
+        path.write_bytes(broken.get(expected, b'no zip'))
+        cli.os.utime(path, (900, 900))
+    cfg = Config(dict(work_dir=str(tmp_path), load_from='baseline.pth'))
+    with pytest.warns(UserWarning, match='is empty.*starting anew'):
+        cli.set_resume(cfg, 'auto')
+    assert cfg.load_from == 'baseline.pth'
+    assert not cfg.get('resume')
+
+
 @pytest.mark.parametrize('path', [None, 'https://host/model.pth'])
 def test_a_checkpoint_that_may_be_there_is_not_refused(path):
     cli.check_checkpoint(path, '--name PATH')
@@ -253,6 +292,37 @@ def test_cpu_processes_get_gloo_and_no_device(monkeypatch):
 
 
 @pytest.mark.parametrize(
+    ('env_cfg', 'expected'),
+    [
+        (dict(dist_cfg=dict(backend='nccl', timeout=90)), dict(timeout=90)),
+        (dict(dist_cfg=dict(backend='nccl')), {}),
+        (dict(dist_cfg=None), {}),
+        (None, {}),
+    ],
+)
+def test_cpu_processes_wait_as_long_as_the_config_says(
+    monkeypatch, env_cfg, expected
+):
+    started = {}
+    monkeypatch.setattr(cli, 'get_device', lambda: 'cpu')
+    monkeypatch.setattr(
+        cli.dist, 'init_process_group', lambda _, **kw: started.update(kw)
+    )
+    cli.start_cpu_group(Config(dict(launcher='pytorch', env_cfg=env_cfg)))
+    seconds = {k: limit.total_seconds() for k, limit in started.items()}
+    assert seconds == expected
+
+
+@pytest.mark.parametrize('timeout', ['60', 0, -1])
+def test_a_time_limit_is_a_number_of_seconds(monkeypatch, timeout):
+    monkeypatch.setattr(cli, 'get_device', lambda: 'cpu')
+    env_cfg = dict(dist_cfg=dict(timeout=timeout))
+    cfg = Config(dict(launcher='pytorch', env_cfg=env_cfg))
+    line = exit_line(cli.start_cpu_group, cfg)
+    assert f'env_cfg.dist_cfg.timeout is {timeout!r}' in line
+
+
+@pytest.mark.parametrize(
     ('launcher', 'device'),
     [('none', 'cpu'), ('slurm', 'cpu'), ('pytorch', 'cuda')],
 )
@@ -321,6 +391,7 @@ class RunsOnLoading:
         return open, (str(self.path), 'w')
 
 
+@needs_safe_globals
 @pytest.mark.parametrize('zipped', [True, False])
 def test_a_checkpoint_with_code_is_refused_unless_trusted(tmp_path, zipped):
     path, trace = tmp_path / 'odd.pth', tmp_path / 'trace'
@@ -338,6 +409,7 @@ def test_a_checkpoint_with_code_is_refused_unless_trusted(tmp_path, zipped):
     assert not trace.exists()
 
 
+@needs_safe_globals
 @pytest.mark.parametrize('keep', [0, 100, 2000])
 def test_a_damaged_checkpoint_is_named(tmp_path, keep):
     path = tmp_path / 'cut.pth'

@@ -1,13 +1,14 @@
 """Boxes of objects, where the data have none: from masks and detectors."""
 
+import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
-from mmengine.fileio import load
 
+from mmocc.utils.plain_pickle import load_plain
 from mmocc.utils.readable import PIXEL_LIMIT
 
 SPECK = 8  # px; smaller parts of defect masks are no objects of their own
@@ -63,7 +64,8 @@ def read_detections(
     Args:
         path: What mmdet's ``tools/test.py --out FILE.pkl`` writes, or a json
             file ``{IMAGE: [[x1, y1, x2, y2, score], ...]}``, the image being
-            its path, of which the end suffices.
+            its path, of which the end suffices. A pickle of more than plain
+            values and tensors is refused: it may run any code.
         score_thr: Least score.
 
     Returns:
@@ -78,10 +80,7 @@ def read_detections(
             f'{path}: no such result file; make it with "python tools/test.py '
             'CONFIG CHECKPOINT --out FILE.pkl" of a detector'
         )
-    try:
-        found = load(str(path))
-    except (ValueError, TypeError, RecursionError) as error:
-        raise ValueError(f'{path}: not a result file ({error})') from error
+    found = _load(Path(path))
     pairs = found.items() if isinstance(found, dict) else _unpack(found, path)
     kept = {}
     for name, rows in pairs:
@@ -94,6 +93,18 @@ def read_detections(
             )
         kept[str(name)] = rows[rows[:, 4] >= score_thr, :4]
     return kept
+
+
+def _load(path: Path) -> Any:
+    """Return the content of a json file or of a plain pickle."""
+    if path.suffix in ('.pkl', '.pickle'):
+        return load_plain(path, tensors=True)
+    try:
+        return json.loads(path.read_text(encoding='utf-8'))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(
+            f'{path}: not a result file, a .json or a .pkl ({error})'
+        ) from error
 
 
 def _read_rows(rows: Any, where: str) -> np.ndarray:

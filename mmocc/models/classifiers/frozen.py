@@ -1,6 +1,7 @@
 """Checks and parts of training beside a frozen classifier."""
 
 import torch
+from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
 from mmocc.registry import MODELS
@@ -55,3 +56,28 @@ def check_finite(losses: dict[str, Tensor]) -> None:
             'features (a wrong checkpoint? float16 overflow: try bfloat16) '
             'and the learning rate'
         )
+
+
+def class_labels(samples: list[DataSample], head: nn.Module) -> Tensor:
+    """Return the (N,) labels of N samples.
+
+    Raises:
+        ValueError: If a sample has not just one label, or it is no class of
+            the head.
+    """
+    labels = torch.cat([sample.gt_label for sample in samples])
+    classes = getattr(head, 'num_classes', None)
+    if len(labels) != len(samples):
+        raise ValueError(
+            'mmocc.LEARNClassifier needs one label for each image, got '
+            f'{len(labels)} labels for {len(samples)} images'
+        )
+    low, high = labels.aminmax()
+    if low < 0 or (classes is not None and high >= classes):
+        bad = labels[(labels < 0) | (labels >= (classes or high + 1))]
+        raise ValueError(
+            f'label {int(bad[0])} is outside the {classes} classes '
+            "(0 .. num_classes - 1) of the head; check the data set's "
+            'classes against model.head.num_classes'
+        )
+    return labels

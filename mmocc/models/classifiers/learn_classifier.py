@@ -11,6 +11,7 @@ head, x an image, x_o its occluded twin and y its label:
     loss_cls   = cross-entropy(H(D(E(f_o))), y)
 """
 
+import copy
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
@@ -21,9 +22,11 @@ from mmpretrain.models.classifiers import ImageClassifier
 from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
+from mmocc.models.classifiers.clean_cache import CleanCache
 from mmocc.models.classifiers.frozen import (
     build_occluder,
     check_finite,
+    class_labels,
     make_room,
 )
 from mmocc.models.necks.learn import LEARN
@@ -80,6 +83,13 @@ class LEARNClassifier(ImageClassifier):
         clean_pass: Also send the clean features through LEARN and ask the
             same of them (``loss_rec`` and ``loss_cls`` become means over
             both), since clean accuracy must hold.
+        clean_cache: Folder for the features of the clean images, computed
+            once for each, where the train pipeline gives the same images in
+            each epoch; None computes them each time. See
+            :mod:`mmocc.models.classifiers.clean_cache`.
+        clean_cache_dtype: Type in which they are kept: ``float32``,
+            ``float16`` or ``bfloat16``.
+        clean_cache_limit_gib: Size from which nothing more is cached.
         pretrained: As in ImageClassifier.
         train_cfg: As in ImageClassifier; batch augments that mix labels
             (mixup, CutMix) are refused.
@@ -88,9 +98,10 @@ class LEARNClassifier(ImageClassifier):
 
     Raises:
         ValueError: If there is no LEARN or several, ``insert_after`` names no
-            module, all losses are off, or labels are mixed; when a checkpoint
-            is loaded that does not have the frozen parts; in training, if a
-            label is outside the head's classes.
+            module, all losses are off, labels are mixed, or an inner map
+            is to be cached; when a checkpoint is loaded that does not have
+            the frozen parts; in training, if a label is outside the head's
+            classes, or the cache does not fit the images or the frozen parts.
         FloatingPointError: In training, if a loss is not finite.
     """
 
@@ -107,11 +118,16 @@ class LEARNClassifier(ImageClassifier):
         learn: dict | None = None,
         insert_after: str | None = None,
         clean_pass: bool = True,
+        clean_cache: str | None = None,
+        clean_cache_dtype: str = 'float16',
+        clean_cache_limit_gib: float = 50.0,
         pretrained: str | None = None,
         train_cfg: dict | None = None,
         data_preprocessor: dict | None = None,
         init_cfg: dict | list[dict] | None = None,
     ) -> None:
+        necks = neck if isinstance(neck, list | tuple) else [neck]
+        settings = copy.deepcopy([backbone, *necks])
         super().__init__(
             backbone=backbone,
             neck=neck,
@@ -145,6 +161,17 @@ class LEARNClassifier(ImageClassifier):
             )
         self.learn_index = found[0] if found else None
         self.clean_pass = clean_pass
+        if clean_cache and insert_after:
+            raise ValueError(
+                'clean_cache keeps what a LEARN in the neck reads; it cannot '
+                'keep the inner map of insert_after'
+            )
+        self.clean_cache = clean_cache and CleanCache(
+            clean_cache,
+            settings[: len(self.frozen_parts)],
+            clean_cache_dtype,
+            clean_cache_limit_gib,
+        )
         self.occluder = build_occluder(occluder, self.data_preprocessor)
         configs = dict(
             loss_rec=loss_rec,
@@ -168,6 +195,11 @@ class LEARNClassifier(ImageClassifier):
         if isinstance(self.neck, nn.Sequential):
             return list(self.neck)
         return [self.neck] if self.with_neck else []
+
+    @property
+    def frozen_parts(self) -> list[nn.Module]:
+        """What is before a LEARN in the neck: the backbone first."""
+        return [self.backbone, *self.stages[: self.learn_index]]
 
     @property
     def learn(self) -> LEARN:
@@ -212,9 +244,9 @@ class LEARNClassifier(ImageClassifier):
         Returns:
             (N, C, h, w), or (N, C) from backbones that pool by themselves.
         """
-        feats = self.backbone(inputs)
-        for stage in self.stages[: self.learn_index]:
-            feats = stage(feats)
+        feats = inputs
+        for part in self.frozen_parts:
+            feats = part(feats)
         return feats[-1] if isinstance(feats, tuple | list) else feats
 
     def logits(self, feat: Tensor) -> Tensor:
@@ -237,8 +269,21 @@ class LEARNClassifier(ImageClassifier):
         repaired, z_occluded = self.learn.repair(occluded)
         return Repair(repaired, clean, self.learn.encode(clean), z_occluded)
 
-    def _forward_pairs(self, both: Tensor) -> tuple[Repair, Tensor]:
-        """Return the repair of (2B, 3, H, W) images, and its logits."""
+    def _forward_pairs(
+        self, inputs: Tensor, data_samples: list[DataSample]
+    ) -> tuple[Repair, Tensor]:
+        """Return the repair of (B, 3, H, W) images, and its logits."""
+        if self.clean_cache is not None:
+            self.clean_cache.check(self.frozen_parts)
+            occluded, _ = self.occluder(inputs)
+            feat = self.clean_cache(
+                self.frozen_feature, inputs, occluded, data_samples
+            )
+            pairs = self.repair_pairs(feat)
+            return pairs, self.logits(pairs.repaired)
+        # In one pass: the frozen backbone is most of the step's cost.
+        both = torch.cat([inputs, inputs])
+        self.occluder(both[len(inputs) :], inplace=True)
         if self.insert_after is None:
             pairs = self.repair_pairs(self.frozen_feature(both))
             return pairs, self.logits(pairs.repaired)
@@ -266,12 +311,9 @@ class LEARNClassifier(ImageClassifier):
             Scalars ``loss_rec``, ``loss_intra``, ``loss_inter`` and
             ``loss_cls``, less those left out.
         """
-        labels = self._labels(data_samples)
+        labels = class_labels(data_samples, self.head)
         self._warn_if_random()
-        # In one pass: the frozen backbone is most of the step's cost.
-        both = torch.cat([inputs, inputs])
-        self.occluder(both[len(inputs) :], inplace=True)
-        pairs, logits = self._forward_pairs(both)
+        pairs, logits = self._forward_pairs(inputs, data_samples)
         latents = (pairs.z_clean, pairs.z_occluded, labels)
         terms = dict(
             loss_rec=(pairs.repaired, pairs.target),
@@ -282,25 +324,6 @@ class LEARNClassifier(ImageClassifier):
         losses = {k: loss(*terms[k]) for k, loss in self.losses.items()}
         check_finite(losses)
         return losses
-
-    def _labels(self, data_samples: list[DataSample]) -> Tensor:
-        """Return the (N,) labels; ValueError if one is not a class."""
-        labels = torch.cat([sample.gt_label for sample in data_samples])
-        classes = getattr(self.head, 'num_classes', None)
-        if len(labels) != len(data_samples):
-            raise ValueError(
-                'mmocc.LEARNClassifier needs one label for each image, got '
-                f'{len(labels)} labels for {len(data_samples)} images'
-            )
-        low, high = labels.aminmax()
-        if low < 0 or (classes is not None and high >= classes):
-            bad = labels[(labels < 0) | (labels >= (classes or high + 1))]
-            raise ValueError(
-                f'label {int(bad[0])} is outside the {classes} classes '
-                "(0 .. num_classes - 1) of the head; check the data set's "
-                'classes against model.head.num_classes'
-            )
-        return labels
 
     def _warn_if_random(self) -> None:
         """Say once that the frozen model was never loaded."""

@@ -4,7 +4,7 @@ import pytest
 import tiny_ofer
 import torch
 
-from mmocc.models.classifiers import stage_cache
+from mmocc.models.classifiers import folder_cache, stage_cache
 from mmocc.models.classifiers.stage_cache import StageCache, image_names
 
 
@@ -190,7 +190,9 @@ def test_a_name_tells_pixels_size_and_precision_apart():
 
 def test_digest_reads_every_type_of_tensor():
     module = torch.nn.BatchNorm1d(3).bfloat16()
-    before = stage_cache.digest(module, None)
+    before = folder_cache.digest(module, None)
     module.num_batches_tracked += 1
-    assert stage_cache.digest(module, None) != before
-    assert stage_cache.digest(None, dict(a=1)) != stage_cache.digest(None, {})
+    assert folder_cache.digest(module, None) != before
+    assert folder_cache.digest(None, dict(a=1)) != folder_cache.digest(
+        None, {}
+    )

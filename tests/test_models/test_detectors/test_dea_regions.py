@@ -184,7 +184,9 @@ def test_pictures_undo_normalisation_and_order():
         assert found.flatten().tolist() == pytest.approx([grey])
 
 
-def test_quick_crops_are_those_of_roi_align():
+@pytest.mark.parametrize('threads', [1, 3])
+def test_quick_crops_are_those_of_roi_align(threads, monkeypatch):
+    monkeypatch.setattr(torch, 'get_num_threads', lambda: threads)
     torch.manual_seed(0)
     images = torch.rand(3, 2, 70, 90)
     low = torch.rand(200, 2) * torch.tensor([80.0, 60.0])

@@ -7,6 +7,7 @@ import torch.distributed as dist
 from mmpretrain.structures import DataSample
 from tiny_mae import PATCHES, SIZE, build_mae
 from torch import multiprocessing
+from two_ranks import join
 
 from mmocc.models.occlusion_detectors import PatchSVDD
 from mmocc.models.occlusion_detectors.svdd import push_from_zero
@@ -26,9 +27,7 @@ def images():
 
 def work(rank, folder, options):
     """Train one step and fit, on 4 pictures or on the other 2."""
-    dist.init_process_group(
-        'gloo', init_method=f'file://{folder}/init', rank=rank, world_size=2
-    )
+    join(rank, folder)
     model = build(**options)
     mine = images()[:4] if rank == 0 else images()[4:]
     samples = [DataSample() for _ in mine]

@@ -6,6 +6,7 @@ from mmpretrain.structures import DataSample
 from sklearn.metrics import roc_auc_score
 from tiny_mae import PATCHES, SIZE, build_mae
 from torch import multiprocessing
+from two_ranks import join
 
 from mmocc.models.occlusion_detectors import PatchSVDD
 from mmocc.models.occlusion_detectors.whitening import PatchWhitening
@@ -159,9 +160,7 @@ def test_its_checkpoint_holds_the_whitening(svdd):
 
 def work(rank, folder):
     """Fit to 25 pictures, or to the other 15."""
-    dist.init_process_group(
-        'gloo', init_method=f'file://{folder}/init', rank=rank, world_size=2
-    )
+    join(rank, folder)
     model = build()
     model.fit(batches(images()[:25] if rank == 0 else images()[25:]))
     torch.save(model.state_dict(), folder / f'{rank}.pth')
