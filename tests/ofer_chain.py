@@ -102,8 +102,7 @@ def write_muxspace(root, photo):
 def without_downloads(node):
     """Return a config in which nothing starts from weights of a URL."""
     if isinstance(node, dict):
-        start = node.get('init_cfg') or {}
-        if '://' in str(start.get('checkpoint')):
+        if '://' in str(node.get('init_cfg')):
             node = {**node, 'init_cfg': None}
         return {k: without_downloads(v) for k, v in node.items()}
     return node
@@ -122,9 +121,9 @@ class StopAfter(Hook):
 class Chain:
     """Trains configs on a few faces, each on what the earlier stages made."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, val_interval=1):
         self.folder = folder
-        self.runners = {}
+        self.val_interval = val_interval
         settings = FaceSettings(
             train=7, val=7, test=7, per_subject=7, occluders=2
         )
@@ -157,7 +156,7 @@ class Chain:
         for loader in (n for n in LOADERS if cfg.get(n)):
             cfg[loader].update(batch_size=3, num_workers=0)
             cfg[loader].dataset.pop('indices', None)
-        cfg.train_cfg.val_interval = 1
+        cfg.train_cfg.val_interval = self.val_interval
         cfg.default_hooks.checkpoint.update(interval=1, max_keep_ckpts=-1)
         return cfg
 

@@ -13,7 +13,21 @@ data_root = 'data/kdef'
 occluders = 'data/faces/occluders'
 
 # ------------------------------------------------- things you may change
-paste = dict(type='mmocc.PasteOcclusion', patch_size=16, prob=1.0, seed=0)
+paste = dict(
+    type='mmocc.PasteOcclusion',
+    patch_size=16,
+    prob=1.0,
+    seed=0,
+    # Eyes, nose and corners of the mouth as shares of the picture, roughly,
+    # where face masks are pasted: look at yours.
+    landmarks=[
+        (0.36, 0.48),
+        (0.64, 0.48),
+        (0.50, 0.61),
+        (0.39, 0.73),
+        (0.61, 0.73),
+    ],
+)
 meta_keys = (
     'sample_idx',
     'img_path',

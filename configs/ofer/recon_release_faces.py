@@ -24,6 +24,7 @@ paste = dict(
     patch_size=16,
     prob=1.0,
     keep_clean=True,
+    landmarks={{_base_.rafdb_landmarks}},
     seed=0,
 )
 pack = dict(

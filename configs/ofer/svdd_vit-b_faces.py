@@ -32,15 +32,7 @@ paste = dict(
     type='mmocc.PasteOcclusion',
     occluders=f'{occluders}/train',
     patch_size={{_base_.mae_patch_size}},
-    # Eyes, nose and mouth as shares of the picture, by the usual proportions
-    # of an aligned face: RAF-DB's list holds none. Look at yours.
-    landmarks=[
-        (0.32, 0.38),
-        (0.68, 0.38),
-        (0.50, 0.58),
-        (0.36, 0.76),
-        (0.64, 0.76),
-    ],
+    landmarks={{_base_.rafdb_landmarks}},
 )
 train_pipeline = [
     dict(type='LoadImageFromFile'),

@@ -7,6 +7,15 @@ that no epoch may be chosen by it.
 data_root = 'data/raf-basic'
 batch_size = 128
 num_workers = 2
+# Eyes, nose and corners of the mouth as shares of the picture, by the usual
+# proportions of an aligned face: RAF-DB's list holds none. Look at yours.
+rafdb_landmarks = [
+    (0.32, 0.38),
+    (0.68, 0.38),
+    (0.50, 0.58),
+    (0.36, 0.76),
+    (0.64, 0.76),
+]
 
 data_preprocessor = dict(
     num_classes=7,
