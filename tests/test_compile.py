@@ -14,6 +14,7 @@ from conftest import ROOT
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from mmpretrain.registry import MODELS
+from torch._dynamo.backends.registry import lookup_backend
 
 sys.path.insert(0, str(ROOT))  # benchmarks are not installed
 
@@ -72,7 +73,7 @@ def test_a_compiled_forward_gives_the_same_numbers(name):
 
     def backend(graph, examples):
         graphs.append(graph)
-        return torch._dynamo.lookup_backend('aot_eager')(graph, examples)
+        return lookup_backend('aot_eager')(graph, examples)
 
     fast = torch.compile(plain, backend=backend, dynamic=False)
     torch.testing.assert_close(fast(inputs), plain(inputs))

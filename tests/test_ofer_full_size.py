@@ -15,7 +15,8 @@ LARGEST = 'ofer_resnet18_rafdb-release'  # 6 GB a checkpoint: none is written
 
 @pytest.fixture(scope='module')
 def chain(tmp_path_factory):
-    chain = Chain(tmp_path_factory.mktemp('full_size'), val_interval=99)
+    folder = tmp_path_factory.mktemp('full_size')
+    chain = Chain(folder, dict(max_epochs=1, val_interval=99))
     yield chain
     for path in chain.folder.rglob('*.pth'):  # pytest keeps the folder
         path.unlink()

@@ -3,12 +3,32 @@
 import os
 import re
 import sys
+import warnings
 from contextlib import suppress
 from pathlib import Path
 from pickle import UnpicklingError
 from zipfile import BadZipFile, ZipFile
 
 import torch
+from mmengine.runner import find_latest_checkpoint
+
+
+def latest_checkpoint(folder: str | Path) -> str | None:
+    """Return the checkpoint to resume from, or None if there is none yet.
+
+    The one that ``last_checkpoint`` names; where a crash left that file
+    empty, the newest that is whole, with a warning.
+    """
+    path = find_latest_checkpoint(str(folder))
+    if path != '':
+        return path
+    path = newest_whole_checkpoint(folder)
+    warnings.warn(
+        f'{Path(folder, "last_checkpoint")} is empty, as a crash may leave '
+        f'it: {f"resuming from {path}" if path else "starting anew"}',
+        stacklevel=2,
+    )
+    return path
 
 
 def newest_whole_checkpoint(folder: str | Path) -> str | None:

@@ -8,7 +8,6 @@ import argparse
 import difflib
 import os
 import sys
-import warnings
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from importlib.util import find_spec
@@ -20,11 +19,11 @@ import torch.distributed as dist
 from mmengine.config import Config, ConfigDict, DictAction
 from mmengine.device import get_device
 from mmengine.registry import RUNNERS, Registry
-from mmengine.runner import Runner, find_latest_checkpoint
+from mmengine.runner import Runner
 
 import mmocc.utils.amp  # noqa: F401  (registers CPUAmpOptimWrapper)
 from mmocc.utils.checkpoints import check_checkpoint as check_checkpoint
-from mmocc.utils.checkpoints import newest_whole_checkpoint
+from mmocc.utils.checkpoints import latest_checkpoint
 
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
@@ -140,17 +139,7 @@ def set_resume(cfg: Config, resume: str | None) -> None:
     """
     if resume is None:
         return
-    path = resume
-    if resume == 'auto':
-        path = find_latest_checkpoint(cfg.work_dir)
-        if path == '':
-            path = newest_whole_checkpoint(cfg.work_dir)
-            warnings.warn(
-                f'{Path(cfg.work_dir, "last_checkpoint")} is empty, as a '
-                'crash may leave it: '
-                + (f'resuming from {path}' if path else 'starting anew'),
-                stacklevel=2,
-            )
+    path = latest_checkpoint(cfg.work_dir) if resume == 'auto' else resume
     if path is not None:
         cfg.resume = True
         cfg.load_from = path

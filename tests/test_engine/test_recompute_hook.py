@@ -39,7 +39,7 @@ from mmocc.engine.recompute_hook import find, recompute
 
 torch.set_num_threads(1)
 layers = [nn.Conv2d(16, 16, 3, padding=1), nn.BatchNorm2d(16), nn.ReLU()]
-model = nn.Sequential(*(nn.Sequential(*layers * 2) for _ in range(8)))
+model = nn.Sequential(*(nn.Sequential(*layers * 4) for _ in range(8)))
 if sys.argv[1] == 'again':
     for index in range(8):
         recompute(find(model, str(index))[0])

@@ -132,7 +132,7 @@ def _unpack(samples: Any, path: str | Path) -> Iterable[tuple[str, Any]]:
             boxes = np.asarray(found['bboxes'], np.float32).reshape(-1, 4)
             scores = np.asarray(found['scores'], np.float32)
             yield sample['img_path'], np.hstack([boxes, scores[:, None]])
-    except (KeyError, TypeError, IndexError, ValueError) as error:
+    except (LookupError, RuntimeError, TypeError, ValueError) as error:
         raise ValueError(
             f'{path}: neither the result file of an mmdet test nor a json of '
             f'boxes by image ({error})'

@@ -12,13 +12,9 @@ head, x an image, x_o its occluded twin and y its label:
 """
 
 import copy
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import NamedTuple
 
 import torch
-from mmengine.logging import print_log
-from mmpretrain.models.classifiers import ImageClassifier
 from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
@@ -27,11 +23,9 @@ from mmocc.models.classifiers.frozen import (
     build_occluder,
     check_finite,
     class_labels,
-    make_room,
 )
-from mmocc.models.necks.learn import LEARN
+from mmocc.models.classifiers.learn_host import LEARNHost
 from mmocc.registry import MODELS
-from mmocc.utils.frozen import check_frozen
 
 
 class Repair(NamedTuple):
@@ -52,7 +46,7 @@ class Repair(NamedTuple):
 
 
 @MODELS.register_module()
-class LEARNClassifier(ImageClassifier):
+class LEARNClassifier(LEARNHost):
     """Image classifier whose only trained part is its ``mmocc.LEARN`` neck.
 
     Everything else is frozen, batch-norm statistics and dropout included, and
@@ -129,37 +123,16 @@ class LEARNClassifier(ImageClassifier):
         necks = neck if isinstance(neck, list | tuple) else [neck]
         settings = copy.deepcopy([backbone, *necks])
         super().__init__(
-            backbone=backbone,
-            neck=neck,
-            head=head,
+            backbone,
+            neck,
+            head,
+            learn=learn,
+            insert_after=insert_after,
             pretrained=pretrained,
             train_cfg=train_cfg,
             data_preprocessor=data_preprocessor,
             init_cfg=init_cfg,
         )
-        if getattr(self.data_preprocessor, 'batch_augments', None):
-            raise ValueError(
-                'mmocc.LEARNClassifier needs one label for each image, but '
-                'batch augments mix labels; set model.train_cfg=None and no '
-                'data_preprocessor.batch_augments'
-            )
-        if (learn is None) != (insert_after is None):
-            raise ValueError('give both of learn and insert_after, or neither')
-        if insert_after not in (None, *dict(self.named_modules())):
-            raise ValueError(
-                f'insert_after={insert_after!r} names no module of the model; '
-                "for a ResNet, 'backbone.layer3' is one"
-            )
-        self.insert_after = insert_after
-        self.inner_learn = MODELS.build(learn) if learn else None
-        found = [i for i, m in enumerate(self.stages) if isinstance(m, LEARN)]
-        count = len(found) + (learn is not None)
-        if count != 1:
-            raise ValueError(
-                'mmocc.LEARNClassifier needs just one mmocc.LEARN, in its '
-                f'neck or as learn; found {count}'
-            )
-        self.learn_index = found[0] if found else None
         self.clean_pass = clean_pass
         if clean_cache and insert_after:
             raise ValueError(
@@ -184,77 +157,7 @@ class LEARNClassifier(ImageClassifier):
         )
         if not self.losses:
             raise ValueError('all losses are None: nothing to train LEARN by')
-        self.requires_grad_(False)
-        self.learn.requires_grad_(True)
-        self.frozen_loaded = False
-        self.train(self.training)
-
-    @property
-    def stages(self) -> list[nn.Module]:
-        """The neck's modules in order."""
-        if isinstance(self.neck, nn.Sequential):
-            return list(self.neck)
-        return [self.neck] if self.with_neck else []
-
-    @property
-    def frozen_parts(self) -> list[nn.Module]:
-        """What is before a LEARN in the neck: the backbone first."""
-        return [self.backbone, *self.stages[: self.learn_index]]
-
-    @property
-    def learn(self) -> LEARN:
-        """The part that is trained."""
-        if self.inner_learn is not None:
-            return self.inner_learn
-        return self.stages[self.learn_index]
-
-    def train(self, mode: bool = True) -> 'LEARNClassifier':
-        """Set LEARN's mode; all else stays in eval mode (BN, dropout)."""
-        super().train(False)
-        self.training = mode
-        self.learn.train(mode)
-        return self
-
-    def extract_feat(self, inputs: Tensor, stage: str = 'neck') -> tuple:
-        """Return features as ImageClassifier does, through LEARN."""
-        with self._inserted(lambda feat: self.learn.repair(feat)[0]):
-            return super().extract_feat(inputs, stage)
-
-    @contextmanager
-    def _inserted(self, repair: Callable[[Tensor], Tensor]) -> Iterator[None]:
-        """Replace the output of ``insert_after`` by its repair meanwhile."""
-        if self.insert_after is None:
-            yield
-            return
-        handle = self.get_submodule(self.insert_after).register_forward_hook(
-            lambda module, args, feat: repair(feat)
-        )
-        try:
-            yield
-        finally:
-            handle.remove()
-
-    @torch.no_grad()
-    def frozen_feature(self, inputs: Tensor) -> Tensor:
-        """Return the feature that a LEARN in the neck reads.
-
-        Args:
-            inputs: (N, 3, H, W), normalised.
-
-        Returns:
-            (N, C, h, w), or (N, C) from backbones that pool by themselves.
-        """
-        feats = inputs
-        for part in self.frozen_parts:
-            feats = part(feats)
-        return feats[-1] if isinstance(feats, tuple | list) else feats
-
-    def logits(self, feat: Tensor) -> Tensor:
-        """Return the (N, classes) logits of what a LEARN in the neck gives."""
-        feats = (feat,)
-        for stage in self.stages[self.learn_index + 1 :]:
-            feats = stage(feats)
-        return self.head(feats)
+        self.freeze()
 
     def repair_pairs(self, feat: Tensor) -> Repair:
         """Repair the features of B clean images and their occluded twins.
@@ -294,8 +197,7 @@ class LEARNClassifier(ImageClassifier):
             return made[-1].repaired
 
         # No parameter before LEARN trains, so nothing is recorded up to it.
-        with self._inserted(repair):
-            feats = super().extract_feat(both)
+        feats = self.repaired_feat(both, repair)
         return made[-1], self.head(feats)
 
     def loss(
@@ -324,41 +226,3 @@ class LEARNClassifier(ImageClassifier):
         losses = {k: loss(*terms[k]) for k, loss in self.losses.items()}
         check_finite(losses)
         return losses
-
-    def _warn_if_random(self) -> None:
-        """Say once that the frozen model was never loaded."""
-        if not self.frozen_loaded:
-            self.frozen_loaded = True
-            print_log(
-                'mmocc.LEARNClassifier: no checkpoint of the frozen '
-                'classifier was loaded, so LEARN learns to repair random '
-                'features; set load_from to a trained classifier',
-                logger='current',
-                level=30,
-            )
-
-    def _load_from_state_dict(
-        self, state_dict: dict, prefix: str, *args
-    ) -> None:
-        remap = getattr(self.head, 'remap_state_dict', None)
-        if remap is not None:
-            remap(state_dict, f'{prefix}head.')
-        learn = 'inner_learn.'
-        if self.learn_index is not None:
-            learn = 'neck.'
-            if isinstance(self.neck, nn.Sequential):
-                learn = f'neck.{self.learn_index}.'
-                make_room(state_dict, f'{prefix}neck.', self.learn_index)
-        check_frozen(
-            {
-                name: tensor
-                for name, tensor in self.state_dict().items()
-                if name.startswith(('backbone.', 'neck.', 'head.'))
-                and not name.startswith(learn)
-            },
-            {k.removeprefix(prefix): v for k, v in state_dict.items()},
-            'classifier',
-            'backbone, neck and head',
-        )
-        self.frozen_loaded = True
-        super()._load_from_state_dict(state_dict, prefix, *args)

@@ -209,7 +209,7 @@ def test_what_the_type_cannot_hold_is_refused(tmp_path):
     model = build(tmp_path, 'float16')
     with torch.no_grad():
         for norm in ('bn1', 'bn2'):
-            getattr(model.backbone.layer4[-1], norm).weight.mul_(1e6)
+            getattr(model.backbone.layer4[-1], norm).weight.fill_(1e6)
     with pytest.raises(FloatingPointError, match=r"'float32'"):
         losses_of(model, [0, 1, 2, 3])
     assert not list(tmp_path.glob('*/*.npz'))
@@ -285,7 +285,9 @@ def work(rank, folder):
 
 
 def test_two_processes_share_a_folder(tmp_path):
-    multiprocessing.spawn(work, (tmp_path,), nprocs=2)
+    multiprocessing.start_processes(
+        work, (tmp_path,), nprocs=2, start_method='fork'
+    )
     for rank in range(2):
         assert torch.load(tmp_path / f'{rank}.pth') == [8, 4, 4]
     cache = CleanCache(tmp_path / 'cache', [{}])
