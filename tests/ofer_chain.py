@@ -121,9 +121,8 @@ class StopAfter(Hook):
 class Chain:
     """Trains configs on a few faces, each on what the earlier stages made."""
 
-    def __init__(self, folder, schedule=None):
+    def __init__(self, folder):
         self.folder = folder
-        self.schedule = schedule or dict(val_interval=1)
         settings = FaceSettings(
             train=7, val=7, test=7, per_subject=7, occluders=2
         )
@@ -156,7 +155,7 @@ class Chain:
         for loader in (n for n in LOADERS if cfg.get(n)):
             cfg[loader].update(batch_size=3, num_workers=0)
             cfg[loader].dataset.pop('indices', None)
-        cfg.train_cfg.update(self.schedule)
+        cfg.train_cfg.val_interval = 1
         cfg.default_hooks.checkpoint.update(interval=1, max_keep_ckpts=-1)
         return cfg
 

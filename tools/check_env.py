@@ -19,7 +19,9 @@ def pip_install(*names: str, flags: str = '') -> str:
     """Return the command that installs the tested version of ``names``."""
     pins = TESTED.read_text() if TESTED.is_file() else ''
     found = {
-        re.split('[=<>]', line)[0]: f"'{line}'" if '<' in line else line
+        re.split('[=<>]', line)[0]: f'"{line}"'
+        if set(line) & set('<;')
+        else line
         for line in pins.split()
     }
     wanted = ' '.join(found.get(name, name) for name in names)
