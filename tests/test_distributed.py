@@ -14,7 +14,7 @@ from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
 from tiny_learn import ROOT, checkpoint, finish, start
 from torch import multiprocessing
-from two_ranks import join
+from two_ranks import join, leave
 
 from mmocc.models.losses.feature_losses import (
     InterClassLatentLoss,
@@ -168,7 +168,7 @@ def work(rank, folder):
         ddp=sent_by_ddp(),
     )
     torch.save(found, f'{folder}/{rank}.pth')
-    dist.destroy_process_group()
+    leave()
 
 
 @pytest.fixture(scope='module')

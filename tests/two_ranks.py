@@ -1,5 +1,6 @@
 """Tests of several processes: a rank that hangs does not stop the others."""
 
+import time
 from datetime import timedelta
 
 import torch.distributed as dist
@@ -16,3 +17,14 @@ def join(rank, folder, world=2):
         world_size=world,
         timeout=timedelta(seconds=LIMIT),
     )
+
+
+def leave():
+    """End what :func:`join` began.
+
+    While torch 2.1 ends a group, it holds the lock of Python that a thread
+    needs to drop the last tensor it sent: they have to be done before.
+    """
+    dist.barrier()
+    time.sleep(0.2)
+    dist.destroy_process_group()

@@ -10,10 +10,9 @@ import json
 import numpy as np
 import pytest
 import torch
-import torch.distributed as dist
 from PIL import Image
 from torch import multiprocessing
-from two_ranks import join
+from two_ranks import join, leave
 
 from mmocc.registry import METRICS
 
@@ -201,7 +200,7 @@ def work(rank, world, folder):
     join(rank, folder, world)
     values = score(rank, world, folder)
     (folder / f'rank{rank}.json').write_text(json.dumps(values))
-    dist.destroy_process_group()
+    leave()
 
 
 @pytest.fixture(scope='module')

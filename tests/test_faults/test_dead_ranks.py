@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 import torch
-import torch.distributed as dist
 
 pytest.importorskip('mmpretrain')
 pytest.importorskip('mmdet')
@@ -24,7 +23,7 @@ from mmengine.config import Config
 from mmengine.model import MMDistributedDataParallel
 from mmengine.registry import DefaultScope
 from mmpretrain.registry import MODELS
-from two_ranks import join
+from two_ranks import join, leave
 
 from mmocc.models.layers import batch_occluder
 
@@ -106,7 +105,7 @@ def on_a_rank(rank, folder):
             loss = backward(parallel, data, model.data_preprocessor)
         found[name] = dict(loss=loss, gradients=gradients(model))
     torch.save(found, f'{folder}/{rank}.pth')
-    dist.destroy_process_group()
+    leave()
 
 
 @pytest.fixture(scope='module')

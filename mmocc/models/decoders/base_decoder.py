@@ -28,6 +28,9 @@ class BaseDecoder(BaseModule):
         ValueError: If the channels or the loss are none of these.
     """
 
+    at_once = 512  # objects to redraw at a time, which bounds the memory
+    at_once_cpu = 512
+
     def __init__(
         self,
         channels: int,

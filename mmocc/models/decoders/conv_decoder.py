@@ -48,6 +48,8 @@ class ConvDecoder(BaseDecoder):
             size is odd; while running, if the features are of another size.
     """
 
+    at_once_cpu = 48  # whose maps stay in the cache: a fifth less time
+
     def __init__(
         self,
         in_channels: int = 256,

@@ -46,7 +46,6 @@ from mmocc.registry import MODELS
 from mmocc.utils.frozen import check_frozen
 
 PARTS = ('backbone', 'neck', 'bbox_head')
-AT_ONCE = 512  # objects that the decoder redraws at a time
 
 
 @MODELS.register_module()
@@ -166,8 +165,14 @@ class DEA(SingleStageDetector):
             level_inds: (n,) int64, the map that predicted each.
         """
         regions = self.roi_extractor(feats, rois, level_inds)
-        recons = [self.decoder(part) for part in regions.split(AT_ONCE)]
-        return torch.cat(recons).float(), regions.mean(dim=(2, 3))
+        decoder, total = self.decoder, len(regions)
+        step = decoder.at_once if regions.is_cuda else decoder.at_once_cpu
+        recons = regions.new_empty(
+            total, decoder.channels, decoder.size, decoder.size
+        )
+        for i in range(0, max(total, 1), step):
+            recons[i : i + step] = decoder(regions[i : i + step])
+        return recons, regions.mean(dim=(2, 3))
 
     def loss(
         self, batch_inputs: Tensor, batch_data_samples: SampleList

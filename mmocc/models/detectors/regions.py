@@ -1,16 +1,15 @@
 """The regions that DEA redraws, and their pictures: functions."""
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 
 import torch
 from mmdet.structures import SampleList
 from mmdet.structures.bbox import scale_boxes
 from mmengine.structures import InstanceData
 from torch import Tensor
-from torch.nn import functional as F
 from torchvision.ops import box_iou, roi_align
+
+AT_ONCE = 32  # regions that are cut at a time on a CPU, to stay in its cache
 
 
 def keep_inside(boxes: Tensor, size: Tensor) -> Tensor:
@@ -109,49 +108,66 @@ def crop_regions(images: Tensor, rois: Tensor, size: int) -> Tensor:
         (n, C, size, size) float32.
     """
     images, rois = images.float(), rois.float()
-    if images.device.type != 'cpu':
-        return _align(images, rois, size)
+    if images.device.type != 'cpu' or not len(rois):
+        return roi_align(images, rois, size, sampling_ratio=-1, aligned=True)
+    # A mean of bilinear samples is a product of matrices, which a CPU does
+    # three times as fast as RoIAlign, and with all its threads.
     out = images.new_empty(len(rois), images.shape[1], size, size)
-    # One sample a pixel: the same values, 6 times as fast as RoIAlign there.
-    enlarged = (rois[:, 3:] - rois[:, 1:3] <= size).all(1)
-    out[~enlarged] = _align(images, rois[~enlarged], size)
-    for index, image in enumerate(images):
-        own = enlarged & (rois[:, 0] == index)
-        out[own] = _enlarge(image, rois[own, 1:], size)
+    # Regions of like size together, as each is padded to the largest.
+    order = (rois[:, 3:] - rois[:, 1:3]).amax(1).argsort()
+    for part in order.split(AT_ONCE):
+        out[part] = _crop(images, rois[part], size)
     return out
 
 
-def _align(images: Tensor, rois: Tensor, size: int) -> Tensor:
-    """Return regions as means of samples a pixel apart at most."""
-    align = partial(
-        roi_align, output_size=size, sampling_ratio=-1, aligned=True
-    )
-    threads = torch.get_num_threads() if images.device.type == 'cpu' else 1
-    if threads == 1 or len(rois) < 2 * threads:
-        return align(images, rois)
-    # RoIAlign has one thread on a CPU. The time of a region grows with its
-    # area: dealt out in that order, the threads end at about the same time.
-    order = (rois[:, 3:] - rois[:, 1:3]).prod(1).argsort()
-    parts = [order[first::threads] for first in range(threads)]
-    with ThreadPoolExecutor(threads) as pool:
-        crops = pool.map(lambda part: align(images, rois[part]), parts)
-    return torch.cat(list(crops))[torch.cat(parts).argsort()]
+def _crop(images: Tensor, rois: Tensor, size: int) -> Tensor:
+    """Return regions as sums of their pixels, by rows and by columns."""
+    batch, left, top, right, bottom = rois.unbind(1)
+    height, width = images.shape[2:]
+    rows, y, h = _shares(top, bottom, height, size)
+    columns, x, w = _shares(left, right, width, size)
+    shape = len(rois), images.shape[1], rows.shape[2], columns.shape[2]
+    pixels = images.new_zeros(shape)
+    for i, image in enumerate(batch.long().tolist()):
+        own = images[image, :, y[i] : y[i] + h[i], x[i] : x[i] + w[i]]
+        pixels[i, :, : h[i], : w[i]] = own
+    thin = torch.bmm(pixels.flatten(1, 2), columns.mT)
+    return rows[:, None] @ thin.unflatten(1, shape[1:3])
 
 
-def _enlarge(image: Tensor, boxes: Tensor, size: int) -> Tensor:
-    """Return boxes (n, 4) of an image (C, H, W), a bilinear sample a pixel."""
-    place = (torch.arange(size) + 0.5) / size
-    low, high = boxes[:, :2, None], boxes[:, 2:, None]
-    extent = boxes.new_tensor(image.shape[:0:-1])[:, None]
-    x, y = ((low + (high - low) * place) * 2 / extent - 1).unbind(1)
-    grid = boxes.new_empty(len(boxes), size, size, 2)
-    grid[..., 0], grid[..., 1] = x[:, None, :], y[:, :, None]
-    return F.grid_sample(
-        image.expand(len(boxes), -1, -1, -1),
-        grid,
-        padding_mode='border',
-        align_corners=False,
-    )
+def _shares(
+    low: Tensor, high: Tensor, extent: int, size: int
+) -> tuple[Tensor, list[int], list[int]]:
+    """Return what each pixel along one side gives to each of the picture.
+
+    Args:
+        low: (n,) where each region begins, in pixels.
+        high: (n,) where it ends.
+        extent: Pixels of the image along this side.
+        size: Pixels of the picture.
+
+    Returns:
+        (n, size, m) shares, and of each region its first pixel and how many
+        it has, at most m.
+    """
+    step = (high - low) / size
+    number = step.ceil().clamp_min(1)[:, None]
+    sample = torch.arange(int(number.max()))
+    share = ((sample < number) / number)[:, None]
+    # Beyond a region's own number its last sample again, with no share
+    place = (torch.minimum(sample, number - 1) + 0.5) / number
+    place = place[:, None] + torch.arange(size)[:, None]
+    place = place * step[:, None, None] + low[:, None, None] - 0.5
+    place = place.clamp(0, extent - 1)
+    before = place.long()
+    after = (before + 1).clamp_max(extent - 1)
+    first = before[:, 0, 0]
+    length = after[:, -1, -1] + 1 - first
+    shares = low.new_zeros(len(low), size, int(length.max()))
+    start = first[:, None, None]
+    shares.scatter_add_(2, after - start, (place - before) * share)
+    shares.scatter_add_(2, before - start, (before + 1 - place) * share)
+    return shares, first.tolist(), length.tolist()
 
 
 def to_pictures(

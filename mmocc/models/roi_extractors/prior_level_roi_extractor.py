@@ -171,7 +171,7 @@ class PriorLevelRoIExtractor(BaseModule):
             levels = self.map_levels(rois, level_inds)
             self._check_levels(levels)
             side = self.output_size
-            out = rois.new_zeros(len(rois), self.out_channels, side, side)
+            out = rois.new_empty(len(rois), self.out_channels, side, side)
             for number, (feat, lateral, align) in enumerate(
                 zip(feats, self.laterals, self.layers, strict=True)
             ):

@@ -10,7 +10,7 @@ from mmengine.registry import DefaultScope
 from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
 from torch import multiprocessing
-from two_ranks import join
+from two_ranks import join, leave
 
 from mmocc.models.classifiers.clean_cache import CleanCache, fingerprints
 
@@ -281,7 +281,7 @@ def work(rank, folder):
     # Both write the same images at the same time.
     losses_of(model, [8, 9, 10, 11])
     torch.save(seen, folder / f'{rank}.pth')
-    torch.distributed.destroy_process_group()
+    leave()
 
 
 def test_two_processes_share_a_folder(tmp_path):

@@ -184,9 +184,7 @@ def test_pictures_undo_normalisation_and_order():
         assert found.flatten().tolist() == pytest.approx([grey])
 
 
-@pytest.mark.parametrize('threads', [1, 3])
-def test_quick_crops_are_those_of_roi_align(threads, monkeypatch):
-    monkeypatch.setattr(torch, 'get_num_threads', lambda: threads)
+def test_quick_crops_are_those_of_roi_align():
     torch.manual_seed(0)
     images = torch.rand(3, 2, 70, 90)
     low = torch.rand(200, 2) * torch.tensor([80.0, 60.0])
@@ -195,7 +193,7 @@ def test_quick_crops_are_those_of_roi_align(threads, monkeypatch):
     )
     rois = torch.cat([torch.randint(3, (200, 1)).float(), low, high], 1)
     sides = (rois[:, 3:] - rois[:, 1:3]).amax(1)
-    assert 20 < (sides > SIDE).sum() < 180  # both ways are taken
+    assert 20 < (sides > SIDE).sum() < 180  # enlarged and reduced
     found = crop_regions(images, rois, SIDE)
     aligned = roi_align(images, rois, SIDE, sampling_ratio=-1, aligned=True)
     torch.testing.assert_close(found, aligned, rtol=0, atol=1e-4)

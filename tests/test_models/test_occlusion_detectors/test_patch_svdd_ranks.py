@@ -3,11 +3,10 @@
 import numpy as np
 import pytest
 import torch
-import torch.distributed as dist
 from mmpretrain.structures import DataSample
 from tiny_mae import PATCHES, SIZE, build_mae
 from torch import multiprocessing
-from two_ranks import join
+from two_ranks import join, leave
 
 from mmocc.models.occlusion_detectors import PatchSVDD
 from mmocc.models.occlusion_detectors.svdd import push_from_zero
@@ -38,7 +37,7 @@ def work(rank, folder, options):
     model.fit([dict(inputs=list(mine))])
     state.update(model.state_dict())
     torch.save(state, folder / f'{rank}.pth')
-    dist.destroy_process_group()
+    leave()
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,11 @@
 import numpy as np
 import pytest
 import torch
-import torch.distributed as dist
 from mmpretrain.structures import DataSample
 from sklearn.metrics import roc_auc_score
 from tiny_mae import PATCHES, SIZE, build_mae
 from torch import multiprocessing
-from two_ranks import join
+from two_ranks import join, leave
 
 from mmocc.models.occlusion_detectors import PatchSVDD
 from mmocc.models.occlusion_detectors.whitening import PatchWhitening
@@ -164,7 +163,7 @@ def work(rank, folder):
     model = build()
     model.fit(batches(images()[:25] if rank == 0 else images()[25:]))
     torch.save(model.state_dict(), folder / f'{rank}.pth')
-    dist.destroy_process_group()
+    leave()
 
 
 def test_two_processes_whiten_by_what_both_have(tmp_path, svdd):
