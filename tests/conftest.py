@@ -8,10 +8,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from mmengine.registry import DefaultScope
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[1]
+HALVES = [
+    torch.bfloat16,
+    pytest.param(
+        torch.float16,
+        marks=pytest.mark.skipif(
+            not hasattr(torch.amp, 'GradScaler'),
+            reason='torch before 2.3 has no float16 autocast on a CPU',
+        ),
+    ),
+]
 
 # How much is fuzzed: little and always the same, or, with
 # --hypothesis-profile=long, much and new each time.

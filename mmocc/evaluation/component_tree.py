@@ -239,7 +239,8 @@ def _box_ends(
         row = block // stride
         place = row if axis else block - row * stride
         place = (place * len(lines) + within).astype(np.int16)
-        cells = (level * np.int64(ends.shape[1]) + areas[block]) * 4 + axis
+        cells = level.astype(np.int64) * ends.shape[1] + areas[block]
+        cells = cells * 4 + axis
         np.minimum.at(flat, cells, place)
         np.minimum.at(flat, cells + 2, -place)
     np.minimum.accumulate(ends[::-1], axis=0, out=ends[::-1])

@@ -3,6 +3,7 @@ import copy
 import pytest
 import tiny_ofer
 import torch
+from conftest import HALVES
 from mmengine.registry import DefaultScope
 from mmpretrain.registry import MODELS
 
@@ -232,7 +233,7 @@ def test_a_checkpoint_of_the_whole_model_needs_no_other(tmp_path):
         assert torch.equal(one.recon, two.recon)
 
 
-@pytest.mark.parametrize('dtype', [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize('dtype', HALVES)
 def test_autocast_trains(dtype):
     model = tiny_ofer.build().train()
     with torch.autocast('cpu', dtype):

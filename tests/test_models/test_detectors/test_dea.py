@@ -31,8 +31,11 @@ def trained():
     return model
 
 
-def after_steps(model, count=2):
-    """Return the names of tensors that some steps change."""
+def after_steps(model, count=20):
+    """Return the names of tensors that some steps change.
+
+    Which maps are read is drawn: in so many steps each is.
+    """
     before = copy.deepcopy(model.state_dict())
     optimizer = torch.optim.SGD(
         [p for p in model.parameters() if p.requires_grad], lr=0.1

@@ -1,5 +1,6 @@
 import pytest
 import torch
+from conftest import HALVES
 from mmengine.registry import DefaultScope
 from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
@@ -147,7 +148,7 @@ def test_missing_latents_and_pooled_features_are_refused():
         head(keys='grad')
 
 
-@pytest.mark.parametrize('dtype', [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize('dtype', HALVES)
 def test_autocast_gives_finite_float32_losses(dtype):
     feats, latents, samples = data()
     with torch.autocast('cpu', dtype):
