@@ -16,6 +16,7 @@ from mmocc.engine.reconstruction_visualization_hook import (
     ReconstructionVisualizationHook,
 )
 from mmocc.engine.safe_checkpoint_hook import SafeCheckpointHook
+from mmocc.engine.sample_visualization_hook import SampleVisualizationHook
 from mmocc.engine.trainable_constructor import (
     TrainableOptimWrapperConstructor,
 )
@@ -33,5 +34,6 @@ __all__ = [
     'RecomputeHook',
     'ReconstructionVisualizationHook',
     'SafeCheckpointHook',
+    'SampleVisualizationHook',
     'TrainableOptimWrapperConstructor',
 ]

@@ -1,131 +1,42 @@
 """Pictures of localization while a run validates or tests."""
 
-from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-from mmengine.dist import is_main_process
-from mmengine.hooks import Hook
-from mmengine.runner import EpochBasedTrainLoop, Runner
-from mmengine.visualization import Visualizer
-
+from mmocc.engine.sample_visualization_hook import SampleVisualizationHook
 from mmocc.registry import HOOKS
 
 
 @HOOKS.register_module()
-class LocalizationVisualizationHook(Hook):
+class LocalizationVisualizationHook(SampleVisualizationHook):
     """Draw image, map, and box against ground truth of some samples.
 
-    The pictures go to the run's visualizer, that is to each of its backends:
-    the ``vis_data/vis_image`` folder of the run, TensorBoard and so on. It
-    stands beside mmpretrain's ``VisualizationHook`` in ``custom_hooks``, or
-    in its place as ``default_hooks.visualization``, where ``--show`` and
-    ``--show-dir`` of ``tools/test.py`` set it. For models whose head gives
-    maps (``mmocc.CAMHead``). With several processes, those of the first are
-    drawn.
+    For models whose head gives maps (``mmocc.CAMHead``).
 
     Args:
-        enable: Whether to draw at all.
-        interval: Draw every so many samples, starting with the first.
-        show: Open a window for each picture.
-        wait_time: Seconds a window stays; 0 waits for a key.
-        out_dir: Folder for the pictures, in place of the backends.
         field: The map of a sample: ``pred_cam`` or ``gt_cam``.
         threshold: Share of the map's maximum (see
             :func:`mmocc.evaluation.localization.map_to_boxes`).
         keep: ``largest``, ``largest_contour`` or ``all``.
         normalize: ``max`` or ``minmax``.
+        **kwargs: Of :class:`mmocc.engine.SampleVisualizationHook`:
+            ``interval``, ``show``, ``out_dir`` and so on.
 
     Raises:
         ValueError: If the interval is below 1; while running, if the model
             gives no such map.
     """
 
-    priority = 'NORMAL'
-
     def __init__(
         self,
-        enable: bool = True,
-        interval: int = 50,
-        show: bool = False,
-        wait_time: float = 0.0,
-        out_dir: str | None = None,
         field: str = 'pred_cam',
         threshold: float = 0.2,
         keep: str = 'largest',
         normalize: str = 'max',
+        **kwargs: Any,
     ) -> None:
-        if interval < 1:
-            raise ValueError(f'interval must be 1 or more, got {interval}')
-        self.enable = enable
-        self.interval = interval
-        self.show = show
-        self.wait_time = wait_time
-        self.out_dir = out_dir
+        super().__init__(**kwargs)
         self.field = field
         self.rule = dict(threshold=threshold, keep=keep, normalize=normalize)
-        self.seen = 0
-
-    def before_val_epoch(self, runner: Runner) -> None:
-        """Start to count samples."""
-        self.seen = 0
-
-    def before_test_epoch(self, runner: Runner) -> None:
-        """Start to count samples."""
-        self.seen = 0
-
-    def after_val_iter(
-        self,
-        runner: Runner,
-        batch_idx: int,
-        data_batch: dict | None = None,
-        outputs: Sequence | None = None,
-    ) -> None:
-        """Draw samples of a validation batch."""
-        by_epoch = isinstance(runner.train_loop, EpochBasedTrainLoop)
-        step = runner.epoch if by_epoch else runner.iter
-        self.draw(runner.visualizer, data_batch, outputs, step)
-
-    def after_test_iter(
-        self,
-        runner: Runner,
-        batch_idx: int,
-        data_batch: dict | None = None,
-        outputs: Sequence | None = None,
-    ) -> None:
-        """Draw samples of a test batch."""
-        self.draw(runner.visualizer, data_batch, outputs, 0)
-
-    def draw(
-        self,
-        visualizer: Visualizer,
-        batch: dict,
-        samples: Sequence[Any],
-        step: int,
-    ) -> None:
-        """Draw every ``interval``-th sample of a batch.
-
-        Args:
-            visualizer: The run's.
-            batch: With ``inputs``, N images (C, H, W) in 0 to 255.
-            samples: N predicted data samples.
-            step: Number of the epoch or iteration.
-        """
-        first, self.seen = self.seen, self.seen + len(samples)
-        if not self.enable or not is_main_process():
-            return
-        inputs = batch['inputs']
-        if getattr(inputs[0], 'ndim', 0) != 3:  # test-time augmentation
-            inputs = inputs[0]  # images of the first view
-        meta = visualizer.dataset_meta
-        for place, sample in enumerate(samples):
-            if (first + place) % self.interval == 0:
-                picture = self.picture(inputs[place], sample, meta)
-                # Files of two folders may have one name.
-                name = f'{first + place:06d}'
-                if 'img_path' in sample:
-                    name += f'_{Path(sample.img_path).stem}'
-                self._hand_on(visualizer, name, picture, step)
 
     def picture(self, inputs: Any, sample: Any, meta: dict | None) -> Any:
         """Return the picture (H, W, 3) uint8 RGB of one sample."""
@@ -148,16 +59,3 @@ class LocalizationVisualizationHook(Hook):
             rule,
         )
         return draw_sheet([row], heading=f'box: {rule}')
-
-    def _hand_on(
-        self, visualizer: Visualizer, name: str, picture: Any, step: int
-    ) -> None:
-        """Show a picture, or store it where it belongs."""
-        if self.show:
-            visualizer.show(picture, win_name=name, wait_time=self.wait_time)
-        if self.out_dir is None:
-            visualizer.add_image(name, picture, step=step)
-        else:
-            from mmocc.visualization.sheet import write_image
-
-            write_image(picture, Path(self.out_dir, f'{name}_{step}.png'))

@@ -2,31 +2,23 @@
 
 from typing import Any
 
-from mmocc.engine.localization_visualization_hook import (
-    LocalizationVisualizationHook,
-)
+from mmocc.engine.sample_visualization_hook import SampleVisualizationHook
 from mmocc.registry import HOOKS
 
 
 @HOOKS.register_module()
-class ReconstructionVisualizationHook(LocalizationVisualizationHook):
+class ReconstructionVisualizationHook(SampleVisualizationHook):
     """Draw page, redrawn page and anomaly map of some samples.
 
-    For ``mmocc.DEA``; where the pictures go is told by the base,
-    :class:`mmocc.engine.LocalizationVisualizationHook`. As
-    ``default_hooks.visualization`` it obeys ``--show`` and ``--show-dir`` of
-    ``tools/test.py``.
+    For ``mmocc.DEA``.
 
     Args:
-        enable: Whether to draw at all.
-        interval: Draw every so many samples, starting with the first.
-        show: Open a window for each picture.
-        wait_time: Seconds a window stays; 0 waits for a key.
-        out_dir: Folder for the pictures, in place of the backends.
         min_confidence: Detections below are not drawn: the paper's P.
         threshold: Anomaly score above which an object is odd; None for the
             model's own.
         background: Shade of the redrawn page's paper, 0 to 1.
+        **kwargs: Of :class:`mmocc.engine.SampleVisualizationHook`:
+            ``interval``, ``show``, ``out_dir`` and so on.
 
     Raises:
         ValueError: If the interval is below 1; while running, if the model
@@ -35,16 +27,12 @@ class ReconstructionVisualizationHook(LocalizationVisualizationHook):
 
     def __init__(
         self,
-        enable: bool = True,
-        interval: int = 50,
-        show: bool = False,
-        wait_time: float = 0.0,
-        out_dir: str | None = None,
         min_confidence: float = 0.02,
         threshold: float | None = None,
         background: float = 1.0,
+        **kwargs: Any,
     ) -> None:
-        super().__init__(enable, interval, show, wait_time, out_dir)
+        super().__init__(**kwargs)
         self.rule = dict(
             min_confidence=min_confidence,
             threshold=threshold,

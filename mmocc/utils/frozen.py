@@ -1,6 +1,29 @@
 """Checks of what is loaded into the frozen part of a model."""
 
+import logging
+
+from mmengine.logging import print_log
 from torch import Tensor
+
+PRETRAINED = "give it init_cfg=dict(type='Pretrained', checkpoint=...)"
+
+
+def warn_random(
+    model: str, part: str, effect: str, remedy: str = PRETRAINED
+) -> None:
+    """Say that a part of a model still has the weights it was made with.
+
+    Args:
+        model: Type of the model: ``mmocc.DEA``.
+        part: What no checkpoint was loaded of: ``the frozen detector``.
+        effect: What comes of it: ``the decoder learns from noise``.
+        remedy: What to do.
+    """
+    print_log(
+        f'{model}: no checkpoint of {part} was loaded, so {effect}; {remedy}',
+        logger='current',
+        level=logging.WARNING,
+    )
 
 
 def check_frozen(

@@ -4,14 +4,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
-from mmengine.logging import print_log
 from mmpretrain.models.classifiers import ImageClassifier
 from torch import Tensor, nn
 
 from mmocc.models.classifiers.frozen import make_room
 from mmocc.models.necks.learn import LEARN
 from mmocc.registry import MODELS
-from mmocc.utils.frozen import check_frozen
+from mmocc.utils.frozen import check_frozen, warn_random
 
 
 class LEARNHost(ImageClassifier):
@@ -153,12 +152,11 @@ class LEARNHost(ImageClassifier):
         """Say once that the frozen model was never loaded."""
         if not self.frozen_loaded:
             self.frozen_loaded = True
-            print_log(
-                'mmocc.LEARNClassifier: no checkpoint of the frozen '
-                'classifier was loaded, so LEARN learns to repair random '
-                'features; set load_from to a trained classifier',
-                logger='current',
-                level=30,
+            warn_random(
+                'mmocc.LEARNClassifier',
+                'the frozen classifier',
+                'LEARN learns to repair random features',
+                'set load_from to a trained classifier',
             )
 
     def _load_from_state_dict(

@@ -25,7 +25,6 @@ import torch
 from mmdet.models.detectors import SingleStageDetector
 from mmdet.structures import SampleList
 from mmdet.structures.bbox import bbox2roi, get_box_tensor
-from mmengine.logging import print_log
 from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
@@ -43,7 +42,7 @@ from mmocc.models.detectors.regions import (
 )
 from mmocc.models.roi_extractors.prior_level_roi_extractor import check_rois
 from mmocc.registry import MODELS
-from mmocc.utils.frozen import check_frozen
+from mmocc.utils.frozen import check_frozen, warn_random
 
 PARTS = ('backbone', 'neck', 'bbox_head')
 
@@ -277,12 +276,12 @@ class DEA(SingleStageDetector):
         """Say once that the frozen detector was never loaded."""
         if self.frozen_detector and not self.detector_loaded:
             self.detector_loaded = True
-            print_log(
-                'mmocc.DEA: no checkpoint of the frozen detector was loaded, '
-                'so the decoder learns from random features; set load_from '
-                'to a trained detector, or frozen_detector=False',
-                logger='current',
-                level=30,
+            warn_random(
+                'mmocc.DEA',
+                'the frozen detector',
+                'the decoder learns from random features',
+                'set load_from to a trained detector, or '
+                'frozen_detector=False',
             )
 
     def _load_from_state_dict(

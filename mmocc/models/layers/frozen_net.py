@@ -1,11 +1,10 @@
 """A trained network that others are held against."""
 
-from mmengine.logging import print_log
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from mmocc.registry import MODELS
-from mmocc.utils.frozen import check_frozen
+from mmocc.utils.frozen import check_frozen, warn_random
 
 
 @MODELS.register_module()
@@ -95,12 +94,10 @@ class FrozenNet(BaseModule):
         """Say once that the network was never loaded."""
         if not self.loaded:
             self.loaded = True
-            print_log(
-                f'mmocc.FrozenNet: no checkpoint of {type(self.net).__name__} '
-                'was loaded, so it compares random features; give it '
-                "init_cfg=dict(type='Pretrained', checkpoint=...)",
-                logger='current',
-                level=30,
+            warn_random(
+                'mmocc.FrozenNet',
+                type(self.net).__name__,
+                'it compares random features',
             )
 
     def _load_from_state_dict(

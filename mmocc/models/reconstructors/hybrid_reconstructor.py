@@ -6,13 +6,13 @@ arXiv 2307.11404, section 3.2; how it is trained is in
 
 import torch
 import torch.nn.functional as F
-from mmengine.logging import print_log
 from torch import Tensor, nn
 
 from mmocc.models.reconstructors.hybrid_training import HybridTraining
 from mmocc.models.reconstructors.hybrid_unet import Redrawing
 from mmocc.occlusion.patch_masks import draw_patch_masks
 from mmocc.registry import MODELS
+from mmocc.utils.frozen import warn_random
 
 # What each loss cannot be computed without.
 NEEDS = dict(
@@ -160,12 +160,10 @@ class HybridReconstructor(HybridTraining):
     def _warn_if_random(self) -> None:
         """Say once that the U-Net was never trained."""
         if not (self.training or self.unet_loaded):
-            print_log(
-                'mmocc.HybridReconstructor: no checkpoint of its U-Net was '
-                'loaded, so it redraws at random; set '
-                "init_cfg=dict(type='Pretrained', checkpoint=...)",
-                logger='current',
-                level=30,
+            warn_random(
+                'mmocc.HybridReconstructor',
+                'its U-Net',
+                'it redraws at random',
             )
         self.unet_loaded = True
 

@@ -11,13 +11,12 @@ from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
-from mmengine.logging import print_log
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from mmocc.occlusion.patches import patch_grid
 from mmocc.registry import MODELS
-from mmocc.utils.frozen import check_frozen
+from mmocc.utils.frozen import check_frozen, warn_random
 
 LATENTS = ('normed', 'embedded')
 
@@ -209,12 +208,10 @@ class PatchLatentExtractor(BaseModule):
         """Say once that the MAE was never loaded."""
         if not self.loaded:
             self.loaded = True
-            print_log(
-                'mmocc.PatchLatentExtractor: no checkpoint of a trained MAE '
-                'was loaded, so its latents are random; set '
-                "init_cfg=dict(type='Pretrained', checkpoint=...)",
-                logger='current',
-                level=30,
+            warn_random(
+                'mmocc.PatchLatentExtractor',
+                'a trained MAE',
+                'its latents are random',
             )
 
     def _load_from_state_dict(
