@@ -1,0 +1,245 @@
+"""Say where the time of a training step goes, and what mixed precision gains.
+
+Trains each config for some iterations on its own data, in float32 and in
+mixed precision (float16 on a GPU, bfloat16 on a CPU), each in a process of
+its own, and prints a table: images a second, the time of an iteration and its
+shares, and the most memory: on a GPU what tensors took, on a CPU that of the
+whole process. What is not arithmetic is the wait for data, the preprocessor,
+the optimizer, and hooks. On a GPU it is waited for at the ends of each part,
+so that the shares add up.
+
+Weights are random, unless --weights is given: the time does not depend on
+them, but stages that a detector precedes need one that was fitted.
+
+Example: python tools/analysis_tools/profile_training.py \
+    configs/learn/vgg16_digits.py configs/dea/ssd300_diou_voc0712.py
+"""
+
+import argparse
+import json
+import resource
+import statistics
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import redirect_stdout, suppress
+from functools import wraps
+from itertools import pairwise
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.config import Config, DictAction
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmengine.optim import OptimWrapperDict
+from mmengine.runner import Runner
+
+from mmocc.utils import cli
+
+PRECISIONS = ('float32', 'mixed')
+SHARES = ('data', 'prepare', 'update', 'hooks', 'arithmetic')
+HEADER = ('config', 'precision', 'images/s', 'ms', *SHARES, 'peak MiB')
+
+
+class Enough(Exception):
+    """Ends a training that has run for long enough."""
+
+
+class StepTimes(Hook):
+    """Times the parts of training iterations, and ends the training.
+
+    Args:
+        warmup: Iterations that do not count.
+        iters: Iterations that do.
+    """
+
+    priority = 'LOWEST'
+
+    def __init__(self, warmup: int, iters: int) -> None:
+        self.warmup, self.iters = warmup, iters
+        self.spans = defaultdict(list)  # start and end of each call
+        self.done = 0
+
+    def before_train(self, runner: Runner) -> None:
+        """Put a watch on what an iteration calls."""
+        model = runner.model
+        self._watch(runner.train_loop, 'run_iter', 'iteration')
+        self._watch(model, 'train_step', 'step')
+        bare = model.module if is_model_wrapper(model) else model
+        self._watch(bare.data_preprocessor, 'forward', 'prepare')
+        wrappers = runner.optim_wrapper
+        several = isinstance(wrappers, OptimWrapperDict)
+        for wrapper in wrappers.values() if several else [wrappers]:
+            self._watch(wrapper, 'step', 'update')
+            self._watch(wrapper, 'zero_grad', 'update')
+
+    def after_train_iter(self, runner: Runner, *args, **kwargs) -> None:
+        """Count; after the warm-up forget, at the end stop.
+
+        Raises:
+            Enough: After the last iteration.
+        """
+        if self.done == self.warmup + self.iters:
+            raise Enough
+        if self.done == self.warmup:
+            self.spans.clear()
+            if torch.cuda.is_available():
+                torch.cuda.reset_peak_memory_stats()
+        self.done += 1
+
+    def shares(self) -> dict[str, float]:
+        """Return the median milliseconds of an iteration and of its parts."""
+        iterations = self.spans['iteration']
+        starts = [start for start, _ in iterations]
+        whole = [b - a for a, b in pairwise(starts)]
+        wait = [
+            later[0] - earlier[1] for earlier, later in pairwise(iterations)
+        ]
+        parts = defaultdict(list)
+        for (start, _), length in zip(iterations, whole, strict=False):
+            for name, spans in self.spans.items():
+                took = [b - a for a, b in spans if 0 <= a - start < length]
+                parts[name].append(sum(took))
+        middle = {n: statistics.median(t) * 1e3 for n, t in parts.items()}
+        found = dict(
+            ms=statistics.median(whole) * 1e3,
+            data=statistics.median(wait) * 1e3,
+            prepare=middle['prepare'],
+            update=middle['update'],
+            hooks=middle['iteration'] - middle['step'],
+        )
+        rest = middle['step'] - middle['prepare'] - middle['update']
+        return dict(found, arithmetic=rest)
+
+    def _watch(self, owner: Any, name: str, part: str) -> None:
+        """Note when a method starts and ends."""
+        method, spans = getattr(owner, name), self.spans
+
+        # With what the method carries: schedulers count on its marks.
+        @wraps(method)
+        def watched(*args, **kwargs) -> Any:
+            start = now()
+            try:
+                return method(*args, **kwargs)
+            finally:
+                spans[part].append((start, now()))
+
+        setattr(owner, name, watched)
+
+
+def now() -> float:
+    """Return the time in seconds, once the device has done its work."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return time.perf_counter()
+
+
+def without_weights(node: Any) -> Any:
+    """Return a config, as plain values, that loads no checkpoint."""
+    if isinstance(node, dict):
+        return {
+            key: without_weights(value)
+            for key, value in node.items()
+            if key != 'init_cfg' or 'checkpoint' not in str(value)
+        }
+    if isinstance(node, list | tuple):
+        return type(node)(without_weights(child) for child in node)
+    return node
+
+
+def prepare(cfg: Config, precision: str, weights: bool, folder: str) -> None:
+    """Make a config train without tests or checkpoints."""
+    if not weights:
+        cfg.load_from = None
+        cfg.model = without_weights(cfg.model.to_dict())
+    cfg.work_dir, cfg.launcher = folder, 'none'
+    for loop in ('val', 'test'):
+        for key in ('cfg', 'dataloader', 'evaluator'):
+            cfg[f'{loop}_{key}'] = None
+    for length in {'max_epochs', 'max_iters'} & set(cfg.train_cfg):
+        cfg.train_cfg[length] = 10**9  # StepTimes ends it
+    cfg.setdefault('default_hooks', {}).update(checkpoint=None)
+    if precision == 'mixed':
+        cli.use_amp(cfg)
+    cli.fill_dataloaders(cfg, ['train_dataloader'])
+    cli.check_types(cfg)
+
+
+def measure(args: argparse.Namespace, path: str, precision: str) -> dict:
+    """Return what one config takes in one precision."""
+    cfg = Config.fromfile(path)
+    cfg.merge_from_dict(args.cfg_options or {})
+    times = StepTimes(args.warmup, args.iters)
+    logs = redirect_stdout(sys.stderr)
+    with tempfile.TemporaryDirectory() as folder, logs:
+        prepare(cfg, precision, args.weights, folder)
+        runner = cli.build_runner(cfg)
+        runner.register_hook(times)
+        with suppress(Enough):
+            runner.train()
+    found = times.shares()
+    images = cfg.train_dataloader.batch_size / found['ms'] * 1e3
+    return dict(found, images=images, mib=peak_mib())
+
+
+def peak_mib() -> float:
+    """Return the most memory: of tensors on a GPU, else of the process."""
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated() / 2**20
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+
+
+def cells(path: str, precision: str, found: dict[str, float]) -> list[str]:
+    """Return a row of the table."""
+    shares = [f'{100 * found[name] / found["ms"]:.0f} %' for name in SHARES]
+    numbers = [f'{found["images"]:.1f}', f'{found["ms"]:.1f}']
+    name = Path(path).stem
+    return [name, precision, *numbers, *shares, f'{found["mib"]:.0f}']
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description='Profile training steps')
+    add = parser.add_argument
+    add('configs', nargs='+', help='config files')
+    add('--iters', type=int, default=30, help='iterations that count')
+    add('--warmup', type=int, default=10, help='iterations before these')
+    add('--weights', action='store_true', help='load what the configs name')
+    add('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
+    add('--out', help='JSON file for the figures')
+    args = parser.parse_args()
+    if args.iters < 2 or args.warmup < 0:
+        parser.error('--iters must be 2 or more, --warmup 0 or more')
+    return args
+
+
+def main() -> None:
+    """Measure each config in both precisions, and print the table."""
+    args = parse_args()
+    every = []
+    print(*(f'| {name} ' for name in HEADER), '|', sep='')
+    print('|---|---' + '|---:' * (len(HEADER) - 2) + '|', flush=True)
+    for path in args.configs:
+        for precision in PRECISIONS:
+            # A process for each: what one took does not count for the next.
+            with ProcessPoolExecutor(1, get_context('spawn')) as pool:
+                found = pool.submit(measure, args, path, precision).result()
+            row = cells(path, precision, found)
+            print(*(f'| {cell} ' for cell in row), '|', sep='', flush=True)
+            every.append(dict(found, config=path, precision=precision))
+    if args.out:
+        device = (
+            torch.cuda.get_device_name()
+            if torch.cuda.is_available()
+            else 'cpu'
+        )
+        document = dict(device=device, torch=torch.__version__, runs=every)
+        Path(args.out).write_text(json.dumps(document, indent=2) + '\n')
+
+
+if __name__ == '__main__':
+    main()
