@@ -115,8 +115,9 @@ def crop_regions(images: Tensor, rois: Tensor, size: int) -> Tensor:
     out = images.new_empty(len(rois), images.shape[1], size, size)
     # Regions of like size together, as each is padded to the largest.
     order = (rois[:, 3:] - rois[:, 1:3]).amax(1).argsort()
-    for part in order.split(AT_ONCE):
-        out[part] = _crop(images, rois[part], size)
+    with torch.autocast('cpu', enabled=False):
+        for part in order.split(AT_ONCE):
+            out[part] = _crop(images, rois[part], size)
     return out
 
 

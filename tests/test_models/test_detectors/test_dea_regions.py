@@ -198,3 +198,5 @@ def test_quick_crops_are_those_of_roi_align():
     aligned = roi_align(images, rois, SIDE, sampling_ratio=-1, aligned=True)
     torch.testing.assert_close(found, aligned, rtol=0, atol=1e-4)
     assert crop_regions(images, rois[:0], SIDE).shape == (0, 2, SIDE, SIDE)
+    with torch.autocast('cpu', torch.bfloat16):  # pictures are not rounded
+        assert torch.equal(crop_regions(images, rois, SIDE), found)
