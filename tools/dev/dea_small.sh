@@ -8,11 +8,14 @@
 #
 # SEEDS="0 1 2" and SETTINGS="conv:size fc:own_level joint:own_level" choose
 # others, a setting being DECODER:RULE; OPTIONS="KEY=VALUE ..." changes the
-# configs; arguments go to tools/train.py, such as --amp.
+# configs; arguments go to tools/train.py, such as --amp. SUFFIX='' takes the
+# configs of the paper's size instead of the reduced ones, for a GPU.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 PYTHON=${PYTHON:-python}
 OUT=${OUT:-work_dirs/dea_small}
+SUFFIX=${SUFFIX--reduced}
+DATA=data/ornament_pages${SUFFIX//-/_}
 SEEDS=${SEEDS:-0 1 2}
 SETTINGS=${SETTINGS:-conv:own_level fc:own_level conv:conv4_3 conv:size}
 read -ra options <<< "${OPTIONS:-}"
@@ -30,19 +33,19 @@ test_it() { # CONFIG DIR [CFG_OPTIONS...]
 }
 
 detect() { # SEED
-    local config=configs/dea/dea_detector_ornament-reduced.py
+    local config=configs/dea/dea_detector_ornament$SUFFIX.py
     [ -f "$detector/metrics.json" ] && return
     train "$config" "$detector" "$1"
     test_it "$config" "$detector"
 }
 
 redraw() { # DECODER RULE SEED
-    local config=configs/dea/dea_$1_ornament-reduced.py
-    local dir=$OUT/dea_$1-${2//_/-}_ornament-reduced/seed$3
+    local config=configs/dea/dea_$1_ornament$SUFFIX.py
+    local dir=$OUT/dea_$1-${2//_/-}_ornament$SUFFIX/seed$3
     local rule=model.roi_extractor.rule=$2 load=()
     [ -f "$dir/metrics.json" ] && return
     if [ "$1" = joint ]; then
-        config=configs/dea/dea_conv_ornament-reduced-joint.py
+        config=configs/dea/dea_conv_ornament$SUFFIX-joint.py
     else
         load=(load_from="$(cat "$detector/last_checkpoint")")
     fi
@@ -51,10 +54,10 @@ redraw() { # DECODER RULE SEED
         test_evaluator.1.figure="$dir/separation.png"
 }
 
-"$PYTHON" tools/dataset_converters/make_ornament_pages.py --reduced \
-    --out data/ornament_pages_reduced
+"$PYTHON" tools/dataset_converters/make_ornament_pages.py \
+    ${SUFFIX:+--reduced} --out "$DATA"
 for seed in $SEEDS; do
-    detector=$OUT/detector_diou_ornament-reduced/seed$seed
+    detector=$OUT/detector_diou_ornament$SUFFIX/seed$seed
     detect "$seed"
     for setting in $SETTINGS; do
         redraw "${setting%%:*}" "${setting#*:}" "$seed"

@@ -2,10 +2,12 @@
 # The studies of LEARN in docs/results.md: baseline, LEARN, LEARN inside the
 # network, the controls, and the report on all of them.
 #
-#     tools/dev/learn_study.sh cifar10|digits
+#     tools/dev/learn_study.sh cifar10|cifar10-resnet50|digits
 #
 # cifar10 needs data/cifar10/{train,test}/CLASS/*.jpg and
 # data/occluders/{train,test}/{textures,objects}; digits make their own data.
+# cifar10-resnet50, at 64 pixels, is for a GPU. ABLATIONS=1 leaves out each of
+# LEARN's losses in turn for the digits too.
 # Runs that are done are skipped, one that was interrupted goes on.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
@@ -30,6 +32,12 @@ controls() { # EPOCHS
     run finetune "$C-finetune.py" 4
 }
 
+ablations() { # EPOCHS
+    for loss in rec intra inter cls; do
+        run no-$loss $C.py "$1" model.loss_$loss.loss_weight=0
+    done
+}
+
 case ${1:-} in
 cifar10)
     prefix=resnet18_cifar10 occluders=data/occluders
@@ -38,10 +46,15 @@ cifar10)
     controls 30
     run learn $C.py 4
     run learn-layer2 $C-layer2.py 20
-    run no-rec $C.py 4 model.loss_rec.loss_weight=0
-    run no-intra $C.py 4 model.loss_intra.loss_weight=0
-    run no-inter $C.py 4 model.loss_inter.loss_weight=0
-    run no-cls $C.py 4 model.loss_cls.loss_weight=0
+    ablations 4
+    ;;
+cifar10-resnet50)
+    prefix=resnet50_cifar10 occluders=data/occluders
+    C=configs/learn/$prefix
+    run baseline $C-baseline.py 30
+    run finetune $C-finetune.py 4
+    run learn $C.py 4
+    ablations 4
     ;;
 digits)
     prefix=vgg16_digits occluders=data/digits_voc/occluders
@@ -51,9 +64,10 @@ digits)
     controls 4
     run learn $C.py 4
     run learn-stage2 $C-stage2.py 10
+    [ -z "${ABLATIONS:-}" ] || ablations 4
     ;;
 *)
-    echo "usage: $0 cifar10|digits" >&2
+    echo "usage: $0 cifar10|cifar10-resnet50|digits" >&2
     exit 2
     ;;
 esac

@@ -1,0 +1,33 @@
+"""Phase 2 of LEARN on CIFAR-10 at 64 pixels: phase 1's ResNet-50, frozen."""
+
+_base_ = './resnet18_cifar10.py'
+
+# ------------------------------------------------ things you will change
+load_from = 'work_dirs/resnet50_cifar10-baseline/epoch_30.pth'
+baseline_config = 'configs/learn/resnet50_cifar10-baseline.py'
+
+# ------------------------------------------------- things you may change
+model = dict(
+    backbone=dict(depth=50, stem_channels=64, base_channels=64),
+    neck=[
+        dict(type='mmocc.LEARN', in_channels=2048),
+        dict(type='GlobalAveragePooling'),
+    ],
+    head=dict(in_channels=2048),
+)
+side = 64
+train_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='RandomCrop', crop_size=32, padding=4),
+    dict(type='Resize', scale=(side, side)),
+    dict(type='RandomFlip', prob=0.5, direction='horizontal'),
+    dict(type='PackInputs'),
+]
+test_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='Resize', scale=(side, side)),
+    dict(type='PackInputs'),
+]
+train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
+val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
+test_dataloader = dict(dataset=dict(pipeline=test_pipeline))
