@@ -9,6 +9,7 @@ from torchvision.ops import roi_align
 
 pytest.importorskip('mmdet', reason='detection needs mmdet')
 
+from mmocc.models.detectors import regions
 from mmocc.models.detectors.regions import (
     check_truth,
     crop_regions,
@@ -184,7 +185,9 @@ def test_pictures_undo_normalisation_and_order():
         assert found.flatten().tolist() == pytest.approx([grey])
 
 
-def test_quick_crops_are_those_of_roi_align():
+@pytest.mark.parametrize('values', [1 << 22, 5000])
+def test_quick_crops_are_those_of_roi_align(values, monkeypatch):
+    monkeypatch.setattr(regions, 'MOST_VALUES', values)
     torch.manual_seed(0)
     images = torch.rand(3, 2, 70, 90)
     low = torch.rand(200, 2) * torch.tensor([80.0, 60.0])
