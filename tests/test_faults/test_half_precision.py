@@ -30,8 +30,11 @@ def scales(state):
 @pytest.mark.parametrize('dtype', WRAPPERS)
 @pytest.mark.parametrize('method', STAGES)
 def test_training_has_no_overflow(tmp_path, method, dtype):
-    if dtype == 'float16' and not hasattr(torch.amp, 'GradScaler'):
-        pytest.skip('torch before 2.3 has no float16 training on a CPU')
+    if not hasattr(torch.amp, 'GradScaler'):  # torch before 2.3
+        if dtype == 'float16':
+            pytest.skip('torch before 2.3 has no float16 training on a CPU')
+        if method == 'recognise':
+            pytest.xfail('NaN with torch 2.1: docs/stacks.md')
     path = fault_runs.write(
         tmp_path,
         method,
