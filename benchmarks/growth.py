@@ -175,7 +175,7 @@ CURVES = {  # what is made, its sizes, and the exponent that theory allows
     'classes': (latent_losses, (10, 100, 1000, 10_000), 0),
     'objects-hidden': (hiding, (1, 5, 25, 100, 200), 2),
     'objects-priors': (priors, (1, 10, 50, 200), 1),
-    'images-maxboxacc': (max_box_acc, (1000, 10_000, 100_000), 1),
+    'images-maxboxacc': (max_box_acc, (100, 1000, 10_000), 1),
     'images-bootstrap': (bootstrap, (1000, 10_000, 100_000), 1),
 }
 
