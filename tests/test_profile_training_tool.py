@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+from types import SimpleNamespace
 
 import pytest
 from conftest import ROOT
@@ -64,6 +65,25 @@ def test_parts_of_iterations_add_up(tool):
     )
 
 
+def test_the_warm_up_is_forgotten_in_whole(tool):
+    times = tool.StepTimes(2, 3)
+    runner = SimpleNamespace()
+
+    def step():
+        times.spans['step'].append((0, 1))
+
+    runner.step = step
+    times._watch(runner, 'step', 'iteration')
+    with pytest.raises(tool.Enough):
+        while True:
+            times.before_train_iter(runner)
+            runner.step()
+            times.after_train_iter(runner)
+    assert {n: len(spans) for n, spans in times.spans.items()} == dict(
+        iteration=4, step=4
+    )
+
+
 def test_what_loads_a_checkpoint_is_left_out(tool):
     load = dict(type='Pretrained', checkpoint='x.pth')
     plain = dict(type='Kaiming', layer='Conv2d')
@@ -73,6 +93,6 @@ def test_what_loads_a_checkpoint_is_left_out(tool):
 
 
 def test_too_few_iterations_are_refused(run_tool, tiny_config):
-    result = run_tool(TOOL, tiny_config, '--iters', 1)
+    result = run_tool(TOOL, tiny_config, '--iters', 0)
     assert result.returncode == 2
-    assert '--iters must be 2 or more' in result.stderr
+    assert '--iters must be 1 or more' in result.stderr

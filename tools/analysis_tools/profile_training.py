@@ -77,19 +77,22 @@ class StepTimes(Hook):
             self._watch(wrapper, 'step', 'update')
             self._watch(wrapper, 'zero_grad', 'update')
 
-    def after_train_iter(self, runner: Runner, *args, **kwargs) -> None:
-        """Count; after the warm-up forget, at the end stop.
-
-        Raises:
-            Enough: After the last iteration.
-        """
-        if self.done == self.warmup + self.iters:
-            raise Enough
+    def before_train_iter(self, runner: Runner, *args, **kwargs) -> None:
+        """Forget the warm-up."""
         if self.done == self.warmup:
             self.spans.clear()
             if torch.cuda.is_available():
                 torch.cuda.reset_peak_memory_stats()
+
+    def after_train_iter(self, runner: Runner, *args, **kwargs) -> None:
+        """Count, and stop one iteration later: it ends the last one's wait.
+
+        Raises:
+            Enough: Then.
+        """
         self.done += 1
+        if self.done > self.warmup + self.iters:
+            raise Enough
 
     def shares(self) -> dict[str, float]:
         """Return the median milliseconds of an iteration and of its parts."""
@@ -100,7 +103,7 @@ class StepTimes(Hook):
             later[0] - earlier[1] for earlier, later in pairwise(iterations)
         ]
         parts = defaultdict(list)
-        for (start, _), length in zip(iterations, whole, strict=False):
+        for start, length in zip(starts[:-1], whole, strict=True):
             for name, spans in self.spans.items():
                 took = [b - a for a, b in spans if 0 <= a - start < length]
                 parts[name].append(sum(took))
@@ -212,8 +215,8 @@ def parse_args() -> argparse.Namespace:
     add('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
     add('--out', help='JSON file for the figures')
     args = parser.parse_args()
-    if args.iters < 2 or args.warmup < 0:
-        parser.error('--iters must be 2 or more, --warmup 0 or more')
+    if args.iters < 1 or args.warmup < 0:
+        parser.error('--iters must be 1 or more, --warmup 0 or more')
     return args
 
 
