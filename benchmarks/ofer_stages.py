@@ -28,6 +28,7 @@ from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
 
 from benchmarks.timing import Rivals, run_benchmark
+from mmocc.utils.cli import without_weights
 
 CONFIGS = Path(__file__).parents[1] / 'configs' / 'ofer'
 SIZES = (  # config, batch, side of the images
@@ -44,21 +45,10 @@ def device() -> torch.device:
     return torch.device('cuda' if torch.cuda.is_available() else 'cpu')
 
 
-def without_checkpoints(node: object) -> object:
-    """Return a config that loads nothing."""
-    if isinstance(node, dict):
-        return {
-            key: without_checkpoints(value)
-            for key, value in node.items()
-            if key != 'init_cfg' or 'checkpoint' not in str(value)
-        }
-    return node
-
-
 def build(name: str, cache: str | None = None) -> ImageClassifier:
     """Build a config's model with random weights, in evaluation mode."""
     cfg = Config.fromfile(CONFIGS / f'{name}.py')
-    model = without_checkpoints(cfg.model.to_dict())
+    model = without_weights(cfg.model.to_dict())
     model.update(cache=cache, data_preprocessor=cfg.data_preprocessor)
     torch.manual_seed(0)
     with DefaultScope.overwrite_default_scope('mmpretrain'):

@@ -1,5 +1,6 @@
 """What several tests share: tools as subprocesses, and a tiny config."""
 
+import importlib.util
 import os
 import subprocess
 import sys
@@ -75,6 +76,14 @@ visualizer = dict(
 work_dir = {work_dir!r}
 randomness = dict(seed=0)
 """
+
+
+def import_tool(path):
+    """Return a script of this checkout as a module."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def _scope_ends_here():

@@ -1,6 +1,5 @@
 """The scoring tool: the published anchors, stored maps, and bad input."""
 
-import importlib.util
 import json
 import sys
 from pathlib import Path
@@ -8,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import wsol_layouts as layouts
-from conftest import ROOT
+from conftest import ROOT, import_tool
 
 from mmocc.evaluation.px_ap import read_mask
 
@@ -19,9 +18,7 @@ CUB = ROOT.parent / 'shared' / 'data' / 'wsol_metadata_cub'
 @pytest.fixture
 def run(tmp_path, monkeypatch, capsys):
     """Run the tool in this process; give its status and what it says."""
-    spec = importlib.util.spec_from_file_location('eval_localization', TOOL)
-    tool = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(tool)
+    tool = import_tool(TOOL)
     monkeypatch.chdir(tmp_path)
 
     def call(*args):

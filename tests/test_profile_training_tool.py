@@ -1,11 +1,10 @@
 """tools/analysis_tools/profile_training.py as its users start it."""
 
-import importlib.util
 import json
 from types import SimpleNamespace
 
 import pytest
-from conftest import ROOT
+from conftest import ROOT, import_tool
 
 TOOL = ROOT / 'tools' / 'analysis_tools' / 'profile_training.py'
 
@@ -13,10 +12,7 @@ TOOL = ROOT / 'tools' / 'analysis_tools' / 'profile_training.py'
 @pytest.fixture
 def tool():
     """Return the script as a module."""
-    spec = importlib.util.spec_from_file_location('profile_training', TOOL)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return import_tool(TOOL)
 
 
 def test_both_precisions_are_measured_on_the_configs_own_data(
@@ -82,14 +78,6 @@ def test_the_warm_up_is_forgotten_in_whole(tool):
     assert {n: len(spans) for n, spans in times.spans.items()} == dict(
         iteration=4, step=4
     )
-
-
-def test_what_loads_a_checkpoint_is_left_out(tool):
-    load = dict(type='Pretrained', checkpoint='x.pth')
-    plain = dict(type='Kaiming', layer='Conv2d')
-    model = dict(parts=[dict(init_cfg=load, a=1), dict(init_cfg=plain)])
-    found = tool.without_weights(model)
-    assert found == dict(parts=[dict(a=1), dict(init_cfg=plain)])
 
 
 def test_too_few_iterations_are_refused(run_tool, tiny_config):

@@ -1,25 +1,15 @@
 """Phase 1 of LEARN on CIFAR-10 at 64 pixels: a ResNet-50, for a GPU."""
 
-_base_ = './resnet18_cifar10-baseline.py'
+_base_ = [
+    './resnet18_cifar10-baseline.py',
+    '../_base_/datasets/cifar10_64px.py',
+]
 
 # ------------------------------------------------- things you may change
 model = dict(
     backbone=dict(depth=50, stem_channels=64, base_channels=64),
     head=dict(in_channels=2048),
 )
-side = 64
-train_pipeline = [
-    dict(type='LoadImageFromFile'),
-    dict(type='RandomCrop', crop_size=32, padding=4),
-    dict(type='Resize', scale=(side, side)),
-    dict(type='RandomFlip', prob=0.5, direction='horizontal'),
-    dict(type='PackInputs'),
-]
-test_pipeline = [
-    dict(type='LoadImageFromFile'),
-    dict(type='Resize', scale=(side, side)),
-    dict(type='PackInputs'),
-]
-train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
-val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
-test_dataloader = dict(dataset=dict(pipeline=test_pipeline))
+train_dataloader = dict(dataset=dict(pipeline={{_base_.train_pipeline_64px}}))
+val_dataloader = dict(dataset=dict(pipeline={{_base_.test_pipeline_64px}}))
+test_dataloader = dict(dataset=dict(pipeline={{_base_.test_pipeline_64px}}))

@@ -114,6 +114,23 @@ def fill_dataloaders(
             loader.persistent_workers = False
 
 
+def without_weights(node: Any) -> Any:
+    """Return (part of) a config, as plain values, that loads no checkpoint.
+
+    Args:
+        node: Such as ``cfg.model.to_dict()``.
+    """
+    if isinstance(node, dict):
+        return {
+            key: without_weights(value)
+            for key, value in node.items()
+            if key != 'init_cfg' or 'checkpoint' not in str(value)
+        }
+    if isinstance(node, list | tuple):
+        return type(node)(without_weights(child) for child in node)
+    return node
+
+
 def use_amp(cfg: Config) -> None:
     """Train in mixed precision: float16 on a GPU, bfloat16 on a CPU."""
     wrapper = cfg.optim_wrapper

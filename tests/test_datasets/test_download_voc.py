@@ -1,23 +1,18 @@
 """The VOC downloader, without a network."""
 
-import importlib.util
-from pathlib import Path
 from urllib.error import URLError
 
 import pytest
+from conftest import ROOT, import_tool
 
 pytest.importorskip('torchvision', reason='torchvision does the download')
 
-ROOT = Path(__file__).resolve().parents[2]
 TOOL = ROOT / 'tools/dataset_converters/download_voc.py'
 
 
 @pytest.fixture
 def tool():
-    spec = importlib.util.spec_from_file_location('download_voc', TOOL)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return import_tool(TOOL)
 
 
 def put(root, split, *ids):

@@ -434,3 +434,11 @@ def test_what_mmengine_stores_itself_is_read(tmp_path):
     torch.save(stored, path)
     cli.check_checkpoint(str(path), 'CONFIG CHECKPOINT')
     assert _load_checkpoint(str(path))['meta']['seed'] == 0
+
+
+def test_what_loads_a_checkpoint_is_left_out():
+    load = dict(type='Pretrained', checkpoint='x.pth')
+    plain = dict(type='Kaiming', layer='Conv2d')
+    model = dict(parts=[dict(init_cfg=load, a=1), dict(init_cfg=plain)])
+    found = cli.without_weights(model)
+    assert found == dict(parts=[dict(a=1), dict(init_cfg=plain)])

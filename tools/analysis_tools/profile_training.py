@@ -141,24 +141,11 @@ def now() -> float:
     return time.perf_counter()
 
 
-def without_weights(node: Any) -> Any:
-    """Return a config, as plain values, that loads no checkpoint."""
-    if isinstance(node, dict):
-        return {
-            key: without_weights(value)
-            for key, value in node.items()
-            if key != 'init_cfg' or 'checkpoint' not in str(value)
-        }
-    if isinstance(node, list | tuple):
-        return type(node)(without_weights(child) for child in node)
-    return node
-
-
 def prepare(cfg: Config, precision: str, weights: bool, folder: str) -> None:
     """Make a config train without tests or checkpoints."""
     if not weights:
         cfg.load_from = None
-        cfg.model = without_weights(cfg.model.to_dict())
+        cfg.model = cli.without_weights(cfg.model.to_dict())
     cfg.work_dir, cfg.launcher = folder, 'none'
     for loop in ('val', 'test'):
         for key in ('cfg', 'dataloader', 'evaluator'):
