@@ -80,7 +80,7 @@ setup(
     license='Apache-2.0',
     keywords='computer vision, occlusion, classification, detection',
     packages=find_packages(include=['mmocc', 'mmocc.*']),
-    package_data={'mmocc.visualization': ['templates/*.html']},
+    package_data={'mmocc.report': ['templates/*.html']},
     python_requires='>=3.10',
     install_requires=read_requirements('runtime'),
     extras_require={

@@ -37,12 +37,15 @@ from benchmarks.timing import (
     seconds,
 )
 from mmocc.evaluation.max_box_acc import MaxBoxAcc
-from mmocc.evaluation.occlusion_stats import bootstrap_interval
-from mmocc.models.losses import InterClassLatentLoss, IntraClassLatentLoss
-from mmocc.models.necks import LEARN
+from mmocc.models.learn import (
+    LEARN,
+    InterClassLatentLoss,
+    IntraClassLatentLoss,
+)
 from mmocc.occlusion.occlude_objects import occlude_objects
 from mmocc.occlusion.occluders import OccluderBank
 from mmocc.occlusion.regions import box_region
+from mmocc.report.statistics import bootstrap_interval
 
 Work = Callable[[], object]
 SLACK = 0.15  # of an exponent, for noise
@@ -139,7 +142,7 @@ def priors(objects: int) -> Work:
     """Return the choice of an object for each of SSD300's 8732 priors."""
     from mmdet.models.task_modules import MaxIoUAssigner
 
-    from mmocc.models.heads.ssd_targets import assign, pad_boxes
+    from mmocc.models.dea.ssd_targets import assign, pad_boxes
 
     assigner = MaxIoUAssigner(0.5, 0.5, min_pos_iou=0.0)
     boxes, real = pad_boxes([random_boxes(objects)])

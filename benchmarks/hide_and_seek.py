@@ -42,7 +42,7 @@ from mmpretrain.datasets.transforms import RandomErasing
 
 from benchmarks.timing import Rivals, add_arguments, run_cases
 from mmocc.datasets.transforms import HideAndSeek
-from mmocc.models.layers import BatchHideAndSeek
+from mmocc.models.hide_and_seek import BatchHideAndSeek
 
 SIDE, BATCH = 224, 64
 GRIDS = ((16,), (32,), (44,), (56,), (0, 16, 32, 44, 56))

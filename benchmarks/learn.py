@@ -44,8 +44,8 @@ from torch import Tensor
 
 from benchmarks.timing import Rivals, add_arguments, run_cases
 from mmocc.datasets.transforms import Occlude
-from mmocc.models.classifiers.clean_cache import CleanCache
-from mmocc.models.layers import BatchOccluder
+from mmocc.models.learn import BatchOccluder
+from mmocc.models.learn.clean_cache import CleanCache
 from mmocc.occlusion import KINDS
 
 CONFIGS = Path(__file__).parents[1] / 'configs' / 'learn'

@@ -49,10 +49,10 @@ from benchmarks.timing import (
     judge,
     run_cases,
 )
-from mmocc.datasets.occluded_set.settings import OccludedSettings
-from mmocc.datasets.occluded_set.voc import VOCSource
-from mmocc.datasets.occluded_set.writer import CHUNK, write_occluded
 from mmocc.datasets.transforms import Occlude
+from mmocc.occluded_sets.settings import OccludedSettings
+from mmocc.occluded_sets.voc import VOCSource
+from mmocc.occluded_sets.writer import CHUNK, write_occluded
 from mmocc.occlusion import KINDS
 
 SIDE, AREA = 224, (0.2, 0.8)

@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from benchmarks.timing import Rivals, run_benchmark
-from mmocc.models.layers.self_assembly import self_assembly
+from mmocc.models.ofer.self_assembly import self_assembly
 
 CHANNELS, SIDE, SHARE = 512, 32, 0.3
 SPEEDUP = 20.0

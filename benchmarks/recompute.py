@@ -57,7 +57,7 @@ def device() -> torch.device:
 
 def make_unet() -> tuple[nn.Module, Callable[[nn.Module], Tensor]]:
     """Return the U-Net in its released size, and a loss of it."""
-    from mmocc.models.reconstructors import HybridUNet
+    from mmocc.models.ofer import HybridUNet
 
     pictures = torch.randn(2, 1, 3, 256, 256, device=device())
     hole = torch.zeros(1, 1, 256, 256, device=device())

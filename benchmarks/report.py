@@ -34,8 +34,8 @@ from mmengine.runner import Runner
 
 from benchmarks.learn import write_banks
 from benchmarks.timing import Rivals, add_arguments, run_cases
-from mmocc.evaluation import occlusion_benchmark as bench
 from mmocc.occlusion import KINDS
+from mmocc.report import classifiers as bench
 
 TARGET = 1.10
 IMAGES = 32

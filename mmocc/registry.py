@@ -4,9 +4,9 @@ A type written ``mmocc.X`` in any config is found here, whatever the config's
 ``default_scope``, which stays the host's (``mmpretrain`` or ``mmdet``).
 
 Only mmengine is imported: an ImportError raised in this file would be
-swallowed by mmengine and show up as a misleading KeyError. Modules that need
-a host are listed in ``locations`` only where that host is installed, so that
-classification works without mmdet and detection without mmpretrain.
+swallowed by mmengine and show up as a misleading KeyError. The modules in
+``locations`` import what needs a host only where that host is installed, so
+that classification works without mmdet and detection without mmpretrain.
 """
 
 from importlib.util import find_spec
@@ -25,44 +25,26 @@ HAS_MMDET = find_spec('mmdet') is not None
 HAS_MMPRETRAIN = find_spec('mmpretrain') is not None
 
 
-def _with_mmpretrain(*modules: str) -> list[str]:
-    """Return ``modules`` if mmpretrain is installed, else nothing."""
-    return list(modules) if HAS_MMPRETRAIN else []
-
-
-def _with_mmdet(*modules: str) -> list[str]:
-    """Return ``modules`` if mmdet is installed, else nothing."""
-    return list(modules) if HAS_MMDET else []
-
-
 MODELS = Registry(
     'model',
     parent=ROOT_MODELS,
     scope='mmocc',
     locations=[
-        'mmocc.models.decoders',
-        'mmocc.models.layers',
-        'mmocc.models.losses',
-        'mmocc.models.necks',
-        'mmocc.models.heads',
-        *_with_mmpretrain(
-            'mmocc.models.backbones',
-            'mmocc.models.classifiers',
-            'mmocc.models.reconstructors',
-            'mmocc.models.selfsup',
-            'mmocc.models.occlusion_detectors',
-        ),
-        *_with_mmdet(
-            'mmocc.models.detectors',
-            'mmocc.models.roi_extractors',
-        ),
+        'mmocc.models.learn',
+        'mmocc.models.hide_and_seek',
+        'mmocc.models.dea',
+        'mmocc.models.ofer',
     ],
 )
 DATASETS = Registry(
     'dataset',
     parent=ROOT_DATASETS,
     scope='mmocc',
-    locations=['mmocc.datasets'],
+    locations=[
+        'mmocc.datasets',
+        'mmocc.report.cells',
+        'mmocc.synthetic.action_sequences',
+    ],
 )
 TRANSFORMS = Registry(
     'transform',
@@ -74,7 +56,7 @@ METRICS = Registry(
     'metric',
     parent=ROOT_METRICS,
     scope='mmocc',
-    locations=['mmocc.evaluation'],
+    locations=['mmocc.evaluation', 'mmocc.report.occlusion_accuracy'],
 )
 HOOKS = Registry(
     'hook',

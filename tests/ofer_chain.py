@@ -13,7 +13,7 @@ from mmengine.registry import init_default_scope
 from PIL import Image
 from tiny_faces import write_kdef, write_rafdb
 
-from mmocc.datasets.cartoon_faces import FaceSettings, write_faces
+from mmocc.synthetic.cartoon_faces import FaceSettings, write_faces
 from mmocc.utils import cli
 
 FOLDER = ROOT / 'configs/ofer'

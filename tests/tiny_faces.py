@@ -3,7 +3,7 @@
 import numpy as np
 from PIL import Image
 
-from mmocc.datasets.expressions import KDEF_CODES
+from mmocc.utils.expressions import KDEF_CODES
 
 
 def write_picture(path, size=(8, 8)):

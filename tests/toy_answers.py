@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from mmocc.evaluation.answers import Answers
+from mmocc.report.answers import Answers
 
 CLASSES = ('cat', 'dog')
 

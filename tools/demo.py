@@ -23,15 +23,15 @@ from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from torch import nn
 
-from mmocc.datasets.occlusion_cells import (
+from mmocc.occlusion import cell_names
+from mmocc.report import classifiers as bench
+from mmocc.report.cells import (
     make_occlude,
     occlude_dataset,
     share_bank,
 )
-from mmocc.evaluation import occlusion_benchmark as bench
-from mmocc.occlusion import cell_names
+from mmocc.report.plots import plot_examples
 from mmocc.utils.amp import amp_pays
-from mmocc.visualization.occlusion_plots import plot_examples
 
 DATA = Path('data/digits_voc')
 CONFIGS = {

@@ -1,10 +1,8 @@
-"""Readers of real data layouts."""
+"""Readers of data sets as their sources publish them; nothing is written."""
 
-from mmocc.datasets.action_sequences import ActionSequences
-from mmocc.datasets.occlusion_cells import OcclusionCells
 from mmocc.registry import HAS_MMDET, HAS_MMPRETRAIN
 
-__all__ = ['ActionSequences', 'OcclusionCells']
+__all__ = []
 
 if HAS_MMPRETRAIN:  # the transforms below this package must import without it
     from mmocc.datasets.affectnet import AffectNet

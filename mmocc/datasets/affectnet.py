@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from mmocc.datasets.expressions import EXPRESSIONS, EXPRESSIONS_8
 from mmocc.datasets.face_dataset import FaceDataset
 from mmocc.datasets.faces.affectnet import (
     SUBSETS,
@@ -13,6 +12,7 @@ from mmocc.datasets.faces.affectnet import (
 from mmocc.datasets.faces.listing import Face
 from mmocc.datasets.pascal3d_lists import check_choice
 from mmocc.registry import DATASETS
+from mmocc.utils.expressions import EXPRESSIONS, EXPRESSIONS_8
 
 
 @DATASETS.register_module()

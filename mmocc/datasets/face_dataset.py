@@ -8,7 +8,6 @@ from typing import Any
 from mmengine.logging import print_log
 from mmpretrain.datasets import BaseDataset
 
-from mmocc.datasets.expressions import EXPRESSIONS
 from mmocc.datasets.faces.listing import (
     Face,
     ImageIndex,
@@ -16,6 +15,7 @@ from mmocc.datasets.faces.listing import (
     locate,
     some,
 )
+from mmocc.utils.expressions import EXPRESSIONS
 
 
 class FaceDataset(BaseDataset):

@@ -1,10 +1,10 @@
 """FED-RO: faces with real occlusions, for the test alone."""
 
-from mmocc.datasets.expressions import FEDRO_FOLDERS
 from mmocc.datasets.face_dataset import FaceDataset
 from mmocc.datasets.faces.folders import read_class_folders
 from mmocc.datasets.faces.listing import Face
 from mmocc.registry import DATASETS
+from mmocc.utils.expressions import FEDRO_FOLDERS
 
 
 @DATASETS.register_module()

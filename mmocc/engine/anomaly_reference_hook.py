@@ -67,7 +67,7 @@ class AnomalyReferenceHook(Hook):
         model = runner.model
         model = model.module if is_model_wrapper(model) else model
         # mmdet is not needed where nothing is detected.
-        from mmocc.models.detectors.normal_objects import fit_judge
+        from mmocc.models.dea.normal_objects import fit_judge
 
         count = fit_judge(model, self.dataloader)
         print_log(f'fitted to {count} normal objects', logger='current')

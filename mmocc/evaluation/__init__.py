@@ -1,11 +1,10 @@
-"""Metrics and the occlusion benchmark."""
+"""Metrics of the methods: functions, and thin classes of the hosts' kind."""
 
 from mmocc.evaluation.localization_accuracy import LocalizationAccuracy
 from mmocc.evaluation.max_box_acc import MaxBoxAcc
 from mmocc.evaluation.mean_class_accuracy import MeanClassAccuracy
 from mmocc.evaluation.object_anomaly_metric import ObjectAnomalyMetric
 from mmocc.evaluation.occluded_coco_recall import BoxOccludedSeparatedRecall
-from mmocc.evaluation.occlusion_accuracy import OcclusionAccuracy
 from mmocc.evaluation.patch_occlusion_metric import PatchOcclusionMetric
 from mmocc.evaluation.px_ap import PxAP
 from mmocc.evaluation.reconstruction_quality import ReconstructionQuality
@@ -18,7 +17,6 @@ __all__ = [
     'MaxBoxAcc',
     'MeanClassAccuracy',
     'ObjectAnomalyMetric',
-    'OcclusionAccuracy',
     'PatchOcclusionMetric',
     'PxAP',
     'ReconstructionQuality',

@@ -18,10 +18,10 @@ from mmocc.evaluation.anomaly_values import (
     pixel_values,
     rank_metric,
 )
-from mmocc.evaluation.object_matching import match_objects
 from mmocc.evaluation.pasting import paste_maps
 from mmocc.evaluation.pixel_curves import PixelCounts, count_pixels
 from mmocc.registry import METRICS
+from mmocc.utils.object_matching import match_objects
 
 PREFIX = 'score_'
 
@@ -34,7 +34,7 @@ class ObjectAnomalyMetric(BaseMetric):
     (``mmocc.DEA``), on data whose samples tell what is odd
     (:mod:`mmocc.datasets.ornament_pages`). An object's score is that of the
     detection that speaks for it
-    (:func:`mmocc.evaluation.object_matching.match_objects`). All values are
+    (:func:`mmocc.utils.object_matching.match_objects`). All values are
     in [0, 1] unless said otherwise:
 
     * ``detected_normal``, ``detected_anomaly``: share of objects that any
@@ -207,7 +207,7 @@ class ObjectAnomalyMetric(BaseMetric):
         normal, strange = alike[seen & ~odd], alike[seen & odd]
         if self.figure:
             # matplotlib is not needed by a run that draws nothing.
-            from mmocc.visualization.anomaly_plots import plot_separation
+            from mmocc.evaluation.separation_plot import plot_separation
 
             plot_separation(normal, strange, self.figure)
         values = dict(

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from tiny_faces import labels, samples, touch_pictures
 
-from mmocc.datasets.expressions import EXPRESSIONS, EXPRESSIONS_8
 from mmocc.datasets.faces.affectnet import read_subset
+from mmocc.utils.expressions import EXPRESSIONS, EXPRESSIONS_8
 
 affectnet = pytest.importorskip(
     'mmocc.datasets.affectnet',

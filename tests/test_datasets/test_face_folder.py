@@ -4,7 +4,8 @@ import pytest
 from mmengine.registry import DATASETS as ROOT_DATASETS
 from tiny_faces import labels, samples, touch_pictures, write_picture
 
-from mmocc.datasets.expressions import (
+from mmocc.registry import DATASETS
+from mmocc.utils.expressions import (
     AFFECTNET_LABELS,
     EXPRESSIONS,
     EXPRESSIONS_8,
@@ -13,7 +14,6 @@ from mmocc.datasets.expressions import (
     KDEF_CODES,
     RAFDB_LABELS,
 )
-from mmocc.registry import DATASETS
 
 face_folder = pytest.importorskip(
     'mmocc.datasets.face_folder',

@@ -5,8 +5,8 @@ import itertools
 import pytest
 from tiny_faces import labels, samples, touch_pictures
 
-from mmocc.datasets.expressions import FER2013_LABELS, KDEF_CODES
 from mmocc.datasets.faces.kdef import VIEWS, KDEFName, parse_name, read_list
+from mmocc.utils.expressions import FER2013_LABELS, KDEF_CODES
 
 kdef = pytest.importorskip(
     'mmocc.datasets.kdef',

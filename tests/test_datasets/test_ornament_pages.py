@@ -11,9 +11,9 @@ from mmengine.registry import init_default_scope
 
 pytest.importorskip('mmdet', reason='the data set builds on mmdet')
 
-from mmocc.datasets.ornaments import OrnamentSettings, write_ornaments
 from mmocc.evaluation.anomaly_truth import anomaly_truth
 from mmocc.registry import DATASETS
+from mmocc.synthetic.ornaments import OrnamentSettings, write_ornaments
 
 CONFIGS = ROOT / 'configs' / '_base_' / 'datasets'
 SMALL = OrnamentSettings(

@@ -11,8 +11,8 @@ from conftest import ROOT
 from mmengine.registry import DATASETS, init_default_scope
 
 pytest.importorskip('mmpretrain')
-from mmocc.datasets.voc_lists import write_class_lists
 from mmocc.datasets.wsol_dataset import WSOLDataset
+from mmocc.occluded_sets.voc_class_lists import write_class_lists
 
 TRIAL = ROOT.parent / 'shared' / 'data'
 PIPELINE = [

@@ -14,9 +14,9 @@ from mmocc.evaluation.anomaly_values import (
     pixel_values,
 )
 from mmocc.evaluation.object_anomaly_metric import ObjectAnomalyMetric
-from mmocc.evaluation.object_matching import match_objects
 from mmocc.evaluation.pasting import paste_maps
 from mmocc.evaluation.pixel_curves import aupro, count_pixels, pixel_auroc
+from mmocc.utils.object_matching import match_objects
 
 
 def squares(*lefts):

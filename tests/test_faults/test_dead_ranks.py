@@ -25,7 +25,7 @@ from mmengine.registry import DefaultScope
 from mmpretrain.registry import MODELS
 from two_ranks import join, leave
 
-from mmocc.models.layers import batch_occluder
+from mmocc.models.learn import batch_occluder
 
 HERE = Path(__file__).parent
 TIMEOUT = 60  # seconds within which a run ends whose other rank is dead

@@ -12,7 +12,6 @@ from hypothesis.extra import numpy as nps
 
 from mmocc.datasets.anomaly.boxes import component_boxes, find_defects
 from mmocc.evaluation import localization
-from mmocc.evaluation.object_matching import match_objects
 from mmocc.evaluation.pasting import paste_maps
 from mmocc.evaluation.temporal_localization import (
     Segments,
@@ -21,11 +20,12 @@ from mmocc.evaluation.temporal_localization import (
     map_to_segments,
     segment_iou,
 )
-from mmocc.models.losses import iou_losses
+from mmocc.models.dea import iou_losses
 from mmocc.occlusion import regions
+from mmocc.utils.object_matching import match_objects
 
-targets = pytest.importorskip('mmocc.models.heads.ssd_targets')
-redrawn = pytest.importorskip('mmocc.models.detectors.regions')
+targets = pytest.importorskip('mmocc.models.dea.ssd_targets')
+redrawn = pytest.importorskip('mmocc.models.dea.regions')
 
 SIDES = st.integers(1, 40)
 LOSSES = {

@@ -17,12 +17,12 @@ from mmocc.datasets import occlusion_masks, pascal3d_boxes, yolo_coco
 from mmocc.datasets.anomaly.boxes import read_detections
 from mmocc.datasets.faces import affectnet
 from mmocc.datasets.npz_reader import parse_npy, read_npz
-from mmocc.datasets.occluded_set.sources import read_photo
 from mmocc.datasets.voc_xml import parse_voc_xml
 from mmocc.evaluation.occluded_coco_ann import read_subset
+from mmocc.occluded_sets.sources import read_photo
 from mmocc.occlusion import banks
 
-coco = pytest.importorskip('mmocc.datasets.occluded_set.coco')
+coco = pytest.importorskip('mmocc.occluded_sets.coco')
 voc_objects = pytest.importorskip(
     'mmocc.datasets.voc_objects', exc_type=ImportError
 )

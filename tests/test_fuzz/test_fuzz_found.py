@@ -20,13 +20,13 @@ from mmocc.evaluation.localization import scale_boxes
 from mmocc.evaluation.occluded_coco_ann import read_subset
 from mmocc.evaluation.pasting import paste_maps
 from mmocc.evaluation.temporal_localization import map_to_segments
-from mmocc.models.layers.batch_hide_and_seek import BatchHideAndSeek
+from mmocc.models.hide_and_seek.batch_hide_and_seek import BatchHideAndSeek
 from mmocc.occlusion.cutouts import ANCHORS, read_anchors
 from mmocc.occlusion.grid import check_grid
 from mmocc.occlusion.segments import check_segments
 
 coco = pytest.importorskip('mmocc.datasets.coco_masks')
-coco_set = pytest.importorskip('mmocc.datasets.occluded_set.coco')
+coco_set = pytest.importorskip('mmocc.occluded_sets.coco')
 
 SIZE = (8, 6)
 MASKS = '[a]\n' + ''.join(f'{key}: 1, 2\n' for key in ANCHORS)

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from mmocc.datasets import pascal3d_lists, yolo_coco
 from mmocc.datasets.anomaly import layouts
-from mmocc.datasets.expressions import EXPRESSIONS
 from mmocc.datasets.faces import affectnet, folders, kdef, rafdb
 from mmocc.datasets.voc_folders import read_split
 from mmocc.datasets.wsol import cub, ilsvrc, metadata, tiny_imagenet
 from mmocc.occlusion.cutouts import read_anchors
+from mmocc.utils.expressions import EXPRESSIONS
 
 OLD = 'a/b.jpg,1,2,30,40,' + ';'.join(['5.5'] * 136) + ',3,-.5,.5\n'
 LABELS = {str(k): name for k, name in enumerate(EXPRESSIONS)}

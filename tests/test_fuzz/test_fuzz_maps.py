@@ -22,18 +22,18 @@ from mmocc.evaluation.localization import (
     resize_map,
     threshold_levels,
 )
-from mmocc.evaluation.occlusion_stats import (
+from mmocc.evaluation.pixel_curves import count_pixels
+from mmocc.models.ofer import svdd
+from mmocc.models.ofer.latent_token_selector import (
+    LatentTokenSelector,
+    fit_attention,
+)
+from mmocc.models.ofer.self_assembly import MODES, self_assembly
+from mmocc.report.statistics import (
     bootstrap_interval,
     calibration_error,
     wilson_interval,
 )
-from mmocc.evaluation.pixel_curves import count_pixels
-from mmocc.models.layers.latent_token_selector import (
-    LatentTokenSelector,
-    fit_attention,
-)
-from mmocc.models.layers.self_assembly import MODES, self_assembly
-from mmocc.models.occlusion_detectors import svdd
 
 THRESHOLDS = np.arange(0, 1, 0.05)
 

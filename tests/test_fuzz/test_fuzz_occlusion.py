@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as nps
 
 from mmocc.datasets.faces.landmarks import fit_similarity, move_points
-from mmocc.models.layers.batch_hide_and_seek import BatchHideAndSeek
+from mmocc.models.hide_and_seek.batch_hide_and_seek import BatchHideAndSeek
 from mmocc.occlusion import KINDS, LEVELS, grid, paste, patches, segments
 from mmocc.occlusion.levels import (
     UnreachableLevelError,

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from mmocc.visualization.deconvnet import (
+from mmocc.visualization.deconv.network import (
     layer_maps,
     project_activations,
     strongest_activations,

@@ -35,26 +35,26 @@ from mmengine.dist import init_dist, is_main_process
 from mmengine.logging import print_log
 from torch.utils.data import Dataset
 
-from mmocc.datasets.occlusion_cells import (
+from mmocc.occlusion import KINDS, cell_names
+from mmocc.report import classifiers as bench
+from mmocc.report.answers import CORRUPT
+from mmocc.report.cells import (
     make_occlude,
     occlude_dataset,
     share_bank,
 )
-from mmocc.evaluation import occlusion_benchmark as bench
-from mmocc.evaluation.answers import CORRUPT
-from mmocc.evaluation.benchmark_job import Job, Settings, run_group
-from mmocc.evaluation.det_occlusion import run_det_cell
-from mmocc.evaluation.det_tables import REAL, write_det_results
-from mmocc.evaluation.occluded_coco import run_occluded_coco
-from mmocc.evaluation.occlusion_summary import (
+from mmocc.report.detector_tables import REAL, write_det_results
+from mmocc.report.detectors import run_det_cell
+from mmocc.report.job import Job, Settings, run_group
+from mmocc.report.occluded_coco import run_occluded_coco
+from mmocc.report.page import make_example, write_report
+from mmocc.report.plots import plot_accuracy
+from mmocc.report.tables import (
     markdown_table,
     summarise,
     write_tables,
 )
-from mmocc.occlusion import KINDS, cell_names
 from mmocc.utils import cli
-from mmocc.visualization.occlusion_plots import plot_accuracy
-from mmocc.visualization.occlusion_report import make_example, write_report
 
 FLAGS = ('occluded', 'truncated', 'difficult')
 BANKS = ('texture', 'object')

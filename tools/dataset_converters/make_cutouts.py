@@ -15,8 +15,8 @@ from pathlib import Path
 
 from rich.progress import track
 
-from mmocc.datasets.coco_cutouts import make_cutouts
-from mmocc.datasets.cutout_rules import CutoutSettings
+from mmocc.occluded_sets.coco_cutouts import make_cutouts
+from mmocc.occluded_sets.cutout_rules import CutoutSettings
 
 DEFAULTS = CutoutSettings()
 

@@ -17,8 +17,8 @@ from pathlib import Path
 
 from rich.progress import track
 
-from mmocc.datasets.digits_plan import SINGLE, SPLITS, DigitsSettings
-from mmocc.datasets.digits_voc import is_current, write_digits_voc
+from mmocc.synthetic.digits.plan import SINGLE, SPLITS, DigitsSettings
+from mmocc.synthetic.digits.writer import is_current, write_digits_voc
 
 DEFAULTS = DigitsSettings()
 FLAGS = ('occluded', 'truncated', 'difficult')

@@ -22,7 +22,7 @@ from pathlib import Path
 
 from rich.progress import track
 
-from mmocc.datasets.cartoon_faces import (
+from mmocc.synthetic.cartoon_faces import (
     SPLITS,
     FaceSettings,
     is_current,

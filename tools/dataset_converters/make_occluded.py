@@ -30,10 +30,10 @@ from pathlib import Path
 
 from rich.progress import track
 
-from mmocc.datasets.occluded_set.settings import OccludedSettings
-from mmocc.datasets.occluded_set.sources import Source
-from mmocc.datasets.occluded_set.voc import VOCSource
-from mmocc.datasets.occluded_set.writer import write_occluded
+from mmocc.occluded_sets.settings import OccludedSettings
+from mmocc.occluded_sets.sources import Source
+from mmocc.occluded_sets.voc import VOCSource
+from mmocc.occluded_sets.writer import write_occluded
 from mmocc.occlusion import KINDS, LEVELS
 
 DEFAULTS = OccludedSettings()
@@ -105,11 +105,11 @@ def make_source(args: argparse.Namespace) -> Source:
         return VOCSource(args.root, args.split)
     # The others need mmpretrain or pycocotools, which not everybody has.
     if args.layout == 'pascal3d':
-        from mmocc.datasets.occluded_set.pascal3d import PASCAL3DSource
+        from mmocc.occluded_sets.pascal3d import PASCAL3DSource
 
         names = tuple(args.categories) if args.categories else None
         return PASCAL3DSource(args.root, args.level, names, args.lost_edge)
-    from mmocc.datasets.occluded_set.coco import COCOSource
+    from mmocc.occluded_sets.coco import COCOSource
 
     return COCOSource(args.ann_file, args.images)
 

@@ -31,7 +31,7 @@ from pathlib import Path
 
 from rich.progress import track
 
-from mmocc.datasets.ornaments import (
+from mmocc.synthetic.ornaments import (
     PAPER,
     REDUCED,
     SPLITS,

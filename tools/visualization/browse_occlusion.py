@@ -18,8 +18,8 @@ from pathlib import Path
 import numpy as np
 from mmengine.config import Config, DictAction
 
+from mmocc.apis import samples
 from mmocc.utils import cli
-from mmocc.visualization import samples
 from mmocc.visualization.hiding import (
     HIDING,
     Draw,

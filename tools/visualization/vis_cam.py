@@ -23,8 +23,8 @@ import torch
 from mmengine.config import DictAction
 from torch import Tensor, nn
 
+from mmocc.apis import samples
 from mmocc.utils import cli
-from mmocc.visualization import samples
 from mmocc.visualization.class_activation import (
     CAM,
     check_method,

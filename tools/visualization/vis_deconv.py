@@ -20,9 +20,10 @@ from mmengine.config import Config, DictAction
 from mmengine.utils import track_iter_progress
 from torch import Tensor, nn
 
+from mmocc.apis import samples
 from mmocc.utils import cli
-from mmocc.visualization import deconv_pictures, samples
-from mmocc.visualization.deconvnet import (
+from mmocc.visualization.deconv import pictures as deconv_pictures
+from mmocc.visualization.deconv.network import (
     project_activations,
     strongest_activations,
 )

@@ -21,14 +21,14 @@ import torch
 from mmengine.config import Config, DictAction
 from torch import nn
 
+from mmocc.apis import samples
 from mmocc.evaluation.localization import KEEP, NORMALIZATIONS
-from mmocc.evaluation.occlusion_benchmark import (
+from mmocc.report.classifiers import (
     check_same_classes,
     load_model,
 )
 from mmocc.utils import cli
 from mmocc.visualization import localization_pictures as pictures
-from mmocc.visualization import samples
 from mmocc.visualization.class_activation import (
     check_method,
     class_activation,

@@ -16,8 +16,8 @@ from pathlib import Path
 
 from mmengine.config import Config, DictAction
 
+from mmocc.apis import samples
 from mmocc.utils import cli
-from mmocc.visualization import samples
 from mmocc.visualization.ofer_pictures import ofer_row
 from mmocc.visualization.sheet import draw_sheet, write_image
 

@@ -17,8 +17,8 @@ from pathlib import Path
 
 from mmengine.config import Config, DictAction
 
+from mmocc.apis import samples
 from mmocc.utils import cli
-from mmocc.visualization import samples
 from mmocc.visualization.localization_pictures import original_image
 from mmocc.visualization.redrawing_pictures import Rule, reconstruction_row
 from mmocc.visualization.sheet import draw_sheet, write_image

@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from mmocc.datasets.expressions import FER2013_LABELS, KDEF_CODES
 from mmocc.datasets.faces.listing import Face, list_folder, some
 from mmocc.datasets.wsol.reader import read_lines
+from mmocc.utils.expressions import FER2013_LABELS, KDEF_CODES
 
 SESSIONS = ('A', 'B')
 VIEWS = ('FL', 'HL', 'S', 'HR', 'FR')  # full left to full right profile
@@ -23,7 +23,7 @@ class KDEFName(NamedTuple):
     Attributes:
         session: ``A`` or ``B``.
         subject: Sex and number, such as ``F01``.
-        expression: One of :data:`mmocc.datasets.expressions.EXPRESSIONS`.
+        expression: One of :data:`mmocc.utils.expressions.EXPRESSIONS`.
         view: One of :data:`VIEWS`.
     """
 

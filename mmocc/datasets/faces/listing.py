@@ -15,7 +15,7 @@ class Face(NamedTuple):
     Attributes:
         folder: Folder of the picture.
         file: Name of the picture, with or without its ending.
-        expression: One of :data:`mmocc.datasets.expressions.EXPRESSIONS_8`,
+        expression: One of :data:`mmocc.utils.expressions.EXPRESSIONS_8`,
             or None for an entry that is to be left out.
         extra: What else the set tells of it: fields of the sample.
     """

@@ -6,11 +6,11 @@ Occlusion Robust Facial Expression Recognition" (TIP 2020).
 
 from pathlib import Path
 
-from mmocc.datasets.expressions import EXPRESSIONS, RAFDB_LABELS
 from mmocc.datasets.faces.folders import read_class_folders
 from mmocc.datasets.faces.listing import Face, some
 from mmocc.datasets.pascal3d_lists import check_choice
 from mmocc.datasets.wsol.reader import read_lines
+from mmocc.utils.expressions import EXPRESSIONS, RAFDB_LABELS
 
 SPLITS = ('train', 'test')
 # The list of each part of the test split, as RAN calls the files.

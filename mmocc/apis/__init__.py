@@ -1,0 +1,1 @@
+"""What users and tools call: models and images in, answers out."""

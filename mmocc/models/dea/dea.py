@@ -1,0 +1,300 @@
+r"""DEA: a detector that redraws what it sees.
+
+Khan, Emonet, Fournel, *Vignette detection and reconstruction of composed
+ornaments with a strengthened autoencoder*, HAL hal-03409930 (the paper calls
+the model DAE; its web page, DEA).
+
+    page -> backbone, neck -> maps -> SSD head -> boxes, each with its map
+                               |                           |
+                               +-> RoIAlign from that map <+
+                                             |
+                                          decoder -> redrawing \
+    page -> crop at the box ---------------------> picture ------> how odd
+
+The public code of the authors differs from the paper in much (it reads image
+0's features for every image of a batch, and one object for each class); what
+is built here is what the paper says. Two things it leaves open: a training
+object's map is that of a prior drawn from those matched to it, and pictures
+are cut from what the network gets, so that a page which a pipeline reduces to
+300 pixels is redrawn as such.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from mmdet.models.detectors import SingleStageDetector
+from mmdet.structures import SampleList
+from mmdet.structures.bbox import bbox2roi, get_box_tensor
+from mmengine.structures import InstanceData
+from torch import Tensor, nn
+
+from mmocc.models.dea.anomaly_judge import AnomalyJudge, Redrawing
+from mmocc.models.dea.anomaly_scores import pearson
+from mmocc.models.dea.prior_level_roi_extractor import check_rois
+from mmocc.models.dea.regions import (
+    check_truth,
+    crop_regions,
+    draw_levels,
+    image_sizes,
+    jitter_boxes,
+    keep_inside,
+    rescale_results,
+    to_pictures,
+)
+from mmocc.registry import MODELS
+from mmocc.utils.frozen import check_frozen, warn_random
+
+PARTS = ('backbone', 'neck', 'bbox_head')
+
+
+@MODELS.register_module()
+class DEA(SingleStageDetector):
+    """Single-stage detector that redraws each object and tells the odd ones.
+
+    In training the decoder redraws ground-truth boxes; ``loss_rec`` joins the
+    detector's own losses, or stands alone beside a frozen detector. Predicted
+    instances have, beside mmdet's fields and ``level_inds``,
+
+    * ``recons`` (n, channels, s, s) float32 in [0, 1], RGB if coloured, and
+      ``errors`` (n, s, s), their mean absolute difference from the page,
+    * ``score_NAME`` (n,) for each of ``judge.scores``, and ``anomaly_scores``
+      (n,), the one that decides; all float32, higher for odder objects,
+    * ``is_anomaly`` (n,) bool, if the judge knows normal objects.
+
+    Args:
+        roi_extractor: ``mmocc.PriorLevelRoIExtractor``.
+        decoder: ``mmocc.FCDecoder`` or ``mmocc.ConvDecoder``.
+        frozen_detector: Train the extractor's convolutions and the decoder
+            only, as the paper does; the detector comes from ``load_from`` and
+            stays in eval mode. Else all are trained together, and gradients
+            of the redrawing reach the backbone.
+        jitter: Largest share of its side by which each side of a training box
+            is moved; below 0.5.
+        judge: Arguments of
+            :class:`mmocc.models.dea.anomaly_judge.AnomalyJudge`: which
+            scores there are, and which decides. What compares with normal
+            objects needs ``mmocc.AnomalyReferenceHook``.
+        kwargs: Of mmdet's SingleStageDetector, such as ``backbone``.
+            ``bbox_head`` is one whose results have ``level_inds``:
+            ``mmocc.SSDIoUHead``. The normalisation of ``data_preprocessor``
+            is undone for pictures.
+
+    Raises:
+        ValueError: If options are unknown or parts do not fit; when a
+            checkpoint without the frozen detector is loaded; in training, if
+            a ground-truth box has no pixel.
+    """
+
+    def __init__(
+        self,
+        roi_extractor: dict,
+        decoder: dict,
+        frozen_detector: bool = True,
+        jitter: float = 0.1,
+        judge: dict | None = None,
+        **kwargs,
+    ) -> None:
+        super().__init__(**kwargs)
+        if not 0 <= jitter < 0.5:
+            raise ValueError(f'jitter must be in [0, 0.5), got {jitter}')
+        self.roi_extractor = MODELS.build(roi_extractor)
+        self.decoder = MODELS.build(decoder)
+        self.judge = AnomalyJudge(**judge or {})
+        self.frozen_detector = frozen_detector
+        self.jitter = jitter
+        self._check_fit()
+        if frozen_detector:
+            for part in self.detector_parts:
+                part.requires_grad_(False)
+        self.detector_loaded = False
+        self.train(self.training)
+
+    def _check_fit(self) -> None:
+        """Raise ValueError if extractor and decoder do not fit."""
+        for mine, theirs in (
+            ('in_channels', 'out_channels'),
+            ('roi_size', 'output_size'),
+        ):
+            wanted = getattr(self.decoder, mine, None)
+            given = getattr(self.roi_extractor, theirs)
+            if wanted not in (None, given):
+                raise ValueError(
+                    f'decoder.{mine}={wanted} does not fit roi_extractor.'
+                    f'{theirs}={given}: set them alike'
+                )
+
+    @property
+    def detector_parts(self) -> list[nn.Module]:
+        """What belongs to the detector itself."""
+        return [getattr(self, name) for name in PARTS if hasattr(self, name)]
+
+    def train(self, mode: bool = True) -> 'DEA':
+        """Set the mode; a frozen detector stays in eval mode."""
+        super().train(mode)
+        if getattr(self, 'frozen_detector', False):
+            for part in self.detector_parts:
+                part.train(False)
+        return self
+
+    def pictures(self, inputs: Tensor) -> Tensor:
+        """Return normalised images as the decoder is to draw them.
+
+        Args:
+            inputs: (B, 3, H, W).
+
+        Returns:
+            (B, channels, H, W) float32 in [0, 1].
+        """
+        prepare = self.data_preprocessor
+        normal = {}
+        if getattr(prepare, '_enable_normalize', False):
+            normal = dict(mean=prepare.mean, std=prepare.std)
+        # mm's loaders give BGR, so what is converted is RGB.
+        is_rgb = getattr(prepare, '_channel_conversion', False)
+        return to_pictures(inputs, self.decoder.channels, is_rgb, **normal)
+
+    def redraw(
+        self, feats: Sequence[Tensor], rois: Tensor, level_inds: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Return redrawings and latents of regions.
+
+        Args:
+            feats: Maps (B, C_l, H_l, W_l).
+            rois: (n, 5): batch index and xyxy in pixels of the inputs.
+            level_inds: (n,) int64, the map that predicted each.
+        """
+        regions = self.roi_extractor(feats, rois, level_inds)
+        decoder, total = self.decoder, len(regions)
+        step = decoder.at_once if regions.is_cuda else decoder.at_once_cpu
+        recons = regions.new_empty(
+            total, decoder.channels, decoder.size, decoder.size
+        )
+        for i in range(0, max(total, 1), step):
+            recons[i : i + step] = decoder(regions[i : i + step])
+        return recons, regions.mean(dim=(2, 3))
+
+    def loss(
+        self, batch_inputs: Tensor, batch_data_samples: SampleList
+    ) -> dict[str, Tensor]:
+        """Return the losses of a batch.
+
+        Returns:
+            ``loss_rec``; the mean ``pearson`` of redrawings and pictures,
+            for the log; and the head's losses, unless it is frozen.
+        """
+        self._warn_if_random()
+        frozen = self.frozen_detector
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not frozen):
+            feats = self.extract_feat(batch_inputs)
+        losses = {}
+        if not frozen:
+            losses = dict(self.bbox_head.loss(feats, batch_data_samples))
+        rois = self.training_regions(batch_data_samples)
+        priors = self.bbox_head.prior_generator.grid_priors(
+            [feat.shape[-2:] for feat in feats], device=rois.device
+        )
+        levels = draw_levels(rois[:, 1:], priors)
+        recons, _ = self.redraw(feats, rois, levels)
+        pictures = crop_regions(
+            self.pictures(batch_inputs), rois, self.decoder.size
+        )
+        losses['loss_rec'] = self.decoder.loss(recons, pictures)
+        alike = pearson(recons.detach(), pictures)
+        losses['pearson'] = alike.sum() / max(len(alike), 1)
+        return losses
+
+    def training_regions(self, samples: SampleList) -> Tensor:
+        """Return the (n, 5) ground-truth regions of a batch, jittered."""
+        boxes = [
+            get_box_tensor(sample.gt_instances.bboxes).float()
+            for sample in samples
+        ]
+        rois = bbox2roi(boxes)
+        size = image_sizes(samples, boxes)
+        paths = [sample.get('img_path') for sample in samples]
+        check_truth(rois, size, paths)
+        moved = jitter_boxes(rois[:, 1:], self.jitter)
+        return torch.cat([rois[:, :1], keep_inside(moved, size)], dim=1)
+
+    def predict(
+        self,
+        batch_inputs: Tensor,
+        batch_data_samples: SampleList,
+        rescale: bool = True,
+    ) -> SampleList:
+        """Return the samples with ``pred_instances``, redrawn and judged.
+
+        Args:
+            batch_inputs: (B, 3, H, W), normalised.
+            batch_data_samples: B samples.
+            rescale: Give boxes in pixels of the original image.
+        """
+        results, drawn = self.redraw_results(batch_inputs, batch_data_samples)
+        scores = self.judge(drawn)
+        fields = {f'score_{name}': value for name, value in scores.items()}
+        fields['recons'] = drawn.recons
+        errors = (drawn.recons - drawn.pictures).abs_()
+        # The mean over one channel would cost three times the difference.
+        grey = errors.shape[1] == 1
+        fields['errors'] = errors[:, 0] if grey else errors.mean(1)
+        fields['anomaly_scores'] = scores[self.judge.anomaly_score]
+        if self.judge.fitted:
+            limit = self.judge.threshold()
+            fields['is_anomaly'] = fields['anomaly_scores'] > limit
+        counts = [len(result) for result in results]
+        for name, values in fields.items():
+            parts = values.split(counts)
+            for result, part in zip(results, parts, strict=True):
+                result.set_field(part, name)
+        if rescale:
+            rescale_results(results, batch_data_samples)
+        return self.add_pred_to_datasample(batch_data_samples, results)
+
+    def redraw_results(
+        self, inputs: Tensor, samples: SampleList
+    ) -> tuple[list[InstanceData], Redrawing]:
+        """Return the detector's results in pixels of the inputs, redrawn."""
+        feats = self.extract_feat(inputs)
+        results = self.bbox_head.predict(feats, samples, rescale=False)
+        if 'level_inds' not in results[0]:
+            raise ValueError(
+                f'the results of {type(self.bbox_head).__name__} have no '
+                'level_inds; use mmocc.SSDIoUHead as bbox_head'
+            )
+        boxes = [get_box_tensor(result.bboxes).float() for result in results]
+        rois = bbox2roi(boxes)
+        check_rois(rois, len(inputs))
+        inside = keep_inside(rois[:, 1:], image_sizes(samples, boxes))
+        rois = torch.cat([rois[:, :1], inside], dim=1)
+        levels = torch.cat([result.level_inds for result in results])
+        recons, latents = self.redraw(feats, rois, levels)
+        pictures = crop_regions(self.pictures(inputs), rois, self.decoder.size)
+        confidence = torch.cat([result.scores for result in results])
+        return results, Redrawing(recons, pictures, latents, confidence)
+
+    def _warn_if_random(self) -> None:
+        """Say once that the frozen detector was never loaded."""
+        if self.frozen_detector and not self.detector_loaded:
+            self.detector_loaded = True
+            warn_random(
+                'mmocc.DEA',
+                'the frozen detector',
+                'the decoder learns from random features',
+                'set load_from to a trained detector, or '
+                'frozen_detector=False',
+            )
+
+    def _load_from_state_dict(
+        self, state_dict: dict, prefix: str, *args
+    ) -> None:
+        if self.frozen_detector:
+            own = self.state_dict().items()
+            heads = tuple(f'{name}.' for name in PARTS)
+            check_frozen(
+                {k: v for k, v in own if k.startswith(heads)},
+                {k.removeprefix(prefix): v for k, v in state_dict.items()},
+                'detector',
+                'backbone, neck and bbox_head',
+            )
+            self.detector_loaded = True
+        super()._load_from_state_dict(state_dict, prefix, *args)

@@ -1,5 +1,0 @@
-"""Detectors."""
-
-from mmocc.models.detectors.dea import DEA
-
-__all__ = ['DEA']

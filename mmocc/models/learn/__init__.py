@@ -1,0 +1,41 @@
+"""LEARN: repair the features of occluded images (arXiv 2402.06936).
+
+How a batch flows through these files while LEARN is trained:
+
+1. ``batch_occluder``: normalised images (N, 3, H, W) get an occluded twin.
+2. ``learn_classifier``: the frozen backbone turns both into maps
+   (N, C, h, w); ``clean_cache`` keeps those of clean images on disk.
+3. ``learn``: the neck encodes the maps to latents (N, 32, h, w) and decodes
+   them to repaired maps of the input's shape.
+4. ``feature_losses``: repaired maps are compared with clean ones, latents
+   with those of their class; the frozen head adds the classification loss.
+
+``vgg_cls_head`` holds VGG's FC layers, which stand behind the backbone here.
+``occlusion_aug_classifier`` is the control: fine-tuning on the same images.
+"""
+
+from mmocc.models.learn.batch_occluder import BatchOccluder
+from mmocc.models.learn.feature_losses import (
+    FeatureReconstructionLoss,
+    InterClassLatentLoss,
+    IntraClassLatentLoss,
+)
+from mmocc.models.learn.learn import LEARN
+from mmocc.registry import HAS_MMPRETRAIN
+
+__all__ = [
+    'LEARN',
+    'BatchOccluder',
+    'FeatureReconstructionLoss',
+    'InterClassLatentLoss',
+    'IntraClassLatentLoss',
+]
+
+if HAS_MMPRETRAIN:
+    from mmocc.models.learn.learn_classifier import LEARNClassifier
+    from mmocc.models.learn.occlusion_aug_classifier import (
+        OcclusionAugClassifier,
+    )
+    from mmocc.models.learn.vgg_cls_head import VGGClsHead
+
+    __all__ += ['LEARNClassifier', 'OcclusionAugClassifier', 'VGGClsHead']

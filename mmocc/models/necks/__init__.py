@@ -1,5 +1,0 @@
-"""Necks."""
-
-from mmocc.models.necks.learn import LEARN
-
-__all__ = ['LEARN']

@@ -1,0 +1,232 @@
+"""Recognition of an expression from CNN features and a ViT's latents.
+
+Lee et al., "Latent-OFER", arXiv 2307.11404::
+
+    map (N, C, h, w) --+-> attention heads --> CNN feature (N, C) ------+
+                       |         |                                      |
+                       |     attention (N, h, w)                        v
+                       |         v                                   fusion
+    latents (N, L, D) -----> selected tokens --> readout (N, D') -------^
+                             (N, K, D)
+
+The paper gives no layer sizes. With four heads, ``mode='box'`` of the selector
+and ``mmocc.LatentMLP`` as readout, the layers are those of the authors'
+release; with a ResNet-18 these are 474,719,997 parameters.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from mmpretrain.models.heads import ClsHead
+from mmpretrain.structures import DataSample
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from mmocc.models.ofer.latent_token_selector import fit_attention
+from mmocc.registry import MODELS
+
+KEYS = ('spatial', 'cam')
+
+
+class Recognition(NamedTuple):
+    """What the head makes of N faces.
+
+    Attributes:
+        logits: (N, num_classes).
+        attention: The keys: (N, gh, gw) on the grid of patches, or (N, h, w)
+            where no latents are read.
+        chosen: (N, K) int64 patches whose latents were read, or None.
+        cam_logits: (N, num_classes) of the class maps, or None.
+    """
+
+    logits: Tensor
+    attention: Tensor
+    chosen: Tensor | None
+    cam_logits: Tensor | None
+
+
+@MODELS.register_module()
+class OFERHead(ClsHead):
+    """Attention, selected latents, fusion and classification.
+
+    It pools by itself, so the model needs no pooling neck. Without a selector
+    it reads no latents and works in any ``ImageClassifier``.
+
+    Args:
+        num_classes: Number of expressions.
+        in_channels: Channels C of the feature map.
+        num_heads: Attention heads; the release has 4, and adds the logarithms
+            of their softmax over the heads. A single head's feature is taken
+            as it is.
+        attention: Config of a head.
+        selector: Config of ``mmocc.LatentTokenSelector``; None reads no
+            latents.
+        readout: Config of what makes one vector of the chosen latents.
+        keys: What chooses the positions: ``spatial``, the mean of the heads'
+            attention; ``cam``, the class activation map of the class that an
+            own linear layer sees (trained by ``loss_cam``).
+        hidden_dims: Widths of the fusion.
+        loss: Config of the classification loss.
+        loss_cam_weight: Weight of ``loss_cam``.
+        **kwargs: Of ``mmpretrain.ClsHead`` (``topk``, ``cal_acc``,
+            ``init_cfg``).
+
+    Raises:
+        ValueError: If ``keys`` is unknown.
+    """
+
+    def __init__(
+        self,
+        num_classes: int,
+        in_channels: int,
+        num_heads: int = 4,
+        attention: dict | None = None,
+        selector: dict | None = None,
+        readout: dict | None = None,
+        keys: str = 'spatial',
+        hidden_dims: tuple[int, int] = (256, 128),
+        loss: dict | None = None,
+        loss_cam_weight: float = 1.0,
+        **kwargs,
+    ) -> None:
+        loss = loss or dict(type='mmpretrain.CrossEntropyLoss')
+        super().__init__(loss=loss, **kwargs)
+        if keys not in KEYS:
+            raise ValueError(f'keys {keys!r} is none of {KEYS}')
+        self.num_classes = num_classes
+        self.in_channels = in_channels
+        self.loss_cam_weight = loss_cam_weight
+        attention = dict(attention or {}, in_channels=in_channels)
+        attention.setdefault('type', 'mmocc.ChannelSpatialAttention')
+        self.heads = nn.ModuleList(
+            MODELS.build(attention) for _ in range(num_heads)
+        )
+        self.selector = self.readout = self.cam = None
+        width, (first, second) = in_channels, hidden_dims
+        if selector is not None:
+            self.selector = MODELS.build(selector)
+            self.readout = MODELS.build(readout)
+            width += self.readout.out_dims
+            if keys == 'cam':
+                self.cam = nn.Linear(in_channels, num_classes)
+        self.fuse = nn.Sequential(
+            nn.Linear(width, first),
+            nn.Linear(first, second),
+            nn.BatchNorm1d(second),
+        )
+        self.classify = nn.Sequential(
+            nn.Linear(second, num_classes), nn.BatchNorm1d(num_classes)
+        )
+
+    def recognise(
+        self,
+        feats: tuple[Tensor, ...],
+        latents: Tensor | None = None,
+        grid: tuple[int, int] | None = None,
+    ) -> Recognition:
+        """Classify N faces, and say where was looked.
+
+        Args:
+            feats: Features; the last is (N, C, h, w).
+            latents: (N, L, D) or (N, 1 + L, D), for a head with a selector.
+            grid: (gh, gw) of the latents' patches.
+
+        Raises:
+            ValueError: If the last feature is no such map, or latents are
+                missing.
+        """
+        self._check(feats[-1], latents)
+        seen = [head(feats[-1]) for head in self.heads]
+        vector = self.merge([s.feature.mean(dim=(2, 3)) for s in seen])
+        attention = torch.stack([s.attention for s in seen]).mean(0)
+        chosen = cam_logits = None
+        if self.selector is not None:
+            if self.cam is not None:
+                feature = torch.stack([s.feature for s in seen]).mean(0)
+                attention, cam_logits = self.class_map(feature)
+            attention = fit_attention(attention, grid)
+            tokens, chosen = self.selector(attention, latents, grid)
+            vector = torch.cat([vector, self.readout(tokens)], dim=1)
+        logits = self.classify(self.fuse(vector)).float()
+        return Recognition(logits, attention.detach(), chosen, cam_logits)
+
+    @staticmethod
+    def merge(features: Sequence[Tensor]) -> Tensor:
+        """Make one feature (N, C) of those of the heads."""
+        if len(features) == 1:
+            return features[0]
+        return torch.stack(list(features)).log_softmax(dim=0).sum(dim=0)
+
+    def class_map(self, feature: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the map (N, h, w) of the class seen, and the class logits.
+
+        The map is the sum over channels of weight times feature, without the
+        bias (Zhou et al., CVPR 2016, equation 2).
+        """
+        logits = self.cam(feature.mean(dim=(2, 3)))
+        weight = self.cam.weight[logits.argmax(dim=1)]
+        return torch.einsum('nchw,nc->nhw', feature, weight), logits
+
+    def _check(self, feature: Tensor, latents: Tensor | None) -> None:
+        """Raise ValueError unless this is a map, with latents if needed."""
+        if feature.ndim != 4 or feature.shape[1] != self.in_channels:
+            raise ValueError(
+                f'mmocc.OFERHead needs maps (N, {self.in_channels}, h, w), '
+                f'got {tuple(feature.shape)}; it pools by itself, so leave '
+                'out a pooling neck, and set in_channels to the channels of '
+                "the backbone's last stage"
+            )
+        if self.selector is not None and latents is None:
+            raise ValueError(
+                'this mmocc.OFERHead reads latents: use it in mmocc.LatentOFER'
+                ' with an extractor, or set selector=None'
+            )
+
+    def forward(
+        self,
+        feats: tuple[Tensor, ...],
+        latents: Tensor | None = None,
+        grid: tuple[int, int] | None = None,
+    ) -> Tensor:
+        """Return the (N, num_classes) logits; see :meth:`recognise`."""
+        return self.recognise(feats, latents, grid).logits
+
+    def loss(
+        self,
+        feats: tuple[Tensor, ...],
+        data_samples: list[DataSample],
+        latents: Tensor | None = None,
+        grid: tuple[int, int] | None = None,
+    ) -> dict[str, Tensor]:
+        """Return ``loss_cls``, and ``loss_cam`` if its maps are the keys."""
+        said = self.recognise(feats, latents, grid)
+        losses = self._get_loss(said.logits, data_samples)
+        losses['loss_cls'] = losses.pop('loss')
+        if said.cam_logits is not None:
+            labels = torch.cat([sample.gt_label for sample in data_samples])
+            loss_cam = F.cross_entropy(said.cam_logits.float(), labels)
+            losses['loss_cam'] = self.loss_cam_weight * loss_cam
+        return losses
+
+    def predict(
+        self,
+        feats: tuple[Tensor, ...],
+        data_samples: list[DataSample | None] | None = None,
+        latents: Tensor | None = None,
+        grid: tuple[int, int] | None = None,
+    ) -> list[DataSample]:
+        """Return the samples with score, label, attention and choice.
+
+        ``attention`` is (gh, gw) or (h, w), see :class:`Recognition`;
+        ``chosen_patches`` (gh, gw) bool says whose latents were read, if any.
+        """
+        said = self.recognise(feats, latents, grid)
+        samples = self._get_predictions(said.logits, data_samples)
+        for number, sample in enumerate(samples):
+            sample.attention = said.attention[number]
+            if said.chosen is not None:
+                flags = torch.zeros_like(said.attention[number].flatten())
+                flags[said.chosen[number]] = 1
+                sample.chosen_patches = flags.bool().view(grid)
+        return samples

@@ -1,0 +1,151 @@
+"""The Pascal VOC layout: one annotation file and one mask per image."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+from xml.etree.ElementTree import Element, SubElement, indent, tostring
+
+import numpy as np
+from defusedxml.ElementTree import parse
+
+from mmocc.datasets.transforms.crop_object import read_index_mask
+from mmocc.datasets.voc_folders import (
+    IMAGE_SUFFIXES,
+    index_folder,
+    read_split,
+)
+from mmocc.datasets.voc_xml import parse_voc_xml
+from mmocc.occluded_sets.sources import (
+    SetItem,
+    SetObject,
+    Source,
+    check_size,
+)
+
+SEGMENTATIONS = ('SegmentationObject', 'SegmentationClass')
+
+
+@dataclass(frozen=True)
+class VOCSource(Source):
+    """Images, boxes and, where there are any, instance masks of VOC.
+
+    An object is its pixels in ``SegmentationObject`` if it has some there
+    (VOC leaves difficult objects out of its masks), else its box.
+
+    Attributes:
+        root: Folder with Annotations, JPEGImages and ImageSets.
+        split: A list in ImageSets/Main.
+    """
+
+    root: Path
+    split: str
+    layout: ClassVar[str] = 'voc'
+    image_dir: ClassVar[str] = 'JPEGImages'
+
+    @property
+    def title(self) -> str:
+        """The split."""
+        return self.split
+
+    def items(self) -> list[SetItem]:
+        """Return the images of the split; see the base class."""
+        ids = read_split(self.root, self.split)
+        images = index_folder(self.root / 'JPEGImages', IMAGE_SUFFIXES)
+        masks = [index_folder(self.root / s, ('.png',)) for s in SEGMENTATIONS]
+        items = []
+        for img_id in dict.fromkeys(ids):
+            if Path(img_id).name != img_id:
+                raise ValueError(
+                    f'{self.root}, split {self.split}: {img_id!r} is no image '
+                    'id, which is a file name without ending'
+                )
+            # Missing files fail one by one, when their turn comes.
+            path = images.get(
+                img_id, str(self.root / 'JPEGImages' / f'{img_id}.jpg')
+            )
+            xml = str(self.root / 'Annotations' / f'{img_id}.xml')
+            found = [mask.get(img_id) for mask in masks]
+            files = (xml, *filter(None, found))
+            has = [path is not None for path in found]
+            items.append(SetItem(img_id, path, files, dict(masks=has)))
+        return items
+
+    def objects(self, item: SetItem, size: tuple[int, int]) -> list[SetObject]:
+        """Return the objects of the XML file; see the base class."""
+        xml = item.files[0]
+        mask = item.files[1] if item.detail['masks'][0] else None
+        annotation = parse_voc_xml(xml)
+        stated = annotation.size and annotation.size[::-1]
+        check_size(item, stated, size, xml)
+        instances = None
+        if mask is not None:
+            instances = read_index_mask(mask)
+            check_size(item, instances.shape, size, mask)
+        objects = []
+        for known in annotation.objects:
+            number = known.instance_id
+            x1, y1, x2, y2 = known.box
+            if x1 >= size[1] or y1 >= size[0] or x2 <= 0 or y2 <= 0:
+                raise ValueError(
+                    f'{xml}, object {number}: its box lies wholly outside the '
+                    f'image of {size[1]} x {size[0]} pixels'
+                )
+            pixels = None
+            if instances is not None and number != 255:
+                pixels = (instances == number).astype(np.uint8)
+                pixels = pixels if pixels.any() else None
+            objects.append(
+                SetObject(str(number), known.name, known.box, pixels)
+            )
+        return objects
+
+    def annotations(
+        self, item: SetItem, cell: dict, suffix: str
+    ) -> dict[str, bytes]:
+        """Return the XML file with the shares in it, and copies of masks."""
+        root = parse(item.files[0]).getroot()
+        files = {
+            f'Annotations/{item.name}.xml': add_shares(
+                root, item.name + suffix, cell
+            )
+        }
+        for path in map(Path, item.files[1:]):
+            files[f'{path.parent.name}/{item.name}.png'] = path.read_bytes()
+        return files
+
+    def lists(
+        self, name: str, suffix: str, records: Iterable[dict]
+    ) -> dict[str, bytes]:
+        """Return the split list of a cell; see the base class."""
+        return {f'ImageSets/Main/{self.split}.txt': list_names(records)}
+
+
+def list_names(records: Iterable[dict]) -> bytes:
+    """Return the images' names as lines."""
+    return ''.join(f'{record["name"]}\n' for record in records).encode()
+
+
+def add_shares(root: Element, filename: str, cell: dict) -> bytes:
+    """Return an annotation that tells how much of each object is hidden.
+
+    Adds ``<hidden>``, the hidden share, and ``<in_level>``, 0 or 1, to each
+    object; readers of VOC pass over both.
+    """
+    element = root.find('filename')
+    if element is None:
+        element = SubElement(root, 'filename')
+    element.text = filename
+    told = zip(cell['shares'], cell['status'], strict=True)
+    for element, (share, status) in zip(
+        root.findall('object'), told, strict=True
+    ):
+        for tag, text in (
+            ('hidden', f'{share or 0:.6f}'),
+            ('in_level', str(int(status == 'inside'))),
+        ):
+            for old in element.findall(tag):
+                element.remove(old)
+            SubElement(element, tag).text = text
+    indent(root)
+    return tostring(root, encoding='utf-8') + b'\n'

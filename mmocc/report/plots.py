@@ -1,0 +1,161 @@
+"""Pictures of what occlusion costs."""
+
+from pathlib import Path
+from typing import IO
+
+import matplotlib
+import numpy as np
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from mmocc.occlusion import CLEAN, KINDS, LEVELS
+
+matplotlib.use('Agg')
+
+
+def plot_accuracy(report: dict, path: str | Path | IO) -> None:
+    """Draw accuracy against occlusion level, a panel for each kind.
+
+    Bars are 95 % intervals.
+
+    Args:
+        report: From :func:`mmocc.report.tables.summarise`.
+        path: Image file to write.
+    """
+    models = report['models']
+    names = list(next(iter(models.values()))['cells'])
+    kinds = [k for k in KINDS if any(n.endswith(f' {k}') for n in names)]
+    figure, panels = plt.subplots(
+        1,
+        len(kinds) or 1,
+        figsize=(3 * (len(kinds) or 1), 3.2),
+        sharey=True,
+        squeeze=False,
+        layout='constrained',
+    )
+    for panel, kind in zip(panels[0], kinds, strict=False):
+        for place, (model, found) in enumerate(models.items()):
+            _draw_kind(panel, found['cells'], kind, place, model)
+        panel.set_title(kind)
+        panel.set_xlabel('occlusion level')
+        panel.grid(alpha=0.3)
+    panels[0][0].set_ylabel('top-1 accuracy, %')
+    panels[0][0].set_ylim(0, 101)
+    _legend_above(figure, panels[0][0], len(models))
+    figure.savefig(path, dpi=150)
+    plt.close(figure)
+
+
+def _draw_kind(
+    panel: Axes, cells: dict, kind: str, place: int, model: str
+) -> None:
+    """Draw one model's line of one kind, a little beside the others'."""
+    names = [lv if lv == CLEAN else f'{lv} {kind}' for lv in LEVELS]
+    at = [spot for spot, name in enumerate(names) if name in cells]
+    values = np.array([cells[names[spot]]['accuracy'] for spot in at])
+    sides = np.array([cells[names[spot]]['interval'] for spot in at]).T
+    panel.errorbar(
+        np.array(at) + 0.04 * place,
+        values,
+        yerr=np.abs(sides - values).clip(0),
+        marker='o',
+        markersize=4,
+        capsize=2,
+        label=model,
+    )
+    panel.set_xticks(range(len(LEVELS)), list(LEVELS))
+
+
+def _legend_above(figure: Figure, panel: Axes, entries: int) -> None:
+    handles, labels = panel.get_legend_handles_labels()
+    figure.legend(
+        handles, labels, loc='outside upper center', ncols=min(entries, 4)
+    )
+
+
+def plot_reliability(report: dict, path: str | Path | IO) -> None:
+    """Draw how often each model is right when it is so and so sure.
+
+    A panel for each level, over all kinds of occluders. Below the diagonal a
+    model is surer than it should be.
+
+    Args:
+        report: From :func:`mmocc.report.tables.summarise`.
+        path: Image file to write.
+    """
+    models = report['models']
+    levels = list(next(iter(models.values()))['reliability'])
+    figure, panels = plt.subplots(
+        1,
+        len(levels),
+        figsize=(3 * len(levels), 3.4),
+        sharey=True,
+        squeeze=False,
+        layout='constrained',
+    )
+    for panel, level in zip(panels[0], levels, strict=True):
+        panel.plot([0, 100], [0, 100], color='grey', linestyle=':')
+        for model, found in models.items():
+            curve = found['reliability'][level]
+            points = [
+                pair
+                for pair in zip(
+                    curve['confidence'], curve['accuracy'], strict=True
+                )
+                if None not in pair
+            ]
+            panel.plot(*zip(*points, strict=True), marker='.', label=model)
+        panel.set_title(level)
+        panel.set_xlabel('confidence, %')
+        panel.grid(alpha=0.3)
+    panels[0][0].set_ylabel('top-1 accuracy, %')
+    _legend_above(figure, panels[0][0], len(models))
+    figure.savefig(path, dpi=150)
+    plt.close(figure)
+
+
+def plot_examples(
+    rows: list[tuple[str, list[tuple[np.ndarray, dict[str, str]]]]],
+    truth: list[str],
+    path: str | Path,
+) -> None:
+    """Draw images with each model's answer below, right ones in green.
+
+    Args:
+        rows: For each row its name and, for each image, the picture (H, W, 3)
+            uint8 BGR and the models' answers by model name.
+        truth: True class of each column.
+        path: Image file to write.
+    """
+    count = len(truth)
+    figure, panels = plt.subplots(
+        len(rows),
+        count,
+        figsize=(1.5 * count, 2.0 * len(rows)),
+        squeeze=False,
+        layout='constrained',
+    )
+    for line, (name, images) in zip(panels, rows, strict=True):
+        for panel, (image, answers), label in zip(
+            line, images, truth, strict=True
+        ):
+            panel.imshow(image[..., ::-1])
+            panel.set_xticks([])
+            panel.set_yticks([])
+            for place, (model, answer) in enumerate(answers.items()):
+                panel.text(
+                    0.5,
+                    -0.07 - 0.13 * place,
+                    f'{model}: {answer}',
+                    color='green' if answer == label else 'crimson',
+                    transform=panel.transAxes,
+                    ha='center',
+                    va='top',
+                    fontsize=8,
+                )
+        line[0].set_ylabel(name)
+    for panel, label in zip(panels[0], truth, strict=True):
+        panel.set_title(label, fontsize=9)
+    figure.savefig(path, dpi=130)
+    plt.close(figure)

@@ -1,0 +1,1 @@
+"""Data that the project draws itself: digits, ornaments, cartoon faces."""

@@ -1,0 +1,189 @@
+"""Draws what moves in a face: brows, eyes and mouth, and its folds."""
+
+import numpy as np
+
+from mmocc.synthetic.cartoon_faces.canvas import Canvas, arc, ellipse
+from mmocc.synthetic.cartoon_faces.expression import Muscles
+from mmocc.synthetic.cartoon_faces.subject import Subject, tint
+
+_SIDES = (-1, 1)  # the picture's left and right
+_MOUTH_DARK, _TOOTH, _TONGUE = (70, 20, 25), (248, 244, 236), (200, 90, 95)
+_WHITE = (250, 248, 244)
+
+
+def draw_eyes(
+    canvas: Canvas, who: Subject, pulls: Muscles, gaze: tuple[float, float]
+) -> None:
+    """Draw both eyes, looking to ``gaze`` (x, y), each in -1 to 1."""
+    for side in _SIDES:
+        _draw_eye(canvas, who, pulls, gaze, side)
+
+
+def _draw_eye(
+    canvas: Canvas,
+    who: Subject,
+    pulls: Muscles,
+    gaze: tuple[float, float],
+    side: int,
+) -> None:
+    """Draw one eye."""
+    x, y, size = side * who.eye_gap, who.eye_line, who.eye_size
+    upper = 0.62 * size * max(0.06, 1 + pulls.lid_upper)
+    lower = 0.5 * size * max(0.04, 1 - pulls.lid_lower)
+    t = np.linspace(-1, 1, 15)
+    rim = np.sqrt(1 - t**2) ** 1.2
+    top = np.stack([x + size * t, y - upper * rim], 1)
+    bottom = np.stack([x + size * t[::-1], y + lower * rim[::-1]], 1)
+    socket = np.concatenate([top, bottom])
+    shade = tint(who.skin, 0.12)
+    canvas.fill(ellipse(x, y - 0.02, 1.35 * size, 1.15 * size), shade)
+    canvas.fill(socket, _WHITE)
+    iris = ellipse(x + 0.3 * size * gaze[0], y + 0.1 * size * gaze[1],
+                   0.5 * size, 0.5 * size)  # fmt: skip
+    pupil = (iris - iris.mean(0)) * 0.5 + iris.mean(0)
+    for ring, colour in ((iris, who.eye), (pupil, (12, 10, 10))):
+        # Lids cover what of the iris would stand out.
+        low = np.interp(ring[:, 0], top[:, 0], top[:, 1])
+        high = np.interp(ring[:, 0], top[:, 0], bottom[::-1, 1])
+        canvas.fill(
+            np.stack([ring[:, 0], np.clip(ring[:, 1], low, high)], 1), colour
+        )
+    canvas.line(top, tint(who.hair, 0.6), 0.045)
+    canvas.line(bottom, tint(who.skin, 0.45), 0.02)
+
+
+def draw_brows(canvas: Canvas, who: Subject, pulls: Muscles) -> None:
+    """Draw both brows, thinner towards the temples, and folds between."""
+    colour = tint(who.hair, 0.3, tint(who.skin, 0.6))
+    y = who.eye_line - who.brow_gap
+    for side in _SIDES:
+        inner = (
+            side * (who.eye_gap - who.eye_size - pulls.brow_pinch),
+            y - pulls.brow_inner,
+        )
+        outer = (
+            side * (who.eye_gap + 1.15 * who.eye_size),
+            y + 0.03 - pulls.brow_outer,
+        )
+        line = arc(inner, outer, 0.05)
+        half = np.linspace(0.5, 0.2, len(line)) * who.brow_width
+        above, below = line.copy(), line.copy()
+        above[:, 1] -= half
+        below[:, 1] += half
+        canvas.fill(np.concatenate([above, below[::-1]]), colour)
+        if pulls.furrow > 0.25:
+            x = side * 0.07
+            fold = arc((x, y - 0.05), (x * 1.2, y + 0.2), 0)
+            canvas.line(fold, tint(who.skin, 0.35 * pulls.furrow), 0.03)
+
+
+def mouth_corners(who: Subject, pulls: Muscles) -> np.ndarray:
+    """Return (2, 2) x and y of the mouth's corners, the left one first."""
+    half = who.mouth * (1 + pulls.stretch)
+    y = who.mouth_line + 0.25 * pulls.jaw - pulls.corner
+    return np.array([[-half, y], [half, y]])
+
+
+def draw_mouth(canvas: Canvas, who: Subject, pulls: Muscles) -> None:
+    """Draw lips, and what an open mouth shows."""
+    (left, y), (right, _) = mouth_corners(who, pulls)
+    t = np.linspace(-1, 1, 17)
+    arch = 1 - t**2
+    x = (left + right) / 2 + (right - left) / 2 * t
+    # The middle stays where it was, whatever the corners do.
+    middle = y + pulls.corner * arch
+    upper = middle - (0.35 * pulls.jaw + pulls.lip) * arch**0.6
+    lower = middle + 0.65 * pulls.jaw * arch**0.6
+    gap = np.concatenate([np.stack([x, upper], 1),
+                          np.stack([x, lower], 1)[::-1]])  # fmt: skip
+    full = who.lip_width * (1 - 0.5 * max(0.0, -pulls.stretch) - 0.3 * (
+        pulls.furrow > 0.5))  # fmt: skip
+    bow = full * (0.75 + 0.25 * np.cos(3 * np.pi * t)) * arch**0.5
+    outer = np.concatenate(
+        [
+            np.stack([x, upper - bow], 1),
+            np.stack([x, lower + 1.2 * full * arch**0.5], 1)[::-1],
+        ]
+    )
+    canvas.fill(outer, who.lip, lift=0.03)
+    opening = pulls.jaw + pulls.lip
+    if opening > 0.05:
+        canvas.fill(gap, _MOUTH_DARK)
+        _fill_mouth(canvas, pulls, x, upper, lower)
+    else:
+        canvas.line(np.stack([x, middle], 1), tint(who.lip, 0.55), 0.03)
+    dark = tint(who.lip, 0.45)
+    for end in ((left, y), (right, y)):
+        canvas.fill(ellipse(*end, 0.025, 0.02), dark)
+
+
+def _fill_mouth(
+    canvas: Canvas,
+    pulls: Muscles,
+    x: np.ndarray,
+    upper: np.ndarray,
+    lower: np.ndarray,
+) -> None:
+    """Draw teeth and tongue into an open mouth."""
+    inner = slice(2, -2)
+    high, low, across = upper[inner], lower[inner], x[inner]
+    room = low - high
+    if pulls.jaw > 0.15:
+        tongue = low - 0.35 * room
+        points = np.concatenate(
+            [
+                np.stack([across, tongue], 1)[3:-3],
+                np.stack([across, low - 0.05 * room], 1)[::-1][3:-3],
+            ]
+        )
+        canvas.fill(points, _TONGUE)
+    if pulls.teeth > 0.1:
+        end = high + np.minimum(0.09 + 0.5 * room * (pulls.teeth > 0.7), room)
+        points = np.concatenate(
+            [np.stack([across, high], 1), np.stack([across, end], 1)[::-1]]
+        )
+        canvas.fill(points, _TOOTH)
+
+
+def draw_nose(canvas: Canvas, who: Subject, pulls: Muscles) -> None:
+    """Draw the nose, and wrinkles across it."""
+    dark = tint(who.skin, 0.3)
+    tip, half = who.nose_tip - 0.04 * pulls.wrinkle, who.nose
+    canvas.line(
+        [(-0.03, who.eye_line + 0.08), (-0.5 * half, tip - 0.1)],
+        tint(who.skin, 0.15),
+        0.03,
+        lift=0.1,
+    )
+    canvas.fill(
+        ellipse(0, tip - 0.02, 0.8 * half, 0.1),
+        tint(who.skin, 0.25, (255, 255, 255)),
+        lift=0.2,
+    )
+    canvas.line(arc((-half, tip), (half, tip), -0.07), dark, 0.03, lift=0.18)
+    for side in _SIDES:
+        hole = ellipse(side * 0.5 * half, tip + 0.04, 0.045, 0.025)
+        canvas.fill(hole, tint(who.skin, 0.6), lift=0.17)
+    if pulls.wrinkle > 0.15:
+        for row in range(3):
+            y = who.eye_line + 0.06 + 0.08 * row
+            fold = arc((-0.1, y), (0.1, y), 0.03)
+            shade = tint(who.skin, 0.4 * min(1, pulls.wrinkle))
+            canvas.line(fold, shade, 0.025, lift=0.1)
+
+
+def draw_folds(canvas: Canvas, who: Subject, pulls: Muscles) -> None:
+    """Draw cheeks, and the folds from the nose to the mouth's corners."""
+    corners = mouth_corners(who, pulls)
+    strength = min(1.0, 0.15 + 0.85 * pulls.cheek)
+    shade = tint(who.skin, 0.28 * strength)
+    for side, corner in zip(_SIDES, corners, strict=True):
+        if pulls.cheek > 0.2:
+            blush = tint(who.skin, 0.18 * strength, (230, 60, 60))
+            cheek = ellipse(side * 0.52, 0.26, 0.2, 0.13)
+            canvas.fill(cheek, blush)
+        start = (side * (who.nose + 0.05), who.nose_tip - 0.02)
+        end = (corner[0] + side * 0.08, corner[1] - 0.04)
+        line = arc(start, end, -0.02)
+        line[:, 0] += side * 0.08 * np.sin(np.linspace(0, np.pi, len(line)))
+        canvas.line(line, shade, 0.03)

@@ -1,0 +1,1 @@
+"""Real handwritten digits on photographs, in the layout of Pascal VOC."""

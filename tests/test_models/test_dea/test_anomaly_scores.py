@@ -1,0 +1,136 @@
+"""Scores of redrawings, by value and against independent code."""
+
+import numpy as np
+import pytest
+import torch
+
+from mmocc.models.dea.anomaly_scores import (
+    knn_distance,
+    mse,
+    pearson,
+    rank_mean,
+    ssim,
+    zscore_mean,
+)
+
+
+def pictures(count=3, channels=1, side=24, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    return torch.rand(count, channels, side, side, generator=generator)
+
+
+def test_pearson_is_that_of_numpy_for_each_pair():
+    a, b = pictures(channels=3), pictures(channels=3, seed=1)
+    expected = [
+        np.corrcoef(x.flatten(), y.flatten())[0, 1]
+        for x, y in zip(a.numpy(), b.numpy(), strict=True)
+    ]
+    assert pearson(a, b).tolist() == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ('make', 'expected'),
+    [
+        (lambda x: x, 1),
+        (lambda x: 0.2 + 0.5 * x, 1),  # contrast and brightness do not count
+        (lambda x: 1 - x, -1),
+        (lambda x: torch.full_like(x, 0.3), 0),  # no correlation to speak of
+    ],
+)
+def test_pearson_of_a_picture_and_what_was_made_of_it(make, expected):
+    x = pictures()
+    assert pearson(make(x), x).tolist() == pytest.approx(
+        [expected] * 3, abs=1e-5
+    )
+
+
+def test_pearson_of_two_flat_pictures_is_0_and_its_gradient_finite():
+    flat = torch.full((2, 1, 12, 12), 0.1, requires_grad=True)
+    value = pearson(flat, flat.detach())
+    assert value.tolist() == pytest.approx([0, 0], abs=1e-3)
+    value.sum().backward()
+    assert flat.grad.isfinite().all()
+
+
+def test_mse_of_known_differences():
+    target = torch.zeros(2, 1, 4, 4)
+    recon = target.clone()
+    recon[0, 0, 0, :2] = torch.tensor([1.0, 0.5])
+    # (1 + 0.25) / 16 pixels; nothing
+    assert mse(recon, target).tolist() == [1.25 / 16, 0]
+
+
+def test_ssim_is_that_of_scikit_image():
+    metrics = pytest.importorskip('skimage.metrics')
+    a = pictures(side=30)
+    b = (a + 0.3 * pictures(side=30, seed=1)).clamp(0, 1)
+    expected = []
+    for x, y in zip(a[:, 0].numpy(), b[:, 0].numpy(), strict=True):
+        _, places = metrics.structural_similarity(
+            x,
+            y,
+            data_range=1.0,
+            gaussian_weights=True,
+            sigma=1.5,
+            win_size=11,
+            use_sample_covariance=False,
+            full=True,
+        )
+        expected.append(places[5:-5, 5:-5].mean())  # where the window fits
+    assert ssim(a, b).tolist() == pytest.approx(expected, abs=1e-4)
+
+
+def test_ssim_of_equal_pictures_is_1_also_for_colours():
+    x = pictures(channels=3)
+    assert ssim(x, x).tolist() == pytest.approx([1] * 3, abs=1e-5)
+
+
+def test_ssim_refuses_pictures_smaller_than_its_window():
+    with pytest.raises(ValueError, match=r'11 x 11 pixels, got \(10, 10\)'):
+        ssim(pictures(side=10), pictures(side=10))
+
+
+def test_knn_distance_by_hand_whatever_the_chunks(monkeypatch):
+    monkeypatch.setattr('mmocc.models.dea.anomaly_scores.CHUNK', 1)
+    bank = torch.tensor([[0.0, 0.0], [3.0, 4.0], [6.0, 8.0]])
+    latents = torch.tensor([[0.0, 0.0], [3.0, 4.0]])
+    # distances 0, 5, 10 and 5, 0, 5
+    assert knn_distance(latents, bank, 1).tolist() == [0, 0]
+    assert knn_distance(latents, bank, 2).tolist() == [2.5, 2.5]
+    assert knn_distance(latents, bank, 9).tolist() == pytest.approx(
+        [5, 10 / 3]
+    )
+
+
+def test_knn_distance_needs_a_bank():
+    with pytest.raises(ValueError, match='empty'):
+        knn_distance(torch.zeros(1, 2), torch.zeros(0, 2))
+
+
+REFERENCE = torch.tensor([[0.0, 10.0], [2.0, 30.0], [4.0, 50.0]])
+
+
+def test_zscore_mean_by_hand():
+    # means 2 and 30, deviations 2 and 20
+    scores = torch.tensor([[2.0, 30.0], [6.0, 30.0], [0.0, 70.0]])
+    expected = [0, (2 + 0) / 2, (-1 + 2) / 2]
+    assert zscore_mean(scores, REFERENCE).tolist() == pytest.approx(expected)
+
+
+def test_rank_mean_by_hand():
+    # below: 1.5 of 3 (a tie counts half) and 0; 3 and 3; 0 and 2
+    scores = torch.tensor([[2.0, 5.0], [9.0, 99.0], [-1.0, 31.0]])
+    expected = [0.25, 1, 1 / 3]
+    assert rank_mean(scores, REFERENCE).tolist() == pytest.approx(expected)
+
+
+def test_a_score_that_never_varies_does_not_spoil_the_zscore():
+    reference = torch.tensor([[0.0, 1.0], [2.0, 1.0]])
+    same = torch.tensor([[1.0, 1.0]])
+    assert zscore_mean(same, reference).tolist() == [0]
+
+
+@pytest.mark.parametrize('score', [pearson, mse, ssim])
+def test_scores_take_no_object(score):
+    nothing = torch.zeros(0, 1, 16, 16)
+    assert score(nothing, nothing).shape == (0,)

@@ -1,0 +1,241 @@
+"""Values, limits and gradients of the losses on boxes, and mm's reductions."""
+
+import pytest
+import torch
+from torchvision.ops import (
+    box_iou,
+    distance_box_iou_loss,
+    generalized_box_iou_loss,
+)
+
+from mmocc.models.dea import (
+    DIoULoss,
+    EIoULoss,
+    FocalEIoULoss,
+    GIoULoss,
+    diou_loss,
+    eiou_loss,
+    focal_eiou_loss,
+    giou_loss,
+)
+from mmocc.registry import MODELS
+
+FUNCTIONS = (giou_loss, diou_loss, eiou_loss, focal_eiou_loss)
+APART = (giou_loss, diou_loss, eiou_loss)
+CLASSES = (GIoULoss, DIoULoss, EIoULoss, FocalEIoULoss)
+UNIT = (0, 0, 10, 10)
+TABLE = [  # prediction, target, IoU, GIoU, DIoU, EIoU
+    ('identical', UNIT, UNIT, 1, 0, 0, 0),
+    # 25 of 100; centres (2.5, 2.5) and (5, 5): 12.5 of 200; sides (5 / 10)^2
+    ('quarter', (0, 0, 5, 5), UNIT, 0.25, 0.75, 0.8125, 1.3125),
+    # 25 of 175; C = 15 x 15: 50 of it empty; centres 5, 5 apart: 50 of 450
+    (
+        *('overlapping', (5, 5, 15, 15), UNIT, 1 / 7),
+        *(6 / 7 + 50 / 225, 6 / 7 + 1 / 9, 6 / 7 + 1 / 9),
+    ),
+    # C = 20 x 10 is full; centres 10 apart: 100 of 500
+    ('side by side', (10, 0, 20, 10), UNIT, 0, 1, 1.2, 1.2),
+    # C = 20 x 20: 200 of 400 empty; centres: 200 of 800
+    ('diagonal', (10, 10, 20, 20), UNIT, 0, 1.5, 1.25, 1.25),
+    # 36 of 100, same centre; sides (4 / 10)^2 twice
+    ('nested', (2, 2, 8, 8), UNIT, 0.36, 0.64, 0.64, 0.96),
+    # C = 1000 x 10: 800 of 1000 empty; centres 990: 980100 of 1000100
+    (
+        *('far apart', (990, 0, 1000, 10), UNIT, 0),
+        *(1.98, 1 + 980100 / 1000100, 1 + 980100 / 1000100),
+    ),
+]
+DEGENERATE = {
+    'identical': (UNIT, UNIT),
+    'zero-size prediction': ((5, 5, 5, 5), UNIT),
+    'zero-size target': (UNIT, (5, 5, 5, 5)),
+    'both zero, one place': ((5, 5, 5, 5), (5, 5, 5, 5)),
+    'both zero, two places': ((5, 5, 5, 5), (7, 5, 7, 5)),
+    'zero width': ((5, 0, 5, 10), (5, 0, 5, 10)),
+    'tiny': ((0, 0, 1e-5, 1e-5), (0, 0, 1e-5, 2e-5)),
+    'far': (UNIT, (1e6, 1e6, 1e6 + 10, 1e6 + 10)),
+    'exchanged corners': ((10, 10, 0, 0), UNIT),
+}
+
+
+def boxes(*rows, grad=False):
+    return torch.tensor(rows, dtype=torch.float32).requires_grad_(grad)
+
+
+def random_pairs(num=200, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    low = 250 * torch.rand(2, num, 2, generator=generator)
+    size = 2 + 100 * torch.rand(2, num, 2, generator=generator)
+    return torch.cat([low, low + size], dim=-1)
+
+
+@pytest.mark.parametrize('row', TABLE, ids=[row[0] for row in TABLE])
+def test_a_pair_of_known_boxes_costs_what_the_formula_says(row):
+    _, pred, target, iou, giou, diou, eiou = row
+    pred, target = boxes(pred), boxes(target)
+    focal = iou**0.5 * eiou
+    for function, value in zip(
+        FUNCTIONS, (giou, diou, eiou, focal), strict=True
+    ):
+        assert function(pred, target).tolist() == pytest.approx(
+            [value], abs=1e-6
+        ), function.__name__
+
+
+def test_giou_and_diou_equal_torchvision():
+    pred, target = random_pairs()
+    for ours, theirs in (
+        (giou_loss, generalized_box_iou_loss),
+        (diou_loss, distance_box_iou_loss),
+    ):
+        a = pred.clone().requires_grad_()
+        b = pred.clone().requires_grad_()
+        found, expected = ours(a, target), theirs(b, target)
+        torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)
+        found.sum().backward()
+        expected.sum().backward()
+        torch.testing.assert_close(a.grad, b.grad, rtol=1e-4, atol=1e-6)
+
+
+def test_eiou_is_the_formula_of_the_efficient_iou():
+    pred, target = random_pairs()
+    for p, t, found in zip(
+        pred.tolist(), target.tolist(), eiou_loss(pred, target), strict=True
+    ):
+        w = max(0, min(p[2], t[2]) - max(p[0], t[0]))
+        h = max(0, min(p[3], t[3]) - max(p[1], t[1]))
+        pw, ph, tw, th = p[2] - p[0], p[3] - p[1], t[2] - t[0], t[3] - t[1]
+        iou = w * h / (pw * ph + tw * th - w * h)
+        cw = max(p[2], t[2]) - min(p[0], t[0])
+        ch = max(p[3], t[3]) - min(p[1], t[1])
+        rho_x = (p[0] + p[2] - t[0] - t[2]) / 2
+        rho_y = (p[1] + p[3] - t[1] - t[3]) / 2
+        value = 1 - iou + (rho_x**2 + rho_y**2) / (cw**2 + ch**2)
+        value += (pw - tw) ** 2 / cw**2 + (ph - th) ** 2 / ch**2
+        assert found.item() == pytest.approx(value, abs=1e-5)
+
+
+def test_focal_eiou_weighs_by_iou_and_gives_the_weight_no_gradient():
+    pred, target = random_pairs()
+    pred.requires_grad_()
+    weight = box_iou(pred, target).diagonal().detach() ** 1.5
+    assert 0 < (weight > 0).sum() < len(weight)
+    found = focal_eiou_loss(pred, target, gamma=1.5)
+    expected = weight * eiou_loss(pred, target)
+    torch.testing.assert_close(found, expected)
+    (grad,) = torch.autograd.grad(found.sum(), pred)
+    (wanted,) = torch.autograd.grad(expected.sum(), pred)
+    torch.testing.assert_close(grad, wanted)
+
+
+@pytest.mark.parametrize('function', FUNCTIONS)
+def test_loss_does_not_depend_on_the_scale(function):
+    pred, target = random_pairs()
+    torch.testing.assert_close(
+        function(pred, target), function(8 * pred, 8 * target)
+    )
+
+
+@pytest.mark.parametrize('case', DEGENERATE)
+@pytest.mark.parametrize('function', FUNCTIONS)
+def test_gradients_are_finite_everywhere(function, case):
+    pred, target = (boxes(b, grad=True) for b in DEGENERATE[case])
+    loss = function(pred, target)
+    loss.sum().backward()
+    assert loss.isfinite().all()
+    assert (loss >= 0).all()
+    assert pred.grad.isfinite().all()
+    assert target.grad.isfinite().all()
+
+
+@pytest.mark.parametrize('function', APART)
+def test_the_farther_the_dearer_and_the_gradient_draws_near(function):
+    gaps = torch.tensor([1.0, 5, 20, 100, 1000, 10000])
+    pred = boxes(*[UNIT] * 6)
+    pred[:, ::2] += 10 + gaps[:, None]
+    pred.requires_grad_()
+    loss = function(pred, boxes(*[UNIT] * 6))
+    assert (loss.diff() > 0).all()
+    assert loss[0] > 1
+    loss.sum().backward()
+    assert (pred.grad[:, 0] > 0).all()  # a step against it goes left
+
+
+@pytest.mark.parametrize('function', APART)
+def test_exchanged_corners_are_never_a_good_box(function):
+    assert function(boxes((10, 10, 0, 0)), boxes(UNIT)).item() >= 1
+
+
+@pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize('function', FUNCTIONS)
+def test_half_precision_is_computed_in_float32(function, dtype):
+    # whole numbers up to 256 exist in both types; areas up to 65536 do not
+    pred, target = random_pairs().mul(0.7).round().clamp(max=256)
+    target[:, 2:] = torch.max(target[:, 2:], target[:, :2] + 1)
+    found = function(pred.to(dtype), target.to(dtype))
+    assert found.dtype == torch.float32
+    assert torch.equal(found, function(pred, target))
+
+
+def test_autocast_changes_nothing():
+    pred, target = random_pairs()
+    plain = EIoULoss()(pred, target)
+    with torch.autocast('cpu', dtype=torch.bfloat16):
+        assert torch.equal(EIoULoss()(pred, target), plain)
+
+
+@pytest.mark.parametrize('cls', CLASSES)
+def test_weights_and_reductions_are_those_of_mm(cls):
+    pred, target = random_pairs(6)
+    each = cls().compute(pred, target)
+    weight = torch.tensor([1.0, 0, 2, 0.5, 0, 1])
+    loss = cls(loss_weight=10.0)
+    close = torch.testing.assert_close
+    close(loss(pred, target), 10 * each.mean())
+    close(loss(pred, target, weight), 10 * (each * weight).mean())
+    wide = weight[:, None].repeat(1, 4)
+    close(loss(pred, target, wide), 10 * (each * weight).mean())
+    close(
+        loss(pred, target, weight, avg_factor=3),
+        10 * (each * weight).sum() / 3,
+    )
+    close(
+        loss(pred, target, weight, reduction_override='sum'),
+        10 * (each * weight).sum(),
+    )
+    close(
+        loss(pred, target, weight, reduction_override='none'),
+        10 * each * weight,
+    )
+    close(cls(reduction='sum')(pred, target), each.sum())
+
+
+@pytest.mark.parametrize('reduction', ['none', 'mean', 'sum'])
+@pytest.mark.parametrize('cls', CLASSES)
+def test_nothing_to_compare_costs_nothing_and_has_a_gradient(cls, reduction):
+    pred = torch.empty(0, 4, requires_grad=True)
+    loss = cls(reduction=reduction)(pred, torch.empty(0, 4))
+    assert loss.sum().item() == 0
+    loss.sum().backward()
+    assert pred.grad.shape == (0, 4)
+    pred = boxes(UNIT, grad=True)
+    loss = cls()(pred, boxes(UNIT) + 1, torch.zeros(1), avg_factor=0)
+    loss.backward()
+    assert loss.item() == 0
+    assert pred.grad.abs().sum() == 0
+
+
+def test_bad_arguments_are_named():
+    with pytest.raises(ValueError, match=r"unknown reduction 'max'"):
+        GIoULoss(reduction='max')
+    with pytest.raises(ValueError, match=r"unknown reduction 'max'"):
+        GIoULoss()(boxes(UNIT), boxes(UNIT), reduction_override='max')
+    with pytest.raises(ValueError, match='avg_factor goes with'):
+        GIoULoss(reduction='sum')(boxes(UNIT), boxes(UNIT), avg_factor=2)
+    with pytest.raises(ValueError, match=r'got \(1, 5\) and \(1, 4\)'):
+        GIoULoss()(torch.zeros(1, 5), boxes(UNIT))
+
+
+@pytest.mark.parametrize('name', [cls.__name__ for cls in CLASSES])
+def test_the_prefix_tells_our_losses_from_the_hosts(name):
+    assert type(MODELS.build(dict(type=f'mmocc.{name}'))) in CLASSES

@@ -1,0 +1,217 @@
+"""RoI features: whose image, whose map, and what is refused."""
+
+import pytest
+import torch
+
+pytest.importorskip('mmdet', reason='detection needs mmdet')
+
+from mmcv.ops import roi_align
+from mmengine.registry import MODELS
+
+from mmocc.models.dea import PriorLevelRoIExtractor
+from mmocc.models.dea.prior_level_roi_extractor import RULES
+from mmocc.models.dea.ssd_targets import prior_levels
+
+STRIDES = [4, 8, 16]
+
+
+def identity(channels=1, **options):
+    """Return an extractor whose 1x1 convolutions change nothing."""
+    options = dict(out_channels=channels, output_size=2) | options
+    extractor = PriorLevelRoIExtractor(
+        [channels] * len(STRIDES), STRIDES, **options
+    )
+    for lateral in extractor.laterals:
+        torch.nn.init.eye_(lateral.weight.data[..., 0, 0])
+        torch.nn.init.zeros_(lateral.bias)
+    return extractor.eval()
+
+
+def told_apart(images=3):
+    """Return maps whose values say image and level: 10 * image + level."""
+    return tuple(
+        torch.stack(
+            [
+                torch.full((1, 64 // s, 64 // s), 10.0 * b + level)
+                for b in range(images)
+            ]
+        )
+        for level, s in enumerate(STRIDES)
+    )
+
+
+def test_each_box_reads_its_own_image_and_level():
+    rois = torch.tensor(
+        [
+            [1, 4.0, 4.0, 30.0, 30.0],
+            [0, 4.0, 4.0, 30.0, 30.0],  # the same box of another image
+            [2, 0.0, 0.0, 64.0, 64.0],
+            [1, 4.0, 4.0, 30.0, 30.0],  # once more, from another level
+            [0, 8.0, 8.0, 20.0, 20.0],
+        ]
+    )
+    levels = torch.tensor([2, 0, 1, 0, 2])
+    out = identity()(told_apart(), rois, levels)
+    expected = (10 * rois[:, 0] + levels).view(5, 1, 1, 1).expand(5, 1, 2, 2)
+    torch.testing.assert_close(out, expected)
+
+
+@pytest.mark.parametrize('pool_mode', ['avg', 'max'])
+@pytest.mark.parametrize('aligned', [True, False])
+def test_features_are_those_of_mmcvs_roi_align(pool_mode, aligned):
+    torch.manual_seed(0)
+    feats = tuple(torch.randn(2, 3, 64 // s, 64 // s) for s in STRIDES)
+    rois = torch.tensor([[0, 3.3, 5.0, 40.0, 31.7], [1, 0.5, 0.5, 17.0, 60.0]])
+    options = dict(output_size=5, pool_mode=pool_mode, aligned=aligned)
+    out = identity(3, sampling_ratio=2, **options)(
+        feats, rois, torch.tensor([1, 0])
+    )
+    for row, level in ((0, 1), (1, 0)):
+        expected = roi_align(
+            feats[level],
+            rois[row : row + 1],
+            5,
+            1 / STRIDES[level],
+            2,
+            pool_mode,
+            aligned,
+        )
+        torch.testing.assert_close(out[row : row + 1], expected)
+
+
+def test_unequal_channels_are_lifted():
+    extractor = PriorLevelRoIExtractor(
+        [8, 16, 4], STRIDES, out_channels=6, output_size=3
+    )
+    feats = tuple(
+        torch.rand(1, c, 64 // s, 64 // s)
+        for c, s in zip([8, 16, 4], STRIDES, strict=True)
+    )
+    rois = torch.tensor([[0, 0.0, 0.0, 32.0, 32.0]] * 3)
+    out = extractor(feats, rois, torch.arange(3))
+    assert out.shape == (3, 6, 3, 3)
+    assert out.dtype == torch.float32
+
+
+SIDES = torch.tensor([1.0, 15.9, 16.0, 31.9, 32.0, 500.0])
+
+
+@pytest.mark.parametrize(
+    ('rule', 'options', 'expected'),
+    [
+        ('own_level', {}, [2, 2, 2, 2, 0, 0]),
+        ('conv4_3', {}, [0] * 6),
+        ('conv4_3', dict(fixed_level=1), [1] * 6),
+        ('size', dict(finest_scale=8), [0, 0, 1, 1, 2, 2]),
+    ],
+)
+def test_rules_choose_the_map(rule, options, expected):
+    boxes = torch.stack([SIDES * 0, SIDES * 0, SIDES * 2, SIDES / 2], 1)
+    rois = torch.cat([torch.zeros(6, 1), boxes], 1)
+    own = torch.tensor([2, 2, 2, 2, 0, 0])
+    found = identity(rule=rule, **options).map_levels(rois, own)
+    assert found.tolist() == expected
+
+
+@pytest.mark.parametrize('place', [0, -1])
+def test_priors_at_the_borders_of_levels_read_their_own_map(place):
+    ranges = prior_levels([256, 64, 16])
+    priors = [own[place] for own in ranges]  # the first or last of each
+    levels = [
+        level
+        for prior in priors
+        for level, own in enumerate(ranges)
+        if prior in own
+    ]
+    assert levels == [0, 1, 2]
+    rois = torch.tensor([[0, 8.0, 8.0, 24.0, 24.0]] * 3)
+    out = identity()(told_apart(1), rois, torch.tensor(levels))
+    assert out.mean((1, 2, 3)).tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize('training', [True, False])
+@pytest.mark.parametrize('rule', RULES)
+def test_no_box_gives_no_features(rule, training):
+    extractor = identity(rule=rule).train(training)
+    nothing = torch.zeros(0, 5), torch.zeros(0, dtype=torch.int64)
+    assert extractor(told_apart(), *nothing).shape == (0, 1, 2, 2)
+
+
+@pytest.mark.parametrize('levels', [[], [1], [0, 1, 2]])
+def test_every_parameter_has_a_gradient_whatever_the_levels(levels):
+    extractor = identity().train()
+    rois = torch.tensor([[0, 0.0, 0.0, 20.0, 20.0]] * len(levels))
+    levels = torch.tensor(levels, dtype=torch.int64)
+    extractor(told_apart(), rois.view(-1, 5), levels).sum().backward()
+    for level, lateral in enumerate(extractor.laterals):
+        assert lateral.bias.grad is not None
+        assert bool(lateral.bias.grad.any()) == (level in levels)
+
+
+@pytest.mark.parametrize(
+    ('roi', 'message'),
+    [
+        ([0, 1.0, 1.0, float('nan'), 9.0], 'region 1, .*nan.* is not finite'),
+        ([0, 1.0, 1.0, float('inf'), 9.0], 'region 1, .*inf.* is not finite'),
+        ([0, 9.0, 1.0, 1.0, 9.0], 'region 1, .* is inverted'),
+        ([3, 1.0, 1.0, 9.0, 9.0], 'names no image of the batch of 3'),
+        ([-1, 1.0, 1.0, 9.0, 9.0], 'names no image of the batch of 3'),
+    ],
+)
+def test_regions_that_roi_align_cannot_take_are_refused(roi, message):
+    rois = torch.tensor([[0, 1.0, 1.0, 9.0, 9.0], roi])
+    with pytest.raises(ValueError, match=message):
+        identity()(told_apart(), rois, torch.tensor([0, 1]))
+
+
+@pytest.mark.parametrize('level', [-1, 3])
+def test_a_map_that_is_not_there_is_refused(level):
+    rois = torch.tensor([[0, 1.0, 1.0, 9.0, 9.0]])
+    with pytest.raises(ValueError, match='there are 3 maps'):
+        identity()(told_apart(), rois, torch.tensor([level]))
+
+
+def test_boxes_of_no_size_or_beyond_the_image_give_finite_features():
+    rois = torch.tensor(
+        [[0, 5.0, 5.0, 5.0, 5.0], [0, 900.0, 900.0, 950.0, 950.0]]
+    )
+    out = identity()(told_apart(), rois, torch.tensor([1, 1]))
+    assert out.isfinite().all()
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        (dict(rule='own'), "unknown rule 'own'; choose from"),
+        (dict(pool_mode='sum'), "pool_mode 'sum'"),
+        (dict(fixed_level=3), 'fixed_level 3 is none of the 3 maps'),
+    ],
+)
+def test_unknown_options_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        identity(**options)
+
+
+def test_strides_and_channels_must_be_as_many():
+    with pytest.raises(ValueError, match='2 in_channels but 3 featmap'):
+        PriorLevelRoIExtractor([1, 1], STRIDES)
+
+
+def test_features_stay_float32_under_autocast():
+    feats = tuple(feat.bfloat16() for feat in told_apart())
+    rois = torch.tensor([[2, 30.3, 31.7, 40.1, 33.9]])
+    with torch.autocast('cpu', dtype=torch.bfloat16):
+        out = identity()(feats, rois, torch.tensor([0]))
+    assert out.dtype == torch.float32
+    assert out.unique().tolist() == [20]
+
+
+def test_configs_find_it():
+    extractor = MODELS.build(
+        dict(
+            type='mmocc.PriorLevelRoIExtractor',
+            in_channels=[4],
+            featmap_strides=[8],
+        )
+    )
+    assert isinstance(extractor, PriorLevelRoIExtractor)

@@ -1,0 +1,135 @@
+import pytest
+import torch
+
+from mmocc.occlusion import KINDS
+from mmocc.registry import MODELS
+
+MEAN, STD = [100.0, 110.0, 120.0], [50.0, 60.0, 70.0]
+
+
+def build(**kwargs):
+    return MODELS.build(dict(type='mmocc.BatchOccluder', **kwargs))
+
+
+@pytest.mark.parametrize('kind', KINDS)
+@pytest.mark.parametrize('size', [(32, 32), (45, 64)])
+def test_the_hidden_area_is_inside_the_range(occluder_folders, kind, size):
+    occluder = build(kinds=(kind,), area=(0.3, 0.5), **occluder_folders)
+    inputs = torch.zeros(32, 3, *size)
+    occluded, mask = occluder(inputs)
+    share = mask.float().mean(dim=(1, 2, 3))
+    if kind == 'object':  # silhouettes with holes only nearly reach it
+        assert 0.2 < share.mean() < 0.55
+    else:
+        assert (share > 0.3 - 0.04).all()
+        assert (share < 0.5 + 0.06).all()
+        untouched = ~mask.expand_as(inputs)
+        assert (occluded[untouched] == 0).all()
+    assert (inputs == 0).all()
+
+
+def test_white_is_255_in_the_models_normalisation():
+    occluder = build(kinds=('white',), mean=MEAN, std=STD)
+    occluded, mask = occluder(torch.zeros(4, 3, 16, 16))
+    white = (255 - torch.tensor(MEAN)) / torch.tensor(STD)
+    values = occluded.permute(0, 2, 3, 1)[mask[:, 0]]
+    assert torch.allclose(values, white.expand_as(values))
+
+
+def test_colours_follow_the_models_channel_order(tmp_path):
+    import cv2
+    import numpy as np
+
+    blue = np.zeros((20, 20, 3), np.uint8)
+    blue[..., 0] = 200  # OpenCV writes BGR
+    cv2.imwrite(str(tmp_path / 'blue.png'), blue)
+    for bgr_to_rgb, channel in ((False, 0), (True, 2)):
+        occluder = build(
+            kinds=('texture',),
+            texture_bank=str(tmp_path),
+            texture_size=16,
+            bgr_to_rgb=bgr_to_rgb,
+        )
+        occluded, mask = occluder(torch.zeros(2, 3, 16, 16))
+        values = occluded.permute(0, 2, 3, 1)[mask[:, 0]]
+        expected = torch.zeros(3)
+        expected[channel] = 200
+        assert torch.equal(values, expected.expand_as(values))
+
+
+def test_all_kinds_occur_and_steps_differ(occluder_folders):
+    occluder = build(kinds=KINDS, **occluder_folders)
+    inputs = torch.zeros(64, 3, 16, 16)
+    first, _ = occluder(inputs)
+    second, _ = occluder(inputs)
+    assert not torch.equal(first, second)
+    distinct = [len(image.unique()) for image in first]
+    assert min(distinct) == 2  # white: one colour and the background
+    assert max(distinct) > 30  # noise
+
+
+def test_the_sequence_continues_after_loading_the_state():
+    inputs = torch.zeros(4, 3, 16, 16)
+    occluder, other = (build(kinds=('white', 'noise')) for _ in range(2))
+    occluder(inputs)
+    other.load_state_dict(occluder.state_dict())
+    assert torch.equal(occluder(inputs)[0], other(inputs)[0])
+
+
+def test_the_state_is_only_the_number_of_steps(occluder_folders):
+    occluder = build(kinds=KINDS, **occluder_folders)
+    assert list(occluder.state_dict()) == ['steps']
+
+
+def test_the_seed_decides():
+    inputs = torch.zeros(4, 3, 16, 16)
+    same, again, other = (build(seed=s) for s in (1, 1, 2))
+    result = same(inputs)[0]
+    assert torch.equal(result, again(inputs)[0])
+    assert not torch.equal(result, other(inputs)[0])
+
+
+def test_two_ranks_share_out_the_draws_of_one(monkeypatch, occluder_folders):
+    inputs = torch.zeros(6, 3, 16, 16)
+    whole = build(kinds=KINDS, **occluder_folders)(inputs)[0]
+    for rank in range(2):
+        monkeypatch.setattr(
+            'mmocc.models.learn.batch_occluder.get_dist_info',
+            lambda rank=rank: (rank, 2),
+        )
+        part = build(kinds=KINDS, **occluder_folders)(inputs[:3])[0]
+        assert torch.equal(part, whole[rank::2])
+
+
+@pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16])
+def test_half_precision_batches_keep_their_type(dtype):
+    occluded, _ = build()(torch.zeros(2, 3, 16, 16, dtype=dtype))
+    assert occluded.dtype == dtype
+    assert occluded.isfinite().all()
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
+def test_a_gpu_gives_what_the_cpu_gives(occluder_folders):
+    inputs = torch.randn(16, 3, 32, 32)
+    config = dict(kinds=KINDS, **occluder_folders)
+    cpu = build(**config)(inputs)[0]
+    gpu = build(**config).cuda()(inputs.cuda())[0].cpu()
+    assert (cpu - gpu).abs().mean() < 0.05  # rims may differ by a rounding
+
+
+@pytest.mark.parametrize('area', [(0.0, 0.5), (0.6, 0.5), (0.5, 1.1)])
+def test_area_must_be_shares(area):
+    with pytest.raises(ValueError, match='two shares'):
+        build(area=area)
+
+
+def test_in_place_is_the_same_without_a_copy():
+    inputs = torch.rand(6, 3, 20, 30)
+    kept = inputs.clone()
+    expected, mask = build(seed=3)(inputs)
+    assert torch.equal(inputs, kept)
+    occluded, again = build(seed=3)(inputs, inplace=True)
+    assert occluded is inputs
+    assert torch.equal(occluded, expected)
+    assert torch.equal(again, mask)
+    assert not torch.equal(inputs, kept)

@@ -1,0 +1,70 @@
+import pytest
+import torch
+from tiny_mae import PATCHES, SIZE, build_mae
+
+from mmocc.models.ofer import MAEErrorDetector, PatchLatentExtractor
+from mmocc.models.ofer.mae_error_detector import visible_groups
+
+
+@pytest.fixture(scope='module')
+def extractor():
+    return PatchLatentExtractor(build_mae())
+
+
+def images(number=4, seed=0):
+    torch.manual_seed(seed)
+    return torch.randn(number, 3, SIZE, SIZE)
+
+
+@pytest.mark.parametrize('groups, rounds', [(4, 1), (3, 2)])
+def test_each_patch_is_shown_once_in_a_round(groups, rounds):
+    masks = visible_groups(PATCHES, groups, rounds)
+    assert masks.shape == (groups * rounds, PATCHES)
+    for part in masks.split(groups):
+        assert ((~part).sum(dim=0) == 1).all()
+    assert torch.equal(masks, visible_groups(PATCHES, groups, rounds))
+
+
+def test_the_distance_is_the_mean_error_where_the_patch_is_hidden(extractor):
+    detector = MAEErrorDetector(extractor, groups=4)
+    first = images()
+    found = detector.patch_distances(first)
+    assert found.shape == (4, PATCHES) and found.dtype == torch.float32
+    errors = []
+    for mask in visible_groups(PATCHES, 4, 1):
+        if mask[5]:
+            coarse = extractor(first, mask.expand(4, -1)).coarse
+            # patch 5 is row 1, column 1
+            errors.append(
+                (coarse - first)[:, :, 8:16, 8:16].abs().mean((1, 2, 3))
+            )
+    assert len(errors) == 3
+    assert torch.allclose(found[:, 5], torch.stack(errors).mean(0), atol=1e-5)
+
+
+def test_a_patch_that_cannot_be_guessed_is_far(extractor):
+    detector = MAEErrorDetector(extractor)
+    first = images()
+    strange = first.clone()
+    strange[:, :, 16:24, 8:16] += 20
+    found = detector.patch_distances(strange)
+    assert (found.argmax(dim=1) == 9).all()
+
+
+def test_its_radius_is_fitted_or_given(extractor):
+    detector = MAEErrorDetector(extractor, nu=0.25, data_preprocessor={})
+    first = images(30)
+    with pytest.raises(ValueError, match='no radius'):
+        detector.detect(first)
+    assert detector.fit([dict(inputs=list(first))]) == 30 * PATCHES
+    assert abs(detector.detect(first).mask.float().mean() - 0.25) < 0.01
+    given = MAEErrorDetector(extractor, radius=1e3)
+    assert not given.detect(first).mask.any()
+
+
+def test_it_has_nothing_to_train(extractor):
+    detector = MAEErrorDetector(extractor)
+    with pytest.raises(RuntimeError, match='nothing to train'):
+        detector(images(), mode='loss')
+    with pytest.raises(ValueError, match='groups=1'):
+        MAEErrorDetector(extractor, groups=1)

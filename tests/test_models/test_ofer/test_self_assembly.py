@@ -1,0 +1,196 @@
+"""Self-assembly: what is copied from where, against Eq. 2 and 3 by hand."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from mmengine.registry import MODELS
+
+from mmocc.models.ofer.self_assembly import self_assembly
+
+
+def cosine(a, b):
+    return F.cosine_similarity(a, b, dim=0, eps=1e-6).clamp_min(0)
+
+
+def paper(feature, mirrored, hole):
+    """Eq. 3, position after position, of one map (C, h, w)."""
+    _, height, width = feature.shape
+    places = [(y, x) for y in range(height) for x in range(width)]
+    out, previous = feature.clone(), None
+    known = [feature[:, y, x] for y, x in places if not hole[y, x]]
+    for y, x in places:
+        if not hole[y, x]:
+            continue
+        p = feature[:, y, x]
+        near = mirrored[:, max(y - 1, 0) : y + 2, max(x - 1, 0) : x + 2]
+        sources = [near.mean(dim=(1, 2))]
+        if known:
+            sources.append(max(known, key=lambda k: cosine(p, k)))
+        if previous is not None:
+            sources.append(previous)
+        shares = [cosine(p, source) for source in sources]
+        total = sum(shares)
+        if total > 1e-6:
+            parts = zip(shares, sources, strict=True)
+            p = sum(share * source for share, source in parts) / total
+        out[:, y, x] = previous = p
+    return out
+
+
+def case(seed=0, number=3, channels=5, size=(4, 6)):
+    generator = torch.Generator().manual_seed(seed)
+    shape = (number, channels, *size)
+    feature = torch.randn(shape, generator=generator)
+    mirrored = torch.randn(shape, generator=generator)
+    hole = torch.rand(number, 1, *size, generator=generator) < 0.4
+    return feature, mirrored, hole
+
+
+def test_equals_the_equation_with_its_gradient():
+    feature, mirrored, hole = case()
+    hole[1] = False  # numbers of hidden positions differ
+    hole[2, :, 1:] = True
+    inputs = [x.requires_grad_() for x in (feature, mirrored)]
+    made = self_assembly(*inputs, hole).feature
+    rows = zip(feature, mirrored, hole[:, 0], strict=True)
+    expected = torch.stack([paper(*row) for row in rows])
+    assert torch.allclose(made, expected, atol=1e-5)
+    weight = torch.randn(made.shape)
+    grads = torch.autograd.grad((made * weight).sum(), inputs)
+    others = torch.autograd.grad((expected * weight).sum(), inputs)
+    for grad, other in zip(grads, others, strict=True):
+        assert torch.allclose(grad, other, atol=1e-4)
+
+
+@pytest.mark.parametrize('mode', ['paper', 'release'])
+def test_weights_sum_to_1_and_visible_positions_keep_their_content(mode):
+    feature, mirrored, hole = case(size=(7, 5))
+    made, weights = self_assembly(feature, mirrored, hole, mode)
+    assert torch.allclose(weights.sum(1), torch.ones(3, 7, 5))
+    assert weights.min() >= 0
+    visible = ~hole.expand_as(feature)
+    assert torch.equal(made[visible], feature[visible])
+    assert (weights[:, 3:][~hole] == 1).all()
+    assert (made[~visible] != feature[~visible]).any()
+
+
+def test_a_half_hole_of_a_symmetric_map_is_copied_from_the_mirror():
+    # Every row has a colour of its own; the coarse content of the right half
+    # is like it, and not at all like that of the other rows.
+    rows = torch.eye(6)[:, :, None].expand(6, 6, 8)  # (C, h, w)
+    true = rows[None].clone()
+    hole = torch.zeros(1, 1, 6, 8, dtype=torch.bool)
+    hole[..., 4:] = True
+    coarse = torch.where(hole, 0.3 * true, true)
+    # Per row: no neighbour's blur from above or below
+    shape = (6, 6, 1, 8)
+    flat = [x[0].permute(1, 0, 2).reshape(shape) for x in (true, coarse)]
+    mask = hole[0].permute(1, 0, 2).reshape(6, 1, 1, 8)
+    made, weights = self_assembly(flat[1], flat[0].flip(-1), mask)
+    assert torch.allclose(made, flat[0], atol=1e-5)
+    assert weights[:, 0][mask[:, 0]].min() > 0.3
+    without = self_assembly(flat[1], torch.zeros(shape), mask).weights
+    assert (without[:, 0] == 0).all()
+
+
+def test_the_mirror_alone_is_used_where_nothing_else_is_alike():
+    # Content is one-hot: 0 stands in the known part, 1 in mirror and hole.
+    feature = torch.zeros(1, 2, 3, 6)
+    hole = torch.zeros(1, 1, 3, 6, dtype=torch.bool)
+    hole[..., 3:] = True
+    feature[:, 0, :, :3] = 1
+    feature[:, 1, :, 3:] = 0.1
+    mirrored = torch.zeros(1, 2, 3, 6)
+    mirrored[:, 1] = 7
+    made, weights = self_assembly(feature, mirrored, hole)
+    first = made[0, :, 0, 3]
+    assert torch.allclose(first, torch.tensor([0.0, 7.0]), atol=1e-4)
+    assert weights[0, :, 0, 3].tolist() == pytest.approx([1, 0, 0, 0])
+    assert torch.allclose(made[0, 1, :, 3:], torch.full((3, 3), 7.0))
+
+
+def test_an_asymmetric_face_takes_little_from_its_mirror():
+    feature, _, hole = case(size=(6, 6))
+    alike = self_assembly(feature, feature, hole).weights
+    unlike = self_assembly(feature, -feature, hole).weights
+    hidden = hole[:, 0]
+    assert alike[:, 0][hidden].mean() > 2 * unlike[:, 0][hidden].mean()
+
+
+@pytest.mark.parametrize('mode', ['paper', 'release'])
+@pytest.mark.parametrize('hidden', [True, False])
+def test_all_or_nothing_hidden_is_defined(mode, hidden):
+    feature, mirrored, hole = case()
+    feature.requires_grad_()
+    made, weights = self_assembly(feature, mirrored, hole.fill_(hidden), mode)
+    made.square().sum().backward()
+    assert made.isfinite().all()
+    assert feature.grad.isfinite().all()
+    assert torch.allclose(weights.sum(1), torch.ones(3, 4, 6))
+    if hidden:
+        assert (weights[:, 1] == 0).all()  # no visible position
+    else:
+        assert torch.equal(made, feature)
+
+
+@pytest.mark.parametrize('mode', ['paper', 'release'])
+def test_blank_features_stay_as_they_are(mode):
+    feature = torch.zeros(1, 4, 3, 3, requires_grad=True)
+    hole = torch.ones(1, 1, 3, 3, dtype=torch.bool)
+    made, _ = self_assembly(feature, feature.detach(), hole, mode)
+    made.sum().backward()
+    assert (made == 0).all()
+    assert feature.grad.isfinite().all()
+
+
+def test_an_image_does_not_depend_on_the_others_of_its_batch():
+    feature, mirrored, hole = case()
+    hole[0, :, 2:] = True
+    together = self_assembly(feature, mirrored, hole).feature
+    for i in range(3):
+        alone = self_assembly(
+            feature[i : i + 1], mirrored[i : i + 1], hole[i : i + 1]
+        )
+        assert torch.allclose(together[i], alone.feature[0], atol=1e-6)
+
+
+def test_the_release_starts_with_half_and_half():
+    feature, mirrored, hole = case(number=1)
+    weights = self_assembly(feature, mirrored, hole, 'release').weights
+    first = hole[0, 0].flatten().nonzero()[0, 0]
+    got = weights[0].flatten(1)[:, first].tolist()
+    assert got == pytest.approx([0.5, 0.5, 0, 0])
+
+
+def test_detached_weights_are_constants_to_the_gradient():
+    feature, mirrored, hole = case()
+    # With constant weights the layer is linear in the mirrored map.
+    results = []
+    for detach in (True, False):
+        x = mirrored.clone().requires_grad_()
+        made, _ = self_assembly(feature, x, hole, 'paper', detach)
+        (grad,) = torch.autograd.grad(made.sum(), x)
+        results.append(grad)
+    assert not torch.allclose(*results)
+    assert (results[0] >= 0).all()
+    assert results[0].sum() > 0
+
+
+def test_autocast_and_half_inputs_are_computed_in_float32():
+    feature, mirrored, hole = case()
+    half = [x.bfloat16() for x in (feature, mirrored)]
+    expected = self_assembly(*(x.float() for x in half), hole).feature
+    with torch.autocast('cpu', dtype=torch.bfloat16):
+        made = self_assembly(*half, hole).feature
+    assert made.dtype == torch.bfloat16
+    assert torch.equal(made, expected.bfloat16())
+
+
+def test_wrong_shapes_and_modes_are_refused():
+    feature, mirrored, hole = case()
+    with pytest.raises(ValueError, match='mirrored map of that shape'):
+        self_assembly(feature, mirrored[:, :2], hole)
+    with pytest.raises(ValueError, match='hole'):
+        self_assembly(feature, mirrored, hole[..., :2])
+    with pytest.raises(ValueError, match="mode 'csa'"):
+        MODELS.build(dict(type='mmocc.SelfAssembly', mode='csa'))

@@ -1,0 +1,121 @@
+import numpy as np
+import pytest
+import torch
+from sklearn.svm import OneClassSVM
+
+from mmocc.models.ofer.svdd import (
+    KernelSVDD,
+    centre_distances,
+    one_class_loss,
+    push_from_zero,
+    quantile_radius,
+    soft_boundary_loss,
+)
+
+
+def test_no_coordinate_of_a_centre_is_near_zero():
+    centre = push_from_zero(torch.tensor([0.0, 0.05, -0.05, 0.5, -2.0]))
+    assert torch.allclose(centre, torch.tensor([0.1, 0.1, -0.1, 0.5, -2.0]))
+
+
+def test_distances_are_euclidean_and_in_float32():
+    points = torch.tensor([[[3.0, 4.0]], [[0.0, 0.0]]], dtype=torch.bfloat16)
+    distances = centre_distances(points, torch.zeros(2))
+    assert distances.dtype == torch.float32
+    assert distances.tolist() == [[5.0], [0.0]]
+
+
+def test_losses_are_the_formulas():
+    distances = torch.tensor([1.0, 2.0, 3.0])
+    assert np.isclose(one_class_loss(distances), (1 + 4 + 9) / 3)
+    # R = 2: 4 + (0 + 0 + 5) / 3 / 0.25
+    loss = soft_boundary_loss(distances, torch.tensor(2.0), 0.25)
+    assert np.isclose(loss, 4 + 5 / 3 / 0.25)
+
+
+def test_of_no_patch_the_losses_are_zero_with_a_gradient():
+    weight = torch.ones(2, requires_grad=True)
+    for loss in (
+        one_class_loss((torch.zeros(0, 2) * weight).sum(1)),
+        soft_boundary_loss(
+            (torch.zeros(0, 2) * weight).sum(1), torch.tensor(2.0), 0.1
+        ),
+    ):
+        assert loss == 0
+        loss.backward()
+        assert (weight.grad == 0).all()
+
+
+def test_the_soft_boundary_pulls_on_outliers_only():
+    distances = torch.tensor([1.0, 3.0], requires_grad=True)
+    soft_boundary_loss(distances, torch.tensor(2.0), 0.5).backward()
+    assert distances.grad.tolist() == [0.0, 3 * 2 / 2 / 0.5]
+
+
+@pytest.mark.parametrize('nu', [0.01, 0.1, 0.5])
+def test_a_share_nu_exceeds_the_radius(nu):
+    distances = torch.rand(20_000, generator=torch.manual_seed(0))
+    radius = quantile_radius(distances, nu)
+    assert abs((distances > radius).float().mean() - nu) < 1e-3
+
+
+def test_no_radius_of_nothing_or_of_nan():
+    with pytest.raises(ValueError, match='0 distances'):
+        quantile_radius(torch.zeros(0), 0.1)
+    with pytest.raises(ValueError, match='1 of them not finite'):
+        quantile_radius(torch.tensor([1.0, float('nan')]), 0.1)
+
+
+@pytest.fixture
+def cloud():
+    return torch.randn(600, 8, generator=torch.manual_seed(0))
+
+
+def test_the_kernel_sphere_orders_points_as_the_one_class_svm(cloud):
+    svdd = KernelSVDD(nu=0.1)
+    svdd.fit(cloud)
+    svm = OneClassSVM(nu=0.1, gamma='scale').fit(cloud.double().numpy())
+    more = 1.5 * torch.randn(300, 8, generator=torch.manual_seed(1))
+    scores = torch.from_numpy(svm.score_samples(more.double().numpy()))
+    order = svdd(more).argsort()
+    assert torch.equal(order, (-scores).argsort())
+    # the SVM's own boundary is the quantile that nu asks for
+    radius = quantile_radius(svdd(cloud), 0.1)
+    outside = svdd(more) > radius
+    wanted = torch.from_numpy(svm.predict(more.double().numpy()) < 0)
+    assert (outside == wanted).float().mean() > 0.97
+
+
+def test_kernel_distances_are_those_in_feature_space(cloud):
+    svdd = KernelSVDD(nu=0.2, gamma=0.05)
+    svdd.fit(cloud)
+    points = torch.cat([svdd.support, cloud[:3]]).double()
+    kernel = torch.exp(-0.05 * torch.cdist(points, points).square())
+    weight = torch.cat([svdd.weight.double(), torch.zeros(3).double()])
+    for place in (-3, -2, -1):
+        difference = -weight
+        difference[place] += 1
+        square = difference @ kernel @ difference
+        assert np.isclose(
+            svdd(points[place].float()), square.sqrt(), atol=1e-3
+        )
+
+
+def test_the_kernel_sphere_survives_a_checkpoint_of_tensors(tmp_path, cloud):
+    svdd = KernelSVDD(nu=0.1)
+    with pytest.raises(RuntimeError, match='FitRadiusHook'):
+        svdd(cloud)
+    svdd.fit(cloud)
+    torch.save(svdd.state_dict(), tmp_path / 'svdd.pth')
+    other = KernelSVDD(nu=0.1)
+    other.load_state_dict(torch.load(tmp_path / 'svdd.pth', weights_only=True))
+    assert torch.equal(other(cloud), svdd(cloud))
+
+
+def test_points_far_away_are_at_the_distance_of_strangers(cloud):
+    svdd = KernelSVDD(nu=0.1)
+    svdd.fit(cloud)
+    far = svdd(cloud[:5] + 1000)
+    assert far.isfinite().all()
+    assert (far > svdd(cloud).max()).all()
+    assert svdd(cloud.view(6, 100, 8)).shape == (6, 100)

@@ -1,0 +1,138 @@
+"""What pip makes of the checkout, and what imports without a host."""
+
+import shutil
+import subprocess
+import sys
+import zipfile
+
+import pytest
+from conftest import ROOT
+
+PACKED = ('mmocc', 'configs', 'tools', 'requirements')
+IGNORED = shutil.ignore_patterns('__pycache__', '.mim', '*.pyc')
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """Copy what is packed, since pip leaves its build in the source tree."""
+    copy = tmp_path / 'checkout'
+    for folder in PACKED:
+        shutil.copytree(ROOT / folder, copy / folder, ignore=IGNORED)
+    for name in ('setup.py', 'pyproject.toml', 'MANIFEST.in', 'LICENSE'):
+        shutil.copy(ROOT / name, copy)
+    return copy
+
+
+def python(*args, cwd=None):
+    """Run this Python; fail with what it printed."""
+    done = subprocess.run(
+        [sys.executable, *map(str, args)],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def pip(*args):
+    offline = ('--no-deps', '--no-build-isolation', '--no-index')
+    return python('-m', 'pip', *args[:1], *offline, *args[1:])
+
+
+def expected_mim_files(target='mmocc/.mim'):
+    """Return the files that a wheel must carry for mim, by their names."""
+    return {
+        f'{target}/{path.relative_to(ROOT).as_posix()}'
+        for folder in ('configs', 'tools', 'requirements')
+        for path in (ROOT / folder).rglob('*')
+        if path.is_file() and not {'__pycache__', 'dev'} & set(path.parts)
+    }
+
+
+def test_a_wheel_carries_configs_and_tools_for_mim(checkout, tmp_path):
+    pip('wheel', '-w', tmp_path, checkout)
+    (wheel,) = tmp_path.glob('mmocc-*.whl')
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+        metadata = next(n for n in names if n.endswith('/METADATA'))
+        text = archive.read(metadata).decode()
+        script = archive.getinfo('mmocc/.mim/tools/dist_train.sh')
+    assert expected_mim_files() == {n for n in names if '/.mim/' in n}
+    assert 'mmocc/report/templates/occlusion_report.html' in names
+    assert script.external_attr >> 16 & 0o111  # still executable
+    # onedl-mim looks into the folder that comes first in sorted order.
+    first = min(name.split('/')[0] for name in names)
+    assert expected_mim_files(first) == {n for n in names if first in n}
+    # No host may be forced on those who have the other family's.
+    needed = [n for n in text.splitlines() if n.startswith('Requires-Dist')]
+    forced = [n for n in needed if 'extra ==' not in n]
+    runtime = (checkout / 'requirements/runtime.txt').read_text().splitlines()
+    assert len(forced) == len([line for line in runtime if line[0] != '#'])
+    assert not [n for n in forced if 'mm' in n or 'torch' in n]
+    for extra in ('cls', 'det', 'all', 'test', 'vis'):
+        assert f'Provides-Extra: {extra}' in text
+
+
+def test_a_wheel_built_from_the_sdist_is_the_same(checkout, tmp_path):
+    build = 'from setuptools.build_meta import *; build_sdist("dist")'
+    python('-c', build, cwd=checkout)
+    (sdist,) = (checkout / 'dist').glob('*.tar.gz')
+    pip('wheel', '-w', tmp_path, sdist)
+    (wheel,) = tmp_path.glob('mmocc-*.whl')
+    with zipfile.ZipFile(wheel) as archive:
+        found = {n for n in archive.namelist() if '/.mim/' in n}
+    assert found == expected_mim_files()
+
+
+def test_an_editable_installation_links_to_the_checkout(checkout, tmp_path):
+    pip('install', '--target', tmp_path / 'site', '-e', checkout)
+    mim = checkout / 'mmocc' / '.mim'
+    for folder in ('configs', 'tools', 'requirements'):
+        link = (mim / folder).readlink()
+        assert not link.is_absolute()
+        assert (mim / link).resolve() == checkout / folder
+
+
+# As in an environment that lacks the host: it is not found, nor imported.
+WITHOUT_HOST = """
+import importlib.util
+import sys
+
+real = importlib.util.find_spec
+importlib.util.find_spec = (
+    lambda name, package=None: None if name == {host!r} else real(name)
+)
+sys.modules[{host!r}] = None  # any import of it is an ImportError
+from mmengine.registry import MODELS, TRANSFORMS, DefaultScope
+
+DefaultScope.get_instance('test', scope_name={scope!r})
+for registry, name in {needed!r}:
+    registry = dict(MODELS=MODELS, TRANSFORMS=TRANSFORMS)[registry]
+    assert registry.get(name) is not None, name
+"""
+
+
+@pytest.mark.parametrize(
+    ('host', 'scope', 'needed'),
+    [
+        (
+            'mmdet',
+            'mmpretrain',
+            [
+                ('MODELS', 'mmocc.LEARN'),
+                ('MODELS', 'mmocc.LEARNClassifier'),
+                ('TRANSFORMS', 'mmocc.Occlude'),
+            ],
+        ),
+        (
+            'mmpretrain',
+            'mmdet',
+            [('MODELS', 'mmocc.LEARN'), ('TRANSFORMS', 'mmocc.Occlude')],
+        ),
+    ],
+)
+def test_one_host_is_enough(host, scope, needed):
+    code = WITHOUT_HOST.format(host=host, scope=scope, needed=needed)
+    python('-c', code, cwd=ROOT)
