@@ -10,7 +10,7 @@ from mmocc.datasets.faces.affectnet import (
     take_subset,
 )
 from mmocc.datasets.faces.listing import Face
-from mmocc.datasets.pascal3d_lists import check_choice
+from mmocc.datasets.lists import check_choice
 from mmocc.registry import DATASETS
 from mmocc.utils.expressions import EXPRESSIONS, EXPRESSIONS_8
 

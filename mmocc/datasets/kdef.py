@@ -15,7 +15,7 @@ from mmocc.datasets.faces.kdef import (
     read_list,
 )
 from mmocc.datasets.faces.listing import Face, some
-from mmocc.datasets.pascal3d_lists import check_choice
+from mmocc.datasets.lists import check_choice
 from mmocc.registry import DATASETS
 
 

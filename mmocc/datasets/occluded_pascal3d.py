@@ -14,6 +14,7 @@ from mmengine.logging import print_log
 from mmpretrain.datasets import BaseDataset
 from PIL import Image
 
+from mmocc.datasets.lists import check_choice, read_names, require_files
 from mmocc.datasets.npz_reader import read_npz
 from mmocc.datasets.pascal3d_boxes import (
     Box,
@@ -22,18 +23,16 @@ from mmocc.datasets.pascal3d_boxes import (
     read_stored_box,
 )
 from mmocc.datasets.pascal3d_levels import folder_name, level_fields
-from mmocc.datasets.pascal3d_lists import (
-    PASCAL3D_CLASSES,
-    check_categories,
-    check_choice,
-    read_names,
-    require_files,
-)
 from mmocc.datasets.pascal3d_upright import image_edge, upright_box
 from mmocc.datasets.voc_objects import crop_window
 from mmocc.registry import DATASETS
 from mmocc.utils.readable import PICTURE_ERRORS
 
+# The 12 rigid categories of PASCAL3D+; the label is the place in this list.
+PASCAL3D_CLASSES = (
+    'aeroplane', 'bicycle', 'boat', 'bottle', 'bus', 'car', 'chair',
+    'diningtable', 'motorbike', 'sofa', 'train', 'tvmonitor',
+)  # fmt: skip
 # WordNet's own synsets of the 12 categories: ImageNet file names begin with
 # one. An image in another category's folder shows the wrong thing.
 SYNSETS = {
@@ -242,6 +241,24 @@ class OccludedPASCAL3D(BaseDataset):
             "wrong side of the image, so that it is lost; set lost_edge='drop'"
             " or lost_edge='image'"
         )
+
+
+def check_categories(
+    categories: Sequence[str], classes: Sequence[str]
+) -> list[str]:
+    """Return the categories to read as a list.
+
+    Raises:
+        ValueError: There is none, or one is not among the classes.
+    """
+    unknown = [name for name in categories if name not in classes]
+    if unknown or not categories:
+        raise ValueError(
+            f'categories {list(categories)} must be some of the classes; '
+            f'without a label: {", ".join(unknown) or "-"} '
+            f'(classes: {", ".join(classes)})'
+        )
+    return list(categories)
 
 
 def _image_size(path: str) -> tuple[int, int]:

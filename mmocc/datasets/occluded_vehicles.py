@@ -15,17 +15,15 @@ from typing import Any
 from mmengine.logging import print_log
 from mmpretrain.datasets import BaseDataset
 
-from mmocc.datasets.pascal3d_lists import (
+from mmocc.datasets.lists import check_choice, read_names, require_files
+from mmocc.datasets.occluded_pascal3d import (
     PASCAL3D_CLASSES,
-    VEHICLES,
     check_categories,
-    check_choice,
-    read_names,
-    require_files,
 )
 from mmocc.occlusion import CLEAN, KINDS, LEVELS, level_range
 from mmocc.registry import DATASETS
 
+VEHICLES = ('aeroplane', 'bicycle', 'bus', 'car', 'motorbike', 'train')
 FOLDERS = {'pascal3d+': 'pascal3d+_occ', 'coco': 'coco_occ'}
 LEVEL_NAMES = {'L0': 'ZERO', 'L1': 'ONE', 'L2': 'FIVE', 'L3': 'NINE'}
 KIND_SUFFIXES = {

@@ -10,7 +10,7 @@ from mmocc.datasets.faces.rafdb import (
     read_subset,
     take_subset,
 )
-from mmocc.datasets.pascal3d_lists import check_choice
+from mmocc.datasets.lists import check_choice
 from mmocc.registry import DATASETS
 
 

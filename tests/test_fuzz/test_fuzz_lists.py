@@ -8,7 +8,7 @@ from fuzzing import BYTES, attempt, damaged
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmocc.datasets import pascal3d_lists, yolo_coco
+from mmocc.datasets import lists, yolo_coco
 from mmocc.datasets.anomaly import layouts
 from mmocc.datasets.faces import affectnet, folders, kdef, rafdb
 from mmocc.datasets.voc_folders import read_split
@@ -61,7 +61,7 @@ READERS = {  # file, what is in it, and what reads it
     'names': (
         'names.txt',
         'n02_1_0\nn02_2_0\n',
-        lambda folder: pascal3d_lists.read_names(folder / 'names.txt', ''),
+        lambda folder: lists.read_names(folder / 'names.txt', ''),
     ),
     'image ids': ('image_ids.txt', 'a/b.jpg\n', metadata.read_image_ids),
     'class labels': (

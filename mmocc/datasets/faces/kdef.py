@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mmocc.datasets.faces.listing import Face, list_folder, some
-from mmocc.datasets.wsol.reader import read_lines
+from mmocc.datasets.lists import read_lines
 from mmocc.utils.expressions import FER2013_LABELS, KDEF_CODES
 
 SESSIONS = ('A', 'B')

@@ -8,8 +8,7 @@ from pathlib import Path
 
 from mmocc.datasets.faces.folders import read_class_folders
 from mmocc.datasets.faces.listing import Face, some
-from mmocc.datasets.pascal3d_lists import check_choice
-from mmocc.datasets.wsol.reader import read_lines
+from mmocc.datasets.lists import check_choice, read_lines
 from mmocc.utils.expressions import EXPRESSIONS, RAFDB_LABELS
 
 SPLITS = ('train', 'test')

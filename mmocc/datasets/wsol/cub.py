@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from mmocc.datasets.lists import read_lines
 from mmocc.datasets.wsol.reader import (
     Boxes,
     WSOLImage,
     WSOLReader,
     gather_boxes,
     parse_box,
-    read_lines,
     read_pairs,
 )
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from mmocc.datasets.lists import read_lines
 from mmocc.datasets.voc_folders import IMAGE_SUFFIXES
 from mmocc.datasets.voc_xml import parse_voc_xml
 from mmocc.datasets.wsol.reader import (
@@ -11,7 +12,6 @@ from mmocc.datasets.wsol.reader import (
     WSOLReader,
     gather_boxes,
     parse_box,
-    read_lines,
 )
 
 _SUFFIXES = (*IMAGE_SUFFIXES, '.JPEG')

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from mmocc.datasets.lists import read_lines
 from mmocc.datasets.wsol.reader import (
     Boxes,
     Masks,
@@ -17,7 +18,6 @@ from mmocc.datasets.wsol.reader import (
     WSOLReader,
     gather_boxes,
     parse_box,
-    read_lines,
 )
 
 

@@ -1,14 +1,14 @@
-"""What a layout must tell, and how its lines are read."""
+"""What a layout must tell, and how its pairs and boxes are read."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import numpy as np
 
-from mmocc.utils.readable import PIXEL_LIMIT, readable_text
+from mmocc.datasets.lists import read_lines
+from mmocc.utils.readable import PIXEL_LIMIT
 
-T = TypeVar('T')
 Boxes = dict[str, np.ndarray]  # image id: float32 (n, 4) xyxy
 
 
@@ -71,41 +71,6 @@ class WSOLReader:
     def source(self) -> str:
         """Return what boxes or masks are read from, for messages."""
         raise NotImplementedError
-
-
-def read_lines(
-    path: Path, parse: Callable[[str], T], form: str
-) -> Iterator[T]:
-    """Yield what each line of a file parses to; blank lines are passed over.
-
-    Args:
-        path: The file.
-        parse: Takes a line without its end; a ValueError or KeyError of it
-            says that the line does not parse.
-        form: What a line must look like, for the message.
-
-    Raises:
-        FileNotFoundError: If the file does not exist.
-        ValueError: If a line does not parse; with file and line number. If
-            the file is not UTF-8.
-    """
-    if not path.is_file():
-        raise FileNotFoundError(
-            f'{path}: no such file; complete the data set, or check data_root '
-            'and split (docs/localization.md shows each layout)'
-        )
-    with readable_text(path), path.open(encoding='utf-8') as lines:
-        for number, line in enumerate(lines, start=1):
-            line = line.strip('\r\n')
-            if not line.strip():
-                continue
-            try:
-                yield parse(line)
-            except (ValueError, KeyError) as error:
-                raise ValueError(
-                    f'{path}, line {number}: {line!r} does not parse '
-                    f'({error}); a line must be {form}'
-                ) from error
 
 
 def read_pairs(path: Path, form: str) -> dict[str, str]:

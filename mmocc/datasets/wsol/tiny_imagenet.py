@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
+from mmocc.datasets.lists import read_lines
 from mmocc.datasets.wsol.reader import (
     Boxes,
     WSOLImage,
     WSOLReader,
     gather_boxes,
     parse_box,
-    read_lines,
 )
 from mmocc.utils.readable import readable_text
 
