@@ -14,7 +14,7 @@ from mmengine.runner.checkpoint import _load_checkpoint
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-from mmocc.datasets.voc_folders import IMAGE_SUFFIXES
+from mmocc.datasets.voc_layout import IMAGE_SUFFIXES
 from mmocc.report.classifiers import load_model
 from mmocc.utils import cli
 

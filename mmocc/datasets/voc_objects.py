@@ -16,18 +16,16 @@ from mmengine.logging import print_log
 from mmpretrain.datasets import BaseDataset
 from PIL import Image
 
-from mmocc.datasets.voc_folders import (
-    IMAGE_SUFFIXES,
-    VOC_CLASSES,
-    index_folder,
-    read_split,
-)
-from mmocc.datasets.voc_xml import (
+from mmocc.datasets.voc_layout import (
     FLAGS,
+    IMAGE_SUFFIXES,
     UNKNOWN,
+    VOC_CLASSES,
     VOCAnnotation,
     VOCObject,
+    index_folder,
     parse_voc_xml,
+    read_split,
 )
 from mmocc.registry import DATASETS
 from mmocc.utils.readable import PICTURE_ERRORS

@@ -10,12 +10,12 @@ import numpy as np
 from defusedxml.ElementTree import parse
 
 from mmocc.datasets.transforms.crop_object import read_index_mask
-from mmocc.datasets.voc_folders import (
+from mmocc.datasets.voc_layout import (
     IMAGE_SUFFIXES,
     index_folder,
+    parse_voc_xml,
     read_split,
 )
-from mmocc.datasets.voc_xml import parse_voc_xml
 from mmocc.occluded_sets.sources import (
     SetItem,
     SetObject,

@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from mmocc.datasets.voc_folders import read_split
-from mmocc.datasets.voc_xml import parse_voc_xml
+from mmocc.datasets.voc_layout import parse_voc_xml, read_split
 
 
 def write_class_lists(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmocc.datasets.voc_xml import parse_voc_xml
+from mmocc.datasets.voc_layout import parse_voc_xml
 from mmocc.registry import DATASETS
 
 voc_objects = pytest.importorskip(
@@ -219,13 +219,13 @@ def test_a_missing_root_is_named(tmp_path):
 
 
 def test_a_missing_split_is_named_with_those_that_are_there(voc):
-    with pytest.raises(FileNotFoundError, match=r'val\.txt.*found train'):
+    with pytest.raises(FileNotFoundError, match=r'val\.txt.*here are: train'):
         load(voc, split='val')
 
 
 def test_an_empty_split_is_named(voc):
     (voc / 'ImageSets/Main/train.txt').write_text(' \n\n')
-    with pytest.raises(ValueError, match=r'train\.txt: the split is empty'):
+    with pytest.raises(ValueError, match=r'train\.txt: the list is empty'):
         load(voc)
 
 

@@ -13,8 +13,7 @@ from mmocc.datasets import occlusion_masks, pascal3d_boxes
 from mmocc.datasets.anomaly import boxes, layouts
 from mmocc.datasets.faces import affectnet, folders
 from mmocc.datasets.transforms.crop_object import read_index_mask
-from mmocc.datasets.voc_folders import read_split
-from mmocc.datasets.voc_xml import parse_voc_xml
+from mmocc.datasets.voc_layout import parse_voc_xml, read_split
 from mmocc.datasets.wsol import cub, ilsvrc, metadata, tiny_imagenet
 from mmocc.evaluation.localization import scale_boxes
 from mmocc.evaluation.occluded_coco_ann import read_subset

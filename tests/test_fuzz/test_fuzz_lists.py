@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from mmocc.datasets import lists, yolo_coco
 from mmocc.datasets.anomaly import layouts
 from mmocc.datasets.faces import affectnet, folders, kdef, rafdb
-from mmocc.datasets.voc_folders import read_split
+from mmocc.datasets.voc_layout import read_split
 from mmocc.datasets.wsol import cub, ilsvrc, metadata, tiny_imagenet
 from mmocc.occlusion.cutouts import read_anchors
 from mmocc.utils.expressions import EXPRESSIONS

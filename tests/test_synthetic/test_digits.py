@@ -12,7 +12,7 @@ from PIL import Image
 pytest.importorskip('sklearn', reason='the digits come with scikit-learn')
 from sklearn.datasets import load_digits, load_sample_images
 
-from mmocc.datasets.voc_xml import parse_voc_xml
+from mmocc.datasets.voc_layout import parse_voc_xml
 from mmocc.synthetic.digits.photo_cutouts import SHAPES, cut_object
 from mmocc.synthetic.digits.plan import DigitsSettings, split_sources
 from mmocc.synthetic.digits.scene import (

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from conftest import ROOT
 
-from mmocc.datasets.voc_xml import parse_voc_xml
+from mmocc.datasets.voc_layout import parse_voc_xml
 from mmocc.synthetic.ornaments import (
     REDUCED,
     OrnamentSettings,

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mmocc.datasets.lists import read_lines
-from mmocc.datasets.voc_folders import IMAGE_SUFFIXES
-from mmocc.datasets.voc_xml import parse_voc_xml
+from mmocc.datasets.voc_layout import IMAGE_SUFFIXES, parse_voc_xml
 from mmocc.datasets.wsol.reader import (
     Boxes,
     WSOLImage,

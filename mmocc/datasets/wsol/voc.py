@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from mmocc.datasets.voc_folders import (
+from mmocc.datasets.voc_layout import (
     IMAGE_SUFFIXES,
     VOC_CLASSES,
     index_folder,
+    parse_voc_xml,
     read_split,
 )
-from mmocc.datasets.voc_xml import parse_voc_xml
 from mmocc.datasets.wsol.reader import (
     Boxes,
     WSOLImage,
