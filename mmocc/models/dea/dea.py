@@ -42,7 +42,7 @@ from mmocc.models.dea.regions import (
     to_pictures,
 )
 from mmocc.registry import MODELS
-from mmocc.utils.frozen import check_frozen, warn_random
+from mmocc.utils.weights import check_frozen, warn_random
 
 PARTS = ('backbone', 'neck', 'bbox_head')
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from mmocc.models.learn.learn import LEARN
 from mmocc.models.learn.training_parts import make_room
 from mmocc.registry import MODELS
-from mmocc.utils.frozen import check_frozen, warn_random
+from mmocc.utils.weights import check_frozen, warn_random
 
 
 class LEARNHost(ImageClassifier):

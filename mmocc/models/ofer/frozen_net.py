@@ -4,7 +4,7 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from mmocc.registry import MODELS
-from mmocc.utils.frozen import check_frozen, warn_random
+from mmocc.utils.weights import check_frozen, warn_random
 
 
 @MODELS.register_module()

@@ -12,7 +12,7 @@ from mmocc.models.ofer.hybrid_training import HybridTraining
 from mmocc.models.ofer.hybrid_unet import Redrawing
 from mmocc.occlusion.patch_masks import draw_patch_masks
 from mmocc.registry import MODELS
-from mmocc.utils.frozen import warn_random
+from mmocc.utils.weights import warn_random
 
 # What each loss cannot be computed without.
 NEEDS = dict(

@@ -75,7 +75,7 @@ def test_pictures_get_a_gradient_but_weights_and_statistics_do_not_change():
 def test_random_weights_are_spoken_of_once(monkeypatch):
     said = []
     monkeypatch.setattr(
-        'mmocc.utils.frozen.print_log',
+        'mmocc.utils.weights.print_log',
         lambda text, **kwargs: said.append(text),
     )
     net = build(CLASSIFIER)

@@ -1,4 +1,4 @@
-"""Checks of what is loaded into the frozen part of a model."""
+"""Check the weights that the frozen parts of a model start from."""
 
 import logging
 
@@ -11,12 +11,12 @@ PRETRAINED = "give it init_cfg=dict(type='Pretrained', checkpoint=...)"
 def warn_random(
     model: str, part: str, effect: str, remedy: str = PRETRAINED
 ) -> None:
-    """Say that a part of a model still has the weights it was made with.
+    """Warn that a part of a model still has random weights.
 
     Args:
         model: Type of the model: ``mmocc.DEA``.
-        part: What no checkpoint was loaded of: ``the frozen detector``.
-        effect: What comes of it: ``the decoder learns from noise``.
+        part: What was not loaded: ``the frozen detector``.
+        effect: What follows: ``the decoder learns from noise``.
         remedy: What to do.
     """
     print_log(
@@ -27,24 +27,24 @@ def warn_random(
 
 
 def check_frozen(
-    wanted: dict[str, Tensor], given: dict[str, Tensor], what: str, parts: str
+    own: dict[str, Tensor], loaded: dict[str, Tensor], what: str, parts: str
 ) -> None:
     """Raise ValueError if a checkpoint lacks or misfits a frozen tensor.
 
     Args:
-        wanted: The model's own frozen tensors by name.
-        given: The checkpoint's tensors by name.
+        own: The model's frozen tensors by name.
+        loaded: The checkpoint's tensors by name.
         what: What is frozen, for the message: ``classifier``.
         parts: Its parts, for the message: ``backbone, neck and head``.
     """
     faults = []
-    for name, tensor in wanted.items():
-        if name not in given:
+    for name, tensor in own.items():
+        if name not in loaded:
             if not name.endswith('num_batches_tracked'):
                 faults.append(f'{name} is missing')
-        elif given[name].shape != tensor.shape:
+        elif loaded[name].shape != tensor.shape:
             faults.append(
-                f'{name} is {tuple(given[name].shape)}, the model has '
+                f'{name} is {tuple(loaded[name].shape)}, the model has '
                 f'{tuple(tensor.shape)}'
             )
     if faults:
