@@ -2,9 +2,13 @@
 
 A. Wang et al., "Robust Object Detection under Occlusion with Context-Aware
 CompositionalNets", CVPR 2020. Layout: as the generator in
-https://github.com/Angtian/OccludedPASCAL3D writes it; no code taken.
+https://github.com/Angtian/OccludedPASCAL3D writes it; no code taken. Folders
+are named ``<category>FGL<j>_BGL<i>``: level j of occlusion on the object
+(foreground) and i beside it (background); ``<category>_raw`` and
+``<category>_occluded`` are the training images.
 """
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,7 +16,6 @@ from typing import Any
 
 from mmengine.logging import print_log
 from mmpretrain.datasets import BaseDataset
-from PIL import Image
 
 from mmocc.datasets.lists import check_choice, read_names, require_files
 from mmocc.datasets.npz_reader import read_npz
@@ -21,20 +24,20 @@ from mmocc.datasets.pascal3d_boxes import (
     StoredBox,
     read_occluder_boxes,
     read_stored_box,
+    restore_edge,
+    upright_box,
 )
-from mmocc.datasets.pascal3d_levels import folder_name, level_fields
-from mmocc.datasets.pascal3d_upright import image_edge, upright_box
-from mmocc.datasets.voc_objects import crop_window
+from mmocc.datasets.voc_objects import crop_window, photo_size
+from mmocc.occlusion import CLEAN, LEVELS, level_range
 from mmocc.registry import DATASETS
-from mmocc.utils.readable import PICTURE_ERRORS
 
 # The 12 rigid categories of PASCAL3D+; the label is the place in this list.
 PASCAL3D_CLASSES = (
     'aeroplane', 'bicycle', 'boat', 'bottle', 'bus', 'car', 'chair',
     'diningtable', 'motorbike', 'sofa', 'train', 'tvmonitor',
 )  # fmt: skip
-# WordNet's own synsets of the 12 categories: ImageNet file names begin with
-# one. An image in another category's folder shows the wrong thing.
+# One WordNet synset of each category; ImageNet's file names begin with one.
+# An image in another category's folder shows the wrong thing.
 SYNSETS = {
     'n02691156': 'aeroplane', 'n02834778': 'bicycle', 'n02858304': 'boat',
     'n02876657': 'bottle', 'n02924116': 'bus', 'n02958343': 'car',
@@ -42,6 +45,9 @@ SYNSETS = {
     'n03790512': 'motorbike', 'n04256520': 'sofa', 'n04468005': 'train',
     'n03211117': 'tvmonitor',
 }  # fmt: skip
+_SWAPPED = ('FGL0_BGL0', '_raw', '_occluded')  # x and y of their boxes are
+_NOTHING = (0.0, 0.0)
+_BACKGROUNDS = (_NOTHING, (0.0, 0.2), (0.2, 0.4), (0.4, 0.6))
 _REMEDY = (
     'fetch this level, or correct data_root and level. The clean images '
     "(FGL0_BGL0) and the training images are no download: the authors' "
@@ -52,36 +58,34 @@ _REMEDY = (
 
 @DATASETS.register_module()
 class OccludedPASCAL3D(BaseDataset):
-    """One level of OccludedPASCAL3D+, one object per photo.
+    """One level of OccludedPASCAL3D+, one object in each photo.
 
-    Put ``mmocc.CropObject`` behind ``LoadImageFromFile`` to cut the object
-    out of its photo, and ``mmocc.LoadOcclusionMasks`` behind it for the masks.
-    Grey photos get three channels from ``LoadImageFromFile``, whose
-    ``color_type='color'`` is the default.
+    ``mmocc.CropObject`` after ``LoadImageFromFile`` cuts the object out of its
+    photo; ``mmocc.LoadOcclusionMasks`` after that loads the masks. Grey photos
+    get three channels from ``LoadImageFromFile`` (its default).
 
     Every sample has ``img_path``, ``gt_label``, ``img_id`` (the stem, the same
     in all levels), ``category``, ``crop_box`` (integer xyxy in the photo),
     ``gt_bboxes`` (float32 (1, 4), xyxy in the crop), ``occluder_boxes``
     (float32 (n, 4), xyxy in the photo), ``photo_shape`` (h, w),
     ``annotation_path``, and from the folder's name ``occlusion_level``
-    (``L0`` to ``L3``), ``occlusion_range`` and ``background_range`` (shares of
-    object and background that are hidden; None for ``occluded``). Annotations
-    are read without executing anything in them (see ``npz_reader``).
+    (``L0`` to ``L3``), ``occlusion_range`` and ``background_range`` (hidden
+    shares of object and background; None for ``occluded``). No code in an
+    annotation is executed.
 
     Args:
         data_root: Folder with ``images``, ``lists`` and ``annotations``.
-        level: ``L0`` to ``L3`` (the diagonal, ``L1`` being ``FGL1_BGL1``),
+        level: ``L0`` to ``L3`` (the diagonal: ``L1`` is ``FGL1_BGL1``),
             ``FGL<j>_BGL<i>``, or ``raw`` or ``occluded`` (training images).
         categories: Which ones to read; None reads all classes.
-        common_with: Other levels; only images that are in all of them are
-            kept, so that levels can be compared image by image.
-        context: Share of the box's width (height) added on its left and right
-            (top and bottom), clipped to the photo.
+        common_with: Other levels. Only images that all of them have are read,
+            so that levels can be compared image by image.
+        context: As in :class:`VOCObjects`.
         synsets: Category by synset. An image whose name begins with the
             synset of another category than its folder's is dropped and
             counted in the log.
-        lost_edge: What to do with a box one edge of which the set's generator
-            clipped away, and neither a twin nor a mask tells it (see
+        lost_edge: What to do with a box if the set's generator clipped away
+            an edge, and neither a twin nor a mask shows where it was (see
             ``pascal3d_boxes``): ``error``, ``drop`` (counted in the log), or
             ``image``, which takes the edge of the image.
         **kwargs: For :class:`mmpretrain.datasets.BaseDataset`: ``classes``,
@@ -120,14 +124,14 @@ class OccludedPASCAL3D(BaseDataset):
         super().__init__(ann_file='', **kwargs)
 
     def load_data_list(self) -> list[dict]:
-        """Read the images of all categories; log what was put right."""
+        """Read the images of all categories; log what was corrected."""
         classes = self.metainfo['classes']
         wanted = classes if self.categories is None else self.categories
         samples, counts = [], Counter()
         for category in check_categories(wanted, classes):
             samples += self._load_category(category, counts)
-        told = ', '.join(f'{v} {k}' for k, v in counts.items()) or 'none'
-        summary = f'{len(samples)} images of {self.folder}; special: {told}'
+        special = ', '.join(f'{v} {k}' for k, v in counts.items()) or 'none'
+        summary = f'{len(samples)} images of {self.folder}; special: {special}'
         if not samples:
             raise ValueError(f'{self.root}: no image is left; {summary}')
         print_log(f'OccludedPASCAL3D: {summary}', logger='current')
@@ -142,19 +146,10 @@ class OccludedPASCAL3D(BaseDataset):
 
     def _load_category(self, category: str, counts: Counter) -> list[dict]:
         """Return the samples of one category, in the order of its list."""
-        name = f'{category}{self.folder}'
         stems = self._list_stems(category, self.folder)
         stems = self._filter_stems(stems, category, counts)
-        listed = self.root / 'lists' / f'{name}.txt'
-        images, annotations = (
-            require_files(
-                self.root / kind / name,
-                [s + ending for s in stems],
-                listed,
-                _REMEDY,
-            )
-            for kind, ending in (('images', '.JPEG'), ('annotations', '.npz'))
-        )
+        images = self._require(category, 'images', stems, '.JPEG')
+        annotations = self._require(category, 'annotations', stems, '.npz')
         samples = []
         for stem, image, path in zip(stems, images, annotations, strict=True):
             try:
@@ -166,10 +161,23 @@ class OccludedPASCAL3D(BaseDataset):
                 samples.append({'img_id': stem, 'img_path': image, **fields})
         return samples
 
+    def _list_path(self, category: str, folder: str) -> Path:
+        """Return the list of a category and level."""
+        return self.root / 'lists' / f'{category}{folder}.txt'
+
     def _list_stems(self, category: str, folder: str) -> list[str]:
         """Return the stems in the list of a category and level."""
-        path = self.root / 'lists' / f'{category}{folder}.txt'
-        return [n.removesuffix('.JPEG') for n in read_names(path, _REMEDY)]
+        names = read_names(self._list_path(category, folder), _REMEDY)
+        return [name.removesuffix('.JPEG') for name in names]
+
+    def _require(
+        self, category: str, kind: str, stems: list[str], ending: str
+    ) -> list[str]:
+        """Return the paths of a category's images or annotations."""
+        folder = self.root / kind / f'{category}{self.folder}'
+        listed = self._list_path(category, self.folder)
+        files = [stem + ending for stem in stems]
+        return require_files(folder, files, listed, _REMEDY)
 
     def _filter_stems(
         self, stems: list[str], category: str, counts: Counter
@@ -180,20 +188,18 @@ class OccludedPASCAL3D(BaseDataset):
             for stem in stems
             if self.synsets.get(stem.split('_')[0], category) == category
         ]
-        counts['dropped: synset of another category'] += len(stems) - len(
-            right
-        )
+        wrong = len(stems) - len(right)
+        counts['dropped: synset of another category'] += wrong
         common = set(right)
         for folder in self.others:
             common &= set(self._list_stems(category, folder))
-        kept = [stem for stem in right if stem in common]
-        counts['dropped: not in all levels'] += len(right) - len(kept)
-        return kept
+        counts['dropped: not in all levels'] += len(right) - len(common)
+        return [stem for stem in right if stem in common]
 
     def _describe(
         self, path: str, image: str, category: str, counts: Counter
     ) -> dict | None:
-        """Return what an annotation says; None if its box cannot be told."""
+        """Return an annotation's fields; None if its box is to be dropped."""
         members = read_npz(path, ['box', 'occluder_box', 'category'])
         # The member occluder_level is always 'G': the folder has the level.
         if str(members['category']) != category:
@@ -202,7 +208,7 @@ class OccludedPASCAL3D(BaseDataset):
                 f'of {category!r}; one of them is misplaced'
             )
         stored = read_stored_box(members['box'])
-        size = _image_size(image)
+        size = photo_size(image)[::-1]
         if stored.size != size:
             raise ValueError(
                 f'made for an image of (h, w) {stored.size}, but {image} has '
@@ -227,13 +233,14 @@ class OccludedPASCAL3D(BaseDataset):
         self, stored: StoredBox, path: str, counts: Counter
     ) -> Box | None:
         """Return the object's box, xyxy; None if it is to be dropped."""
-        expected = self.folder in ('FGL0_BGL0', '_raw', '_occluded')
+        expected = self.folder in _SWAPPED
         upright = upright_box(Path(path), stored, expected)
         counts[f'boxes {upright.how}'] += 1
         if upright.lost is None:
             return upright.box
         if self.lost_edge == 'image':
-            return image_edge(upright, stored.size)
+            edge = stored.size[3 - upright.lost]
+            return restore_edge(upright.box, upright.lost, edge)
         if self.lost_edge == 'drop':
             return None
         raise ValueError(
@@ -261,12 +268,40 @@ def check_categories(
     return list(categories)
 
 
-def _image_size(path: str) -> tuple[int, int]:
-    """Return (h, w) from the header of an image file."""
-    try:
-        with Image.open(path) as image:
-            return image.size[::-1]
-    except PICTURE_ERRORS as error:
-        raise ValueError(
-            f'{path}: unreadable image ({error}); fetch it again'
-        ) from error
+def folder_name(level: str) -> str:
+    """Return what comes after the category in the names of a level.
+
+    Args:
+        level: ``L0`` to ``L3``, ``FGL<j>_BGL<i>`` with j and i from 0 to 3,
+            or ``raw`` or ``occluded`` (training images).
+
+    Raises:
+        ValueError: There is no such level.
+    """
+    if level in ('raw', 'occluded'):
+        return f'_{level}'
+    if level in LEVELS:
+        return f'FGL{level[1]}_BGL{level[1]}'
+    if re.fullmatch(r'FGL[0-3]_BGL[0-3]', level):
+        return level
+    raise ValueError(
+        f'unknown level {level!r}; choose L0 to L3, FGL<0-3>_BGL<0-3>, raw '
+        'or occluded'
+    )
+
+
+def level_fields(folder: str) -> dict:
+    """Return the occlusion that a folder's name states, for its samples."""
+    if folder == '_occluded':  # occluded at random
+        level, hidden, background = None, None, None
+    elif folder == '_raw':
+        level, hidden, background = CLEAN, _NOTHING, _NOTHING
+    else:
+        level = f'L{folder[3]}'
+        hidden = level_range(level)
+        background = _BACKGROUNDS[int(folder[-1])]
+    return {
+        'occlusion_level': level,
+        'occlusion_range': hidden,
+        'background_range': background,
+    }

@@ -42,8 +42,8 @@ class OccludedVehicles(BaseDataset):
 
     The label is the place in the 12 classes of PASCAL3D+, for models of 12
     classes that are tested on six of them; images are tight crops of the
-    object. Some images are grey: ``LoadImageFromFile`` of mmcv turns them
-    into three channels, as its ``color_type='color'`` is the default.
+    object. Grey images get three channels from ``LoadImageFromFile`` (its
+    default).
 
     Every sample has ``img_path``, ``gt_label``, ``img_id`` (its line of the
     list, the same in all levels), ``category``, ``occlusion_level``,
@@ -62,8 +62,8 @@ class OccludedVehicles(BaseDataset):
             real.
         categories: Which ones to read; None reads all classes for training,
             and those of them that are vehicles for the test.
-        allow_missing: Go on without the categories that have no list, which
-            are then counted in the log, instead of raising an error.
+        allow_missing: Leave out the categories that have no list, and count
+            them in the log, instead of raising an error.
         with_masks: Add the paths of the masks (``pascal3d+``, test).
         **kwargs: For :class:`mmpretrain.datasets.BaseDataset`: ``classes``,
             ``pipeline``, ``test_mode`` and so on.
@@ -100,7 +100,12 @@ class OccludedVehicles(BaseDataset):
     def load_data_list(self) -> list[dict]:
         """Read the lists of all categories, and find their images."""
         samples, missing = [], []
-        for category in self._wanted_categories():
+        classes = self.metainfo['classes']
+        wanted = self.categories
+        if wanted is None:
+            known = PASCAL3D_CLASSES if self.split == 'train' else VEHICLES
+            wanted = [name for name in known if name in classes]
+        for category in check_categories(wanted, classes):
             listed = self._list_path(category)
             if self.allow_missing and not listed.is_file():
                 missing.append(category)
@@ -116,14 +121,6 @@ class OccludedVehicles(BaseDataset):
             f'Folder: \t{self.root}',
             f'Split and cell: \t{self.split}, {cell}',
         ]
-
-    def _wanted_categories(self) -> list[str]:
-        """Return the categories to read, each of which has a label."""
-        classes = self.metainfo['classes']
-        if self.categories is not None:
-            return check_categories(self.categories, classes)
-        known = PASCAL3D_CLASSES if self.split == 'train' else VEHICLES
-        return check_categories([c for c in known if c in classes], classes)
 
     def _list_path(self, category: str) -> Path:
         """Return the file that lists the images of one category."""
@@ -173,52 +170,46 @@ class OccludedVehicles(BaseDataset):
         return samples
 
     def _stem(self, name: str, listed: Path) -> str:
-        """Return the stem of an image file; L0 lacks the list's last two.
+        """Return the stem of an image file.
 
         The test list of ``pascal3d+`` serves all levels. Its lines end in two
         characters (such as ``_0``) that the files of L0 do not have.
         """
-        cut = (self.source, self.split, self.level) == (
-            'pascal3d+', 'test', CLEAN,
-        )  # fmt: skip
-        if cut and len(name) < 3:
+        cell = (self.source, self.split, self.level)
+        if cell != ('pascal3d+', 'test', CLEAN):
+            return name
+        if len(name) < 3:
             raise ValueError(
                 f'{listed}: the line {name!r} is too short; L0 images are '
                 'named by the line without its last two characters'
             )
-        return name[:-2] if cut else name
+        return name[:-2]
 
     def _add_masks(
         self, samples: list[dict], category: str, listed: Path
     ) -> None:
         """Add the paths of the object masks and of the occluder masks."""
-        names = [sample['img_id'] for sample in samples]
-        objects = require_files(
-            self.root / _OBJECT_MASKS.format(category),
-            [f'{name}.png' for name in names],
-            listed,
-            _REMEDY,
-        )
-        occluders = [None] * len(names)
+
+        def require(folder: str, ending: str) -> list[str]:
+            files = [f'{sample["img_id"]}{ending}' for sample in samples]
+            return require_files(self.root / folder, files, listed, _REMEDY)
+
+        objects = require(_OBJECT_MASKS.format(category), '.png')
+        occluders = [None] * len(samples)
         if self.level != CLEAN:
             suffix = '_mask_object' if self.kind == 'object' else '_mask'
             folder = f'{category}LEVEL{LEVEL_NAMES[self.level]}{suffix}'
-            files = [f'{name}.JPEG' for name in names]
-            occluders = require_files(
-                self.root / folder, files, listed, _REMEDY
-            )
-        for sample, item, occluder in zip(
-            samples, objects, occluders, strict=True
-        ):
-            sample['object_mask_path'] = item
-            sample['occluder_mask_path'] = occluder
+            occluders = require(folder, '.JPEG')
+        for index, sample in enumerate(samples):
+            sample['object_mask_path'] = objects[index]
+            sample['occluder_mask_path'] = occluders[index]
 
     def _report(self, samples: list[dict], missing: list[str]) -> None:
         """Log what was read, what is missing and what occurs repeatedly."""
         if not samples:
             raise FileNotFoundError(
-                f'{self.root}: none of the lists for {", ".join(missing)} is '
-                f'there (the first would be {self._list_path(missing[0])}); '
+                f'{self.root}: none of the lists for {", ".join(missing)} '
+                f'exists (the first is {self._list_path(missing[0])}); '
                 'correct data_root'
             )
         counts = Counter(sample['img_path'] for sample in samples)

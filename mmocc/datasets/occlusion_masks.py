@@ -1,7 +1,7 @@
 """Object and occluder masks of the two occluded PASCAL3D+ sets.
 
-All functions return uint8 masks (h, w) of the photo or crop: 1 on the object,
-1 on what hides. No OpenMMLab import.
+Masks are uint8 (h, w), 1 on the object or on what hides it. No OpenMMLab
+import.
 """
 
 import cv2
@@ -11,7 +11,7 @@ from PIL import Image
 from mmocc.datasets.npz_reader import read_npz
 from mmocc.utils.readable import PICTURE_ERRORS
 
-# Masks in JPEG have values beside 0 and 255: half of it is the threshold.
+# Masks in JPEG have values besides 0 and 255.
 _WHITE = 127
 # OccludedPASCAL3D+ counts a pixel as object where its mask exceeds this.
 _OBJECT_ABOVE = 10
@@ -48,18 +48,15 @@ def read_white(path: str) -> np.ndarray:
 def read_vehicle_masks(
     object_path: str, occluder_path: str | None, size: tuple[int, int]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the masks of a CompositionalNets vehicle at its image's size.
+    """Return object and occluder mask of a CompositionalNets vehicle.
 
-    The occluder mask is resized to a shorter side of 224 pixels, and the
-    object mask is cut (not resized) to that size, from its upper left corner.
+    The object mask is cut (not resized), from its upper left corner, to the
+    occluder mask's size at a shorter side of 224 pixels.
 
     Args:
         object_path: Object mask.
         occluder_path: Occluder mask, None if nothing hides.
-        size: (h, w) of the image.
-
-    Returns:
-        Object mask and occluder mask, uint8 (h, w).
+        size: (h, w) of the image, and of the masks returned.
 
     Raises:
         ValueError: A file is unreadable, or the masks do not fit each other.
@@ -85,12 +82,12 @@ def read_vehicle_masks(
 def read_object_mask(path: str, size: tuple[int, int]) -> np.ndarray | None:
     """Return the object mask in an OccludedPASCAL3D+ file at (h, w).
 
-    The masks of some clean images have the size of another one; they are
-    resized, as the set's generator means to do.
+    The masks of some clean images have another size; they are resized, as the
+    set's generator intends.
 
     Returns:
-        The mask, uint8 (h, w), or None where the file has none, as the files
-        of occluded training images.
+        The mask, uint8 (h, w), or None where the file has none, as in the
+        occluded training images.
 
     Raises:
         ValueError: The member is no mask.

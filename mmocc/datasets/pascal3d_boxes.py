@@ -1,23 +1,28 @@
-"""The boxes of OccludedPASCAL3D+, with x and y put where they belong.
+"""The boxes of OccludedPASCAL3D+, with x and y where they belong.
 
-A file states (y0, y1, x0, x1, h, w). Where its generator took PASCAL3D+'s
-(x1, y1, x2, y2) for (y, x, y, x), as it does for the clean and the training
-images, x and y are swapped, and clipped *while swapped*: in an image wider
-than high every right edge beyond h became h, in one higher than wide every
-lower edge beyond w became w. Such an edge is lost; it cannot be swapped back.
-Pure NumPy, no OpenMMLab import.
+A file states (y0, y1, x0, x1, h, w). For the clean and the training images the
+set's generator took PASCAL3D+'s (x1, y1, x2, y2) for (y, x, y, x): x and y are
+swapped, and were clipped *while swapped*. In an image wider than high every
+right edge beyond h became h, in one higher than wide every lower edge beyond w
+became w. Such an edge is lost; it cannot be swapped back.
+No OpenMMLab import.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from mmocc.datasets.npz_reader import read_npz
+from mmocc.datasets.occlusion_masks import read_object_mask
+
 Box = tuple[float, float, float, float]  # xyxy in photo pixels
 Size = tuple[int, int]  # (h, w)
 _SLACK = 2  # pixels by which an annotated box may leave its image
-_CLEARLY = 0.05  # IoU by which the mask must speak against a folder's order
+_CLEARLY = 0.05  # gain in IoU from which a mask overrules the folder's order
 
 
 class StoredBox(NamedTuple):
@@ -28,11 +33,17 @@ class StoredBox(NamedTuple):
     size: Size
 
 
-class Swapped(NamedTuple):
-    """A box put right; ``lost`` is the edge (2: right, 3: lower) or None."""
+class UprightBox(NamedTuple):
+    """A box, xyxy in photo pixels, and how it was found.
+
+    ``how`` is ``as stored``, ``swapped back``, ``from a twin``, ``edge from
+    the mask``, or ``edge lost``; only then is ``lost`` the index of the edge
+    (2: right, 3: lower) that is still wrong.
+    """
 
     box: Box
-    lost: int | None
+    how: str
+    lost: int | None = None
 
 
 def read_stored_box(values: np.ndarray) -> StoredBox:
@@ -55,17 +66,46 @@ def read_stored_box(values: np.ndarray) -> StoredBox:
     return StoredBox((x0, y0, x1, y1), (y0, x0, y1, x1), size)
 
 
+def upright_box(path: Path, stored: StoredBox, expected: bool) -> UprightBox:
+    """Return the object's box, whatever order its file has.
+
+    Args:
+        path: The file, ``annotations/<category><level>/<stem>.npz``.
+        stored: The box in the file.
+        expected: Whether files of this folder have x and y swapped.
+
+    Raises:
+        ValueError: No reading of the box lies inside the image.
+    """
+    extent = partial(_extent, path, stored)
+    if not is_swapped(stored, expected, extent):
+        return UprightBox(stored.direct, 'as stored')
+    box, lost = swap_back(stored)
+    if lost is None:
+        return UprightBox(box, 'swapped back')
+    for twin in _twins(path):
+        twin_box = _twin_box(twin, stored)
+        if twin_box is not None:
+            return UprightBox(twin_box, 'from a twin')
+    around = extent()
+    if around is None:
+        return UprightBox(box, 'edge lost', lost)
+    return UprightBox(
+        restore_edge(box, lost, around[lost]), 'edge from the mask'
+    )
+
+
 def is_swapped(
     stored: StoredBox, expected: bool, extent: Callable[[], Box | None]
 ) -> bool:
     """Return whether x and y are swapped in a file.
 
-    A reading that leaves the image is out. Of two that fit, the object's mask
-    chooses where one fits it clearly better; else the folder's habit counts.
+    A reading that leaves the image is ruled out. If both fit, the object's
+    mask chooses the reading that it fits clearly better; else the folder does.
 
     Args:
         stored: The box of the file.
-        expected: What is known of files of this folder.
+        expected: Whether files of this folder usually are swapped.
         extent: Returns the xyxy extent of the object's mask, or None; called
             only when it can matter.
 
@@ -89,28 +129,23 @@ def is_swapped(
     return gain > _CLEARLY if not expected else gain > -_CLEARLY
 
 
-def swap_back(stored: StoredBox) -> Swapped:
-    """Return the box of a file with x and y exchanged, and the lost edge."""
+def swap_back(stored: StoredBox) -> tuple[Box, int | None]:
+    """Return the box with x and y exchanged, and the index of a lost edge."""
     (height, width), box = stored.size, stored.turned
     if width > height and box[2] >= height:
-        return Swapped(box, 2)
+        return box, 2
     if height > width and box[3] >= width:
-        return Swapped(box, 3)
-    return Swapped(box, None)
+        return box, 3
+    return box, None
 
 
-def restore_edge(swapped: Swapped, edge: float) -> Box:
+def restore_edge(box: Box, lost: int, edge: float) -> Box:
     """Return the box with its lost edge moved outwards to ``edge``."""
-    box = list(swapped.box)
-    box[swapped.lost] = max(box[swapped.lost], edge)
-    return tuple(box)
+    return *box[:lost], max(box[lost], float(edge)), *box[lost + 1 :]
 
 
 def mask_extent(mask: np.ndarray) -> Box | None:
-    """Return the xyxy extent of a (h, w) mask's pixels, None if it has none.
-
-    The right and lower edges are behind the last pixel.
-    """
+    """Return the half-open xyxy extent of a (h, w) mask; None if it is 0."""
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     if not len(rows):
         return None
@@ -151,3 +186,27 @@ def _inside(box: Box, size: Size) -> bool:
     height, width = size
     low, high = min(box[:2]), (box[2] - width, box[3] - height)
     return low >= -_SLACK and max(high) <= _SLACK
+
+
+def _twins(path: Path) -> Iterator[Path]:
+    """Yield the files of the same photo in the occluded levels."""
+    category, mark, _ = path.parent.name.partition('FGL')
+    if mark:
+        for folder in sorted(path.parents[1].glob(f'{category}FGL[1-3]_*')):
+            if folder != path.parent and (folder / path.name).is_file():
+                yield folder / path.name
+
+
+def _twin_box(twin: Path, stored: StoredBox) -> Box | None:
+    """Return the box of a twin; None if the twin's size or order is wrong."""
+    other = read_stored_box(read_npz(twin, ['box'])['box'])
+    extent = partial(_extent, twin, other)
+    if other.size != stored.size or is_swapped(other, False, extent):
+        return None
+    return other.direct
+
+
+def _extent(path: Path, stored: StoredBox) -> Box | None:
+    """Return the extent of a file's object mask, None without a mask."""
+    mask = read_object_mask(path, stored.size)
+    return None if mask is None else mask_extent(mask)

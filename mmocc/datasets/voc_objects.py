@@ -1,4 +1,4 @@
-"""Object crops out of the Pascal VOC layout, for classification.
+"""Object crops from the Pascal VOC layout, for classification.
 
 ``Annotations/*.xml``, ``JPEGImages/*``, ``ImageSets/Main/<split>.txt`` and,
 where there are instance masks, ``SegmentationObject/*.png``, whose pixel value
@@ -7,7 +7,7 @@ k is the k-th object of the XML file.
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,6 @@ from mmocc.datasets.voc_layout import (
     IMAGE_SUFFIXES,
     UNKNOWN,
     VOC_CLASSES,
-    VOCAnnotation,
     VOCObject,
     index_folder,
     parse_voc_xml,
@@ -41,15 +40,15 @@ def crop_window(
     Args:
         box: Object box, xyxy in photo pixels.
         size: (w, h) of the photo.
-        context: Share of the box's width (height) added left and right (above
-            and below) of it, before the window is clipped to the photo.
+        context: Share of the box's width (height) added on its left and right
+            (top and bottom) before the window is clipped to the photo.
 
     Returns:
-        The window as integer xyxy in the photo, and the visible part of the
-        box as float32 of shape (1, 4), xyxy in the window.
+        The window, integer xyxy in the photo, and the visible part of the box,
+        float32 (1, 4), xyxy in the window.
 
     Raises:
-        ValueError: The box lies wholly outside the photo.
+        ValueError: The whole box lies outside the photo.
     """
     width, height = size
     x1, y1, x2, y2 = box
@@ -68,12 +67,27 @@ def crop_window(
     return [left, top, right, bottom], inner[None]
 
 
+def photo_size(path: str) -> tuple[int, int]:
+    """Return (w, h) from the header of an image file.
+
+    Raises:
+        ValueError: The file is unreadable.
+    """
+    try:
+        with Image.open(path) as image:
+            return image.size
+    except PICTURE_ERRORS as error:
+        raise ValueError(
+            f'{path}: unreadable image ({error}); fetch it again'
+        ) from error
+
+
 @DATASETS.register_module()
 class VOCObjects(BaseDataset):
     """One sample per annotated object of a data set in the VOC layout.
 
-    Put ``mmocc.CropObject`` behind ``LoadImageFromFile`` to cut the object out
-    of its photo. Every sample has ``img_path``, ``gt_label``, ``crop_box``
+    ``mmocc.CropObject`` after ``LoadImageFromFile`` cuts the object out of its
+    photo. Every sample has ``img_path``, ``gt_label``, ``crop_box``
     (integer xyxy in the photo), ``gt_bboxes`` (float32 (1, 4), xyxy in the
     crop), ``seg_map_path`` (or None), ``instance_id`` (from 1), ``difficult``,
     ``truncated``, ``occluded`` (0, 1, or -1 where the file does not say),
@@ -82,14 +96,11 @@ class VOCObjects(BaseDataset):
     Args:
         data_root: Folder with the VOC layout, or several of them.
         split: Name of a list in ``ImageSets/Main``, or one name per root.
-        context: Share of the box's width (height) added on its left and right
-            (top and bottom), clipped to the photo.
-        difficult: None keeps all objects, True or False only those whose flag
-            equals it.
+        context: As in :func:`crop_window`.
+        difficult: None keeps all objects, True or False those with this flag.
         truncated: As ``difficult``.
         occluded: As ``difficult``. VOC2007 does not state this flag.
-        min_size: Objects with a side shorter than this many pixels are
-            dropped.
+        min_size: Drop objects with a side shorter than this many pixels.
         **kwargs: For :class:`mmpretrain.datasets.BaseDataset`: ``classes``,
             ``pipeline``, ``test_mode`` and so on. ``classes`` must name every
             class that occurs in the annotations.
@@ -132,24 +143,46 @@ class VOCObjects(BaseDataset):
             ValueError: A filter asks for a flag that a file does not state, or
                 no object is left.
         """
-        kept, dropped = filter_objects(
-            self.data_list, self.flags, self.min_size
-        )
+        passed, dropped = [], Counter()
+        for sample in self.data_list:
+            reason = self._first_failure(sample)
+            if reason is None:
+                passed.append(sample)
+            else:
+                dropped[reason] += 1
         names = ', '.join(f'{root} ({split})' for root, split in self.roots)
         counts = ', '.join(f'{k}: {v}' for k, v in dropped.items()) or 'none'
         summary = (
-            f'{len(kept)} of {len(self.data_list)} objects kept from {names}; '
-            f'dropped by filter: {counts}'
+            f'{len(passed)} of {len(self.data_list)} objects kept from '
+            f'{names}; dropped by filter: {counts}'
         )
-        if not kept:
+        if not passed:
             raise ValueError(f'VOCObjects: no object is left. {summary}')
         print_log(f'VOCObjects: {summary}', logger='current')
-        return kept
+        return passed
 
     def extra_repr(self) -> list[str]:
         """Return the lines that ``repr`` adds to the host's."""
         lines = [f'Root and split: \t{root} {s}' for root, s in self.roots]
         return [*lines, f'Context: \t{self.context}', f'Flags: \t{self.flags}']
+
+    def _first_failure(self, sample: dict) -> str | None:
+        """Return the first filter that drops this sample, or None."""
+        for flag, wanted in self.flags.items():
+            if wanted is None:
+                continue
+            if sample[flag] == UNKNOWN:
+                raise ValueError(
+                    f'{sample["object_id"]} of {sample["img_path"]}: its XML '
+                    f'file does not state <{flag}>, so {flag}={wanted} cannot '
+                    f'filter it; set {flag}=None or add the flag to the file'
+                )
+            if bool(sample[flag]) != wanted:
+                return f'{flag}={wanted}'
+        x1, y1, x2, y2 = sample['gt_bboxes'][0].tolist()
+        if min(x2 - x1, y2 - y1) < self.min_size:
+            return f'min_size={self.min_size}'
+        return None
 
     def _load_root(self, root: Path, split: str) -> list[dict]:
         """Return the samples of all images that one split lists."""
@@ -171,18 +204,12 @@ class VOCObjects(BaseDataset):
                 'img_id': img_id,
                 'seg_map_path': masks.get(img_id),
             }
-            samples += self._cut_objects(annotation, photo, xml)
+            size = annotation.size or photo_size(images[img_id])
+            samples += [
+                {**photo, **self._describe(item, size, img_id, xml)}
+                for item in annotation.objects
+            ]
         return samples
-
-    def _cut_objects(
-        self, annotation: VOCAnnotation, photo: dict, xml: Path
-    ) -> list[dict]:
-        """Return one sample per object of one annotation file."""
-        size = annotation.size or _header_size(photo['img_path'], xml)
-        return [
-            {**photo, **self._describe(item, size, photo['img_id'], xml)}
-            for item in annotation.objects
-        ]
 
     def _describe(
         self, item: VOCObject, size: tuple[int, int], img_id: str, xml: Path
@@ -211,53 +238,6 @@ class VOCObjects(BaseDataset):
         }
 
 
-def filter_objects(
-    samples: Sequence[dict],
-    flags: Mapping[str, bool | None],
-    min_size: float,
-) -> tuple[list[dict], dict[str, int]]:
-    """Keep the samples that pass; count the others under their first filter.
-
-    Args:
-        samples: Samples of :class:`VOCObjects`.
-        flags: Wanted value per flag, None for any.
-        min_size: Least length in pixels of the shorter side of the box.
-
-    Returns:
-        The samples kept, and the number dropped per filter.
-
-    Raises:
-        ValueError: A flag is filtered on that a sample's file does not state.
-    """
-    kept, dropped = [], Counter()
-    for sample in samples:
-        reason = _first_failure(sample, flags, min_size)
-        if reason is None:
-            kept.append(sample)
-        else:
-            dropped[reason] += 1
-    return kept, dict(dropped)
-
-
-def _first_failure(
-    sample: dict, flags: Mapping[str, bool | None], min_size: float
-) -> str | None:
-    """Return the first filter that drops this sample, or None."""
-    for flag, wanted in flags.items():
-        if wanted is None:
-            continue
-        if sample[flag] == UNKNOWN:
-            raise ValueError(
-                f'{sample["object_id"]} of {sample["img_path"]}: its XML file '
-                f'does not state <{flag}>, so {flag}={wanted} cannot filter '
-                f'it; set {flag}=None or add the flag to the annotations'
-            )
-        if bool(sample[flag]) != wanted:
-            return f'{flag}={wanted}'
-    x1, y1, x2, y2 = sample['gt_bboxes'][0].tolist()
-    return f'min_size={min_size}' if min(x2 - x1, y2 - y1) < min_size else None
-
-
 def _pair_roots(
     data_root: str | Sequence[str], split: str | Sequence[str]
 ) -> list[tuple[Path, str]]:
@@ -272,15 +252,3 @@ def _pair_roots(
         )
     pairs = zip(roots, splits, strict=True)
     return [(Path(root).expanduser(), name) for root, name in pairs]
-
-
-def _header_size(img_path: str, xml: Path) -> tuple[int, int]:
-    """Return (w, h) from the header of an image file."""
-    try:
-        with Image.open(img_path) as image:
-            return image.size
-    except PICTURE_ERRORS as error:
-        raise ValueError(
-            f'{img_path}: unreadable image ({error}), and {xml} does not '
-            'state its <size>; fetch the image again'
-        ) from error

@@ -51,11 +51,13 @@ def test_swapping_back_gives_the_box_unless_an_edge_was_clipped(size):
     ],
 )
 def test_a_clipped_edge_is_known_to_be_lost(size, box, lost):
-    swapped = swap_back(read_stored_box(generated(box, size, swap=True)))
-    assert swapped.lost == lost
+    swapped, edge = swap_back(
+        read_stored_box(generated(box, size, swap=True))
+    )
+    assert edge == lost
     if lost is not None:
-        assert restore_edge(swapped, box[lost]) == box
-        assert restore_edge(swapped, 0) == swapped.box  # only outwards
+        assert restore_edge(swapped, lost, box[lost]) == box
+        assert restore_edge(swapped, lost, 0) == swapped  # only outwards
 
 
 @pytest.mark.parametrize('swap', [False, True])

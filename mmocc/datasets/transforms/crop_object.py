@@ -9,7 +9,7 @@ from PIL import Image
 from mmocc.registry import TRANSFORMS
 from mmocc.utils.readable import PICTURE_ERRORS
 
-_BORDER = 255  # VOC's "no object here": outlines and left-out objects
+_BORDER = 255  # in VOC: outlines and objects that are left out
 
 
 def crop_array(array: np.ndarray, box: Sequence[int], name: str) -> np.ndarray:
@@ -53,18 +53,17 @@ def read_index_mask(path: str) -> np.ndarray:
 
 @TRANSFORMS.register_module()
 class CropObject(BaseTransform):
-    """Cut ``img`` to ``crop_box``; directly behind ``LoadImageFromFile``.
+    """Cut ``img`` to ``crop_box``, directly after ``LoadImageFromFile``.
 
-    ``gt_bboxes`` of :class:`VOCObjects` already are crop coordinates and stay.
+    ``gt_bboxes`` of :class:`VOCObjects` are in pixels of the crop already.
 
     Required Keys: img, crop_box; with a mask also img_path, seg_map_path and
     instance_id.
 
     Modified Keys: img, img_shape, ori_shape ((h, w) of the crop).
 
-    Added Keys: gt_seg_map (uint8 (h, w), 1 on this object's pixels, else 0),
-    where the sample has a mask. It is mm's own key, so that the host's Resize
-    and RandomFlip carry it along with the image.
+    Added Keys: gt_seg_map (uint8 (h, w), 1 on this object's pixels), where the
+    sample has a mask. The host's Resize and RandomFlip transform it, too.
 
     Args:
         with_mask: Load the object's mask where ``seg_map_path`` names one.
@@ -74,7 +73,7 @@ class CropObject(BaseTransform):
         self.with_mask = with_mask
 
     def transform(self, results: dict) -> dict:
-        """Cut the image and, if asked for and there, the mask."""
+        """Cut the image and, if wanted, the mask."""
         name = results.get('img_path', 'image')
         photo_shape = results['img'].shape[:2]
         img = crop_array(results['img'], results['crop_box'], name)

@@ -1,4 +1,4 @@
-"""A crop at a named place, for test-time augmentation."""
+"""A crop at a named position, for test-time augmentation."""
 
 from mmcv.transforms import BaseTransform
 
@@ -16,25 +16,17 @@ POSITIONS = dict(
 
 @TRANSFORMS.register_module()
 class FixedCrop(BaseTransform):
-    """Cut a square out of a corner or the centre, and tell from where.
+    """Cut a square out of a corner or the centre; note its position.
 
     Five of them, each also mirrored, are the ten crops that
-    ``mmocc.TenCropTTA`` puts together: see ``configs/_base_/ten_crop.py``.
+    ``mmocc.TenCropTTA`` combines: see ``configs/_base_/ten_crop.py``.
 
-    Required Keys:
+    Required Keys: img.
 
-    - img
+    Modified Keys: img, img_shape.
 
-    Modified Keys:
-
-    - img
-    - img_shape
-
-    Added Keys:
-
-    - crop_box (x1, y1, x2, y2), pixels of the image before, exclusive at the
-      end
-    - full_shape (h, w) of the image before
+    Added Keys: crop_box (xyxy, half-open) and full_shape (h, w), both of the
+    image before the crop.
 
     Args:
         crop_size: Side of the square in pixels.
@@ -42,8 +34,8 @@ class FixedCrop(BaseTransform):
             ``bottom_right`` or ``center``.
 
     Raises:
-        ValueError: If the position is unknown, or an image is smaller than
-            the crop.
+        ValueError: The position is unknown, or an image is smaller than the
+            crop.
     """
 
     def __init__(self, crop_size: int, position: str) -> None:

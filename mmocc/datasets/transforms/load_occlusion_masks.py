@@ -1,4 +1,4 @@
-"""Loads what is object and what hides it, for the occluded PASCAL3D+ sets."""
+"""Loads object and occluder masks of the occluded PASCAL3D+ sets."""
 
 import numpy as np
 from mmcv.transforms import BaseTransform
@@ -18,27 +18,21 @@ class LoadOcclusionMasks(BaseTransform):
     """Load the object mask and the occluder mask of a sample.
 
     For :class:`OccludedVehicles` (with ``with_masks=True``) and
-    :class:`OccludedPASCAL3D`. Put it behind ``CropObject`` and ``Resize``:
-    the masks get the size that ``img`` has at that point. It must stand before
-    flips and random crops, which it could not follow.
+    :class:`OccludedPASCAL3D`. It comes after ``CropObject`` and ``Resize``
+    (masks get the size that ``img`` has there), and before flips and random
+    crops.
 
-    Required Keys:
+    Required Keys: img; object_mask_path and occluder_mask_path, or
+    annotation_path, photo_shape and crop_box.
 
-    - img
-    - object_mask_path and occluder_mask_path, or
-    - annotation_path, photo_shape and crop_box
-
-    Added Keys:
-
-    - gt_seg_map (uint8 (h, w), 1 on the object, also where it is hidden;
-      absent where the set has no object mask)
-    - occlusion_mask (uint8 (h, w), 1 = hidden, on the object or beside it)
-    - occlusion_share (hidden share of the object, in [0, 1]; absent without
-      an object mask)
+    Added Keys: occlusion_mask (uint8 (h, w), 1 = hidden, on the object or
+    beside it); with an object mask also gt_seg_map (uint8 (h, w), 1 on the
+    object, also where it is hidden) and occlusion_share (hidden share of the
+    object).
 
     Raises:
-        ValueError: If the sample has no masks, one is unreadable or does not
-            fit, or the image was flipped before.
+        ValueError: The sample has no masks, one is unreadable or does not
+            fit, or the image is flipped already.
     """
 
     def transform(self, results: dict) -> dict:
@@ -58,8 +52,8 @@ class LoadOcclusionMasks(BaseTransform):
         hidden = results['occlusion_mask'][results['gt_seg_map'] == 1]
         if not hidden.size:
             raise ValueError(
-                f'{name}: its object mask is empty; correct it, or take the '
-                'image out of the list'
+                f'{name}: its object mask is empty; correct it, or remove the '
+                'image from the list'
             )
         results['occlusion_share'] = float(hidden.mean())
         return results
@@ -67,7 +61,7 @@ class LoadOcclusionMasks(BaseTransform):
     def _read(
         self, results: dict, name: str
     ) -> tuple[np.ndarray | None, np.ndarray]:
-        """Return object mask (or None) and occluder mask of the crop."""
+        """Return object mask (or None) and occluder mask."""
         if 'object_mask_path' in results:
             return read_vehicle_masks(
                 results['object_mask_path'],
