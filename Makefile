@@ -1,6 +1,6 @@
 # make demo    train and test on the embedded data (tools/demo.py)
 # make test    run the tests
-# make lint    ruff and docstring coverage
+# make lint    ruff, docstring coverage, types and spelling
 # make clean   remove build leftovers and caches, not .venv or work_dirs
 #
 # Each builds .venv first where it is missing; an interrupted installation goes
@@ -29,6 +29,7 @@ lint: $(VENV)/.installed
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m interrogate -c pyproject.toml $(wildcard mmocc tools benchmarks)
+	$(PY) -m codespell_lib
 
 clean:
 	rm -rf build dist *.egg-info .pytest_cache .ruff_cache

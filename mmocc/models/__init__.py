@@ -72,7 +72,7 @@ __all__ = list(_ROOM_OF)
 def __getattr__(name: str) -> Any:
     """Import the folder that holds a class, and return the class."""
     if name not in _ROOM_OF:
-        raise AttributeError(f'mmocc.models has no {name!r}')
+        raise AttributeError(f'mmocc.models has no name {name}')
     room = import_module(f'mmocc.models.{_ROOM_OF[name]}')
     if not hasattr(room, name):
         host = 'mmdet' if _ROOM_OF[name] == 'dea' else 'mmpretrain'

@@ -85,9 +85,9 @@ def test_the_same_machine_compares_times_and_another_only_ratios():
 
 
 def test_an_unknown_name_lists_those_that_are_there(run_tool):
-    done = run_tool(sys.executable, '-m', 'benchmarks', 'lern')
+    done = run_tool(sys.executable, '-m', 'benchmarks', 'nosuch')
     assert done.returncode == 2
-    assert 'no benchmark lern; there are ' in done.stderr
+    assert 'no benchmark nosuch; there are ' in done.stderr
 
 
 def test_a_broken_earlier_file_stops_before_anything_is_measured(

@@ -1,0 +1,99 @@
+"""Which folder of the package may import which: arrows point down only."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mmocc import models
+from mmocc.registry import MODELS
+
+PACKAGE = Path(models.__file__).resolve().parents[1]
+CORE = {'occlusion', 'utils'}
+# A folder may import itself, those named here, and registry and version.
+BELOW = {
+    'utils': set(),
+    'occlusion': {'utils'},
+    'synthetic': CORE,
+    'datasets': CORE,
+    'occluded_sets': CORE | {'datasets'},
+    'models': CORE,
+    'evaluation': CORE,
+    'report': CORE | {'datasets', 'evaluation'},
+    'visualization': CORE | {'evaluation'},
+    'engine': CORE | {'models', 'evaluation', 'visualization'},
+    'apis': CORE
+    | {'datasets', 'models', 'evaluation', 'report', 'visualization'},
+}
+HOSTS = {'mmcv', 'mmdet', 'mmengine', 'mmpretrain'}
+
+
+def imported(path: Path) -> Iterator[str]:
+    """Yield the full names of what a file imports, inside functions too."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f'{path}: a relative import'
+            yield from (f'{node.module}.{a.name}' for a in node.names)
+
+
+def files(folder: str) -> list[Path]:
+    """Return the modules of a folder of the package."""
+    paths = sorted((PACKAGE / folder).rglob('*.py'))
+    assert paths, f'{folder} is empty'
+    return paths
+
+
+def test_every_folder_has_its_rule():
+    folders = {path.parent.name for path in PACKAGE.glob('*/__init__.py')}
+    assert folders == set(BELOW)
+
+
+@pytest.mark.parametrize('folder', BELOW)
+def test_arrows_point_down(folder):
+    wrong = []
+    for path in files(folder):
+        for name in imported(path):
+            first, *rest = name.split('.')
+            if first != 'mmocc' or not rest or rest[0] not in BELOW:
+                continue
+            if rest[0] != folder and rest[0] not in BELOW[folder]:
+                wrong.append(f'{path.relative_to(PACKAGE)} imports {name}')
+    assert not wrong
+
+
+@pytest.mark.parametrize('room', models._ROOMS)
+def test_methods_do_not_import_one_another(room):
+    others = [f'mmocc.models.{other}' for other in models._ROOMS]
+    others.remove(f'mmocc.models.{room}')
+    for path in files(f'models/{room}'):
+        for name in imported(path):
+            assert not name.startswith(tuple(others)), f'{path}: {name}'
+
+
+def test_the_core_imports_no_host():
+    for path in files('occlusion'):
+        hosts = {name.split('.')[0] for name in imported(path)} & HOSTS
+        assert not hosts, f'{path} imports {hosts}'
+
+
+@pytest.mark.parametrize('room', models._ROOMS)
+def test_models_offers_every_registered_class(room):
+    MODELS.import_from_location()
+    prefix = f'mmocc.models.{room}.'
+    registered = {
+        name
+        for name, cls in MODELS.module_dict.items()
+        if cls.__module__.startswith(prefix)
+    }
+    assert registered == set(models._ROOMS[room])
+    for name in registered:
+        assert getattr(models, name) is MODELS.get(name)
+
+
+def test_an_unknown_name_of_models_is_an_attribute_error():
+    with pytest.raises(AttributeError, match='no name Nothing'):
+        _ = models.Nothing
+    assert {'LEARN', 'DEA'} <= set(dir(models))
