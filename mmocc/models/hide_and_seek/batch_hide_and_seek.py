@@ -1,17 +1,25 @@
-"""Hide-and-Seek on a whole normalised batch, on its device."""
+"""Hide-and-Seek on batches, on their device: images, feature maps, clips.
+
+No function loops over a batch, and the host never waits for the device.
+Random numbers come from the device's global generator, as dropout's do, which
+the runner seeds; ``mmocc.EpochSeedHook`` makes them differ between ranks, and
+repeat in a resumed run. All layers hide in training mode only.
+"""
 
 import math
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from mmocc.occlusion.grid import check_grid, draw_rows, spread_rows
+from mmocc.occlusion.segments import check_segments, draw_batch_segments
 from mmocc.registry import MODELS
 
-# A CPU makes so many pixels of masks at a time (20 whole images of 224 x 224):
-# those of a large batch leave its cache, and their memory is asked for anew.
+# Pixels of masks that a CPU makes at a time (20 images of 224 x 224): those
+# of a large batch leave its cache, and their memory is reallocated each time.
 CACHED_PIXELS = 2**20
 # Integers as wide as the floats, to clear their bits.
 BITS = {2: torch.int16, 4: torch.int32, 8: torch.int64}
@@ -19,22 +27,16 @@ BITS = {2: torch.int16, 4: torch.int32, 8: torch.int64}
 
 @MODELS.register_module()
 class BatchHideAndSeek(nn.Module):
-    """Hide random grid patches of a normalised batch: set them to 0.
+    """Hide random grid cells of a normalised batch: set them to 0.
 
-    Does what ``mmocc.HideAndSeek`` does image by image: each image gets a
-    patch size and hidden patches of its own, the grid starting at its
-    top-left corner. In a normalised batch the data set's mean is exactly 0,
-    the hidden value of Singh and Lee (arXiv 1704.04232, section 3.1); their
-    released code multiplies the normalised batch likewise. Labels are left as
-    they are, and padding as well, where the images' own sizes are given.
+    It does what ``mmocc.HideAndSeek`` does image by image: each image has its
+    own size and choice of grid cells, and the grid starts at its top-left
+    corner. In a normalised batch the data set's mean is exactly 0, the hidden
+    value of Singh and Lee (arXiv 1704.04232, section 3.1). Labels stay as
+    they are, and so does padding, where the images' own sizes are known.
 
-    No loop over images, and the host never waits for the device. Random
-    numbers come from the device's global generator, as dropout's do, which
-    the runner seeds; ``mmocc.EpochSeedHook`` makes them differ between ranks,
-    and repeat in a resumed run. Only in training mode (``layer.train()``).
-
-    In mmdet configs it is a batch augmentation, which knows each image's size
-    from its data sample. Boxes are kept, also of objects wholly hidden::
+    In mmdet configs it is a batch augmentation, which reads each image's size
+    from its data sample. Boxes stay, even of objects that are wholly hidden::
 
         model = dict(
             data_preprocessor=dict(
@@ -44,10 +46,10 @@ class BatchHideAndSeek(nn.Module):
     not into ``train_cfg.augments``, which would turn the labels into scores.
 
     Args:
-        grid_sizes: Sides of the patches in pixels; one is drawn for each
+        grid_sizes: Sides of the grid cells in pixels; one is drawn for each
             image. 0 leaves an image as it is. A size larger than the image
-            makes one patch of it all.
-        hide_prob: Probability that a patch is hidden.
+            makes one cell of it.
+        hide_prob: Probability that a grid cell is hidden.
         inplace: Write into the batch; else into a copy.
 
     Raises:
@@ -75,12 +77,12 @@ class BatchHideAndSeek(nn.Module):
         data_samples: Any = None,
         sizes: Sequence[tuple[int, int]] | None = None,
     ) -> tuple[Tensor, Any]:
-        """Hide patches of a batch.
+        """Hide grid cells of a batch.
 
         Args:
             inputs: (N, C, H, W), normalised, floating point.
-            data_samples: Of the batch; returned as they are. Where they tell
-                ``img_shape``, (h, w), it is the image's size in the batch.
+            data_samples: Of the batch; returned as they are. Their
+                ``img_shape``, (h, w), is the image's size in the batch.
             sizes: (h, w) of each image, instead of the data samples'.
 
         Raises:
@@ -100,18 +102,17 @@ class BatchHideAndSeek(nn.Module):
         sizes = image_sizes(size, data_samples, sizes)
         alike = self.rows_alike(inputs, sizes)
         rows, row = self.draw(inputs, sizes, alike)
-        # Bits are cleared, where a product would give -0 and NaN (of inf).
+        # Bits are cleared, since a product would give -0 and NaN (of inf).
         bits = BITS[inputs.element_size()]
-        shown = rows.view(torch.int8).sub_(1).to(bits)  # to no bits or all
+        bit_rows = rows.view(torch.int8).sub_(1).to(bits)  # no bits or all
         step = len(inputs)
         if inputs.device.type == 'cpu':
-            mask_pixels = row.shape[1] * size[1]
-            step = max(1, CACHED_PIXELS // mask_pixels)
+            step = max(1, CACHED_PIXELS // (row.shape[1] * size[1]))
         parts = zip(
             inputs.view(bits).split(step), row.split(step), strict=True
         )
-        for images, which in parts:
-            clear_rows(images, spread_rows(shown, which), alike)
+        for images, image_rows in parts:
+            clear_rows(images, spread_rows(bit_rows, image_rows), alike)
         return inputs, data_samples
 
     def rows_alike(
@@ -119,8 +120,8 @@ class BatchHideAndSeek(nn.Module):
     ) -> int:
         """Return how many rows of pixels are alike, wherever they begin.
 
-        No patch or image ends but at a multiple of it, or with the batch:
-        masks may be so many times smaller, and so is the time to make them.
+        Grid cells and images end only at multiples of it, or with the batch:
+        masks, and the time to make them, may be so many times smaller.
         """
         height = inputs.shape[2]
         ends = [end for end, _ in sizes or () if end < height]
@@ -133,19 +134,17 @@ class BatchHideAndSeek(nn.Module):
         alike: int,
     ) -> tuple[Tensor, Tensor]:
         """Draw what :func:`mmocc.occlusion.grid.draw_rows` returns."""
-        number, device = len(inputs), inputs.device
         regions = None
         if sizes is not None:
-            if len(sizes) != number:
+            if len(sizes) != len(inputs):
                 raise ValueError(
-                    f'{len(sizes)} image sizes for a batch of {number}'
+                    f'{len(sizes)} image sizes for a batch of {len(inputs)}'
                 )
-            # Such a copy is not waited for.
-            regions = torch.tensor(sizes).to(device, non_blocking=True)
-        choice = torch.randint(len(self.sizes), (number,), device=device)
+            # The host does not wait for such a copy.
+            regions = torch.tensor(sizes).to(inputs.device, non_blocking=True)
         return draw_rows(
             tuple(inputs.shape[-2:]),
-            self.sizes.to(device, non_blocking=True)[choice],
+            choose(self.sizes, inputs),
             self.hide_prob,
             min(size for size in self.grid_sizes if size),
             regions,
@@ -157,14 +156,131 @@ class BatchHideAndSeek(nn.Module):
         return f'grid_sizes={self.grid_sizes}, hide_prob={self.hide_prob}'
 
 
+@MODELS.register_module()
+class HideFeatures(nn.Module):
+    """Hide random grid cells of a feature map, all channels together.
+
+    The "AlexNet-HaS-conv1-5" and "-11" of Singh and Lee (arXiv 1704.04232,
+    table 5): cells of 5 or 11 positions of the 55x55 map after conv1, half of
+    them. ``mmocc.HideFeaturesHook`` puts it after a module of any model.
+
+    Args:
+        grid_sizes: Sides of the grid cells in positions of the map; one is
+            drawn for each map. 0 leaves a map as it is.
+        hide_prob: Probability that a grid cell is hidden.
+        fill: Value of what is hidden: a number, or ``'mean'``, each channel's
+            mean over the batch, without a gradient. It keeps the mean of what
+            the next layer gets; the paper does not say what it used.
+
+    Raises:
+        ValueError: If a grid size is negative or no whole number, the
+            probability is outside [0, 1], or the fill is something else.
+    """
+
+    def __init__(
+        self,
+        grid_sizes: Sequence[int] = (5,),
+        hide_prob: float = 0.5,
+        fill: str | float = 'mean',
+    ) -> None:
+        super().__init__()
+        self.grid_sizes = check_grid(grid_sizes, hide_prob)
+        self.hide_prob = hide_prob
+        if isinstance(fill, str) and fill != 'mean':
+            raise ValueError(f"fill must be 'mean' or a number, got {fill!r}")
+        self.fill = fill
+        sizes = torch.tensor(self.grid_sizes)
+        self.register_buffer('sizes', sizes, persistent=False)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Hide cells of maps (N, C, H, W); in evaluation, return them."""
+        if not self.training or not any(self.grid_sizes):
+            return maps
+        smallest = min(size for size in self.grid_sizes if size)
+        cells = choose(self.sizes, maps)
+        hidden = spread_rows(
+            *draw_rows(tuple(maps.shape[-2:]), cells, self.hide_prob, smallest)
+        )
+        if self.fill != 'mean':
+            return maps.masked_fill(hidden, self.fill)
+        mean = maps.detach().mean(dim=(0, 2, 3), keepdim=True)
+        return torch.where(hidden, mean.to(maps.dtype), maps)
+
+    def extra_repr(self) -> str:
+        """Return the arguments."""
+        return (
+            f'grid_sizes={self.grid_sizes}, hide_prob={self.hide_prob}, '
+            f'fill={self.fill!r}'
+        )
+
+
+@MODELS.register_module()
+class BatchHideSegments(nn.Module):
+    """Hide random segments of clips (N, T, ...) in training.
+
+    It does what ``mmocc.HideSegments`` does sample by sample (arXiv
+    1704.04232, section 3.3).
+
+    Args:
+        segment_lengths: Frames of a segment; one is drawn for each clip. 0
+            leaves a clip as it is. The end may cut off the last segment.
+        hide_prob: Probability that a segment is hidden.
+        fill: Value of hidden frames: a number (0 in normalised data), or one
+            for each item of the last axis: the mean feature.
+
+    Raises:
+        ValueError: If a length is negative or no whole number, or the
+            probability is outside [0, 1].
+    """
+
+    def __init__(
+        self,
+        segment_lengths: int | Sequence[int],
+        hide_prob: float = 0.5,
+        fill: float | Sequence[float] = 0.0,
+    ) -> None:
+        super().__init__()
+        lengths = np.ravel(segment_lengths).tolist()
+        self.segment_lengths = check_segments(lengths, hide_prob)
+        self.hide_prob = hide_prob
+        lengths = torch.tensor(self.segment_lengths)
+        self.register_buffer('lengths', lengths, persistent=False)
+        fill = torch.tensor(fill, dtype=torch.float32)
+        self.register_buffer('fill', fill, persistent=False)
+
+    def forward(self, clips: Tensor) -> Tensor:
+        """Return a copy of clips (N, T, ...) with segments hidden."""
+        if not self.training or not any(self.segment_lengths):
+            return clips
+        hidden = draw_batch_segments(
+            choose(self.lengths, clips), clips.shape[1], self.hide_prob
+        )
+        hidden = hidden.view(*hidden.shape, *[1] * (clips.ndim - 2))
+        fill = self.fill.to(clips.device, clips.dtype, non_blocking=True)
+        return torch.where(hidden, fill, clips)
+
+    def extra_repr(self) -> str:
+        """Return the arguments."""
+        return (
+            f'segment_lengths={self.segment_lengths}, '
+            f'hide_prob={self.hide_prob}'
+        )
+
+
+def choose(sizes: Tensor, batch: Tensor) -> Tensor:
+    """Draw one of the sizes for each sample of a batch, on its device."""
+    choice = torch.randint(len(sizes), (len(batch),), device=batch.device)
+    return sizes.to(batch.device, non_blocking=True)[choice]
+
+
 def clear_rows(images: Tensor, masks: Tensor, alike: int) -> None:
     """Clear the bits of a batch where masks have none, in place.
 
     Args:
         images: int (N, C, H, W).
         masks: int (N, 1, H / alike, W), rounded up.
-        alike: For how many rows of pixels a row of the masks is, the last
-            one for what is left.
+        alike: Rows of pixels that share a row of the masks; fewer share the
+            last one.
     """
     whole = images.shape[2] // alike
     end = whole * alike
@@ -181,7 +297,7 @@ def image_sizes(
 ) -> list[tuple[int, int]] | None:
     """Return each image's (h, w) in a batch.
 
-    None if they are not all told, or none is smaller than the batch.
+    None if one is unknown, or none is smaller than the batch.
     """
     if sizes is None:
         if not isinstance(data_samples, list | tuple):

@@ -1,4 +1,4 @@
-"""Global pooling and a linear layer, and the class maps that they imply."""
+"""Global pooling, a linear layer, and the class maps that follow from them."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -23,15 +23,13 @@ def add_maps(
 
     Args:
         samples: With ``pred_label``; changed in place.
-        maps: Of ``pred`` (sets ``pred_cam``, (h, w), of the predicted class),
-            ``gt`` (``gt_cam``, (h, w), of the true class, on samples that
-            have a label) and ``all`` (``cams``, (classes, h, w)).
+        maps: As in :class:`CAMHead`.
         class_maps: Gives the (N, h, w) maps of (N,) labels, or for None the
             (N, classes, h, w) maps of all classes.
 
     Raises:
-        ValueError: If a sample has several true classes, and ``gt`` is asked
-            for.
+        ValueError: If a sample has several true classes and ``gt`` is in
+            ``maps``.
     """
     if 'all' in maps:
         for sample, cams in zip(samples, class_maps(None), strict=True):
@@ -57,16 +55,15 @@ def add_maps(
 
 @MODELS.register_module()
 class CAMHead(LinearClsHead):
-    """Linear classifier on a pooled map, that tells where it saw a class.
+    """Linear classifier on a pooled map, with a map for each class.
 
     Zhou et al., "Learning Deep Features for Discriminative Localization",
-    CVPR 2016, equation 2: the class activation map is the sum over channels
-    of weight times feature, here without the bias, without any rectification,
-    and in float32. It is made of the features that the scores come from, with
-    no second forward pass.
+    CVPR 2016, equation 2: the class map is the sum over channels of weight
+    times feature, here without the bias, without any rectification, and in
+    float32. The scores come from the same features, without a second forward
+    pass: with average pooling, a score is the mean of its map plus the bias.
 
     It does the pooling, so the model needs no ``GlobalAveragePooling`` neck.
-    With average pooling, a score is the mean of its map plus the bias.
 
     Args:
         num_classes: Number of classes.
@@ -125,7 +122,7 @@ class CAMHead(LinearClsHead):
     def class_maps(
         self, feats: tuple[Tensor, ...], labels: Tensor | None = None
     ) -> Tensor:
-        """Return class activation maps.
+        """Return class maps.
 
         Args:
             feats: Features; the last is (N, in_channels, h, w).
@@ -158,7 +155,7 @@ class CAMHead(LinearClsHead):
         feats: tuple[Tensor, ...],
         data_samples: list[DataSample | None] | None = None,
     ) -> list[DataSample]:
-        """Return the samples with scores, labels and the maps asked for.
+        """Return the samples with scores, labels and the chosen maps.
 
         Args:
             feats: Features; the last is (N, in_channels, h, w).

@@ -9,17 +9,16 @@ from mmocc.registry import MODELS
 class HidingDataPreprocessor(ClsDataPreprocessor):
     """mmpretrain's data preprocessor, and then Hide-and-Seek, in training.
 
-    For any mmpretrain config, whose ``data_preprocessor`` keeps all other
-    settings::
+    In any mmpretrain config, the ``data_preprocessor`` (or ``model``'s) gets
+    two lines, and all its other settings stay::
 
         data_preprocessor = dict(
             type='mmocc.HidingDataPreprocessor',
             hide=dict(type='mmocc.BatchHideAndSeek'))
 
-    (under ``model``, where a config has it there). As an entry of
-    ``train_cfg.augments`` it would turn the labels into scores, need the
-    number of classes, and hide padding as well. Mixup and CutMix that a
-    config has there come before hiding.
+    Mixup and CutMix of a config come before hiding. ``BatchHideAndSeek`` in
+    ``train_cfg.augments`` would turn the labels into scores, need the number
+    of classes, and hide padding as well.
 
     Args:
         *args: As in ``mmpretrain.ClsDataPreprocessor``.
@@ -47,7 +46,7 @@ class HidingDataPreprocessor(ClsDataPreprocessor):
         self.hide = MODELS.build(hide)
 
     def forward(self, data: dict, training: bool = False) -> dict:
-        """Preprocess a batch; in training, hide patches of its images."""
+        """Preprocess a batch; in training, hide grid cells of its images."""
         # Before padding, so that padding stays as it is.
         sizes = [tuple(image.shape[-2:]) for image in data['inputs']]
         data = super().forward(data, training)

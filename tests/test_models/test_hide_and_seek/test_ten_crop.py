@@ -10,7 +10,7 @@ from mmengine.registry import DefaultScope
 from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
 
-from mmocc.models.hide_and_seek.ten_crop import paste_crops
+from mmocc.models.hide_and_seek.cam_averages import paste_crops
 
 SIZE = (6, 6)
 FIVE = [(0, 0, 4, 4), (2, 0, 6, 4), (0, 2, 4, 6), (2, 2, 6, 6), (1, 1, 5, 5)]
