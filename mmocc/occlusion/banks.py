@@ -6,16 +6,19 @@ Files are checked when a bank is loaded, not when a sample is drawn.
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 IMAGE_SUFFIXES = {'.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff'}
-OPAQUE = 128  # alpha from which a pixel counts as hiding what is below it
+OPAQUE = 128  # alpha from which a pixel hides what is below it
 NUM_ANCHORS = 64  # opaque points kept per cut-out, to place it by
+
+Folders = str | Path | Sequence[str | Path]
 
 
 class CutoutBank(NamedTuple):
@@ -24,8 +27,8 @@ class CutoutBank(NamedTuple):
     Attributes:
         sheets: (T, 4, S, S) uint8, BGRA, each stretched to the square.
         aspects: (T,) width / height of the cut-out before stretching.
-        anchors: (T, K, 2) opaque points as (x, y) in [-1, 1]; putting one of
-            them on a pixel is certain to hide that pixel.
+        anchors: (T, K, 2) opaque points as (x, y) in [-1, 1]; a pixel on
+            which one of them is put is certainly hidden.
     """
 
     sheets: Tensor
@@ -33,7 +36,7 @@ class CutoutBank(NamedTuple):
     anchors: Tensor
 
 
-def list_images(folders: str | Path | Sequence[str | Path]) -> list[Path]:
+def list_images(folders: Folders) -> list[Path]:
     """Return all image files below one or several folders, sorted.
 
     Raises:
@@ -42,43 +45,54 @@ def list_images(folders: str | Path | Sequence[str | Path]) -> list[Path]:
     """
     if isinstance(folders, str | Path):
         folders = [folders]
-    files = []
+    files: list[Path] = []
     for folder in map(Path, folders):
         if not folder.is_dir():
             raise FileNotFoundError(
                 f'occluder bank {str(folder)!r} is not a folder; name a '
                 'folder of images'
             )
-        found = [
-            path
-            for path in sorted(folder.rglob('*'))
-            if path.suffix.lower() in IMAGE_SUFFIXES
-        ]
-        if not found:
+        paths = sorted(folder.rglob('*'))
+        images = [p for p in paths if p.suffix.lower() in IMAGE_SUFFIXES]
+        if not images:
             raise ValueError(
                 f'occluder bank {str(folder)!r} holds no image '
                 f'({", ".join(sorted(IMAGE_SUFFIXES))})'
             )
-        files += found
+        files += images
     return files
 
 
-def read_image(path: Path, flags: int) -> np.ndarray:
-    """Read an image with OpenCV; ValueError naming the file if it cannot."""
-    image = (
-        cv2.imdecode(np.fromfile(path, np.uint8), flags)
-        if (path.stat().st_size)
-        else None
-    )
+def read_image(path: Path, flags: int) -> NDArray[Any]:
+    """Read an image with OpenCV; raise ValueError with its name if damaged."""
+    image = None
+    if path.stat().st_size:
+        image = cv2.imdecode(np.fromfile(path, np.uint8), flags)
     if image is None:
         raise ValueError(f'{str(path)!r} is not a readable image')
     return image
 
 
-def load_textures(
-    folders: str | Path | Sequence[str | Path], size: int = 256
-) -> Tensor:
-    """Load a folder (or several) of texture images.
+def read_cutout(path: Path) -> NDArray[np.uint8]:
+    """Read a cut-out as (H, W, 4) BGRA.
+
+    Raises:
+        ValueError: If the file is not a readable image, has no alpha channel
+            of 8 bits, or is wholly transparent.
+    """
+    image = read_image(path, cv2.IMREAD_UNCHANGED)
+    if image.ndim != 3 or image.shape[2] != 4 or image.dtype != np.uint8:
+        raise ValueError(
+            f'cut-out {str(path)!r} has no alpha channel; save it as an '
+            '8-bit RGBA PNG whose alpha is the silhouette'
+        )
+    if not (image[..., 3] >= OPAQUE).any():
+        raise ValueError(f'cut-out {str(path)!r} is wholly transparent')
+    return image
+
+
+def load_textures(folders: Folders, size: int = 256) -> Tensor:
+    """Load texture images.
 
     Each image is resized so that its short side is ``size``, then cut to the
     central square.
@@ -102,31 +116,20 @@ def load_textures(
     return torch.from_numpy(np.stack(sheets)).permute(0, 3, 1, 2).contiguous()
 
 
-def load_cutouts(
-    folders: str | Path | Sequence[str | Path], size: int = 128
-) -> CutoutBank:
-    """Load a folder (or several) of RGBA object cut-outs.
+def load_cutouts(folders: Folders, size: int = 128) -> CutoutBank:
+    """Load RGBA cut-outs of objects.
 
-    Each is cut to the box of its opaque pixels and stretched to a square;
-    its aspect ratio is kept beside it.
+    Each is cut to the box of its opaque pixels and stretched to a square.
 
     Raises:
         FileNotFoundError: If a folder does not exist.
-        ValueError: If a folder is empty, a file is not a readable image, has
-            no alpha channel, or is wholly transparent.
+        ValueError: If a folder is empty, or as :func:`read_cutout`.
     """
     sheets, aspects, anchors = [], [], []
     rng = np.random.default_rng(0)  # the same anchors wherever it is loaded
     for path in list_images(folders):
-        image = read_image(path, cv2.IMREAD_UNCHANGED)
-        if image.ndim != 3 or image.shape[2] != 4 or image.dtype != np.uint8:
-            raise ValueError(
-                f'cut-out {str(path)!r} has no alpha channel; save it as an '
-                '8-bit RGBA PNG whose alpha is the silhouette'
-            )
+        image: NDArray[Any] = read_cutout(path)
         rows, cols = np.nonzero(image[..., 3] >= OPAQUE)
-        if not len(rows):
-            raise ValueError(f'cut-out {str(path)!r} is wholly transparent')
         image = image[rows.min() : rows.max() + 1, cols.min() : cols.max() + 1]
         aspects.append(image.shape[1] / image.shape[0])
         sheet = cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA)

@@ -1,7 +1,7 @@
 """Cut-outs to paste on faces: hands, cups, and face masks with anchors.
 
-A kind is a folder of RGBA pictures. Face masks have a file ``masks.cfg``
-beside their pictures or one folder above, in the layout of MaskTheFace (MIT,
+A kind is a folder of RGBA pictures. Face masks have a file ``masks.cfg`` in
+their folder or one folder above, in the layout of MaskTheFace (MIT,
 github.com/aqeelanwar/MaskTheFace): a section for each picture, named as its
 file without the ending, with six points ``mask_a: x, y`` to ``mask_f`` in
 pixels: left, middle and right of the upper edge, the left lower corner, the
@@ -12,12 +12,13 @@ chin, the right lower corner. A picture ``x_left`` (``x_right``) is of mask
 from collections.abc import Mapping, Sequence
 from configparser import ConfigParser, Error
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
-from mmocc.occlusion.banks import OPAQUE, list_images, read_image
+from mmocc.occlusion.banks import Folders, list_images, read_cutout
 from mmocc.utils.readable import PIXEL_LIMIT
 
 ANCHOR_FILE = 'masks.cfg'
@@ -30,21 +31,21 @@ class Cutout(NamedTuple):
 
     Attributes:
         name: Its file without folder and ending.
-        pixels: uint8 (h, w, 4), BGRA, cut to what is opaque.
+        pixels: uint8 (h, w, 4), BGRA, cut to what is not transparent.
         anchors: float32 (6, 2), x and y in its pixels; None if it may lie
             anywhere.
     """
 
     name: str
-    pixels: np.ndarray
-    anchors: np.ndarray | None
+    pixels: NDArray[np.uint8]
+    anchors: NDArray[np.float32] | None
 
 
-def read_anchors(path: Path) -> dict[str, np.ndarray]:
+def read_anchors(path: Path) -> dict[str, NDArray[np.float32]]:
     """Read the anchors of face masks.
 
     Sections with none of the points (MaskTheFace has some for faces without a
-    mask) are no masks.
+    mask) are skipped.
 
     Args:
         path: A ``masks.cfg``.
@@ -53,8 +54,8 @@ def read_anchors(path: Path) -> dict[str, np.ndarray]:
         float32 (6, 2) by section.
 
     Raises:
-        ValueError: If the file is no such list, or points are missing or no
-            numbers.
+        ValueError: If the file is not such a list, or points are missing or
+            not numbers.
     """
     parser = ConfigParser(interpolation=None)
     try:
@@ -63,12 +64,11 @@ def read_anchors(path: Path) -> dict[str, np.ndarray]:
         raise ValueError(f'{path} is no list of anchors: {error}') from error
     anchors = {}
     for name in parser.sections():
-        given = [key for key in ANCHORS if key in parser[name]]
-        if not given:
+        if not any(key in parser[name] for key in ANCHORS):
             continue
         try:
-            points = [parser[name][key].split(',') for key in ANCHORS]
-            points = np.array(points, np.float64).reshape(6, 2)
+            pairs = [parser[name][key].split(',') for key in ANCHORS]
+            points = np.array(pairs, np.float64).reshape(6, 2)
             if not (np.abs(points) < PIXEL_LIMIT).all():
                 raise ValueError(f'not all are below {PIXEL_LIMIT}')
             anchors[name] = points.astype(np.float32)
@@ -81,7 +81,7 @@ def read_anchors(path: Path) -> dict[str, np.ndarray]:
 
 
 def load_cutout(
-    path: Path, anchors: np.ndarray | None = None, side: int = 256
+    path: Path, anchors: NDArray[np.float32] | None = None, side: int = 256
 ) -> Cutout:
     """Load one picture.
 
@@ -93,14 +93,7 @@ def load_cutout(
     Raises:
         ValueError: If it has no alpha channel, or is wholly transparent.
     """
-    image = read_image(path, cv2.IMREAD_UNCHANGED)
-    if image.ndim != 3 or image.shape[2] != 4 or image.dtype != np.uint8:
-        raise ValueError(
-            f'cut-out {str(path)!r} has no alpha channel; save it as an '
-            '8-bit RGBA PNG whose alpha is the silhouette'
-        )
-    if not (image[..., 3] >= OPAQUE).any():
-        raise ValueError(f'cut-out {str(path)!r} is wholly transparent')
+    image = read_cutout(path)
     left, top, width, height = cv2.boundingRect(image[..., 3])
     image = image[top : top + height, left : left + width]
     scale = min(1.0, side / max(width, height))
@@ -113,39 +106,46 @@ def load_cutout(
     return Cutout(path.stem, np.ascontiguousarray(image), anchors)
 
 
-def _shrink(image: np.ndarray, size: Sequence[int]) -> np.ndarray:
-    """Resize BGRA to (w, h); what is transparent lends no colour."""
+def premultiply(image: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return BGRA as float32, colours times alpha, alpha in [0, 1].
+
+    Resized like this, transparent pixels lend no colour.
+    """
     alpha = image[..., 3:] / np.float32(255)
-    colour = np.dstack([image[..., :3] * alpha, alpha]).astype(np.float32)
-    colour = cv2.resize(colour, size, interpolation=cv2.INTER_AREA)
+    return np.dstack([image[..., :3] * alpha, alpha]).astype(np.float32)
+
+
+def _shrink(image: NDArray[np.uint8], size: Sequence[int]) -> NDArray[Any]:
+    """Resize BGRA to (w, h)."""
+    colour = cv2.resize(premultiply(image), size, interpolation=cv2.INTER_AREA)
     alpha = colour[..., 3:]
     bgr = colour[..., :3] / np.maximum(alpha, 1e-3)
     out = np.dstack([bgr.clip(0, 255), 255 * alpha])
     return out.round().astype(np.uint8)
 
 
-def load_kind(folders: str | Path | Sequence[str | Path]) -> list[Cutout]:
+def load_kind(folders: Folders) -> list[Cutout]:
     """Load all pictures of a kind.
 
     Args:
-        folders: One folder or several, looked through with what is below.
+        folders: One folder or several, searched with their subfolders.
 
     Raises:
         FileNotFoundError: If a folder does not exist.
-        ValueError: If a folder is empty, a picture is no cut-out, or anchors
-            are not those of the pictures.
+        ValueError: If a folder is empty, a picture is not a cut-out, or a
+            list of anchors lacks a picture.
     """
     if isinstance(folders, str | Path):
         folders = [folders]
     cutouts = []
     for folder in map(Path, folders):
-        lists = [place / ANCHOR_FILE for place in (folder, folder.parent)]
-        found = [path for path in lists if path.is_file()]
-        anchors = read_anchors(found[0]) if found else None
+        places = [folder / ANCHOR_FILE, folder.parent / ANCHOR_FILE]
+        lists = [path for path in places if path.is_file()]
+        anchors = read_anchors(lists[0]) if lists else None
         for path in list_images(folder):
             if anchors is not None and path.stem not in anchors:
                 raise ValueError(
-                    f'{found[0]} has no anchors for {path.name}; add a '
+                    f'{lists[0]} has no anchors for {path.name}; add a '
                     f'section [{path.stem}], or move the picture to a folder '
                     'without such a list'
                 )
@@ -155,7 +155,7 @@ def load_kind(folders: str | Path | Sequence[str | Path]) -> list[Cutout]:
 
 
 def load_kinds(
-    occluders: str | Path | Mapping[str, str | Sequence[str]],
+    occluders: str | Path | Mapping[str, Folders],
 ) -> dict[str, list[Cutout]]:
     """Load all kinds.
 
@@ -165,9 +165,12 @@ def load_kinds(
 
     Raises:
         FileNotFoundError: If a folder does not exist.
-        ValueError: If there is no kind, or a picture is no cut-out.
+        ValueError: If there is no kind, or a picture is not a cut-out.
     """
-    if not isinstance(occluders, Mapping):
+    places: Mapping[str, Folders]
+    if isinstance(occluders, Mapping):
+        places = occluders
+    else:
         root = Path(occluders)
         if not root.is_dir():
             raise FileNotFoundError(
@@ -175,8 +178,6 @@ def load_kinds(
                 'holds a folder of RGBA pictures for each kind'
             )
         places = {p.name: p for p in sorted(root.iterdir()) if p.is_dir()}
-    else:
-        places = dict(occluders)
     if not places:
         raise ValueError(
             f'there is no kind of occluder in {occluders!r}: each needs a '

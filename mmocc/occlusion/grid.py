@@ -1,25 +1,43 @@
-"""Hiding the cells of a grid: Hide-and-Seek (arXiv 1704.04232, 1811.02545)."""
+"""Hide-and-Seek: hide cells of a grid, or segments of a sequence of frames.
+
+arXiv 1704.04232 (cells, section 3.1; segments, section 3.3) and 1811.02545.
+"""
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
+Bools = NDArray[np.bool_]
 
-def check_grid(grid_sizes: Sequence[int], hide_prob: float) -> list[int]:
-    """Return the sides of cells as a list.
+
+def check_grid(
+    grid_sizes: Sequence[float],
+    hide_prob: float,
+    name: str = 'grid_sizes',
+    unit: str = 'pixels',
+) -> list[int]:
+    """Return the sides of cells (or lengths of segments) as a list.
+
+    Args:
+        grid_sizes: The sides.
+        hide_prob: Probability that a cell is hidden.
+        name: How a message calls the sides.
+        unit: What the sides count.
 
     Raises:
-        ValueError: If there is none, one is negative or no whole number, or
-            the probability is outside [0, 1].
+        ValueError: If there is none, one is negative or not a whole number,
+            or the probability is outside [0, 1].
     """
     # The rest of inf or NaN is NaN, which is true.
     if not len(grid_sizes) or any(n < 0 or n % 1 for n in grid_sizes):
         raise ValueError(
-            'grid_sizes must be whole numbers of pixels >= 0, got '
+            f'{name} must be whole numbers of {unit} >= 0, got '
             f'{list(grid_sizes)}'
         )
     if not 0 <= hide_prob <= 1:
@@ -27,12 +45,17 @@ def check_grid(grid_sizes: Sequence[int], hide_prob: float) -> list[int]:
     return [int(size) for size in grid_sizes]
 
 
-def draw_grid(size: tuple[int, int], cell: int, prob: float) -> np.ndarray:
+def check_segments(lengths: Sequence[float], hide_prob: float) -> list[int]:
+    """Return lengths of segments as a list, as :func:`check_grid`."""
+    return check_grid(lengths, hide_prob, 'segment_lengths', 'frames')
+
+
+def draw_grid(size: tuple[int, int], cell: int, prob: float) -> Bools:
     """Draw which cells of a grid are hidden, each with the same probability.
 
-    The grid starts at the top-left corner; the last row and column may be
-    cut off by the border, and are hidden as often as the others. A cell
-    larger than the image is one cell, cut off.
+    The grid starts at the top-left corner; the border may cut off the last
+    row and column, which are hidden as often as the others. A cell larger
+    than the image is one cell, cut off.
 
     Args:
         size: (H, W) of the image.
@@ -50,12 +73,12 @@ def draw_grid(size: tuple[int, int], cell: int, prob: float) -> np.ndarray:
 
 
 def hide_cells(
-    image: np.ndarray, hidden: np.ndarray, cell: int, canvas: np.ndarray
-) -> np.ndarray:
-    """Show an image on a canvas of its shape, but for the hidden cells.
+    image: NDArray[Any], hidden: Bools, cell: int, canvas: NDArray[Any]
+) -> NDArray[Any]:
+    """Copy an image to a canvas of its shape, except the hidden cells.
 
-    The other way round, filling a copy of the image cell by cell, is slower:
-    many small cells are many assignments.
+    The other way, filling a copy of the image cell by cell, is slower: many
+    small cells are many assignments.
 
     Args:
         image: (H, W) or (H, W, C) of a type that OpenCV copies.
@@ -67,12 +90,12 @@ def hide_cells(
     Returns:
         The canvas.
     """
-    shown = cell_mask(image.shape[:2], ~hidden, cell)
+    visible = cell_mask(image.shape[:2], ~hidden, cell)
     # OpenCV returns (H, W, 1) as (H, W).
-    return cv2.copyTo(image, shown, canvas).reshape(image.shape)
+    return cv2.copyTo(image, visible, canvas).reshape(image.shape)
 
 
-def paint(image: np.ndarray, colour: np.ndarray) -> np.ndarray:
+def paint(image: NDArray[Any], colour: NDArray[Any]) -> NDArray[Any]:
     """Return an image like the given one, in a single colour.
 
     Args:
@@ -85,8 +108,8 @@ def paint(image: np.ndarray, colour: np.ndarray) -> np.ndarray:
 
 
 def cell_mask(
-    size: tuple[int, int], hidden: np.ndarray, cell: int
-) -> np.ndarray:
+    size: Sequence[int], hidden: Bools, cell: int
+) -> NDArray[np.uint8]:
     """Return the (H, W) uint8 mask of hidden pixels, 1 = hidden."""
     if not cell:
         return np.zeros(size, np.uint8)
@@ -104,26 +127,27 @@ def draw_rows(
 ) -> tuple[Tensor, Tensor]:
     """Draw the hidden cells of a batch, on its device, without waiting for it.
 
-    Each image has a grid of its own, as from :func:`draw_grid`; there is no
-    loop over images. Random numbers come from the device's global generator.
-    All rows of pixels in a row of cells are alike, so each is made once;
+    Each image has its own grid, as from :func:`draw_grid`; there is no loop
+    over images. Random numbers come from the device's global generator. All
+    rows of pixels in a row of cells are alike, so each is made once;
     :func:`spread_rows` turns them into masks.
 
     Args:
         size: (H, W) of the batch.
         cells: (N,) int64 sides of the cells in pixels; 0 hides nothing.
         prob: Probability that a cell is hidden.
-        smallest: No side but 0 is less: what there must be room for.
+        smallest: The smallest side that is not 0; it bounds the memory.
         regions: (N, 2) int64 (h, w) of each image within the batch, from its
             top-left corner; beyond it (padding), nothing is hidden.
-        step: Rows of pixels that are alike for sure, a divisor of the sides
-            and of the regions' heights but H: one is made for each ``step``.
+        step: Rows of pixels that are certainly alike, a divisor of the sides
+            and of the regions' heights except H: one is made for each
+            ``step``.
 
     Returns:
-        (N, R, W) bool rows of pixels, True = hidden, the last of each image
-        without a hidden pixel where there are regions and not referred to
-        where there are none, and the (N, H / step) int64 row that each row of
-        pixels is, counted through the batch. H / step is rounded up.
+        (N, R, W) bool rows of pixels, True = hidden, and the (N, H / step)
+        int64 row that each row of pixels is, counted through the batch; H /
+        step is rounded up. With regions the last of an image's R rows hides
+        nothing; without them no row of pixels refers to it.
     """
     device = cells.device
     height, width = size
@@ -146,8 +170,47 @@ def draw_rows(
 def spread_rows(rows: Tensor, row: Tensor) -> Tensor:
     """Return masks (N, 1, H / step, W) of the rows of :func:`draw_rows`.
 
-    Whole rows are copied: ten times faster than to gather pixels.
+    Whole rows are copied, which is ten times as fast as gathering pixels.
     """
     number, height = row.shape
     mask = rows.flatten(0, 1).index_select(0, row.flatten())
     return mask.view(number, 1, height, rows.shape[2])
+
+
+def draw_segments(clips: int, frames: int, length: int, prob: float) -> Bools:
+    """Draw the hidden frames of some clips, segment by segment.
+
+    Segments start at the first frame; the end may cut off the last one, which
+    is hidden as often as the others.
+
+    Args:
+        clips: Number of clips, each with its own hidden segments.
+        frames: Number of frames of a clip.
+        length: Frames of a segment; 0 hides nothing.
+        prob: Probability that a segment is hidden.
+
+    Returns:
+        (clips, frames) bool, True = hidden.
+    """
+    if not length:
+        return np.zeros((clips, frames), bool)
+    segments = np.random.random_sample((clips, -(-frames // length))) < prob
+    return segments.repeat(length, axis=1)[:, :frames]
+
+
+def draw_batch_segments(lengths: Tensor, frames: int, prob: float) -> Tensor:
+    """Draw the hidden frames of a batch, on its device.
+
+    Args:
+        lengths: (N,) int64 frames of each clip's segments; 0 hides nothing.
+        frames: Number of frames of a clip.
+        prob: Probability that a segment is hidden.
+
+    Returns:
+        (N, frames) bool, True = hidden.
+    """
+    device = lengths.device
+    hidden = torch.rand(len(lengths), frames, device=device) < prob
+    hidden &= (lengths > 0)[:, None]
+    segment = torch.arange(frames, device=device) // lengths.clamp(1)[:, None]
+    return hidden.gather(1, segment)

@@ -1,4 +1,4 @@
-"""Occluder kinds and occlusion levels: the vocabulary of the benchmark.
+"""Kinds of occluders and occlusion levels: the vocabulary of the report.
 
 A level is the share of the *object* that is hidden: of its mask if there is
 one, else of its box, else of the image. The four levels and four kinds are
@@ -44,7 +44,7 @@ def split_cell(cell: str) -> tuple[str, str]:
     """Return the level and the kind of a cell that is not ``L0``.
 
     Raises:
-        ValueError: If the name is no cell's.
+        ValueError: If there is no such cell.
     """
     level, _, kind = cell.partition(' ')
     if not kind:
@@ -60,7 +60,7 @@ def level_range(level: str | Sequence[float]) -> tuple[float, float]:
     """Return the hidden share ``(low, high)`` that a level asks for.
 
     Args:
-        level: A name of :data:`LEVELS`, or an own pair of shares with
+        level: A name of :data:`LEVELS`, or a pair of shares with
             0 <= low <= high <= 1.
 
     Raises:
@@ -86,8 +86,8 @@ def pixel_bounds(
 ) -> tuple[int, int]:
     """Return how many of an object's pixels a level allows to be hidden.
 
-    A share counts as inside when low <= share < high, so that levels do not
-    overlap; an own level with low == high (or high == 1) is closed above.
+    A share is inside when low <= share < high, so that levels do not overlap;
+    a pair with low == high (or high == 1) includes its end.
 
     Args:
         num_pixels: Size of the object.

@@ -14,7 +14,7 @@ from mmocc.occlusion.occluders import (
 )
 
 MAX_PASTES = 16  # one rectangle is enough; thin cut-outs may need several
-SAMPLE = 1024  # points of the object that the size of an occluder is fitted to
+SAMPLE = 1024  # points of the object that an occluder's size is fitted to
 MARGIN = 0.1  # of the level's range, kept free so that the fit lands inside
 
 
@@ -29,10 +29,9 @@ def occlude_object(
     """Hide a share of an object's pixels that lies inside a level, always.
 
     An occluder is put on a random visible pixel of the object and scaled by
-    bisection until the share is met. Cut-outs are no larger than about the
-    image, so several may be needed. What is left over or missing after the
-    fit (a few pixels) is uncovered or covered at the occluder's rim, so that
-    the number of hidden pixels is inside the level exactly.
+    bisection until the share is reached. Cut-outs are no larger than about
+    the image, so several may be needed. The few pixels that are left over or
+    missing after the fit are uncovered or covered at the occluder's rim.
 
     Args:
         image: (3, H, W) uint8, BGR; not changed in place.
@@ -44,12 +43,12 @@ def occlude_object(
 
     Returns:
         The occluded image, and (H, W) bool, True where a pixel is hidden, on
-        the object or beside it.
+        the object or next to it.
 
     Raises:
         ValueError: If the object has no pixel, or too few for the level.
     """
-    size = tuple(region.shape)
+    size = region.shape[0], region.shape[1]
     # NumPy's is five times as fast as torch's
     index = torch.from_numpy(np.flatnonzero(region.numpy()))
     fewest, most = pixel_bounds(len(index), shares)
@@ -59,37 +58,29 @@ def occlude_object(
     room = MARGIN + (1 - 2 * MARGIN) * torch.rand(1, generator=generator)
     target = (fewest + room * (most - fewest)).round() / len(index)
     sample = index[:: len(index) // SAMPLE + 1]
+    points = _centres(sample, size)
     canvas = image.float().contiguous()  # or every step of it is slow
     visible, hidden = index, None
-    for last in range(MAX_PASTES - 1, -1, -1):
+    for pastes_left in range(MAX_PASTES - 1, -1, -1):
         pick = torch.randint(len(visible), (1,), generator=generator)
         pixel = _centres(visible[pick], size)
         occluder = bank.draw(kind, 1, generator)
         scale = fit_occluder(
-            kind,
-            bank,
-            occluder,
-            _centres(sample, size),
-            pixel,
-            target,
-            size,
-            hidden,
+            kind, bank, occluder, points, pixel, target, size, hidden
         )
         colours, alpha = render(
             kind, bank.sheets.get(kind), occluder, pixel, scale, size
         )
         over = alpha[0, 0]
-        counts = int(((mask | (over >= 0.5)) & region).sum())
-        if counts > most or (counts < fewest and not last):
-            wanted = most if counts > most else fewest
-            points = _centres(index, size)
-            reach = inner_coords(points[None], occluder, pixel, scale)
-            reach = reach.abs().amax(dim=-1)[0]
-            _adjust(over, mask, index, reach, wanted)
-            counts = wanted
+        count = int(((mask | (over >= 0.5)) & region).sum())
+        if count > most or (count < fewest and not pastes_left):
+            count = most if count > most else fewest
+            centres = _centres(index, size)[None]
+            reach = inner_coords(centres, occluder, pixel, scale)
+            _adjust(over, mask, index, reach.abs().amax(dim=-1)[0], count)
         mask |= over >= 0.5
         canvas.lerp_(colours[0], over)
-        if counts >= fewest:
+        if count >= fewest:
             break
         covered = mask.flatten()
         visible = index[~covered[index]]
@@ -122,43 +113,38 @@ def fit_occluder(
     Returns:
         (1,) scale; see :func:`~mmocc.occlusion.occluders.fit_scale`.
     """
-    cutout = kind == 'object'
+    alpha, largest = None, 4.0
+    if kind == 'object' and bank.cutouts:
+        alpha, largest = bank.cutouts.sheets[occluder.sheet, 3], 0.75
     return fit_scale(
         points[None],
         occluder,
         pixel,
         share,
-        max_scale=max(size) * (0.75 if cutout else 4),
-        alpha=bank.cutouts.sheets[occluder.sheet, 3] if cutout else None,
+        max_scale=max(size) * largest,
+        alpha=alpha,
         hidden=hidden,
     )
 
 
 def _centres(index: Tensor, size: tuple[int, int]) -> Tensor:
-    """Return the centres (x, y) of pixels, counted row by row.
+    """Return the (n, 2) centres (x, y) of pixels.
 
     Args:
-        index: (n,) int, numbers of pixels.
+        index: (n,) int, numbers of pixels, counted row by row.
         size: (h, w) of the image.
-
-    Returns:
-        (n, 2).
     """
     rows = torch.div(index, size[1], rounding_mode='floor')
     return torch.stack([index - rows * size[1], rows], dim=-1) + 0.5
 
 
 def _adjust(
-    over: Tensor,
-    mask: Tensor,
-    index: Tensor,
-    reach: Tensor,
-    wanted: int,
+    over: Tensor, mask: Tensor, index: Tensor, reach: Tensor, wanted: int
 ) -> None:
-    """Change an occluder's coverage at its rim to hide ``wanted`` pixels.
+    """Change an occluder's alpha at its rim so that ``wanted`` pixels hide.
 
     Args:
-        over: (H, W) the occluder's coverage, changed in place.
+        over: (H, W) the occluder's alpha, changed in place.
         mask: (H, W) bool, hidden by earlier occluders.
         index: (n,) the object's pixels, counted row by row.
         reach: (n,) distance from the occluder's middle; 1 is its rim.

@@ -1,4 +1,4 @@
-"""Occluders: draw them, fit them to a hidden share, render and paste them.
+"""Occluders: draw them, fit them to a hidden share, render them.
 
 Pure functions on batches of tensors; one image is a batch of one. All random
 numbers are drawn on the CPU from an explicit generator, a few per image, so
@@ -11,7 +11,6 @@ one; inside it, positions are (x, y) in [-1, 1].
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import NamedTuple
 
 import torch
@@ -21,6 +20,7 @@ from torch import Generator, Tensor
 from mmocc.occlusion.banks import (
     OPAQUE,
     CutoutBank,
+    Folders,
     load_cutouts,
     load_textures,
     noise_sheet,
@@ -51,10 +51,10 @@ class Occluders(NamedTuple):
         """Return the same occluders on another device."""
         return Occluders(*(t.to(device, non_blocking=True) for t in self))
 
-    def __getitem__(self, index: Tensor | slice) -> 'Occluders':
-        return Occluders(
-            *(tensor[index] for tensor in self._asdict().values())
-        )
+    def __getitem__(  # type: ignore[override]  # of the N, not of the fields
+        self, index: Tensor | slice
+    ) -> 'Occluders':
+        return Occluders(*(tensor[index] for tensor in self))
 
 
 @dataclass
@@ -75,8 +75,8 @@ class OccluderBank:
     """
 
     kinds: Sequence[str]
-    texture_bank: str | Path | Sequence[str | Path] | None = None
-    object_bank: str | Path | Sequence[str | Path] | None = None
+    texture_bank: Folders | None = None
+    object_bank: Folders | None = None
     texture_size: int = 256
     sheets: dict[str, Tensor] = field(init=False, repr=False)
     cutouts: CutoutBank | None = field(init=False, repr=False, default=None)
@@ -90,23 +90,12 @@ class OccluderBank:
             if kind == 'noise':
                 self.sheets[kind] = noise_sheet()
             elif kind == 'texture':
-                folder = self._folder(kind, self.texture_bank)
+                folder = _needed('texture', self.texture_bank, 'images')
                 self.sheets[kind] = load_textures(folder, self.texture_size)
             elif kind == 'object':
-                folder = self._folder(kind, self.object_bank)
+                folder = _needed('object', self.object_bank, 'RGBA cut-outs')
                 self.cutouts = load_cutouts(folder)
                 self.sheets[kind] = self.cutouts.sheets
-
-    @staticmethod
-    def _folder(
-        kind: str, folder: str | Path | Sequence[str | Path] | None
-    ) -> str | Path | Sequence[str | Path]:
-        if not folder:
-            raise ValueError(
-                f'occluder kind {kind!r} needs {kind}_bank, a folder of '
-                + ('images' if kind == 'texture' else 'RGBA cut-outs')
-            )
-        return folder
 
     def draw(self, kind: str, num: int, generator: Generator) -> Occluders:
         """Draw ``num`` occluders of a kind."""
@@ -116,6 +105,15 @@ class OccluderBank:
             generator,
             self.cutouts if kind == 'object' else None,
         )
+
+
+def _needed(kind: str, folder: Folders | None, content: str) -> Folders:
+    """Return the folder of a kind, which must be given."""
+    if not folder:
+        raise ValueError(
+            f'occluder kind {kind!r} needs {kind}_bank, a folder of {content}'
+        )
+    return folder
 
 
 def draw_occluders(
@@ -164,14 +162,11 @@ def inner_coords(
 
 
 def covers(inner: Tensor, alpha: Tensor | None = None) -> Tensor:
-    """Tell which positions an occluder hides.
+    """Return which positions an occluder hides, (N, P) bool.
 
     Args:
         inner: (N, P, 2) positions from :func:`inner_coords`.
         alpha: (N, S, S) uint8 silhouettes; None for full rectangles.
-
-    Returns:
-        (N, P) bool.
     """
     inside = (inner.abs() <= 1).all(dim=-1)
     if alpha is None:
@@ -203,8 +198,8 @@ def fit_scale(
         hidden: (N, P) bool, points hidden already.
 
     Returns:
-        (N,) scale. Rectangles hide more the larger they are, so the share is
-        met up to one row of points; silhouettes only nearly do.
+        (N,) scale. The larger a rectangle is, the more it hides, so it meets
+        the share up to one row of points; silhouettes only nearly do.
     """
     reach = None
     if alpha is None:
@@ -230,15 +225,12 @@ def fit_scale(
 def rectangle_reach(
     points: Tensor, occluders: Occluders, pixel: Tensor
 ) -> Tensor:
-    """Return from which scale on each point is inside each rectangle.
+    """Return from which scale on each point is inside each rectangle, (N, P).
 
     Args:
         points: (N or 1, P, 2) pixel centres (x, y).
         occluders: N rectangles.
         pixel: (N, 2) where each is put.
-
-    Returns:
-        (N, P).
     """
     offset = points - pixel[:, None]
     anchor = occluders.anchor[:, None]
@@ -284,7 +276,7 @@ def mirror_tile(
             (offset[:, 1], sheets.shape[2] - height),
         )
     )
-    # A view of all windows that there are; only those chosen are copied.
+    # A view of all windows; only those chosen are copied.
     windows = sheets.unfold(2, height, 1).unfold(3, width, 1)
     return windows[index, :, top, left]
 
@@ -301,12 +293,13 @@ def inner_axes(
     cost: x as (N, w) and y as (N, h).
     """
     half = occluders.shape * scale[:, None]
-    axes = []
-    for axis, length in enumerate(size[::-1]):
-        centres = torch.arange(length, device=scale.device) + 0.5
-        inner = (centres - pixel[:, axis, None]) / half[:, axis, None]
-        axes.append(inner + occluders.anchor[:, axis, None])
-    return tuple(axes)
+    x, y = (
+        (torch.arange(length, device=scale.device) + 0.5 - pixel[:, i, None])
+        / half[:, i, None]
+        + occluders.anchor[:, i, None]
+        for i, length in enumerate(size[::-1])
+    )
+    return x, y
 
 
 def render(
@@ -329,11 +322,11 @@ def render(
 
     Returns:
         Colours, (N, 3, h, w) or broadcastable, float in [0, 255], BGR; and
-        coverage (N, 1, h, w) in [0, 1]: 0 or 1 for rectangles, the blended
-        silhouette for cut-outs. Coverage of at least 0.5 counts as hidden.
+        alpha (N, 1, h, w) in [0, 1]: 0 or 1 for rectangles, the blended
+        silhouette for cut-outs. An alpha of at least 0.5 counts as hidden.
     """
     x, y = inner_axes(occluders, pixel, scale, size)
-    if kind == 'object':
+    if sheets is not None and kind == 'object':
         inner = torch.broadcast_tensors(x[:, None, :], y[:, :, None])
         rgba = F.grid_sample(
             sheets[occluders.sheet].float(),
@@ -343,7 +336,7 @@ def render(
         return rgba[:, :3], rgba[:, 3:] / 255
     inside = (y.abs() <= 1)[:, :, None] & (x.abs() <= 1)[:, None, :]
     alpha = inside[:, None].float()
-    if kind == 'white':
+    if sheets is None:  # white
         return alpha.new_full((1, 3, 1, 1), 255.0), alpha
     fill = mirror_tile(sheets, occluders.sheet, occluders.offset, size)
     return fill.float(), alpha

@@ -1,13 +1,19 @@
 """Pasting cut-outs on pictures of faces: places, borders, what is hidden.
 
 Latent-OFER (arXiv 2307.11404) copies "objects such as hands and cups" on
-faces, and says no more of it; all sizes and places here are ours. A face is
-known by five points, x and y in pixels: left eye, right eye, tip of the nose,
-left and right corner of the mouth, left being the picture's.
+faces and does not say how; all sizes and places here are our choice. A face
+is given by five points, x and y in pixels: left eye, right eye, tip of the
+nose, left and right corner of the mouth. Left is the picture's left.
 """
+
+from collections.abc import Sequence
+from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from mmocc.occlusion.cutouts import premultiply
 
 # Where the six anchors of a face mask go: along the line of the eyes from its
 # middle, in distances of the eyes; and down from there, in distances of the
@@ -23,8 +29,11 @@ MASK_PLACES = np.array(
     ]
 )
 
+Floats = NDArray[np.float64]
+Pixels = NDArray[np.float32]
 
-def _face_axes(points: np.ndarray) -> tuple[np.ndarray, ...]:
+
+def _face_axes(points: ArrayLike) -> tuple[Floats, Floats, Floats]:
     """Return the eyes' middle, the vector across, and that to the mouth."""
     left, right, _, *mouth = np.asarray(points, np.float64)
     middle = (left + right) / 2
@@ -38,7 +47,7 @@ def _face_axes(points: np.ndarray) -> tuple[np.ndarray, ...]:
     return middle, across, down
 
 
-def face_turn(points: np.ndarray) -> float:
+def face_turn(points: NDArray[Any]) -> float:
     """Return how far a face is turned to the side.
 
     Args:
@@ -49,7 +58,7 @@ def face_turn(points: np.ndarray) -> float:
         eyes: 0 straight ahead, positive to the picture's right.
 
     Raises:
-        ValueError: If the points are no face.
+        ValueError: If the points are not a face.
     """
     middle, across, down = _face_axes(points)
     inside = np.linalg.solve(
@@ -58,7 +67,7 @@ def face_turn(points: np.ndarray) -> float:
     return float(inside[0])
 
 
-def mask_targets(points: np.ndarray) -> np.ndarray:
+def mask_targets(points: NDArray[Any]) -> Floats:
     """Return where the six anchors of a face mask belong on a face.
 
     Args:
@@ -69,7 +78,7 @@ def mask_targets(points: np.ndarray) -> np.ndarray:
         side that the face looks to is the narrower.
 
     Raises:
-        ValueError: If the points are no face.
+        ValueError: If the points are not a face.
     """
     middle, across, down = _face_axes(points)
     turn = np.clip(face_turn(points), -0.5, 0.5)
@@ -79,7 +88,7 @@ def mask_targets(points: np.ndarray) -> np.ndarray:
     return middle + places[:, :1] * across + places[:, 1:] * down
 
 
-def fit_affine(source: np.ndarray, target: np.ndarray) -> np.ndarray:
+def fit_affine(source: NDArray[Any], target: ArrayLike) -> Floats:
     """Return the (2, 3) affine map that best takes points to points.
 
     Args:
@@ -96,7 +105,7 @@ def place_affine(
     length: float,
     angle: float,
     mirror: bool,
-) -> np.ndarray:
+) -> Floats:
     """Return the (2, 3) map that puts a cut-out on a picture.
 
     Args:
@@ -116,11 +125,11 @@ def place_affine(
 
 
 def render_cutout(
-    pixels: np.ndarray,
-    affine: np.ndarray,
-    size: tuple[int, int],
+    pixels: NDArray[np.uint8],
+    affine: NDArray[Any],
+    size: Sequence[int],
     feather: float,
-) -> tuple[np.ndarray, np.ndarray]:
+) -> tuple[Pixels, Pixels]:
     """Draw a cut-out on an empty picture.
 
     Args:
@@ -130,12 +139,11 @@ def render_cutout(
         feather: Width in pixels over which its border fades, inwards.
 
     Returns:
-        Colours float32 (H, W, 3) in 0 to 255, valid where the coverage is
-        not 0, and the coverage float32 (H, W) in [0, 1].
+        Colours float32 (H, W, 3) in 0 to 255, valid where the alpha is not
+        0, and the alpha float32 (H, W) in [0, 1].
     """
-    alpha = pixels[..., 3:] / np.float32(255)
-    sheet = np.dstack([pixels[..., :3] * alpha, alpha]).astype(np.float32)
-    affine = np.asarray(affine, np.float64)
+    sheet: NDArray[Any] = premultiply(pixels)
+    affine = np.array(affine, np.float64)
     scale = np.sqrt(abs(np.linalg.det(affine[:, :2])))
     if scale < 1:  # the warp looks at four pixels only
         small = [max(1, round(side * scale)) for side in sheet.shape[1::-1]]
@@ -143,40 +151,39 @@ def render_cutout(
         sheet = cv2.resize(sheet, small, interpolation=cv2.INTER_AREA)
         affine = affine * [*ratio, 1]
     # OpenCV counts from the middle of the first pixel, not from its corner.
-    affine = affine.copy()
     affine[:, 2] += affine[:, :2] @ (0.5, 0.5) - 0.5
     sheet = cv2.warpAffine(sheet, affine, size[::-1], flags=cv2.INTER_LINEAR)
-    cover = sheet[..., 3].clip(0, 1)
-    colours = sheet[..., :3] / np.maximum(cover, 1e-3)[..., None]
-    return colours.clip(0, 255), fade(cover, feather)
+    alpha = sheet[..., 3].clip(0, 1)
+    colours = sheet[..., :3] / np.maximum(alpha, 1e-3)[..., None]
+    return colours.clip(0, 255), fade(alpha, feather)
 
 
-def fade(cover: np.ndarray, feather: float) -> np.ndarray:
-    """Return a coverage whose border fades inwards.
+def fade(alpha: Pixels, feather: float) -> Pixels:
+    """Return an alpha whose border fades inwards.
 
     Args:
-        cover: float32 (H, W) in [0, 1].
+        alpha: float32 (H, W) in [0, 1].
         feather: Width in pixels; below half a pixel nothing changes.
     """
     if feather < 0.5:
-        return cover
-    soft = cv2.GaussianBlur(cover, (0, 0), feather / 2)
-    return cover * (2 * soft - 1).clip(0, 1)
+        return alpha
+    soft = cv2.GaussianBlur(alpha, (0, 0), feather / 2)
+    return alpha * (2 * soft - 1).clip(0, 1)
 
 
 def blend(
-    image: np.ndarray, colours: np.ndarray, cover: np.ndarray
-) -> np.ndarray:
-    """Return a picture behind an occluder.
+    image: NDArray[np.uint8], colours: Pixels, alpha: Pixels
+) -> NDArray[np.uint8]:
+    """Return a picture under an occluder.
 
     Args:
         image: uint8 (H, W, 3), not changed.
         colours: float32 (H, W, 3), or (H, W, 1) grey, in 0 to 255.
-        cover: float32 (H, W) in [0, 1].
+        alpha: float32 (H, W) in [0, 1].
 
     Returns:
         uint8 (H, W, 3).
     """
-    share = cover[..., None]
+    share = alpha[..., None]
     mixed = image * (1 - share) + colours * share
     return mixed.round().clip(0, 255).astype(np.uint8)

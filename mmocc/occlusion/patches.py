@@ -1,14 +1,18 @@
-"""Grids of square patches: sizes, masks and the share that is hidden.
+"""Square patches of a Vision Transformer: grids, masks and hidden shares.
 
 Patches are counted row by row; L = gh * gw is their number. In a mask, True
-or 1 is hidden. The grid is that of Vision Transformers.
+or 1 is hidden.
 """
 
+from typing import Any
+
 import numpy as np
+import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 
-def patch_grid(size: tuple[int, int], patch: int) -> tuple[int, int]:
+def patch_grid(size: tuple[int, ...], patch: int) -> tuple[int, int]:
     """Return the (gh, gw) patches of an image.
 
     Args:
@@ -16,7 +20,7 @@ def patch_grid(size: tuple[int, int], patch: int) -> tuple[int, int]:
         patch: Side of a patch in pixels.
 
     Raises:
-        ValueError: If the image is smaller than a patch, or a side is no
+        ValueError: If the image is smaller than a patch, or a side is not a
             multiple of it.
     """
     grid = size[0] // patch, size[1] // patch
@@ -59,7 +63,7 @@ def upsample_patch_mask(
     return image.repeat_interleave(sides[1], 3)
 
 
-def patch_coverage(mask: np.ndarray, patch: int) -> np.ndarray:
+def patch_coverage(mask: NDArray[Any], patch: int) -> NDArray[np.float32]:
     """Return the exact share of each patch that is hidden.
 
     Args:
@@ -70,9 +74,66 @@ def patch_coverage(mask: np.ndarray, patch: int) -> np.ndarray:
         float32 (gh, gw) in [0, 1].
 
     Raises:
-        ValueError: If the image is no whole number of patches.
+        ValueError: If the image is not a whole number of patches.
     """
     rows, columns = patch_grid(mask.shape, patch)
-    cells = np.asarray(mask, np.float32)
-    cells = cells.reshape(rows, patch, columns, patch)
-    return cells.mean(axis=(1, 3), dtype=np.float32)
+    pixels = np.asarray(mask, np.float32)
+    pixels = pixels.reshape(rows, patch, columns, patch)
+    return pixels.mean(axis=(1, 3), dtype=np.float32)
+
+
+def draw_patch_masks(
+    number: int,
+    grid: tuple[int, int],
+    share: tuple[float, float] = (0.1, 0.5),
+    roughness: float = 0.5,
+    device: torch.device | str = 'cpu',
+    generator: torch.Generator | None = None,
+) -> Tensor:
+    """Draw one mask for each image: a blob, more or less scattered.
+
+    With them a network learns to reconstruct patches of clean images. Hidden
+    are the patches nearest to a random place, in a metric that is stretched
+    at random, after noise is added to the distances. Nothing waits for the
+    device.
+
+    Args:
+        number: Number of masks N.
+        grid: (gh, gw), L = gh * gw.
+        share: Least and greatest share of the patches that is hidden; drawn
+            for each image, rounded to whole patches, at least one.
+        roughness: Most noise, as a share of the grid's longer side; drawn
+            for each image. 0 gives solid blobs.
+        device: Of the masks.
+        generator: Of that device; None for its global one.
+
+    Returns:
+        (N, L) bool, True is hidden.
+
+    Raises:
+        ValueError: If the shares are not in [0, 1] and in order, or the
+            roughness is negative.
+    """
+    low, high = share
+    if not 0 <= low <= high <= 1 or roughness < 0:
+        raise ValueError(
+            f'share={tuple(share)}, roughness={roughness}: shares must be in '
+            '[0, 1], the least first, and the roughness not negative'
+        )
+    rows, columns = grid
+    amount, rough, stretch, y, x = torch.rand(
+        5, number, 1, device=device, generator=generator
+    )
+    place = torch.arange(rows * columns, device=device)
+    # A square on the grid is stretched up to twice, to either side.
+    stretch = 2 ** (stretch - 0.5)
+    down = (place // columns - y * (rows - 1)) * stretch
+    right = (place % columns - x * (columns - 1)) / stretch
+    noise = torch.rand(
+        number, rows * columns, device=device, generator=generator
+    )
+    score = torch.hypot(down, right)
+    score = score + noise * rough * roughness * max(grid)
+    count = (low + amount * (high - low)) * rows * columns
+    rank = score.argsort(dim=1).argsort(dim=1)
+    return rank < count.round().clamp_min(1)

@@ -4,16 +4,19 @@ An image of a crowd holds hundreds of objects; a full-size mask for each would
 take gigabytes.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 import torch
+from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
+
+Slices = tuple[slice, slice]
 
 
 class Window(NamedTuple):
-    """A rectangle of whole pixels, ``bottom`` and ``right`` exclusive."""
+    """A part of an image in whole pixels; bottom and right are exclusive."""
 
     top: int
     left: int
@@ -26,7 +29,7 @@ class Window(NamedTuple):
         return self.bottom - self.top, self.right - self.left
 
     @property
-    def slices(self) -> tuple[slice, slice]:
+    def slices(self) -> Slices:
         """Rows and columns, to index an image with."""
         return slice(self.top, self.bottom), slice(self.left, self.right)
 
@@ -39,27 +42,21 @@ class Window(NamedTuple):
             max(self.right, other.right),
         )
 
-    def common(
-        self, other: 'Window'
-    ) -> tuple[tuple[slice, slice], tuple[slice, slice]] | None:
-        """Return where two windows meet, as each counts; None if nowhere."""
+    def common(self, other: 'Window') -> tuple[Slices, Slices] | None:
+        """Return where two windows meet, in each one's pixels, or None."""
         top, left = max(self.top, other.top), max(self.left, other.left)
         bottom = min(self.bottom, other.bottom)
         right = min(self.right, other.right)
         if top >= bottom or left >= right:
             return None
-        shared = Window(top, left, bottom, right)
-        return shared.shift(self).slices, shared.shift(other).slices
-
-    def shift(self, origin: 'Window') -> 'Window':
-        """Return the same rectangle, counted from another window's corner."""
-        rows, cols = origin.top, origin.left
-        return Window(
-            self.top - rows,
-            self.left - cols,
-            self.bottom - rows,
-            self.right - cols,
+        mine, theirs = (
+            (
+                slice(top - window.top, bottom - window.top),
+                slice(left - window.left, right - window.left),
+            )
+            for window in (self, other)
         )
+        return mine, theirs
 
 
 class Region(NamedTuple):
@@ -74,7 +71,7 @@ class Region(NamedTuple):
     mask: Tensor
 
 
-def mask_region(mask: np.ndarray) -> Region:
+def mask_region(mask: NDArray[Any]) -> Region:
     """Return the pixels of an (H, W) mask that are not 0."""
     mask = mask != 0
     left, top, width, height = cv2.boundingRect(mask.view(np.uint8))
@@ -82,8 +79,8 @@ def mask_region(mask: np.ndarray) -> Region:
     return Region(window, torch.from_numpy(mask[window.slices]))
 
 
-def box_region(box: np.ndarray, size: tuple[int, int]) -> Region:
-    """Return the pixels of a box: rounded, and cut at the image's border.
+def box_region(box: ArrayLike, size: tuple[int, int]) -> Region:
+    """Return the pixels of a box, rounded and cut at the image's border.
 
     Args:
         box: (4,) xyxy in pixels.

@@ -21,8 +21,7 @@ from mmocc.evaluation.pasting import paste_maps
 from mmocc.evaluation.temporal_localization import map_to_segments
 from mmocc.models.hide_and_seek.batch_hide_and_seek import BatchHideAndSeek
 from mmocc.occlusion.cutouts import ANCHORS, read_anchors
-from mmocc.occlusion.grid import check_grid
-from mmocc.occlusion.segments import check_segments
+from mmocc.occlusion.grid import check_grid, check_segments
 
 coco = pytest.importorskip('mmocc.datasets.coco_masks')
 coco_set = pytest.importorskip('mmocc.occluded_sets.coco')

@@ -13,7 +13,7 @@ from hypothesis.extra import numpy as nps
 
 from mmocc.datasets.faces.landmarks import fit_similarity, move_points
 from mmocc.models.hide_and_seek.batch_hide_and_seek import BatchHideAndSeek
-from mmocc.occlusion import KINDS, LEVELS, grid, paste, patches, segments
+from mmocc.occlusion import KINDS, LEVELS, grid, paste, patches
 from mmocc.occlusion.levels import (
     UnreachableLevelError,
     level_range,
@@ -22,7 +22,7 @@ from mmocc.occlusion.levels import (
 from mmocc.occlusion.occlude import occlude_object
 from mmocc.occlusion.occlude_objects import BELOW, INSIDE, occlude_objects
 from mmocc.occlusion.occluders import OccluderBank, fit_scale, mirror_tile
-from mmocc.occlusion.patch_masks import draw_patch_masks
+from mmocc.occlusion.patches import draw_patch_masks
 from mmocc.occlusion.regions import mask_region
 
 SIDES = st.integers(1, 30)
@@ -212,7 +212,7 @@ def test_cells_of_a_batch(data, height, width, number, seed):
     st.floats() | st.floats(0, 1),
 )
 def test_sizes_and_shares_are_checked(sizes, prob):
-    for check in (grid.check_grid, segments.check_segments):
+    for check in (grid.check_grid, grid.check_segments):
         found = attempt(lambda check=check: check(sizes, prob), 'must be')
         if found is not None:
             assert found == [int(size) for size in sizes]
@@ -225,8 +225,8 @@ def test_hidden_segments_are_whole(clips, frames, length, seed):
     torch.manual_seed(seed)
     lengths = torch.full((clips,), length)
     for hidden in (
-        segments.draw_segments(clips, frames, length, 0.5),
-        segments.draw_batch_segments(lengths, frames, 0.5).numpy(),
+        grid.draw_segments(clips, frames, length, 0.5),
+        grid.draw_batch_segments(lengths, frames, 0.5).numpy(),
     ):
         assert hidden.shape == (clips, frames)
         assert length or not hidden.any()

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from mmocc.occlusion.patch_masks import draw_patch_masks
+from mmocc.occlusion.patches import draw_patch_masks
 
 
 def draw(number, grid, seed=0, **kwargs):

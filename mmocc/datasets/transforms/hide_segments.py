@@ -7,7 +7,7 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 from mmcv.transforms.utils import cache_randomness
 
-from mmocc.occlusion.segments import check_segments, draw_segments
+from mmocc.occlusion.grid import check_segments, draw_segments
 from mmocc.registry import TRANSFORMS
 
 
