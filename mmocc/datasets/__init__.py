@@ -3,8 +3,8 @@
 Checks that all readers share: ``lists``. Object crops: ``voc_objects`` (layout
 of Pascal VOC, read by ``voc_layout``). Occluded PASCAL3D+:
 ``occluded_vehicles`` (CompositionalNets' crops) and ``occluded_pascal3d``
-(whole photos; ``pascal3d_boxes`` corrects their boxes, ``npz_reader`` opens
-the archives); ``occlusion_masks`` reads the masks of both. Faces:
+(whole photos; ``pascal3d_boxes`` corrects their boxes); ``occlusion_masks``
+reads the masks of both. Faces:
 ``affectnet``, ``fedro``, ``kdef``, ``rafdb``, ``face_folder`` (own folders and
 tables), each by a file of ``faces/``. Localization: ``wsol_dataset`` over the
 layouts in ``wsol/``. Anomalies: ``anomaly_images`` over those in ``anomaly/``,

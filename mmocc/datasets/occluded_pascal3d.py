@@ -18,7 +18,6 @@ from mmengine.logging import print_log
 from mmpretrain.datasets import BaseDataset
 
 from mmocc.datasets.lists import check_choice, read_names, require_files
-from mmocc.datasets.npz_reader import read_npz
 from mmocc.datasets.pascal3d_boxes import (
     Box,
     StoredBox,
@@ -30,6 +29,7 @@ from mmocc.datasets.pascal3d_boxes import (
 from mmocc.datasets.voc_objects import crop_window, photo_size
 from mmocc.occlusion import CLEAN, LEVELS, level_range
 from mmocc.registry import DATASETS
+from mmocc.utils.npz_reader import read_npz
 
 # The 12 rigid categories of PASCAL3D+; the label is the place in this list.
 PASCAL3D_CLASSES = (

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from mmocc.datasets.npz_reader import read_npz
+from mmocc.utils.npz_reader import read_npz
 from mmocc.utils.readable import PICTURE_ERRORS
 
 # Masks in JPEG have values besides 0 and 255.

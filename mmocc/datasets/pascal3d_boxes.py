@@ -16,8 +16,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mmocc.datasets.npz_reader import read_npz
 from mmocc.datasets.occlusion_masks import read_object_mask
+from mmocc.utils.npz_reader import read_npz
 
 Box = tuple[float, float, float, float]  # xyxy in photo pixels
 Size = tuple[int, int]  # (h, w)

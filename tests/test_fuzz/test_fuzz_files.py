@@ -16,11 +16,11 @@ from PIL import Image
 from mmocc.datasets import occlusion_masks, pascal3d_boxes, yolo_coco
 from mmocc.datasets.anomaly.boxes import read_detections
 from mmocc.datasets.faces import affectnet
-from mmocc.datasets.npz_reader import parse_npy, read_npz
 from mmocc.datasets.voc_layout import parse_voc_xml
 from mmocc.evaluation.occluded_coco_ann import read_subset
 from mmocc.occluded_sets.sources import read_photo
 from mmocc.occlusion import banks
+from mmocc.utils.npz_reader import parse_npy, read_npz
 
 coco = pytest.importorskip('mmocc.occluded_sets.coco')
 voc_objects = pytest.importorskip(

@@ -98,7 +98,7 @@ def read_detections(
 def _load(path: Path) -> Any:
     """Return the content of a json file or of a plain pickle."""
     if path.suffix in ('.pkl', '.pickle'):
-        return load_plain(path, tensors=True)
+        return load_plain(path)
     try:
         return json.loads(path.read_text(encoding='utf-8'))
     except (ValueError, RecursionError) as error:

@@ -9,8 +9,8 @@ from mmocc.datasets.faces.folders import read_class_folders
 from mmocc.datasets.faces.landmarks import five_points
 from mmocc.datasets.faces.listing import Face, list_folder, some
 from mmocc.datasets.lists import check_choice, read_lines
-from mmocc.datasets.npz_reader import parse_npy
 from mmocc.utils.expressions import AFFECTNET_LABELS
+from mmocc.utils.npz_reader import parse_npy
 from mmocc.utils.readable import readable_text
 
 SPLITS = ('train', 'val')
