@@ -11,7 +11,6 @@ from mmocc.engine.localization_visualization_hook import (
 )
 from mmocc.engine.multi_optim_constructor import MultiOptimWrapperConstructor
 from mmocc.engine.ofer_visualization_hook import OFERVisualizationHook
-from mmocc.engine.recompute_hook import RecomputeHook
 from mmocc.engine.reconstruction_visualization_hook import (
     ReconstructionVisualizationHook,
 )
@@ -31,7 +30,6 @@ __all__ = [
     'LocalizationVisualizationHook',
     'MultiOptimWrapperConstructor',
     'OFERVisualizationHook',
-    'RecomputeHook',
     'ReconstructionVisualizationHook',
     'SafeCheckpointHook',
     'SampleVisualizationHook',

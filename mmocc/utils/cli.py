@@ -305,8 +305,4 @@ def _hint(name: str, known: list[str]) -> str:
 
 def build_runner(cfg: Config) -> Runner:
     """Build the runner that the config asks for."""
-    if cfg.get('activation_checkpointing'):
-        from mmocc.engine.recompute_hook import use_recompute_hook
-
-        use_recompute_hook(cfg)
     return RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
