@@ -1,1 +1,9 @@
-"""Drawings that people look at."""
+"""Pictures: what a network looks at, and what a pipeline hides.
+
+``sheet`` draws rows of panels. Panels come from ``localization_pictures``
+(class maps and boxes), ``redrawing_pictures`` (DEA), ``ofer_pictures``
+(Latent-OFER), ``hiding`` (what a pipeline hides) and ``deconv`` (what makes a
+channel fire). Maps come from ``class_activation``, which chooses its layer by
+``target_layers``; ``receptive_field`` tells what an activation can see. Models
+are given by the caller; nothing here loads one.
+"""

@@ -34,7 +34,7 @@ def import_grad_cam() -> ModuleType:
     """Return the package grad-cam.
 
     Raises:
-        ImportError: If it is missing or too old; says how to install it.
+        ImportError: It is missing or too old; the message has the remedy.
     """
     try:
         import pytorch_grad_cam
@@ -42,9 +42,9 @@ def import_grad_cam() -> ModuleType:
         raise ImportError(
             f'maps other than {CAM!r} need the package grad-cam: {INSTALL}'
         ) from error
-    found = version('grad-cam')
-    if tuple(int(part) for part in found.split('.')[:2]) < (1, 5):
-        raise ImportError(f'grad-cam {found} is too old: {INSTALL}')
+    installed = version('grad-cam')
+    if tuple(int(part) for part in installed.split('.')[:2]) < (1, 5):
+        raise ImportError(f'grad-cam {installed} is too old: {INSTALL}')
     return pytorch_grad_cam
 
 
@@ -63,7 +63,7 @@ def check_method(method: str) -> str:
     """Return the canonical name of a method, in any spelling.
 
     Raises:
-        ValueError: If there is none of that name.
+        ValueError: There is no method of that name.
     """
     plain = method.lower().replace('-', '').replace('_', '')
     plain = ALIASES.get(plain, plain)
@@ -98,14 +98,14 @@ def class_activation(
             H, W) to scores (N, classes).
         inputs: Normalised images (N, 3, H, W) on the model's device, from
             its data preprocessor.
-        categories: The class of each image, or one for all; the predicted
-            ones if None.
+        categories: The class of each image, or one for all; None: the
+            predicted ones.
         method: ``cam``, or a method of grad-cam, such as ``gradcam``,
             ``gradcam++``, ``layercam``, ``scorecam``.
-        layers: Names of the layers to look at; grad-cam averages the maps of
-            several. Without a name it is :func:`default_layer`'s.
-        num_extra_tokens: Tokens before the patches in networks on tokens;
-            the backbone's own number if None.
+        layers: Names of layers; grad-cam averages the maps of several. Without
+            a name it is :func:`default_layer`'s.
+        num_extra_tokens: Tokens before the patches; None: the backbone's own
+            number.
         aug_smooth: Average over a mirrored and three scaled versions
             (grad-cam's test-time augmentation).
         eigen_smooth: Take the first principal component of the weighted
@@ -113,19 +113,20 @@ def class_activation(
 
     Returns:
         (N, h, w) float32. ``cam``: the raw map, negative values included, at
-        the resolution of the features. Others: in [0, 1] at (H, W), as
-        grad-cam scales them: rectified, then min-max.
+        the resolution of the features. Others: in [0, 1] at (H, W), rectified
+        and scaled by minimum and maximum, as grad-cam does.
 
     Raises:
-        ImportError: If grad-cam is missing or too old.
-        ValueError: If the method, a layer or a class does not exist, if the
-            layer has no map, or if the head is not linear for ``cam``.
+        ImportError: grad-cam is missing or too old.
+        ValueError: The method, a layer or a class does not exist, the layer
+            has no map, or the head is not linear for ``cam``.
     """
     method = check_method(method)
     if num_extra_tokens is None:
         num_extra_tokens = extra_tokens(model)
-    categories = _choose(model, inputs, categories)
-    if method == CAM and not layers and _knows_maps(model):
+    categories = _check_categories(model, inputs, categories)
+    own_maps = hasattr(getattr(model, 'head', None), 'class_maps')
+    if method == CAM and not layers and own_maps:
         with torch.no_grad():  # mmocc.CAMHead
             labels = torch.tensor(categories, device=inputs.device)
             maps = model.head.class_maps(model.extract_feat(inputs), labels)
@@ -136,19 +137,19 @@ def class_activation(
         as_maps, size=inputs.shape[-2:], num_extra_tokens=num_extra_tokens
     )
     if method == CAM:
-        return linear_cam(model, inputs, categories, layers[-1], reshape)
-    cam = _build(model, inputs, method, layers, reshape)
+        return _linear_cam(model, inputs, categories, layers[-1], reshape)
+    cam = _grad_cam(model, inputs, method, layers, reshape)
     return _run(cam, inputs, categories, aug_smooth, eigen_smooth)
 
 
-def _build(
+def _grad_cam(
     model: nn.Module,
     inputs: Tensor,
     method: str,
     layers: Sequence[str],
     reshape: Callable[[Tensor], Tensor],
 ) -> Any:
-    """Return an object of grad-cam with its hooks in the model."""
+    """Return an object of grad-cam; it puts hooks into the model."""
     targets = [find_layer(model, name) for name in layers]
     options = {}
     if method == 'ablationcam':
@@ -163,11 +164,11 @@ def _build(
 def _run(
     cam: Any, inputs: Tensor, categories: Sequence[int], aug: bool, eigen: bool
 ) -> np.ndarray:
-    """Return grad-cam's maps (N, H, W) and take its hooks out of the model."""
+    """Return grad-cam's maps (N, H, W) and remove its hooks."""
     targets = import_grad_cam().utils.model_targets
     try:
         with torch.enable_grad():
-            # A gradient at the input makes one in frozen networks, too.
+            # Frozen networks need an input with a gradient.
             return cam(
                 inputs.detach().clone().requires_grad_(),
                 [targets.ClassifierOutputTarget(c) for c in categories],
@@ -175,39 +176,25 @@ def _run(
                 eigen_smooth=eigen,
             ).astype(np.float32)
     finally:
-        # Emptied first: grad-cam 1.5.7 cannot detach gradients that are views.
-        kept = cam.activations_and_grads
-        kept.activations, kept.gradients = [], []
-        kept.release()
+        # grad-cam 1.5.7 cannot detach gradients that are views: drop them.
+        hooks = cam.activations_and_grads
+        hooks.activations, hooks.gradients = [], []
+        hooks.release()
         cam.model.zero_grad(set_to_none=True)
 
 
-def linear_cam(
+def _linear_cam(
     model: nn.Module,
     inputs: Tensor,
     categories: Sequence[int],
     layer: str,
     reshape: Callable[[Tensor], Tensor],
 ) -> np.ndarray:
-    """Return the class maps of a head that is linear on averaged features.
+    """Return the raw class maps (N, h, w) of a head linear on averaged maps.
 
     Zhou et al. 2016, equation 2: the class's weights times the features at
-    each position. Their mean over all positions is the class's score, less
+    each position. The mean over all positions is the class's score without
     the bias.
-
-    Args:
-        model: As in :func:`class_activation`.
-        inputs: Normalised images (N, 3, H, W).
-        categories: The class of each image.
-        layer: Name of the layer whose maps (N, C, h, w) are averaged.
-        reshape: Makes maps of the layer's output.
-
-    Returns:
-        (N, h, w) float32; raw, negative values included.
-
-    Raises:
-        ValueError: If the scores are not those of a linear layer on the
-            averaged maps.
     """
     with torch.no_grad():
         maps = reshape(run_until(model, find_layer(model, layer), inputs))
@@ -215,10 +202,9 @@ def linear_cam(
         head = getattr(model, 'head', model)
         linear = [m for m in head.modules() if isinstance(m, nn.Linear)]
         fits = bool(linear) and linear[-1].in_features == maps.shape[1]
-        same = fits and torch.allclose(
+        if not fits or not torch.allclose(
             linear[-1](maps.mean(dim=(2, 3))), scores, rtol=1e-3, atol=1e-4
-        )
-        if not same:
+        ):
             raise ValueError(
                 'CAM needs a head that is linear on the averaged outputs of '
                 f'{layer!r}, and this one is not: choose another method, '
@@ -228,10 +214,10 @@ def linear_cam(
         return torch.einsum('nc,nchw->nhw', weight, maps).float().cpu().numpy()
 
 
-def _choose(
+def _check_categories(
     model: nn.Module, inputs: Tensor, categories: int | Sequence[int] | None
 ) -> list[int]:
-    """Return a class for each image, the predicted ones if none is given."""
+    """Return a class for each image; for None the predicted ones."""
     with torch.no_grad():
         scores = model(inputs)
     if not torch.is_tensor(scores) or scores.ndim != 2:
@@ -256,7 +242,3 @@ def _choose(
                 f'category {category} is not in 0 ... {count - 1}'
             )
     return categories
-
-
-def _knows_maps(model: nn.Module) -> bool:
-    return hasattr(getattr(model, 'head', None), 'class_maps')

@@ -1,4 +1,4 @@
-"""What a pipeline's hiding does to an image: before, after, share hidden."""
+"""What a pipeline hides: an image before and after, and the hidden share."""
 
 import random
 from collections.abc import Callable, Iterator, Sequence
@@ -7,6 +7,9 @@ from typing import Any
 
 import numpy as np
 import torch
+
+from mmocc.visualization.localization_pictures import true_boxes
+from mmocc.visualization.sheet import as_rgb
 
 # Transforms of mmocc, mmpretrain and mmdet that hide parts of an image.
 HIDING = (
@@ -28,8 +31,8 @@ class Draw:
     Attributes:
         before: (H, W, 3) uint8 RGB, just before the first hiding transform.
         after: The same, just after the last one.
-        hidden: (H, W) bool, what is hidden: the pipeline's own mask if it
-            keeps one, else the pixels that changed.
+        hidden: (H, W) bool: the pipeline's own mask if it keeps one, else the
+            pixels that changed.
         boxes: Boxes (n, 4) xyxy in pixels of ``after``.
         object_share: Hidden share of the object, if the pipeline knows it.
         path: The image's file, if it has one.
@@ -59,21 +62,21 @@ def find_hiding(
             ``RandomApply``.
 
     Raises:
-        ValueError: If there is none; names those there are.
+        ValueError: There is none; the message names all transforms.
     """
-    found = [
+    places = [
         place
         for place, transform in enumerate(transforms)
         if set(_names(transform)) & set(names)
     ]
-    if not found:
-        there = ', '.join(type(t).__name__ for t in transforms)
+    if not places:
+        steps = ', '.join(type(t).__name__ for t in transforms)
         raise ValueError(
-            f'the pipeline hides nothing that is known: it has {there}; name '
+            f'the pipeline hides nothing that is known: it has {steps}; name '
             'what hides with --transforms (hiding on the batch, such as '
-            'mmocc.BatchOccluder, is no part of a pipeline)'
+            'mmocc.BatchOccluder, is not part of a pipeline)'
         )
-    return found
+    return places
 
 
 def _names(transform: Any) -> Iterator[str]:
@@ -85,11 +88,9 @@ def _names(transform: Any) -> Iterator[str]:
 
 
 def unwrap(dataset: Any, index: int) -> tuple[Any, int]:
-    """Return the data set with the pipeline behind wrappers, and the index.
+    """Return the data set inside all wrappers, and the sample's index in it.
 
-    Args:
-        dataset: Such as mmengine's ``ConcatDataset`` or ``RepeatDataset``.
-        index: In the outermost data set.
+    Wrappers are such as mmengine's ``ConcatDataset`` and ``RepeatDataset``.
     """
     if hasattr(dataset, 'datasets'):
         for part in dataset.datasets:
@@ -110,8 +111,8 @@ def draw_hiding(
 ) -> Draw:
     """Run a pipeline on one sample, up to its last hiding transform.
 
-    Draws of one sample differ in the hiding alone: all before it (crops,
-    flips) is drawn from (seed, index), the hiding from (seed, index, number).
+    Draws of one sample differ in the hiding alone: the steps before it (crops,
+    flips) depend on (seed, index), the hiding on (seed, index, number).
 
     Args:
         dataset: A data set of mmengine's kind.
@@ -121,8 +122,8 @@ def draw_hiding(
         names: Class names of transforms that hide.
 
     Raises:
-        ValueError: If none of them is in the pipeline, or a transform drops
-            the sample.
+        ValueError: None of them is in the pipeline, or a transform drops the
+            sample.
     """
     base, index = unwrap(dataset, index)
     transforms = base.pipeline.transforms
@@ -143,7 +144,7 @@ def draw_hiding(
 
 
 def _seed(*entropy: int) -> None:
-    """Seed all that pipelines draw from."""
+    """Seed all generators that pipelines use."""
     state = np.random.SeedSequence(entropy).generate_state(1)[0]
     random.seed(int(state))
     np.random.seed(state)
@@ -151,6 +152,7 @@ def _seed(*entropy: int) -> None:
 
 
 def _read(results: dict, before: np.ndarray) -> Draw:
+    """Compare an image with what it was before the hiding."""
     after, mask = results['img'], results.get('occlusion_mask')
     if mask is None:
         if before.shape != after.shape:
@@ -161,22 +163,11 @@ def _read(results: dict, before: np.ndarray) -> Draw:
             )
         mask = before != after
         mask = mask.any(axis=2) if mask.ndim == 3 else mask
-    boxes = results.get('gt_bboxes')
-    boxes = np.zeros((0, 4)) if boxes is None else boxes
-    boxes = getattr(boxes, 'tensor', boxes)  # mmdet's class
     return Draw(
-        _rgb(before),
-        _rgb(after),
+        as_rgb(before),
+        as_rgb(after),
         np.asarray(mask, bool),
-        np.asarray(boxes, np.float64).reshape(-1, 4),
+        true_boxes(results),
         results.get('occlusion_share'),
         results.get('img_path'),
     )
-
-
-def _rgb(image: np.ndarray) -> np.ndarray:
-    """Return an image of a pipeline, BGR or grey, as uint8 RGB."""
-    image = np.clip(np.round(image), 0, 255).astype(np.uint8)
-    image = image if image.ndim == 3 else image[..., None]
-    image = image.repeat(3, axis=2) if image.shape[2] == 1 else image
-    return np.ascontiguousarray(image[..., ::-1])

@@ -1,4 +1,4 @@
-"""Where a model sees the object: image, map, and box against ground truth."""
+"""Where a model sees the object: image, map, and box beside the true box."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,21 +17,21 @@ from mmocc.evaluation.localization import (
     normalize_map,
     resize_map,
 )
-from mmocc.visualization.sheet import Panel
+from mmocc.visualization.sheet import Panel, as_rgb
 
 GOOD, BAD = 'green', 'crimson'
-HIT = 0.5  # the IoU from which a box counts as right (ILSVRC)
+HIT = 0.5  # IoU from which ILSVRC counts a box as right
 
 
 @dataclass
 class Answer:
-    """What a model says of an image.
+    """What a model predicts for an image.
 
     Attributes:
         name: Name of the model.
         cam: Its class map, (h, w) of any size and range.
-        text: Its class, in words, and how sure it is.
-        right: Whether that is the true class; None if that is not known.
+        text: The predicted class and its score.
+        right: Whether the class is right; None if the truth is not known.
     """
 
     name: str
@@ -56,12 +56,12 @@ class BoxRule:
 
     def __str__(self) -> str:
         whole = 'maximum' if self.normalize == 'max' else 'range (min-max)'
-        kept = dict(
+        regions = dict(
             largest='largest component',
             largest_contour='largest contour',
             all='all contours',
         )[self.keep]
-        return f'{kept} above {100 * self.threshold:g} % of the {whole}'
+        return f'{regions} above {100 * self.threshold:g} % of the {whole}'
 
 
 PAPERS = BoxRule()
@@ -70,7 +70,7 @@ PAPERS = BoxRule()
 def overlay_map(
     image: np.ndarray, cam: np.ndarray, normalize: str = 'max'
 ) -> np.ndarray:
-    """Lay a map's colours over an image, blue for low and red for high.
+    """Blend an image with a map's colours: blue is low, red is high.
 
     Args:
         image: (H, W, 3) uint8 RGB.
@@ -87,9 +87,9 @@ def overlay_map(
 def find_boxes(
     cam: np.ndarray, size: tuple[int, int], rule: BoxRule = PAPERS
 ) -> np.ndarray:
-    """Return the boxes (k, 4) that a map stands for, in pixels of the image.
+    """Return a map's boxes (k, 4), xyxy in pixels of the image.
 
-    None, and not the empty box of the metrics, where nothing is foreground.
+    k is 0 where nothing is foreground; the metrics have an empty box there.
 
     Args:
         cam: (h, w), any range.
@@ -103,7 +103,7 @@ def find_boxes(
 
 
 def best_iou(boxes: np.ndarray, truth: np.ndarray) -> float:
-    """Return the highest IoU of any found box with any true one; 0 if none."""
+    """Return the highest IoU of any box with any true one; 0 if none."""
     if not len(boxes) or not len(truth):
         return 0.0
     return float(box_iou_inclusive(boxes, truth).max())
@@ -116,7 +116,7 @@ def localization_row(
     answers: Sequence[Answer],
     rule: BoxRule = PAPERS,
 ) -> list[Panel]:
-    """Return the panels of one image: itself, and map and box of each model.
+    """Return an image's panels: itself, and map and box of each model.
 
     Args:
         image: (H, W, 3) uint8 RGB.
@@ -127,32 +127,32 @@ def localization_row(
     """
     panels = [Panel(image, title, boxes={'ground truth': truth})]
     for answer in answers:
-        found = find_boxes(answer.cam, image.shape[:2], rule)
-        iou = best_iou(found, truth)
-        colour = 'black'
-        if answer.right is not None:
-            colour = GOOD if answer.right else BAD
         overlaid = overlay_map(image, answer.cam, rule.normalize)
-        said = f'predicted: {answer.text}' if answer.text else ''
-        panels.append(Panel(overlaid, answer.name, said, {}, colour))
+        text = f'predicted: {answer.text}' if answer.text else ''
+        colour = _colour(answer.right)
+        panels.append(Panel(overlaid, answer.name, text, {}, colour))
+        boxes = find_boxes(answer.cam, image.shape[:2], rule)
+        iou = best_iou(boxes, truth)
         caption = f'IoU {iou:.2f}' if len(truth) else 'no true box'
         panels.append(
             Panel(
                 image,
                 f'{answer.name}: box',
-                caption if len(found) else 'no box: map has no peak',
-                {'ground truth': truth, 'predicted box': found},
-                'black' if not len(truth) else GOOD if iou >= HIT else BAD,
+                caption if len(boxes) else 'no box: map has no peak',
+                {'ground truth': truth, 'predicted box': boxes},
+                _colour(iou >= HIT if len(truth) else None),
             )
         )
     return panels
 
 
-def class_name(label: int, classes: Sequence[str] | None) -> str:
-    """Return the name of a class, or its number if it has none.
+def _colour(right: bool | None) -> str:
+    """Return the colour of a caption; None: the truth is not known."""
+    return 'black' if right is None else GOOD if right else BAD
 
-    ImageNet's names are lists of synonyms; the first one is enough.
-    """
+
+def class_name(label: int, classes: Sequence[str] | None) -> str:
+    """Return the name of a class (the first synonym), or its number."""
     if classes is None or label >= len(classes):
         return f'class {label}'
     return str(classes[label]).split(',')[0]
@@ -164,7 +164,7 @@ def read_answer(
     field: str,
     classes: Sequence[str] | None = None,
 ) -> Answer:
-    """Return a model's answer as it stands in a predicted data sample.
+    """Return a model's answer from a predicted data sample.
 
     Args:
         sample: With ``pred_label`` and ``pred_score``, and ``gt_label`` if
@@ -174,7 +174,7 @@ def read_answer(
         classes: Class names.
 
     Raises:
-        ValueError: If the sample has no such map; says how to get one.
+        ValueError: The sample has no such map; the message has the remedy.
     """
     if field not in sample:
         path = sample.get('img_path', 'a sample')
@@ -185,16 +185,16 @@ def read_answer(
             'vis_localization.py)'
         )
     label = int(sample.pred_label[0])
-    sure = 100 * float(sample.pred_score[label])
+    percent = 100 * float(sample.pred_score[label])
     right = None
     if 'gt_label' in sample:
         right = label in sample.gt_label.tolist()
-    text = f'{class_name(label, classes)} {sure:.0f} %'
+    text = f'{class_name(label, classes)} {percent:.0f} %'
     return Answer(name, as_array(sample.get(field)), text, right)
 
 
 def true_name(sample: Any, classes: Sequence[str] | None = None) -> str:
-    """Return the true classes of a sample in words; '' if not known."""
+    """Return the names of a sample's true classes; '' if not known."""
     if 'gt_label' not in sample:
         return ''
     labels = sample.gt_label.tolist()
@@ -202,10 +202,7 @@ def true_name(sample: Any, classes: Sequence[str] | None = None) -> str:
 
 
 def true_boxes(sample: Any) -> np.ndarray:
-    """Return the true boxes (n, 4) of a sample, n = 0 if it has none.
-
-    xyxy in pixels of the original image.
-    """
+    """Return a sample's ``gt_bboxes`` as float32 (n, 4), n = 0 without any."""
     boxes = sample.get('gt_bboxes')
     if boxes is None:
         return np.zeros((0, 4), np.float32)
@@ -221,15 +218,11 @@ def as_array(value: Any) -> np.ndarray:
 
 
 def original_image(sample: Any, inputs: torch.Tensor) -> np.ndarray:
-    """Return a sample's image in its own size: boxes are in its pixels.
+    """Return a sample's image in its own size, (h, w, 3) uint8 RGB.
 
     Args:
-        sample: Its file is read if it has one, and if that has the size that
-            the sample states.
+        sample: Its file is read, if that has the size that the sample states.
         inputs: The packed image, for samples without such a file.
-
-    Returns:
-        (h, w, 3) uint8 RGB.
     """
     path, size = sample.get('img_path'), sample.get('ori_shape')
     if path and Path(path).is_file():
@@ -242,23 +235,17 @@ def original_image(sample: Any, inputs: torch.Tensor) -> np.ndarray:
 def shown_image(
     inputs: torch.Tensor, ori_shape: tuple[int, int] | None = None
 ) -> np.ndarray:
-    """Return a packed image as one to look at.
+    """Return a packed image as (h, w, 3) uint8 RGB.
 
     Args:
         inputs: (3, H, W) or (1, H, W), values 0 to 255, BGR, as mm packs it.
-        ori_shape: (h, w) of the original, to bring it back to; boxes are in
-            its pixels.
-
-    Returns:
-        (h, w, 3) uint8 RGB.
+        ori_shape: (h, w) to resize it to: the original's.
     """
     image = inputs.detach().float().cpu().clamp(0, 255).byte()
-    image = image.permute(1, 2, 0).numpy()
-    image = np.repeat(image, 3, axis=2) if image.shape[2] == 1 else image
-    image = np.ascontiguousarray(image[..., ::-1])
+    image = as_rgb(image.permute(1, 2, 0).numpy())
     if ori_shape is None or tuple(ori_shape) == image.shape[:2]:
         return image
     size = tuple(ori_shape)[::-1]
-    smaller = size[0] < image.shape[1]
-    way = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
+    shrinks = size[0] < image.shape[1]
+    way = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
     return cv2.resize(image, size, interpolation=way)

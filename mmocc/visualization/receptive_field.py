@@ -12,11 +12,11 @@ NORMS = (nn.BatchNorm2d, nn.LocalResponseNorm)
 
 
 class ReceptiveField:
-    """The receptive fields of a layer's activations, at the pixel.
+    """The receptive fields of a layer's activations, exact to the pixel.
 
-    Found by a backward pass through a copy of the network in which every
-    pixel has the same say: convolutions and max-pooling average, norms pass
-    their input on. So it holds for networks with branches as well.
+    They come from a backward pass through a copy of the network in which all
+    pixels count alike: convolutions and max-pooling average, norms return
+    their input. So networks with branches work, too.
 
     Args:
         model: A convolutional network with ReLU.
@@ -24,14 +24,14 @@ class ReceptiveField:
         size: (H, W) of the images.
 
     Raises:
-        ValueError: If there is no such layer.
+        ValueError: There is no such layer.
     """
 
     def __init__(
         self, model: nn.Module, layer: str, size: tuple[int, int]
     ) -> None:
         twin = copy.deepcopy(model).double().requires_grad_(False).eval()
-        _let_all_pass(twin)
+        _average_everything(twin)
         parameter = next(twin.parameters())
         self.inputs = parameter.new_ones(1, 3, *size).requires_grad_()
         with torch.enable_grad():
@@ -39,24 +39,20 @@ class ReceptiveField:
         self.maps: Tensor = output[0].sum(dim=0)  # (h, w)
 
     def box(self, y: int, x: int) -> tuple[int, int, int, int]:
-        """Return the field of the activations at (y, x), xyxy in pixels.
+        """Return the field of the activations at (y, x).
 
-        It ends where the image does; the right and lower edges lie outside.
+        xyxy in pixels, half-open, clipped to the image.
         """
         (grad,) = torch.autograd.grad(
             self.maps[y, x], self.inputs, retain_graph=True
         )
         rows, cols = grad[0].sum(dim=0).nonzero().T
-        return (
-            int(cols.min()),
-            int(rows.min()),
-            int(cols.max()) + 1,
-            int(rows.max()) + 1,
-        )
+        left, top = int(cols.min()), int(rows.min())
+        return left, top, int(cols.max()) + 1, int(rows.max()) + 1
 
 
-def _let_all_pass(module: nn.Module) -> None:
-    """Replace, in place, what would hide a pixel from the gradient."""
+def _average_everything(module: nn.Module) -> None:
+    """Replace, in place, what would keep a pixel from the gradient."""
     for name, child in module.named_children():
         if isinstance(child, nn.Conv2d):
             nn.init.constant_(child.weight, 1 / child.weight[0].numel())
@@ -70,4 +66,4 @@ def _let_all_pass(module: nn.Module) -> None:
         elif isinstance(child, NORMS):
             setattr(module, name, nn.Identity())
         else:
-            _let_all_pass(child)
+            _average_everything(child)

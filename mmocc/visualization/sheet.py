@@ -1,7 +1,7 @@
 """Sheets of pictures: rows of titled panels with boxes, as one image.
 
-matplotlib's figures are drawn without pyplot, so that nothing here changes
-the backend of a program that also opens windows.
+Figures are drawn without pyplot, so that the backend of a program that also
+opens windows does not change.
 """
 
 import textwrap
@@ -28,8 +28,9 @@ LINES = {
     'object that cannot be redrawn': ('red', '-'),
     'true anomaly': ('orange', (0, (2, 2))),
 }
-RATIOS = (0.4, 2.0)  # a panel is between so flat and so tall
-LETTERS = 15  # in an inch, at the size that is written
+RATIOS = (0.4, 2.0)  # limits of a panel's height / width
+LETTERS = 15  # in an inch of text
+DPI = 110
 
 
 @dataclass
@@ -40,8 +41,8 @@ class Panel:
         image: (H, W, 3) uint8 RGB, or None for an empty place.
         title: Text above; wrapped.
         caption: Text below; wrapped.
-        boxes: Boxes (n, 4) xyxy in pixels of the image, by what they are: a
-            key of :data:`LINES`.
+        boxes: Boxes (n, 4) xyxy in pixels of the image, by a key of
+            :data:`LINES`.
         colour: Colour of the caption.
     """
 
@@ -53,83 +54,69 @@ class Panel:
 
 
 def draw_sheet(
-    rows: Sequence[Sequence[Panel]],
-    heading: str = '',
-    width: float = 2.2,
-    dpi: int = 110,
+    rows: Sequence[Sequence[Panel]], heading: str = '', width: float = 2.2
 ) -> np.ndarray:
-    """Draw panels in rows.
+    """Draw panels in rows, and a legend below that explains their boxes.
 
-    Small images are enlarged without blur, large ones reduced; all panels of
-    a sheet are of one width. What the boxes are stands below, if there are
-    any.
+    Small images are enlarged without blur, large ones are reduced.
 
     Args:
         rows: Panels of each row; rows may differ in length.
         heading: Text above all.
-        width: Width of a panel in inches.
-        dpi: Pixels in an inch.
+        width: Width of every panel in inches.
 
     Returns:
         (H, W, 3) uint8 RGB.
 
     Raises:
-        ValueError: If there is no panel.
+        ValueError: There is no panel.
     """
     if not any(rows):
         raise ValueError('a sheet needs at least one panel')
     columns = max(len(row) for row in rows)
     heights = [_height(row) * width for row in rows]
     texts = [0.19 * _text_lines(row, width) + 0.1 for row in rows]
-    boxed = any(len(b) for row in rows for p in row for b in p.boxes.values())
-    figure = Figure(
-        figsize=(
-            max(columns * (width + 0.08), 3),
-            sum(heights) + sum(texts) + 0.15 + 0.2 * (bool(heading) + boxed),
-        ),
-        dpi=dpi,
-        layout='constrained',
-    )
+    panels = [panel for row in rows for panel in row]
+    kinds = [
+        kind
+        for kind in LINES
+        if any(len(panel.boxes.get(kind, ())) for panel in panels)
+    ]
+    extra = 0.15 + 0.2 * (bool(heading) + bool(kinds))
+    size = max(columns * (width + 0.08), 3), sum(heights) + sum(texts) + extra
+    figure = Figure(figsize=size, dpi=DPI, layout='constrained')
     canvas = FigureCanvasAgg(figure)
-    places = figure.subplots(
+    grid = figure.subplots(
         len(rows), columns, squeeze=False, height_ratios=heights
     )
-    for axes, row in zip(places, rows, strict=True):
-        for place, panel in zip(
-            axes, [*row, *[Panel(None)] * (columns - len(row))], strict=True
-        ):
+    for axes, row in zip(grid, rows, strict=True):
+        filled = [*row, *[Panel(None)] * (columns - len(row))]
+        for place, panel in zip(axes, filled, strict=True):
             _draw_panel(place, panel, width)
     if heading:
         letters = int(columns * (width + 0.08) * 0.85 * LETTERS)
         lines = [textwrap.fill(line, letters) for line in heading.splitlines()]
         figure.suptitle('\n'.join(lines), fontsize=10)
-    _draw_legend(figure, rows)
+    if kinds:
+        _draw_legend(figure, kinds)
     return img_from_canvas(canvas)
 
 
 def write_image(image: np.ndarray, path: str | Path) -> None:
-    """Write an RGB image; folders are made.
-
-    Args:
-        image: (H, W, 3) uint8 RGB.
-        path: File to write.
+    """Write an image (H, W, 3) uint8 RGB; create missing folders.
 
     Raises:
-        OSError: If it cannot be written.
+        OSError: It cannot be written.
     """
     if not mmcv.imwrite(np.ascontiguousarray(image[..., ::-1]), str(path)):
         raise OSError(f'cannot write {path}')
 
 
 def show_image(image: np.ndarray, title: str) -> None:
-    """Show an RGB image in a window, until that is closed.
-
-    Args:
-        image: (H, W, 3) uint8 RGB.
-        title: Title of the window.
+    """Show an image (H, W, 3) uint8 RGB in a window until it is closed.
 
     Raises:
-        RuntimeError: If matplotlib found no display to open a window on.
+        RuntimeError: matplotlib has no display to open a window on.
     """
     from matplotlib import pyplot as plt
 
@@ -143,6 +130,14 @@ def show_image(image: np.ndarray, title: str) -> None:
     plt.show()
 
 
+def as_rgb(image: np.ndarray) -> np.ndarray:
+    """Return an image (H, W) or (H, W, 1 or 3), grey or BGR, as uint8 RGB."""
+    image = np.clip(np.round(image), 0, 255).astype(np.uint8)
+    image = image if image.ndim == 3 else image[..., None]
+    image = image.repeat(3, axis=2) if image.shape[2] == 1 else image
+    return np.ascontiguousarray(image[..., ::-1])
+
+
 def _height(row: Sequence[Panel]) -> float:
     """Return height / width of the tallest panel of a row, within limits."""
     shapes = [p.image.shape[:2] for p in row if p.image is not None]
@@ -152,12 +147,14 @@ def _height(row: Sequence[Panel]) -> float:
 
 def _wrap(text: str, width: float) -> list[str]:
     """Break a text of one or more lines to the width of a panel."""
-    lines = []
-    for line in text.splitlines():
-        lines += textwrap.wrap(
-            line, int(width * LETTERS), max_lines=2, placeholder=' ...'
+    letters = int(width * LETTERS)
+    return [
+        part
+        for line in text.splitlines()
+        for part in textwrap.wrap(
+            line, letters, max_lines=2, placeholder=' ...'
         )
-    return lines
+    ]
 
 
 def _text_lines(row: Sequence[Panel], width: float) -> int:
@@ -177,7 +174,7 @@ def _draw_panel(axes: Axes, panel: Panel, width: float) -> None:
         return
     height, wide = panel.image.shape[:2]
     # Box coordinates are those of pixel edges: 0 and W are the borders.
-    way = 'nearest' if max(height, wide) < width * 110 else 'antialiased'
+    way = 'nearest' if max(height, wide) < width * DPI else 'antialiased'
     axes.imshow(panel.image, extent=(0, wide, height, 0), interpolation=way)
     axes.set_title('\n'.join(_wrap(panel.title, width)), fontsize=8)
     axes.set_xlabel(
@@ -195,26 +192,14 @@ def _draw_panel(axes: Axes, panel: Panel, width: float) -> None:
             axes.add_patch(edge)
 
 
-def _draw_legend(figure: Figure, rows: Sequence[Sequence[Panel]]) -> None:
-    """Say below the panels what their boxes are."""
-    used = {
-        kind
-        for row in rows
-        for panel in row
-        for kind, boxes in panel.boxes.items()
-        if len(boxes)
-    }
-    marks = [
-        Line2D([], [], color=LINES[k][0], linestyle=LINES[k][1], lw=2)
-        for k in LINES
-        if k in used
-    ]
-    if marks:
-        figure.legend(
-            marks,
-            [kind for kind in LINES if kind in used],
-            loc='outside lower center',
-            ncols=len(marks),
-            fontsize=8,
-            frameon=False,
-        )
+def _draw_legend(figure: Figure, kinds: Sequence[str]) -> None:
+    """Explain below the panels what their boxes are."""
+    styles = [LINES[kind] for kind in kinds]
+    figure.legend(
+        [Line2D([], [], color=c, linestyle=dash, lw=2) for c, dash in styles],
+        kinds,
+        loc='outside lower center',
+        ncols=len(kinds),
+        fontsize=8,
+        frameon=False,
+    )

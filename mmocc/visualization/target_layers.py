@@ -15,7 +15,7 @@ def find_layer(model: nn.Module, name: str) -> nn.Module:
     """Return a layer by its name, such as ``backbone.layer4``.
 
     Raises:
-        ValueError: If the model has no such layer; names close ones.
+        ValueError: The model has no such layer; the message names close ones.
     """
     layers = dict(model.named_modules())
     if name not in layers or not name:
@@ -28,19 +28,14 @@ def find_layer(model: nn.Module, name: str) -> nn.Module:
 
 
 class _Reached(Exception):
-    """Ends a forward pass at the layer that was waited for."""
+    """Ends a forward pass at the wanted layer; carries its output."""
 
 
 def run_until(model: nn.Module, layer: nn.Module, inputs: Tensor) -> Tensor:
-    """Return what a layer gives, without running the layers after it.
-
-    Args:
-        model: A network.
-        layer: One of its modules.
-        inputs: Normalised images (N, 3, H, W).
+    """Return a layer's output, without running the layers after it.
 
     Raises:
-        ValueError: If the model does not run the layer.
+        ValueError: The model does not run the layer.
     """
 
     def stop(module: nn.Module, args: tuple, output: Tensor) -> None:
@@ -57,10 +52,10 @@ def run_until(model: nn.Module, layer: nn.Module, inputs: Tensor) -> Tensor:
 
 
 def extra_tokens(model: nn.Module) -> int:
-    """Return how many tokens before the patches a ViT's backbone says it has.
+    """Return how many class and distillation tokens precede the patches.
 
-    Class and distillation tokens: 1 and 2 in mmpretrain's ViT and DeiT, 0 in
-    Swin and in networks without tokens.
+    It is the backbone's own number: 1 and 2 in mmpretrain's ViT and DeiT, 0
+    in Swin and in networks without tokens.
     """
     return getattr(getattr(model, 'backbone', model), 'num_extra_tokens', 0)
 
@@ -68,59 +63,53 @@ def extra_tokens(model: nn.Module) -> int:
 def default_layer(
     model: nn.Module, inputs: Tensor, num_extra_tokens: int = 0
 ) -> tuple[str, nn.Module]:
-    """Return the last layer whose map reaches the score of the top class.
+    """Return name and module of the last map that the top score depends on.
 
-    Of convolutional networks, the last layer before the head with outputs
-    (N, C, h, w) of more than one position: the output of the last stage,
-    after its residual sums. Of networks on tokens (N, L, C), the last norm
-    layer from whose patch tokens the score has a gradient: the last norm
-    where patches are averaged, the one before the last attention where a
-    class token is read, for patch tokens after that have no influence.
+    In a convolutional network it is the last layer before the head with
+    outputs (N, C, h, w) of more than one position: the output of the last
+    stage, after its residual sums. In a network on tokens (N, L, C) it is the
+    last norm layer from whose patch tokens the score has a gradient: the last
+    norm if patches are averaged; the norm before the last attention if a
+    class token is read, since later patch tokens have no influence.
 
     Args:
         model: A classifier; (N, 3, H, W) to (N, classes).
         inputs: Normalised images (N, 3, H, W).
         num_extra_tokens: Tokens before those of the patches.
 
-    Returns:
-        Its name and the layer.
-
     Raises:
-        ValueError: If there is none.
+        ValueError: There is no such layer.
     """
     outputs, shared, scores = _watch(model, inputs)
-    grads = torch.autograd.grad(
-        scores.max(dim=1).values.sum(),
-        list(outputs.values()),
-        allow_unused=True,
-    )
-    found = None
+    top = scores.max(dim=1).values.sum()
+    grads = torch.autograd.grad(top, [*outputs.values()], allow_unused=True)
+    last = None
     for name, grad in zip(outputs, grads, strict=True):
-        if grad is None or name in shared:  # no one map
+        if grad is None or name in shared:  # unused, or several maps
             continue
         patches = grad[:, num_extra_tokens:] if grad.ndim == 3 else grad
         if patches.any():
-            found = name
-    if found is None:
+            last = name
+    if last is None:
         raise ValueError(
             f'no layer of {type(model).__name__} before its head gives a map '
             'that the score depends on; name one with --target-layers'
         )
-    return found, find_layer(model, found)
+    return last, find_layer(model, last)
 
 
 def _watch(
     model: nn.Module, inputs: Tensor
 ) -> tuple[dict[str, Tensor], set[str], Tensor]:
-    """Run a model and keep the maps of its layers.
+    """Run a model.
 
     Returns:
-        Maps by name in the order in which layers end, with their graph; the
-        names of layers that run more than once; and the scores.
+        The maps of its layers by name, in the order in which layers end, with
+        their graph; names of layers that run more than once; the scores.
     """
     outputs, shared = {}, set()
 
-    def keep(name: str) -> Callable:
+    def record(name: str) -> Callable:
         def hook(module: nn.Module, args: tuple, output: Tensor) -> None:
             if torch.is_tensor(output) and _is_map(module, output):
                 if outputs.pop(name, None) is not None:
@@ -130,13 +119,13 @@ def _watch(
         return hook
 
     handles = [
-        module.register_forward_hook(keep(name))
+        module.register_forward_hook(record(name))
         for name, module in model.named_modules()
         if name and not name.startswith(('head', 'data_preprocessor'))
     ]
     try:
         with torch.enable_grad():
-            # Frozen networks have gradients as well if their input has one.
+            # Frozen networks need an input with a gradient.
             scores = model(inputs.detach().clone().requires_grad_())
     finally:
         for handle in handles:
@@ -153,18 +142,17 @@ def _is_map(module: nn.Module, output: Tensor) -> bool:
 def as_maps(
     output: Tensor, size: tuple[int, int], num_extra_tokens: int = 0
 ) -> Tensor:
-    """Return a layer's output as maps.
+    """Return a layer's output as maps (N, C, h, w).
+
+    They are a copy, which later in-place layers do not change.
 
     Args:
         output: (N, C, h, w), or tokens (N, L, C).
-        size: (H, W) of the network's input, whose aspect tells how tokens lie.
+        size: (H, W) of the network's input; the tokens' grid has its aspect.
         num_extra_tokens: Tokens before those of the patches.
 
-    Returns:
-        (N, C, h, w); a copy, which later in-place layers do not change.
-
     Raises:
-        ValueError: If the output is neither, or its tokens form no grid.
+        ValueError: The output has another shape, or its tokens form no grid.
     """
     if output.ndim == 4:
         return output.clone()
@@ -178,22 +166,18 @@ def as_maps(
         h, w = token_grid(tokens.shape[1], size)
     except ValueError as error:
         raise ValueError(
-            f'{error} (after {num_extra_tokens} extra tokens are left out; '
-            'another number: --num-extra-tokens)'
+            f'{error} (without {num_extra_tokens} extra tokens; another '
+            'number: --num-extra-tokens)'
         ) from error
     return tokens.unflatten(1, (h, w)).permute(0, 3, 1, 2).clone()
 
 
 def token_grid(count: int, size: tuple[int, int]) -> tuple[int, int]:
-    """Return (h, w) with h * w = count for the squarest patches.
-
-    Args:
-        count: Number of patch tokens.
-        size: (H, W) of the image they cover.
+    """Return (h, w) of ``count`` patches, the squarest on a (H, W) image.
 
     Raises:
-        ValueError: If the sides of the squarest patches differ by more than
-            a factor of 1.3.
+        ValueError: The sides of the squarest patches differ by more than a
+            factor of 1.3.
     """
 
     def stretch(h: int) -> float:

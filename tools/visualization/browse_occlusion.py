@@ -1,14 +1,14 @@
-r"""What does a pipeline's hiding do to images? Before, after, share hidden.
+r"""What does a pipeline hide? Images before and after, and the hidden share.
 
 Example: python tools/visualization/browse_occlusion.py CONFIG \
     --show-number 6 --draws 4 --output-dir work_dirs/browse
 
 For configs of mmpretrain and mmdet. A row for each image: just before the
 hiding transforms of its pipeline, and after them in several draws, each with
-the share of the image that is hidden (by the pipeline's mask if it keeps one,
-else by the pixels that changed) and of the object, where that is known. Crops
-and flips before the hiding are the same in all draws of an image. Boxes are
-drawn where the pipeline has some. The numbers of all draws are summed up.
+the hidden share of the image (by the pipeline's mask if it keeps one, else by
+the pixels that changed) and of the object, if that is known. Crops and flips
+before the hiding are the same in all draws of an image. Boxes are drawn if the
+pipeline has some. At the end, the shares of all draws are summed up.
 """
 
 import argparse
@@ -20,6 +20,7 @@ from mmengine.config import Config, DictAction
 
 from mmocc.apis import samples
 from mmocc.utils import cli
+from mmocc.visualization import sheet
 from mmocc.visualization.hiding import (
     HIDING,
     Draw,
@@ -27,12 +28,7 @@ from mmocc.visualization.hiding import (
     find_hiding,
     unwrap,
 )
-from mmocc.visualization.sheet import (
-    Panel,
-    draw_sheet,
-    show_image,
-    write_image,
-)
+from mmocc.visualization.sheet import Panel
 
 
 def parse_args() -> argparse.Namespace:
@@ -42,27 +38,16 @@ def parse_args() -> argparse.Namespace:
     )
     add = parser.add_argument
     add('config', help='config file')
-    add(
-        '--output-dir',
-        '-o',
-        type=Path,
-        default=Path('work_dirs/browse'),
-        help='folder of the sheets',
-    )
+    add('--output-dir', '-o', type=Path, default=Path('work_dirs/browse'))
     add('--phase', '-p', choices=['train', 'val', 'test'], default='train')
     add('--show-number', '-n', type=int, default=8, help='number of images')
     add('--select', nargs='+', help='images: indices, or parts of paths')
     add('--draws', type=int, default=4, help='draws of each image')
     add('--rows', type=int, default=6, help='images on a sheet')
     add('--seed', type=int, default=0)
-    add(
-        '--transforms',
-        nargs='+',
-        default=HIDING,
-        metavar='NAME',
-        help='class names of transforms that hide; default:\n'
-        + ', '.join(HIDING),
-    )
+    names = 'class names of transforms that hide; default:\n'
+    names += ', '.join(HIDING)
+    add('--transforms', nargs='+', default=HIDING, help=names)
     add('--show', action='store_true', help='open a window for each sheet')
     add('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
     args = parser.parse_args()
@@ -95,20 +80,17 @@ def make_row(draws: list[Draw], index: int) -> list[Panel]:
 
 def summary(draws: list[Draw]) -> str:
     """Return mean, spread and range of the hidden shares."""
-    lines = []
     kinds = dict(
         image=[d.share for d in draws],
         object=[d.object_share for d in draws if d.object_share is not None],
     )
-    for what, shares in kinds.items():
-        if shares:
-            values = 100 * np.array(shares)
-            lines.append(
-                f'hidden of the {what}: mean {values.mean():.1f} %, standard '
-                f'deviation {values.std():.1f}, from {values.min():.1f} to '
-                f'{values.max():.1f} %, in {len(values)} draws'
-            )
-    return '\n'.join(lines)
+    return '\n'.join(
+        f'hidden of the {what}: mean {100 * np.mean(shares):.1f} %, standard '
+        f'deviation {100 * np.std(shares):.1f}, from {100 * min(shares):.1f} '
+        f'to {100 * max(shares):.1f} %, in {len(shares)} draws'
+        for what, shares in kinds.items()
+        if shares
+    )
 
 
 def main() -> None:
@@ -123,28 +105,27 @@ def main() -> None:
         indices = samples.choose(dataset, args.select)
     transforms = unwrap(dataset, 0)[0].pipeline.transforms
     try:
-        found = find_hiding(transforms, args.transforms)
+        places = find_hiding(transforms, args.transforms)
     except ValueError as error:
         sys.exit(f'{args.config}, {args.phase}: {error}')
-    hiding = ', then '.join(repr(transforms[place]) for place in found)
+    hiding = ', then '.join(repr(transforms[place]) for place in places)
     rows, draws = [], []
     for index in indices:
-        seen = [
+        draws += [
             draw_hiding(dataset, index, number, args.seed, args.transforms)
             for number in range(args.draws)
         ]
-        rows.append(make_row(seen, index))
-        draws += seen
+        rows.append(make_row(draws[-args.draws :], index))
     for start in range(0, len(rows), args.rows):
-        sheet = draw_sheet(rows[start : start + args.rows], hiding)
+        image = sheet.draw_sheet(rows[start : start + args.rows], hiding)
         path = args.output_dir / f'hiding_{args.phase}_{start:04d}.png'
-        write_image(sheet, path)
+        sheet.write_image(image, path)
         print(f'wrote {path}')
         if args.show:
             try:
-                show_image(sheet, path.stem)
+                sheet.show_image(image, path.stem)
             except RuntimeError as error:
-                sys.exit(f'{error}, as was done (leave out --show)')
+                sys.exit(f'{error}, and leave out --show')
     print(summary(draws))
 
 

@@ -1,19 +1,19 @@
-r"""Where does a classifier see a class? Maps by CAM, Grad-CAM and the like.
+r"""Where does a classifier see a class? Maps by CAM, Grad-CAM and others.
 
 Example: python tools/visualization/vis_cam.py \
     photo.jpg CONFIG CHECKPOINT --method cam gradcam layercam \
     --target-category cat dog --boxes --save-path cams.png
 
 For every classifier of mmpretrain or of mmocc, convolutional or on tokens
-(ViT, Swin). As mmpretrain's tool of this name, and beyond it: it works with
+(ViT, Swin). It does what mmpretrain's tool of this name does, and works with
 grad-cam >= 1.5; takes several images, folders, or indices of the config's test
-set; several methods and categories side by side; finds the class tokens by
-itself; draws boxes; and stores the maps. An image is shown as the test
-pipeline hands it to the network. Without --save-path, --out-dir or --maps-dir
-the sheet is shown in a window.
+set, several methods and several categories; finds the class tokens; draws
+boxes; and stores the maps. An image is shown as the network gets it. Without
+--save-path, --out-dir or --maps-dir the sheet is shown in a window.
 """
 
 import argparse
+import itertools
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,26 +25,15 @@ from torch import Tensor, nn
 
 from mmocc.apis import samples
 from mmocc.utils import cli
+from mmocc.visualization import localization_pictures as pictures
+from mmocc.visualization import sheet
 from mmocc.visualization.class_activation import (
     CAM,
     check_method,
     class_activation,
     method_title,
 )
-from mmocc.visualization.localization_pictures import (
-    PAPERS,
-    BoxRule,
-    class_name,
-    find_boxes,
-    overlay_map,
-    shown_image,
-)
-from mmocc.visualization.sheet import (
-    Panel,
-    draw_sheet,
-    show_image,
-    write_image,
-)
+from mmocc.visualization.sheet import Panel
 from mmocc.visualization.target_layers import default_layer, extra_tokens
 
 
@@ -54,11 +43,7 @@ def parse_args() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     add = parser.add_argument
-    add(
-        'img',
-        nargs='+',
-        help='image files, folders, or indices of the test set',
-    )
+    add('img', nargs='+', help='files, folders, or indices of the test set')
     add('config', help='config file')
     add('checkpoint', help='checkpoint file')
     add(
@@ -70,31 +55,23 @@ def parse_args() -> argparse.Namespace:
     )
     add('--target-layers', nargs='+', default=[], help='names of layers')
     add('--preview-model', action='store_true', help='print the layers')
-    add(
-        '--target-category',
-        nargs='+',
-        help='classes by name or number (default: the predicted one)',
-    )
+    add('--target-category', nargs='+', help='classes (default: predicted)')
     add('--eigen-smooth', action='store_true', help='first component only')
     add('--aug-smooth', action='store_true', help='test-time augmentation')
     add('--boxes', action='store_true', help='draw the boxes of the maps')
-    add('--threshold', type=float, default=PAPERS.threshold)
+    add('--threshold', type=float, default=pictures.PAPERS.threshold)
     add('--save-path', type=Path, help='file of the sheet')
     add('--out-dir', type=Path, help='folder of a picture for each map')
     add(
         '--maps-dir',
         type=Path,
-        help='folder of the maps: float32, NAME.npy (of mmocc.WSOLDataset\n'
+        help='folder of the maps: float32, NAME.npy (for mmocc.WSOLDataset\n'
         'IMAGE_ID.npy, as eval_localization.py --maps reads them), with\n'
         'method and category in the name if there are several',
     )
     add('--device', default='cpu', help='such as cuda:0')
-    add('--vit-like', action='store_true', help='not needed: it is seen')
-    add(
-        '--num-extra-tokens',
-        type=int,
-        help='tokens before the patches (default: as the backbone says)',
-    )
+    add('--vit-like', action='store_true', help='accepted, not needed')
+    add('--num-extra-tokens', type=int, help="default: the backbone's own")
     add('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
     cli.add_trust(parser)
     args = parser.parse_args()
@@ -103,9 +80,9 @@ def parse_args() -> argparse.Namespace:
 
 
 def title_of(category: int, scores: Tensor, classes: list[str] | None) -> str:
-    """Return a class with the score that the network gives it."""
-    sure = 100 * float(scores[category])
-    return f'{class_name(category, classes)} {sure:.0f} %'
+    """Return a class with its score."""
+    name = pictures.class_name(category, classes)
+    return f'{name} {100 * float(scores[category]):.0f} %'
 
 
 def draw_image(
@@ -116,43 +93,42 @@ def draw_image(
     classes: list[str] | None,
     args: argparse.Namespace,
 ) -> list[Panel]:
-    """Return an image and its maps as a row; write what was asked for."""
-    image = shown_image(packed['inputs'])
+    """Return an image and its maps as a row; write what the flags want."""
+    image = pictures.shown_image(packed['inputs'])
     inputs = samples.network_inputs(model, [packed])
     with torch.no_grad():
         scores = model(inputs)[0].float().softmax(dim=0).cpu()
     best = title_of(int(scores.argmax()), scores, classes)
     row = [Panel(image, name, f'predicted: {best}')]
     many = len(args.method) * len(categories) > 1
-    for method in args.method:
-        for category in categories:
-            wanted = int(scores.argmax()) if category is None else category
-            cam = class_activation(
-                model,
-                inputs,
-                wanted,
-                method,
-                args.target_layers,
-                args.num_extra_tokens,
-                args.aug_smooth,
-                args.eigen_smooth,
-            )[0]
-            panel = Panel(
-                overlay_map(image, cam),
-                method_title(method),
-                title_of(wanted, scores, classes),
-                {'box of the map': boxes_of(cam, image, args)},
-            )
-            row.append(panel)
-            file = f'{name}_{method}_{wanted}' if many else name
-            if args.out_dir:
-                picture = draw_sheet([[row[0], panel]], width=3)
-                write_image(picture, args.out_dir / f'{file}.png')
-            if args.maps_dir:
-                known = packed['data_samples'].get('image_id', name)
-                stored = args.maps_dir / f'{file if many else known}.npy'
-                stored.parent.mkdir(parents=True, exist_ok=True)
-                np.save(stored, cam)
+    for method, category in itertools.product(args.method, categories):
+        wanted = int(scores.argmax()) if category is None else category
+        cam = class_activation(
+            model,
+            inputs,
+            wanted,
+            method,
+            args.target_layers,
+            args.num_extra_tokens,
+            args.aug_smooth,
+            args.eigen_smooth,
+        )[0]
+        panel = Panel(
+            pictures.overlay_map(image, cam),
+            method_title(method),
+            title_of(wanted, scores, classes),
+            {'box of the map': boxes_of(cam, image, args)},
+        )
+        row.append(panel)
+        file = f'{name}_{method}_{wanted}' if many else name
+        if args.out_dir:
+            picture = sheet.draw_sheet([[row[0], panel]], width=3)
+            sheet.write_image(picture, args.out_dir / f'{file}.png')
+        if args.maps_dir:
+            image_id = packed['data_samples'].get('image_id', name)
+            path = args.maps_dir / f'{file if many else image_id}.npy'
+            path.parent.mkdir(parents=True, exist_ok=True)
+            np.save(path, cam)
     return row
 
 
@@ -162,7 +138,8 @@ def boxes_of(
     """Return the box of a map, if boxes are wanted."""
     if not args.boxes:
         return np.zeros((0, 4))
-    return find_boxes(cam, image.shape[:2], BoxRule(args.threshold))
+    rule = pictures.BoxRule(args.threshold)
+    return pictures.find_boxes(cam, image.shape[:2], rule)
 
 
 def unique_names(packs: Sequence[dict]) -> list[str]:
@@ -181,7 +158,6 @@ def main() -> None:
     if args.preview_model:
         for name, module in model.named_modules():
             print(f'{name:50s} {type(module).__name__}')
-        print('\nwithout --preview-model the maps are drawn')
         return
     classes = samples.class_names(cfg, args.checkpoint)
     categories = samples.find_categories(args.target_category, classes)
@@ -201,14 +177,14 @@ def main() -> None:
     ]
     heading = f'layer: {layers}' if layers else ''
     if args.boxes:
-        heading += f'\nbox: {BoxRule(args.threshold)}'
-    sheet = draw_sheet(rows, heading)
+        heading += f'\nbox: {pictures.BoxRule(args.threshold)}'
+    drawing = sheet.draw_sheet(rows, heading)
     if args.save_path:
-        write_image(sheet, args.save_path)
+        sheet.write_image(drawing, args.save_path)
         print(f'wrote {args.save_path}')
     elif not (args.out_dir or args.maps_dir):
         try:
-            show_image(sheet, 'class maps')
+            sheet.show_image(drawing, 'class maps')
         except RuntimeError as error:
             sys.exit(f'{error} (--save-path)')
 

@@ -3,10 +3,10 @@ r"""What makes a feature fire? The deconvnet of Zeiler and Fergus.
 Example: python tools/visualization/vis_deconv.py CONFIG CHECKPOINT \
     --layer backbone.conv5 --number 500 --out work_dirs/deconv
 
-For channels of a layer, the images in which they fire most strongly, of the
-test set or of --images: each activation is projected back to the pixels
-(unpooled with switches, rectified, filtered with the transposed filters), and
-stands beside the patch of the image that it can see, as in figure 2 of arXiv
+For channels of a layer, the images of the test set or of --images in which
+they fire most strongly. Each activation is projected back to the pixels
+(unpooled with switches, rectified, filtered with the transposed filters) and
+drawn beside the patch of the image that it can see, as in figure 2 of arXiv
 1311.2901. Grey is zero. For chains of convolutions, ReLU and max-pooling, such
 as AlexNet and VGG. OUT gets deconv_LAYER.png and a picture of each channel.
 """
@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from mmocc.apis import samples
 from mmocc.utils import cli
-from mmocc.visualization.deconv import pictures as deconv_pictures
+from mmocc.visualization.deconv import pictures
 from mmocc.visualization.deconv.network import (
     project_activations,
     strongest_activations,
@@ -42,11 +42,7 @@ def parse_args() -> argparse.Namespace:
     add('checkpoint', help='checkpoint file')
     add('--layer', help='name of a layer; --preview-model lists them')
     add('--preview-model', action='store_true', help='print the layers')
-    add(
-        '--images',
-        nargs='+',
-        help='files, folders or indices (default: the\ntest set)',
-    )
+    add('--images', nargs='+', help='files, folders, or test set indices')
     add('--number', '-n', type=int, default=200, help='images of the test set')
     add('--channels', type=int, nargs='+', help='default: the strongest ones')
     add('--count', type=int, default=6, help='channels, if none are named')
@@ -65,34 +61,35 @@ def parse_args() -> argparse.Namespace:
 
 
 def open_images(cfg: Config, args: argparse.Namespace) -> samples.Images:
-    """Return the chosen images, or so many spread over the test set."""
-    if args.images:
-        return samples.Images(cfg, args.images)
-    total = len(samples.build_dataset(cfg))
-    places = samples.spread(total, args.number)
-    return samples.Images(cfg, [str(place) for place in places])
+    """Return --images, or --number images spread over the test set."""
+    if not args.images:
+        total = len(samples.build_dataset(cfg))
+        args.images = [str(i) for i in samples.spread(total, args.number)]
+    return samples.Images(cfg, args.images)
 
 
 def batches(
     model: nn.Module, images: samples.Images, size: int
 ) -> Iterator[Tensor]:
     """Yield normalised batches of all images."""
-    starts = range(0, len(images), size)
-    for start in track_iter_progress(list(starts)):
-        stop = min(start + size, len(images))
-        packed = [images[place] for place in range(start, stop)]
+    places = range(len(images))
+    starts = list(range(0, len(images), size))
+    for start in track_iter_progress(starts):
+        packed = [images[place] for place in places[start : start + size]]
         yield samples.network_inputs(model, packed)
 
 
-def choose_channels(
-    found: dict[str, Tensor], args: argparse.Namespace
-) -> list[int]:
-    """Return the channels asked for, or those that fire most on average.
+def choose_channels(values: Tensor, args: argparse.Namespace) -> list[int]:
+    """Return --channels, or those that fire most on average.
+
+    Args:
+        values: (C, k), the strongest activations of each channel.
+        args: The command line.
 
     Raises:
-        ValueError: If there is no such channel, or none fires.
+        ValueError: There is no such channel, or none fires.
     """
-    total = len(found['value'])
+    total = len(values)
     for channel in args.channels or ():
         if not 0 <= channel < total:
             raise ValueError(
@@ -100,28 +97,31 @@ def choose_channels(
             )
     if args.channels:
         return args.channels
-    alive = int((found['value'][:, 0] > 0).sum())
+    alive = int((values[:, 0] > 0).sum())
     print(f'{total} channels, of which {total - alive} never fire')
     if not alive:
         raise ValueError(f'no channel of {args.layer} fires in these images')
-    order = found['value'].mean(dim=1).argsort(descending=True)
+    order = values.mean(dim=1).argsort(descending=True)
     return order[: min(args.count, alive)].tolist()
 
 
 def draw_channel(
     model: nn.Module,
     images: samples.Images,
-    found: dict[str, Tensor],
+    strongest: dict[str, Tensor],
     channel: int,
     args: argparse.Namespace,
     field: ReceptiveField,
 ) -> list[Panel]:
     """Return the projections and the patches of a channel."""
     # What does not fire projects to nothing.
-    fires = max(int((found['value'][channel] > 0).sum()), 1)
-    one = {key: rows[channel, :fires].tolist() for key, rows in found.items()}
-    units = [(channel, y, x) for y, x in zip(one['y'], one['x'], strict=True)]
-    packed = [images[place] for place in one['image']]
+    fires = max(int((strongest['value'][channel] > 0).sum()), 1)
+    value, image, y, x = (
+        strongest[key][channel, :fires].tolist()
+        for key in ('value', 'image', 'y', 'x')
+    )
+    units = [(channel, *place) for place in zip(y, x, strict=True)]
+    packed = [images[place] for place in image]
     inputs = samples.network_inputs(model, packed)
     projections = project_activations(model, args.layer, inputs, units)
     to_rgb = getattr(model.data_preprocessor, 'to_rgb', True)
@@ -130,13 +130,10 @@ def draw_channel(
         packed, projections, units, strict=True
     ):
         box = field.box(y, x)
-        picture = deconv_pictures.as_picture(projection, to_rgb)
-        tiles.append(deconv_pictures.cut_tile(picture, box))
-        image = shown_image(item['inputs'])
-        patches.append(deconv_pictures.cut_tile(image, box))
-    return deconv_pictures.channel_panels(
-        channel, one['value'], tiles, patches
-    )
+        picture = pictures.as_picture(projection, to_rgb)
+        tiles.append(pictures.cut_tile(picture, box))
+        patches.append(pictures.cut_tile(shown_image(item['inputs']), box))
+    return pictures.channel_panels(channel, value, tiles, patches)
 
 
 def main() -> None:
@@ -148,23 +145,21 @@ def main() -> None:
             print(f'{name:50s} {type(module).__name__}')
         return
     images = open_images(cfg, args)
-    found = strongest_activations(
+    strongest = strongest_activations(
         model, args.layer, batches(model, images, args.batch_size), args.top
     )
     inputs = samples.network_inputs(model, [images[0]])
     field = ReceptiveField(model, args.layer, tuple(inputs.shape[-2:]))
-    top = found['value'].shape[1]
     heading = (
-        f'{args.layer}: what its channels see, in the {top} of {len(images)} '
-        'images where they fire most'
+        f'{args.layer}: what its channels see, in the '
+        f'{strongest["value"].shape[1]} of {len(images)} images where they '
+        'fire most'
     )
     pairs = []
-    for channel in choose_channels(found, args):
-        pair = draw_channel(model, images, found, channel, args, field)
-        write_image(
-            draw_sheet([pair], heading, width=3.4),
-            args.out / f'{args.layer}_channel{channel:04d}.png',
-        )
+    for channel in choose_channels(strongest['value'], args):
+        pair = draw_channel(model, images, strongest, channel, args, field)
+        path = args.out / f'{args.layer}_channel{channel:04d}.png'
+        write_image(draw_sheet([pair], heading, width=3.4), path)
         pairs.append(pair)
     rows = [list(chain(*pairs[i : i + 2])) for i in range(0, len(pairs), 2)]
     path = args.out / f'deconv_{args.layer}.png'

@@ -1,4 +1,4 @@
-r"""Where do models see the object? Image, map, and box against ground truth.
+r"""Where do models see the object? Image, map, and box beside the true box.
 
 Example: python tools/visualization/vis_localization.py \
     CONFIG_A A.pth CONFIG_B B.pth --names CAM HaS --number 8 \
@@ -8,8 +8,8 @@ A row for each image of the first config's test set: the image with its true
 boxes, and for each model its map and its box, with class, score and IoU. The
 images are spread evenly over the test set, or those of --select. Maps are
 those of mmocc.CAMHead, or of a method of grad-cam for any other classifier.
-Test pipelines have to keep the whole image (resize, no crop), since a map is
-laid over all of it. OUT gets localization.png and a picture of each row.
+Test pipelines must keep the whole image (resize, no crop), since the map is
+drawn over all of it. OUT gets localization.png and a picture of each row.
 """
 
 import argparse
@@ -23,10 +23,7 @@ from torch import nn
 
 from mmocc.apis import samples
 from mmocc.evaluation.localization import KEEP, NORMALIZATIONS
-from mmocc.report.classifiers import (
-    check_same_classes,
-    load_model,
-)
+from mmocc.report.classifiers import check_same_classes, load_model
 from mmocc.utils import cli
 from mmocc.visualization import localization_pictures as pictures
 from mmocc.visualization.class_activation import (
@@ -50,16 +47,9 @@ def parse_args() -> argparse.Namespace:
     add('--number', '-n', type=int, default=8, help='number of images')
     add('--select', nargs='+', help='images: indices, or parts of paths')
     add(
-        '--map',
-        choices=FIELDS,
-        default='pred',
-        help='map of the predicted class, or of the true one (gt)',
+        '--map', choices=FIELDS, default='pred', help='predicted or true class'
     )
-    add(
-        '--method',
-        help='a method of grad-cam in place of the heads own maps: cam,\n'
-        'gradcam, gradcam++, layercam, scorecam, ...',
-    )
+    add('--method', help="as in vis_cam.py, in place of the head's own maps")
     add('--threshold', type=float, default=0.2, help='share of the maximum')
     add('--keep', choices=KEEP, default='largest', help='which boxes')
     add('--normalize', choices=NORMALIZATIONS, default='max')
@@ -73,7 +63,7 @@ def parse_args() -> argparse.Namespace:
     args.pairs = list(zip(args.models[::2], args.models[1::2], strict=True))
     args.names = args.names or [Path(c).stem for c, _ in args.pairs]
     if len(set(args.names)) != len(args.pairs):
-        parser.error('give each model a name of its own with --names')
+        parser.error('give each model another name with --names')
     if args.method:
         args.method = check_method(args.method)
     if not 0 <= args.threshold < 1:
@@ -84,10 +74,8 @@ def parse_args() -> argparse.Namespace:
     return args
 
 
-def predict(
-    model: nn.Module, name: str, packed: dict, args: argparse.Namespace
-) -> Any:
-    """Return a model's data sample with the map asked for."""
+def predict(model: nn.Module, packed: dict, args: argparse.Namespace) -> Any:
+    """Return a model's data sample with the wanted map."""
     sample = samples.predict(model, packed)
     field = FIELDS[args.map]
     if args.method:
@@ -96,12 +84,8 @@ def predict(
             if 'gt_label' not in sample:
                 raise ValueError('--map gt: the test set has no labels')
             label = sample.gt_label
-        maps = class_activation(
-            model,
-            samples.network_inputs(model, [packed]),
-            int(label[0]),
-            args.method,
-        )
+        inputs = samples.network_inputs(model, [packed])
+        maps = class_activation(model, inputs, int(label[0]), args.method)
         sample.set_field(maps[0], field)
     return sample
 
@@ -111,7 +95,7 @@ def collect_answers(
 ) -> tuple[list[list[pictures.Answer]], list[dict], list[np.ndarray]]:
     """Return the answers for each image, and its sample and true boxes.
 
-    Models are loaded one after the other, each with its own test set.
+    Models are loaded one after another, each with its own test set.
     """
     answers = [[] for _ in indices]
     packs, truths, files = [], [], []
@@ -119,19 +103,15 @@ def collect_answers(
     for name, cfg, (config, checkpoint) in zip(
         args.names, cfgs, args.pairs, strict=True
     ):
-        cli.check_checkpoint(
-            checkpoint,
-            'CONFIG CHECKPOINT',
-            config,
-            args.trust_checkpoint,
-        )
+        usage = 'CONFIG CHECKPOINT'
+        cli.check_checkpoint(checkpoint, usage, config, args.trust_checkpoint)
         dataset = samples.build_dataset(cfg)
         classes[name] = getattr(dataset, 'metainfo', {}).get('classes')
         check_same_classes(classes)
         model = load_model(cfg, checkpoint, args.device)
         for place, index in enumerate(indices):
             packed = dataset[index]
-            sample = predict(model, name, packed, args)
+            sample = predict(model, packed, args)
             answer = pictures.read_answer(
                 sample, name, FIELDS[args.map], classes[name]
             )
@@ -143,9 +123,8 @@ def collect_answers(
                 files.append(file)
             elif file != files[place]:
                 raise ValueError(
-                    f'sample {index} of {name} is {file}, and of '
-                    f'{args.names[0]} {files[place]}: compare models on the '
-                    'same test set'
+                    f'sample {index} is {file} for {name}, but {files[place]} '
+                    f'for {args.names[0]}: compare models on the same test set'
                 )
     args.classes = classes[args.names[0]]
     return answers, packs, truths
@@ -154,8 +133,8 @@ def collect_answers(
 def find_truth(dataset: Any, index: int, sample: Any) -> np.ndarray:
     """Return a sample's true boxes, in pixels of the original image.
 
-    Those of the data set itself, where it has some: a pipeline that carries
-    boxes along (mmcv's Resize) packs them in pixels of its output.
+    The data set's own boxes come first: a pipeline that transforms boxes
+    (mmcv's Resize) packs them in pixels of its output.
     """
     info = getattr(dataset, 'get_data_info', lambda _: {})(index)
     return pictures.true_boxes(info if 'gt_bboxes' in info else sample)
@@ -171,16 +150,17 @@ def draw_rows(
     """Return the panels of each image."""
     rule = pictures.BoxRule(args.threshold, args.keep, args.normalize)
     rows = []
-    for number, said, packed, truth in zip(
+    for index, row_answers, packed, truth in zip(
         indices, answers, packs, truths, strict=True
     ):
-        name = samples.sample_name(packed, number)
-        label = pictures.true_name(packed['data_samples'], args.classes)
-        title = f'{name}\ntruth: {label}' if label else name
-        image = pictures.original_image(
-            packed['data_samples'], packed['inputs']
+        name, sample = (
+            samples.sample_name(packed, index),
+            packed['data_samples'],
         )
-        row = pictures.localization_row(image, title, truth, said, rule)
+        label = pictures.true_name(sample, args.classes)
+        title = f'{name}\ntruth: {label}' if label else name
+        image = pictures.original_image(sample, packed['inputs'])
+        row = pictures.localization_row(image, title, truth, row_answers, rule)
         for heat, box in zip(row[1::2], row[2::2], strict=True):
             print(f'{name}, {heat.title}: {heat.caption}, {box.caption}')
         rows.append(row)

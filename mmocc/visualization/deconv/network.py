@@ -1,20 +1,20 @@
-"""The deconvnet: what in an image made a feature fire.
+"""Activations of a layer, projected back to the pixels.
 
 Zeiler and Fergus, "Visualizing and Understanding Convolutional Networks",
-ECCV 2014, arXiv 1311.2901, section 2.1. All activations of a layer but one are
-set to zero, and that one is sent back to the pixels: unpooled to the places
-that the switches remember, rectified, and filtered with the transposed
-filters, layer by layer.
+ECCV 2014, arXiv 1311.2901, section 2.1. All activations of a layer except one
+are set to zero. That one goes back to the pixels, layer by layer: unpooled to
+the places that the switches remember, rectified, and filtered with the
+transposed filters.
 
-All three are steps of an ordinary backward pass with one rule changed. The
-gradient of max-pooling goes to the place of the maximum, which is unpooling
-with switches; the gradient of a convolution is the convolution with its
-transposed filters; and where a gradient passes a ReLU by the sign of what came
-in on the way up, the deconvnet rectifies what comes down. captum's
-``Deconvolution`` makes that change (import name ``captum``). It starts from 1
-and the deconvnet from the activation; all steps are positively homogeneous, so
-that the one is the other times the activation. Layers that the paper does not
-name (batch norm, residual sums) pass the signal as the gradient does.
+This is a backward pass with one rule changed. The gradient of max-pooling goes
+to the place of the maximum, as in unpooling with switches; the gradient of a
+convolution is the convolution with its transposed filters. At a ReLU, the
+gradient passes where the input was positive on the way up, and the deconvnet
+rectifies on the way down. captum's ``Deconvolution`` makes that change (import
+name ``captum``). It starts from 1 and the deconvnet from the activation: all
+steps are positively homogeneous, so we multiply by the activation at the end.
+Layers that the paper does not name (batch norm, residual sums) pass the signal
+as the gradient does.
 """
 
 import warnings
@@ -30,7 +30,7 @@ INSTALL = 'pip install "captum>=0.7"'
 
 
 class _LayerOutput(nn.Module):
-    """A model that ends with the output of one of its layers."""
+    """A model that ends with the map (N, C, h, w) of one of its layers."""
 
     def __init__(self, model: nn.Module, layer: str) -> None:
         super().__init__()
@@ -38,13 +38,13 @@ class _LayerOutput(nn.Module):
         self.layer = layer
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Return the layer's output (N, C, h, w)."""
+        """Return the map."""
         layer = find_layer(self.model, self.layer)
         output = run_until(self.model, layer, inputs)
         if not torch.is_tensor(output) or output.ndim != 4:
             shape = getattr(output, 'shape', type(output).__name__)
             raise ValueError(
-                f'the output of {self.layer!r} is {shape}, and not a map '
+                f'the output of {self.layer!r} is {shape}, not a map '
                 '(N, C, h, w)'
             )
         return output
@@ -52,7 +52,7 @@ class _LayerOutput(nn.Module):
 
 @contextmanager
 def _not_in_place(model: nn.Module) -> Iterator[None]:
-    """Let no layer overwrite its input, which captum's hooks cannot bear."""
+    """Let no layer overwrite its input: captum's hooks need it."""
     changed = [m for m in model.modules() if getattr(m, 'inplace', False)]
     for module in changed:
         module.inplace = False
@@ -64,15 +64,10 @@ def _not_in_place(model: nn.Module) -> Iterator[None]:
 
 
 def layer_maps(model: nn.Module, layer: str, inputs: Tensor) -> Tensor:
-    """Return the output (N, C, h, w) of a layer.
-
-    Args:
-        model: A network in eval mode.
-        layer: Name of a layer.
-        inputs: Normalised images (N, 3, H, W).
+    """Return the output (N, C, h, w) of a layer of a network in eval mode.
 
     Raises:
-        ValueError: If there is no such layer, or its output is no map.
+        ValueError: There is no such layer, or its output is not a map.
     """
     with torch.no_grad(), _not_in_place(model):
         return _LayerOutput(model, layer)(inputs)
@@ -96,9 +91,9 @@ def project_activations(
         (N, 3, H, W): the projection in units of the normalised input.
 
     Raises:
-        ImportError: If captum is missing.
-        ValueError: If the model has no ReLU module, the layer no maps, or
-            an activation does not exist.
+        ImportError: captum is missing.
+        ValueError: The model has no ReLU module, the layer has no maps, or an
+            activation does not exist.
     """
     try:
         from captum.attr import Deconvolution
@@ -112,22 +107,20 @@ def project_activations(
             'defined for convolutions, ReLU and max-pooling'
         )
     maps = layer_maps(model, layer, inputs)
-    shape = maps.shape[1:]
+    shape = tuple(maps.shape[1:])
     for unit in units:
         if any(not 0 <= i < n for i, n in zip(unit, shape, strict=True)):
             raise ValueError(
                 f'{layer!r} has no activation (channel, y, x) = {unit}: its '
-                f'maps are {tuple(shape)}'
+                f'maps are {shape}'
             )
     with _not_in_place(model), warnings.catch_warnings(), torch.enable_grad():
-        warnings.simplefilter('ignore')  # captum tells that it sets hooks
+        warnings.simplefilter('ignore')  # captum: it sets hooks
         projected = Deconvolution(_LayerOutput(model, layer)).attribute(
             inputs.detach().clone(), target=[tuple(unit) for unit in units]
         )
     model.zero_grad(set_to_none=True)
-    values = torch.stack(
-        [maps[n, c, y, x] for n, (c, y, x) in enumerate(units)]
-    )
+    values = torch.stack([maps[(n, *unit)] for n, unit in enumerate(units)])
     return projected.detach() * values.clamp(min=0)[:, None, None, None]
 
 
@@ -136,8 +129,8 @@ def strongest_activations(
 ) -> dict[str, Tensor]:
     """Find the images in which each channel of a layer fires most.
 
-    Of an image only its strongest position counts, as in the paper's figure
-    2. Memory does not grow with the number of images.
+    Each image counts once, with its strongest position, as in the paper's
+    figure 2. Memory does not grow with the number of images.
 
     Args:
         model: A network in eval mode.
@@ -146,30 +139,29 @@ def strongest_activations(
         count: How many images to keep for a channel.
 
     Returns:
-        ``value``, ``image`` (a running number), ``y`` and ``x``, each (C, k)
-        with the strongest first; k is ``count``, or the number of images if
-        there are fewer.
+        ``value``, ``image`` (its index), ``y`` and ``x``, each (C, k), the
+        strongest first; k is ``count``, or the number of images if smaller.
 
     Raises:
-        ValueError: If there are no images.
+        ValueError: There are no images.
     """
-    kept, seen = None, 0
+    best, total = {}, 0
     for inputs in batches:
         maps = layer_maps(model, layer, inputs)
         value, place = maps.flatten(2).max(dim=2)  # (N, C)
-        images = torch.arange(seen, seen + len(maps), device=maps.device)
+        images = torch.arange(total, total + len(maps), device=maps.device)
         new = dict(
             value=value.T,
             image=images.expand(maps.shape[1], -1),
             y=(place // maps.shape[3]).T,
             x=(place % maps.shape[3]).T,
         )
-        if kept is not None:
-            new = {key: torch.cat([kept[key], new[key]], 1) for key in new}
-        # Stable, so that of equal ones the earlier image stays first.
+        if best:
+            new = {key: torch.cat([best[key], new[key]], 1) for key in new}
+        # Stable: of equal values the earlier image stays first.
         order = new['value'].argsort(dim=1, descending=True, stable=True)
-        kept = {k: v.gather(1, order[:, :count]) for k, v in new.items()}
-        seen += len(maps)
-    if kept is None:
+        best = {k: v.gather(1, order[:, :count]) for k, v in new.items()}
+        total += len(maps)
+    if not best:
         raise ValueError('no images to look for strong activations in')
-    return kept
+    return best

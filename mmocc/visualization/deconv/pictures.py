@@ -1,4 +1,4 @@
-"""Pictures of projected activations, as figure 2 of arXiv 1311.2901."""
+"""Pictures of projected activations, as in figure 2 of arXiv 1311.2901."""
 
 from collections.abc import Sequence
 
@@ -13,34 +13,23 @@ GAP = 3  # pixels between the tiles of a mosaic
 
 
 def as_picture(projection: Tensor, to_rgb: bool = True) -> np.ndarray:
-    """Return a projection as an image: grey is zero.
+    """Return a projection as an image (H, W, 3) uint8 RGB; grey is zero.
 
     Args:
-        projection: (3, H, W), any range; scaled so that its largest absolute
-            value is black or full.
-        to_rgb: Whether the network's input is RGB; else BGR.
-
-    Returns:
-        (H, W, 3) uint8 RGB.
+        projection: (3, H, W), any range; the largest absolute value becomes
+            0 or 255.
+        to_rgb: Whether the network's input is RGB; else it is BGR.
     """
     values = projection.float().cpu().numpy().transpose(1, 2, 0)
     values = values if to_rgb else values[..., ::-1]
-    largest = np.abs(values).max()
-    if largest > 0:
-        values = values / largest
+    values = values / (np.abs(values).max() or 1)
     return np.round(127.5 + 127.5 * values).astype(np.uint8)
 
 
 def cut_tile(
     image: np.ndarray, box: Sequence[int], size: int = 96
 ) -> np.ndarray:
-    """Return a part of an image as a square tile, on grey if it is not one.
-
-    Args:
-        image: (H, W, 3) uint8.
-        box: xyxy in pixels, within the image.
-        size: Side of the tile.
-    """
+    """Return a box (xyxy) of an image as a square tile, padded with grey."""
     x1, y1, x2, y2 = box
     part = image[y1:y2, x1:x2]
     height, width = part.shape[:2]
@@ -53,7 +42,7 @@ def cut_tile(
 
 
 def mosaic(tiles: Sequence[np.ndarray]) -> np.ndarray:
-    """Lay tiles of one size out in a square, row by row, on white."""
+    """Arrange tiles of one size in a square, row by row, on white."""
     across = int(np.ceil(np.sqrt(len(tiles))))
     down = -(-len(tiles) // across)
     height, width = tiles[0].shape[:2]
@@ -75,25 +64,17 @@ def channel_panels(
     projections: Sequence[np.ndarray],
     patches: Sequence[np.ndarray],
 ) -> list[Panel]:
-    """Return a channel's projections, and beside them what it looked at.
+    """Return a channel's projections and the patches that it looked at.
 
-    Args:
-        channel: Number of the channel.
-        values: Its strongest activations, the strongest first.
-        projections: A tile for each.
-        patches: The image patch of each.
+    ``values`` are its activations, the strongest first; ``projections`` and
+    ``patches`` have a tile for each.
     """
-    one = len(values) == 1
-    span = f'{values[0]:.3g}' + ('' if one else f' to {values[-1]:.3g}')
+    captions = f'activation {values[0]:.3g}', ''
+    if len(values) > 1:
+        span = f'{values[0]:.3g} to {values[-1]:.3g}'
+        captions = f'activations {span}', 'strongest first'
+    name = f'channel {channel}'
     return [
-        Panel(
-            mosaic(projections),
-            f'channel {channel}: projections',
-            f'activation {span}' if one else f'activations {span}',
-        ),
-        Panel(
-            mosaic(patches),
-            f'channel {channel}: image patches',
-            'strongest first' if not one else '',
-        ),
+        Panel(mosaic(projections), f'{name}: projections', captions[0]),
+        Panel(mosaic(patches), f'{name}: image patches', captions[1]),
     ]
