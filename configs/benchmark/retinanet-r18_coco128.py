@@ -1,8 +1,7 @@
 """The same small detector on a COCO json file, with masks.
 
 Made to try the occlusion benchmark on few photos; the schedule is as for
-BCCD. Data: photos and a json file below ``data_root``, as
-``tools/dataset_converters/yolo_to_coco.py`` or COCO's own give them.
+BCCD. Data: photos and a COCO json file below ``data_root``.
 """
 
 _base_ = './retinanet-r18_bccd.py'

@@ -13,13 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from mmocc.datasets import occlusion_masks, pascal3d_boxes, yolo_coco
+from mmocc.datasets import occlusion_masks, pascal3d_boxes
 from mmocc.datasets.anomaly.boxes import read_detections
 from mmocc.datasets.faces import affectnet
 from mmocc.datasets.voc_layout import parse_voc_xml
-from mmocc.evaluation.occluded_coco_ann import read_subset
 from mmocc.occluded_sets.sources import read_photo
 from mmocc.occlusion import banks
+from mmocc.report.occluded_coco import read_subset
 from mmocc.utils.npz_reader import parse_npy, read_npz
 
 coco = pytest.importorskip('mmocc.occluded_sets.coco')
@@ -233,7 +233,6 @@ def test_boxes_of_pascal3d(values):
 def test_pictures(folder, content):
     path = folder / 'a.png'
     path.write_bytes(content)
-    attempt(lambda: yolo_coco.image_size(path), path)
     attempt(lambda: occlusion_masks.read_white(str(path)), path)
     attempt(lambda: banks.read_image(path, cv2.IMREAD_UNCHANGED), path)
     image = attempt(lambda: read_photo(str(path)), path)

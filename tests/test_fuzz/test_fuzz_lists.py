@@ -8,7 +8,7 @@ from fuzzing import BYTES, attempt, damaged
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmocc.datasets import lists, yolo_coco
+from mmocc.datasets import lists
 from mmocc.datasets.anomaly import layouts
 from mmocc.datasets.faces import affectnet, folders, kdef, rafdb
 from mmocc.datasets.voc_layout import read_split
@@ -136,13 +136,6 @@ READERS = {  # file, what is in it, and what reads it
         'masks.cfg',
         ANCHORS,
         lambda folder: read_anchors(folder / 'masks.cfg'),
-    ),
-    'YOLO': (
-        'labels.txt',
-        '0 0.5 0.5 0.25 0.25\n1 0 0 1 0 1 1\n',
-        lambda folder: yolo_coco._read(
-            folder / 'labels.txt', ['a', 'b'], (640, 480)
-        ),
     ),
 }
 

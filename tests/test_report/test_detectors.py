@@ -14,6 +14,7 @@ from conftest import ROOT
 from mmengine.config import Config
 from mmengine.registry import MODELS
 from mmengine.runner import Runner
+from PIL import Image
 
 pytest.importorskip('mmdet', reason='detection needs mmdet')
 
@@ -219,18 +220,27 @@ def trial_coco(tmp_path_factory):
         pytest.skip(f'no trial data: {source} does not exist')
     from mmdet.datasets import CocoDataset
 
-    from mmocc.datasets.yolo_coco import yolo_to_coco
-
     folder = tmp_path_factory.mktemp('trial')
     (folder / 'images').mkdir()
-    for path in sorted((source / 'images/val2017').iterdir())[:8]:
+    images, boxes = [], []
+    for number, path in enumerate(
+        sorted((source / 'images/val2017').iterdir())[:8]
+    ):
         shutil.copy(path, folder / 'images')
-    content, _ = yolo_to_coco(
-        folder / 'images',
-        source / 'object_detection/labels/val2017',
-        CocoDataset.METAINFO['classes'],
-    )
-    (folder / 'coco.json').write_text(json.dumps(content))
+        width, height = Image.open(path).size
+        size = dict(width=width, height=height)
+        images.append(dict(id=number, file_name=path.name, **size))
+        labels = source / f'object_detection/labels/val2017/{path.stem}.txt'
+        for line in labels.read_text().splitlines() if labels.exists() else ():
+            label, x, y, w, h = map(float, line.split())
+            box = [width * (x - w / 2), height * (y - h / 2)]
+            box += [width * w, height * h]
+            row = dict(id=len(boxes), image_id=number, category_id=int(label))
+            boxes.append(dict(row, bbox=box, area=box[2] * box[3], iscrowd=0))
+    names = enumerate(CocoDataset.METAINFO['classes'])
+    categories = [dict(id=label, name=name) for label, name in names]
+    document = dict(images=images, annotations=boxes, categories=categories)
+    (folder / 'coco.json').write_text(json.dumps(document))
     return folder
 
 
