@@ -1,4 +1,4 @@
-"""What every run of ours shares; the names are mmengine's and mmpretrain's."""
+"""What all runs share; the names are mmengine's and mmpretrain's."""
 
 custom_imports = dict(imports=['mmocc'], allow_failed_imports=False)
 default_scope = 'mmpretrain'
@@ -12,11 +12,11 @@ default_hooks = dict(
     ),
     sampler_seed=dict(type='DistSamplerSeedHook'),
     visualization=dict(type='VisualizationHook', enable=False),
-    # Stops where the loss is NaN; on a GPU it waits for no step but each 50th.
+    # Stops at a NaN loss; a GPU is waited for at each 50th step only.
     invalid_loss=dict(type='mmocc.InvalidLossHook', interval=50),
 )
-# With persistent_workers=False in the training loader, a resumed run repeats
-# the run it continues (on a CPU: to the last bit).
+# With persistent_workers=False in the training loader, a resumed run is the
+# same as an uninterrupted one (on a CPU: to the last bit).
 custom_hooks = [dict(type='mmocc.EpochSeedHook')]
 randomness = dict(seed=0)
 

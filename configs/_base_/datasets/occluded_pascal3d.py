@@ -1,8 +1,8 @@
 """OccludedPASCAL3D+: objects of 12 classes, cut out of occluded photos.
 
-Not made here: see ``docs/datasets.md``. The test reads one level; for others,
-``--cfg-options test_dataloader.dataset.level=L3``. The three levels of the
-download have different images; the test takes those that all of them have.
+``docs/datasets.md`` says where it comes from. The test reads one level; for
+others, ``--cfg-options test_dataloader.dataset.level=L3``. The three levels of
+the download have different images; the test takes those that all of them have.
 """
 
 data_root = 'data/OccludedPASCAL3D'
@@ -10,7 +10,6 @@ data_root = 'data/OccludedPASCAL3D'
 train_root = 'data/OccludedPASCAL3D_Train'
 batch_size = 64
 num_workers = 4
-levels = ['L1', 'L2', 'L3']
 
 data_preprocessor = dict(
     num_classes=12,
@@ -25,8 +24,7 @@ train_pipeline = [
     dict(type='RandomFlip', prob=0.5, direction='horizontal'),
     dict(type='PackInputs'),
 ]
-# With mmocc.LoadOcclusionMasks behind Resize, the masks of object and
-# occluder come along.
+# mmocc.LoadOcclusionMasks after Resize adds the masks of object and occluder.
 test_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='mmocc.CropObject'),
@@ -43,7 +41,6 @@ train_dataloader = dict(
         type='mmocc.OccludedPASCAL3D',
         data_root=train_root,
         level='raw',
-        context=0.1,
         # The boxes of the training images can lack an edge: see the docs.
         lost_edge='image',
         pipeline=train_pipeline,
@@ -58,24 +55,12 @@ val_dataloader = dict(
         type='mmocc.OccludedPASCAL3D',
         data_root=data_root,
         level='L1',
-        common_with=levels,
-        context=0.1,
+        common_with=['L1', 'L2', 'L3'],
         pipeline=test_pipeline,
     ),
 )
 test_dataloader = dict(
-    batch_size=batch_size,
-    num_workers=num_workers,
-    persistent_workers=False,
-    sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(
-        type='mmocc.OccludedPASCAL3D',
-        data_root=data_root,
-        level='L2',
-        common_with=levels,
-        context=0.1,
-        pipeline=test_pipeline,
-    ),
+    val_dataloader, dataset=dict(val_dataloader['dataset'], level='L2')
 )
 val_evaluator = dict(type='Accuracy', topk=(1,))
 test_evaluator = val_evaluator

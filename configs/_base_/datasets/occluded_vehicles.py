@@ -1,7 +1,7 @@
 """Occluded vehicles of CompositionalNets: 12 classes, tested on six.
 
-Not made here: see ``docs/datasets.md``. The test reads one cell; for others,
-``--cfg-options test_dataloader.dataset.level=L3
+``docs/datasets.md`` says where they come from. The test reads one cell; for
+others, ``--cfg-options test_dataloader.dataset.level=L3
 test_dataloader.dataset.kind=white``. For the COCO set, ``source=coco`` and
 ``kind=None``.
 """
@@ -16,8 +16,8 @@ data_preprocessor = dict(
     std=[58.395, 57.12, 57.375],
     to_rgb=True,
 )
-# The images are crops of the object. They are squeezed to a square: the
-# authors keep the aspect and test one image at a time.
+# The images are crops of the object, here squeezed to a square. The authors
+# keep the aspect and test one image at a time.
 train_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='Resize', scale=(224, 224)),
@@ -58,19 +58,8 @@ val_dataloader = dict(
     ),
 )
 test_dataloader = dict(
-    batch_size=batch_size,
-    num_workers=num_workers,
-    persistent_workers=False,
-    sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(
-        type='mmocc.OccludedVehicles',
-        data_root=data_root,
-        source='pascal3d+',
-        split='test',
-        level='L2',
-        kind='object',
-        pipeline=test_pipeline,
-    ),
+    val_dataloader,
+    dataset=dict(val_dataloader['dataset'], level='L2', kind='object'),
 )
 val_evaluator = dict(type='Accuracy', topk=(1,))
 test_evaluator = val_evaluator

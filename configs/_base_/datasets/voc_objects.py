@@ -20,8 +20,8 @@ train_pipeline = [
     dict(type='RandomFlip', prob=0.5, direction='horizontal'),
     dict(type='PackInputs'),
 ]
-# The mask goes along, so that mmocc.Occlude hides shares of the object itself
-# wherever VOC has one, and of its box elsewhere.
+# mmocc.Occlude hides shares of the object's mask where VOC has one, and of its
+# box elsewhere.
 test_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='mmocc.CropObject', with_mask=True),
@@ -38,7 +38,6 @@ train_dataloader = dict(
         type='mmocc.VOCObjects',
         data_root=[f'{data_root}/VOC2007', f'{data_root}/VOC2012'],
         split='trainval',
-        context=0.1,
         difficult=False,
         pipeline=train_pipeline,
     ),
@@ -52,7 +51,6 @@ val_dataloader = dict(
         type='mmocc.VOCObjects',
         data_root=f'{data_root}/VOC2007',
         split='test',
-        context=0.1,
         difficult=False,
         pipeline=test_pipeline,
     ),
