@@ -1,6 +1,6 @@
 r"""Hide-and-Seek's ensemble: scores of five AlexNet-GAP, maps of four.
 
-Only for testing, with the checkpoint that this makes::
+Only for testing, with the checkpoint that this writes::
 
     cd work_dirs; python ../tools/model_converters/join_checkpoints.py \
         alexnet-gap_ensemble.pth \
@@ -13,5 +13,5 @@ model = dict(
     _delete_=True,  # the one model
     type='mmocc.CAMEnsemble',
     models=[_base_.model] * 5,
-    map_models=(1, 2, 3, 4),  # not of the one that saw no hiding
+    map_models=(1, 2, 3, 4),  # not of the one without hiding
 )

@@ -1,6 +1,5 @@
-"""Hide-and-Seek, patches of mixed sizes: AlexNet-GAP on ImageNet."""
+"""Hide-and-Seek, mixed grid sizes: AlexNet-GAP on ImageNet."""
 
-# Written by tools/dev/make_has_configs.py
 _base_ = './alexnet-gap_cam_in1k.py'
 
 data_preprocessor = dict(

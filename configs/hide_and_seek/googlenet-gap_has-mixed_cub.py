@@ -1,6 +1,5 @@
-"""Hide-and-Seek, patches of mixed sizes: GoogLeNet-GAP on CUB-200-2011."""
+"""Hide-and-Seek, mixed grid sizes: GoogLeNet-GAP on CUB-200-2011."""
 
-# Written by tools/dev/make_has_configs.py
 _base_ = './googlenet-gap_cam_cub.py'
 
 data_preprocessor = dict(

@@ -1,6 +1,5 @@
-"""Hide-and-Seek, patches of mixed sizes: half a ResNet-18 on the digits."""
+"""Hide-and-Seek, mixed grid sizes: half a ResNet-18 on the digits."""
 
-# Written by tools/dev/make_has_configs.py
 _base_ = './resnet18_cam_digits.py'
 
 data_preprocessor = dict(

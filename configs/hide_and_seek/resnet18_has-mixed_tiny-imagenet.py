@@ -1,6 +1,5 @@
-"""Hide-and-Seek, patches of mixed sizes: half a ResNet-18 on Tiny ImageNet."""
+"""Hide-and-Seek, mixed grid sizes: half a ResNet-18 on Tiny ImageNet."""
 
-# Written by tools/dev/make_has_configs.py
 _base_ = './resnet18_cam_tiny-imagenet.py'
 
 data_preprocessor = dict(

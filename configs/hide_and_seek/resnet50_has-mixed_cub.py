@@ -1,6 +1,5 @@
-"""Hide-and-Seek, patches of mixed sizes: ResNet-50 on CUB-200-2011."""
+"""Hide-and-Seek, mixed grid sizes: ResNet-50 on CUB-200-2011."""
 
-# Written by tools/dev/make_has_configs.py
 _base_ = './resnet50_cam_cub.py'
 
 data_preprocessor = dict(

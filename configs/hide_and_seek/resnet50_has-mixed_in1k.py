@@ -1,6 +1,5 @@
-"""Hide-and-Seek, patches of mixed sizes: ResNet-50 on ImageNet."""
+"""Hide-and-Seek, mixed grid sizes: ResNet-50 on ImageNet."""
 
-# Written by tools/dev/make_has_configs.py
 _base_ = './resnet50_cam_in1k.py'
 
 data_preprocessor = dict(

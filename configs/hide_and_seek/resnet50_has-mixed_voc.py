@@ -1,6 +1,5 @@
-"""Hide-and-Seek, patches of mixed sizes: ResNet-50 on single VOC objects."""
+"""Hide-and-Seek, mixed grid sizes: ResNet-50 on single VOC objects."""
 
-# Written by tools/dev/make_has_configs.py
 _base_ = './resnet50_cam_voc.py'
 
 data_preprocessor = dict(

@@ -1,10 +1,10 @@
 """Action localization from labels of whole videos: the control, Video-full.
 
 Section 4.3 of arXiv 1704.04232 with sequences of features that the project
-makes itself (mmocc.ActionSequences), since THUMOS'14 is not at hand. The
-paper: mAP 34.23 / 25.68 / 17.72 / 11.00 / 6.11 at IoU 0.1 to 0.5, and with
-hiding 36.44 / 27.84 / 19.49 / 12.66 / 6.84. What these two configs give is in
-docs/results.md. Half a minute on one CPU core.
+draws (mmocc.ActionSequences), since we do not have THUMOS'14. The paper has
+mAP 34.23 / 25.68 / 17.72 / 11.00 / 6.11 at IoU 0.1 to 0.5, and with hiding
+36.44 / 27.84 / 19.49 / 12.66 / 6.84; docs/results/hide_and_seek.md has these
+two configs. Half a minute on one CPU core.
 """
 
 _base_ = '../_base_/default_runtime.py'

@@ -1,6 +1,5 @@
-"""Hide-and-Seek, patches of mixed sizes: VGG16-GAP on ImageNet."""
+"""Hide-and-Seek, mixed grid sizes: VGG16-GAP on ImageNet."""
 
-# Written by tools/dev/make_has_configs.py
 _base_ = './vgg16-gap_cam_in1k.py'
 
 data_preprocessor = dict(

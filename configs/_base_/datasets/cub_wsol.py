@@ -1,7 +1,7 @@
-"""CUB-200-2011 for localization: trained on labels alone.
+"""CUB-200-2011 for localization: training on labels alone.
 
-Not made here: see ``docs/localization.md``. The test images serve as
-validation too, to be watched, not to choose by.
+``docs/localization.md`` says where it goes. The validation images are the
+test images: watch their scores, but choose nothing by them.
 """
 
 data_root = 'data/CUB_200_2011'
@@ -14,7 +14,7 @@ data_preprocessor = dict(
     std=[58.395, 57.12, 57.375],
     to_rgb=True,
 )
-# As clovaai/wsolevaluation: squeezed to a square, not cut to its aspect.
+# As clovaai/wsolevaluation: squeezed to a square, not cropped to one.
 train_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='Resize', scale=(256, 256)),
@@ -22,8 +22,8 @@ train_pipeline = [
     dict(type='RandomFlip', prob=0.5, direction='horizontal'),
     dict(type='PackInputs'),
 ]
-# A map must cover the whole image, so the test only resizes. The boxes do not
-# pass through the pipeline: they stay in pixels of the original image.
+# A map must cover the whole image, so the test only resizes. Boxes stay in
+# pixels of the original image: they do not pass through the pipeline.
 test_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='Resize', scale=(224, 224)),

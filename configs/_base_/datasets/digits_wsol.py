@@ -1,6 +1,6 @@
 """Localization without any download: one handwritten digit among clutter.
 
-Made by ``python tools/dataset_converters/make_digits_voc.py --single``.
+Written by ``python tools/dataset_converters/make_digits_voc.py --single``.
 """
 
 data_root = 'data/digits_single'
@@ -23,8 +23,8 @@ train_pipeline = [
     dict(type='RandomCrop', crop_size=64, padding=8),
     dict(type='PackInputs'),
 ]
-# A map must cover the whole image, so the test only resizes. The boxes do not
-# pass through the pipeline: they stay in pixels of the original image.
+# A map must cover the whole image, so the test only resizes. Boxes stay in
+# pixels of the original image: they do not pass through the pipeline.
 test_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='Resize', scale=(64, 64)),

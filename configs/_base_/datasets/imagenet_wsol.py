@@ -1,8 +1,8 @@
-"""ILSVRC 2012 (ImageNet-1k) for localization: trained on labels alone.
+"""ILSVRC 2012 (ImageNet-1k) for localization: training on labels alone.
 
-Not made here: see ``docs/localization.md``. Boxes of the validation images are
-the XML files of the challenge's localization task; a list or a metadata folder
-serves as well.
+``docs/localization.md`` says where it goes. Boxes of the validation images are
+in the XML files of the challenge's localization task; a list or a metadata
+folder does as well.
 """
 
 data_root = 'data/imagenet'
@@ -15,7 +15,7 @@ data_preprocessor = dict(
     std=[58.395, 57.12, 57.375],
     to_rgb=True,
 )
-# As clovaai/wsolevaluation: squeezed to a square, not cut to its aspect.
+# As clovaai/wsolevaluation: squeezed to a square, not cropped to one.
 train_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='Resize', scale=(256, 256)),
@@ -23,8 +23,8 @@ train_pipeline = [
     dict(type='RandomFlip', prob=0.5, direction='horizontal'),
     dict(type='PackInputs'),
 ]
-# A map must cover the whole image, so the test only resizes. The boxes do not
-# pass through the pipeline: they stay in pixels of the original image.
+# A map must cover the whole image, so the test only resizes. Boxes stay in
+# pixels of the original image: they do not pass through the pipeline.
 test_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='Resize', scale=(224, 224)),

@@ -24,8 +24,8 @@ train_pipeline = [
     dict(type='RandomFlip', prob=0.5, direction='horizontal'),
     dict(type='PackInputs'),
 ]
-# A map must cover the whole image, so the test only resizes. The boxes do not
-# pass through the pipeline: they stay in pixels of the original image.
+# A map must cover the whole image, so the test only resizes. Boxes stay in
+# pixels of the original image: they do not pass through the pipeline.
 test_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='Resize', scale=(64, 64)),

@@ -1,8 +1,8 @@
 """Pascal VOC 2007 images of a single class, for localization.
 
-Made by ``python tools/dataset_converters/download_voc.py``. Labels come from
-the lists of each class in ``ImageSets/Main``; the annotations, which hold
-the boxes, are opened for the test alone.
+Written by ``python tools/dataset_converters/download_voc.py``. Labels come
+from the lists of each class in ``ImageSets/Main``; only the test opens the
+annotations, which hold the boxes.
 """
 
 data_root = 'data/VOCdevkit/VOC2007'
@@ -15,7 +15,7 @@ data_preprocessor = dict(
     std=[58.395, 57.12, 57.375],
     to_rgb=True,
 )
-# As clovaai/wsolevaluation: squeezed to a square, not cut to its aspect.
+# As clovaai/wsolevaluation: squeezed to a square, not cropped to one.
 train_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='Resize', scale=(256, 256)),
@@ -23,8 +23,8 @@ train_pipeline = [
     dict(type='RandomFlip', prob=0.5, direction='horizontal'),
     dict(type='PackInputs'),
 ]
-# A map must cover the whole image, so the test only resizes. The boxes do not
-# pass through the pipeline: they stay in pixels of the original image.
+# A map must cover the whole image, so the test only resizes. Boxes stay in
+# pixels of the original image: they do not pass through the pipeline.
 test_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='Resize', scale=(224, 224)),

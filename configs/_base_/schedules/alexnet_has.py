@@ -13,7 +13,7 @@ learning rate and weight decay by epoch::
 optim_wrapper = dict(
     optimizer=dict(type='SGD', lr=1e-2, momentum=0.9, weight_decay=5e-4)
 )
-# Each changes what the others left.
+# Each multiplies the result of the others.
 param_scheduler = [
     dict(type='MultiStepLR', milestones=[18, 43], gamma=0.5),
     dict(type='MultiStepLR', milestones=[29, 52], gamma=0.2),

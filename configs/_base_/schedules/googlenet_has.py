@@ -1,13 +1,13 @@
 """GoogLeNet from scratch on ImageNet: 40 epochs from 1e-2 down to 1e-4.
 
-So many epochs, and 128 images a step, are what is reported of Hide-and-Seek;
-where the rate falls is AlexNet's ladder, 40/55 as long.
+The number of epochs, and 128 images a step, are reported of Hide-and-Seek; the
+rate falls as AlexNet's, 40/55 as long.
 """
 
 optim_wrapper = dict(
     optimizer=dict(type='SGD', lr=1e-2, momentum=0.9, weight_decay=5e-4)
 )
-# Each changes what the others left.
+# Each multiplies the result of the others.
 param_scheduler = [
     dict(type='MultiStepLR', milestones=[13, 31], gamma=0.5),
     dict(type='MultiStepLR', milestones=[21, 38], gamma=0.2),
