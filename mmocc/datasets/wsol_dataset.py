@@ -1,4 +1,4 @@
-"""Images with a label for training, and with boxes for the test alone."""
+"""Images with labels for training; only the test reads their boxes."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -17,12 +17,11 @@ TRUTH_KEYS = ('image_id', 'gt_bboxes', 'gt_mask_paths', 'ignore_mask_path')
 class WSOLDataset(BaseDataset):
     """Images for weakly supervised object localization.
 
-    Without ``with_boxes`` no file that holds a box or a mask is opened:
-    networks are trained on labels alone. With it, each packed data sample has
-    the metainfo ``gt_bboxes`` (float32 (n, 4), xyxy) or ``gt_mask_paths`` and
-    ``ignore_mask_path`` beside ``image_id``. Boxes are in pixels of the
-    *original* image, whatever the pipeline does to image and boxes on the way:
-    that is what the metrics need, and ``PackInputs`` need not name them.
+    Without ``with_boxes``, for training on labels, no file that holds a box or
+    a mask is opened. With it, each packed data sample has the metainfo
+    ``image_id`` and ``gt_bboxes`` (float32 (n, 4), xyxy), or ``gt_mask_paths``
+    and ``ignore_mask_path``. Boxes are in pixels of the *original* image,
+    whatever the pipeline does, and ``PackInputs`` need not name them.
 
     Args:
         layout: ``metadata`` (the public format of clovaai/wsolevaluation;
@@ -32,14 +31,14 @@ class WSOLDataset(BaseDataset):
         data_root: Folder of the data set.
         split: Name of the split, in the layout's words.
         with_boxes: Whether samples get their boxes or masks; for the test.
-        classes: Names by label, or a file of them; None for the layout's own.
+        classes: Names by label, or a file of them; None: the layout's own.
         layout_args: Further arguments of the layout's reader.
         **kwargs: For :class:`mmpretrain.datasets.BaseDataset`: ``pipeline``,
             ``indices`` and so on.
 
     Raises:
         ValueError: If there is no such layout, or, once the data are read, an
-            image has neither box nor mask though ``with_boxes`` asks for it.
+            image has neither box nor mask despite ``with_boxes``.
     """
 
     def __init__(
@@ -64,12 +63,13 @@ class WSOLDataset(BaseDataset):
         super().__init__(ann_file='', classes=self.reader.classes, **kwargs)
 
     def load_data_list(self) -> list[dict]:
-        """Read images and labels, and boxes or masks if asked for."""
-        if not self.with_boxes:
-            images, truth = self.reader.images(), {}
-        else:
+        """Read images and labels, and boxes or masks with ``with_boxes``."""
+        truth = {}
+        if self.with_boxes:
             images = self.reader.labelled_by_boxes()
             truth = self._load_truth(images)
+        else:
+            images = self.reader.images()
         print_log(
             f'WSOLDataset: {len(images)} images of {self.reader.data_root} '
             f'({self.split}), {"with" if truth else "without"} boxes',
@@ -86,7 +86,7 @@ class WSOLDataset(BaseDataset):
         ]
 
     def prepare_data(self, idx: int) -> Any:
-        """Return a sample of the pipeline, with the truth as it was read."""
+        """Return a sample of the pipeline, with boxes as in the files."""
         info = self.get_data_info(idx)
         truth = {key: info[key] for key in TRUTH_KEYS if key in info}
         if 'gt_bboxes' in truth:
@@ -108,15 +108,13 @@ class WSOLDataset(BaseDataset):
 
     def _load_truth(self, images: list[WSOLImage]) -> dict[str, dict]:
         """Return boxes or masks by image id."""
-        boxes, masks = self.reader.boxes(), self.reader.masks()
-        truth = {
-            key: dict(
-                gt_mask_paths=[str(path) for path in found.masks],
-                ignore_mask_path=found.ignore and str(found.ignore),
+        boxes = self.reader.boxes()
+        truth = {key: dict(gt_bboxes=value) for key, value in boxes.items()}
+        for key, (masks, ignore) in self.reader.masks().items():
+            truth[key] = dict(
+                gt_mask_paths=[str(path) for path in masks],
+                ignore_mask_path=ignore and str(ignore),
             )
-            for key, found in masks.items()
-        }
-        truth |= {key: dict(gt_bboxes=found) for key, found in boxes.items()}
         missing = [i.image_id for i in images if i.image_id not in truth]
         if missing:
             raise ValueError(

@@ -1,4 +1,4 @@
-"""Hides feature maps behind any module of a model, by config."""
+"""Hides feature maps after any module of a model, by config."""
 
 from typing import Any
 
@@ -12,9 +12,9 @@ from mmocc.registry import HOOKS, MODELS
 
 @HOOKS.register_module()
 class HideFeaturesHook(Hook):
-    """Put ``mmocc.HideFeatures`` behind a named module, while training.
+    """Put ``mmocc.HideFeatures`` after a named module, while training.
 
-    The model, its parameters and its checkpoints stay as they are::
+    The model, its parameters and its checkpoints do not change::
 
         custom_hooks = [
             dict(
@@ -25,9 +25,8 @@ class HideFeaturesHook(Hook):
     Nothing is hidden in validation and testing.
 
     Args:
-        module: Path of the module whose output is hidden, as in
-            ``model.named_modules()``; the output is a map (N, C, H, W) or a
-            tuple of maps, which are each hidden.
+        module: Name of the module in ``model.named_modules()``; its output is
+            a map (N, C, H, W) or a tuple of maps.
         hide: Config of the layer.
 
     Raises:

@@ -14,12 +14,10 @@ class LocalizationVisualizationHook(SampleVisualizationHook):
 
     Args:
         field: The map of a sample: ``pred_cam`` or ``gt_cam``.
-        threshold: Share of the map's maximum (see
-            :func:`mmocc.evaluation.localization.map_to_boxes`).
-        keep: ``largest``, ``largest_contour`` or ``all``.
-        normalize: ``max`` or ``minmax``.
-        **kwargs: Of :class:`mmocc.engine.SampleVisualizationHook`:
-            ``interval``, ``show``, ``out_dir`` and so on.
+        threshold: As in :func:`mmocc.evaluation.localization.map_to_boxes`.
+        keep: As there.
+        normalize: As there.
+        **kwargs: As in :class:`mmocc.engine.SampleVisualizationHook`.
 
     Raises:
         ValueError: If the interval is below 1; while running, if the model
@@ -40,22 +38,19 @@ class LocalizationVisualizationHook(SampleVisualizationHook):
 
     def picture(self, inputs: Any, sample: Any, meta: dict | None) -> Any:
         """Return the picture (H, W, 3) uint8 RGB of one sample."""
-        # matplotlib is not needed by a run that draws nothing.
+        # A run that draws nothing needs no matplotlib.
         from mmocc.visualization import localization_pictures as pictures
         from mmocc.visualization.sheet import draw_sheet
 
         classes = (meta or {}).get('classes')
-        image = pictures.original_image(sample, inputs)
         kinds = dict(pred_cam='predicted class', gt_cam='true class')
         name = kinds.get(self.field, self.field)
-        answer = pictures.read_answer(sample, name, self.field, classes)
-        truth = pictures.true_name(sample, classes)
         rule = pictures.BoxRule(**self.rule)
         row = pictures.localization_row(
-            image,
-            f'truth: {truth}',
+            pictures.original_image(sample, inputs),
+            f'truth: {pictures.true_name(sample, classes)}',
             pictures.true_boxes(sample),
-            [answer],
+            [pictures.read_answer(sample, name, self.field, classes)],
             rule,
         )
         return draw_sheet([row], heading=f'box: {rule}')

@@ -4,15 +4,13 @@ from mmocc.evaluation.localization_accuracy import LocalizationAccuracy
 from mmocc.evaluation.max_box_acc import MaxBoxAcc
 from mmocc.evaluation.mean_class_accuracy import MeanClassAccuracy
 from mmocc.evaluation.object_anomaly_metric import ObjectAnomalyMetric
-from mmocc.evaluation.occluded_coco_recall import BoxOccludedSeparatedRecall
 from mmocc.evaluation.patch_occlusion_metric import PatchOcclusionMetric
 from mmocc.evaluation.px_ap import PxAP
 from mmocc.evaluation.reconstruction_quality import ReconstructionQuality
-from mmocc.evaluation.temporal_mean_ap import TemporalMeanAP
+from mmocc.evaluation.temporal_localization import TemporalMeanAP
 from mmocc.registry import HAS_MMDET
 
 __all__ = [
-    'BoxOccludedSeparatedRecall',
     'LocalizationAccuracy',
     'MaxBoxAcc',
     'MeanClassAccuracy',

@@ -1,14 +1,13 @@
 """One class map against its ground truth, at all thresholds together.
 
-The same numbers as a loop over thresholds with ``cv2.findContours`` in it,
-and several times faster: ``benchmarks/localization.py`` holds the two against
-each other.
+It gives the numbers of a loop over thresholds with ``cv2.findContours``, and
+is several times faster (``benchmarks/localization.py``).
 
 The box of a contour is that of a component of the foreground, whose pixels
 may touch at corners, or that of a hole. A hole is a component of the
 background whose pixels touch at edges and that does not reach the border of
 the map; its contour runs through the foreground around it, one pixel further
-out. Both sorts of components change with the threshold as in a tree.
+out. Both kinds of components change with the threshold as in a tree.
 """
 
 import cv2
@@ -22,7 +21,7 @@ from mmocc.evaluation.localization import (
     threshold_levels,
 )
 
-# Measured in microseconds, to choose the cheaper of two ways to the same end.
+# Measured in microseconds, to choose the cheaper of two ways.
 _TREE_COST = 1300
 _CONTOURS_COST = 22, 5  # of a call, and of each contour
 _MANY_CONTOURS = 60  # labelling costs as much as so many contours
@@ -38,12 +37,12 @@ def sweep_thresholds(
     """Return the best IoU of a map's boxes with its ground truth.
 
     Args:
-        levels: uint8 (h, w), a map made by
+        levels: uint8 (h, w), a map from
             :func:`mmocc.evaluation.localization.to_levels`.
         thresholds: (T,) in [0, 1), shares of the map's highest level.
         gt_boxes: int (n, 4) xyxy in pixels of the map.
-        least_iou: What lies below may be given less than it is.
-        largest: Take the largest contour alone (MaxBoxAcc), instead of all
+        least_iou: An IoU below it may be returned as less than it is.
+        largest: Take only the largest contour (MaxBoxAcc), instead of all
             (MaxBoxAccV2).
 
     Returns:
@@ -53,40 +52,40 @@ def sweep_thresholds(
     if not highest:  # nothing is above any threshold
         best = box_iou_inclusive([[0, 0, 0, 0]], gt_boxes).max()
         return np.full(len(thresholds), best)
-    # Thresholds with the same foreground are looked at once.
+    # Thresholds with the same foreground count once.
     cuts, place = np.unique(
         threshold_levels(thresholds, highest), return_inverse=True
     )
     shape, number = levels.shape, len(cuts)
-    found = component_boxes(levels, cuts)
-    if found is None:
-        found = _loop(levels, cuts, largest)
-        return _best_iou(*found, shape, gt_boxes, number)[place]
-    outer = np.bincount(found[1], minlength=number)
+    components = component_boxes(levels, cuts)
+    if components is None:
+        contours = _loop(levels, cuts, largest)
+        return _best_iou(*contours, shape, gt_boxes, number)[place]
+    outer = np.bincount(components[1], minlength=number)
     holes = outer - euler_numbers(levels)[cuts]
-    worth = _reach(*found, shape, gt_boxes, number) >= least_iou
-    if largest:  # without a choice, it is known
+    worth = _reach(*components, shape, gt_boxes, number) >= least_iou
+    if largest:  # a single contour is the largest
         single = (outer == 1) & (holes == 0)
-        known, worth = single[found[1]], worth & ~single
-        found = found[0][known], found[1][known]
+        known, worth = single[components[1]], worth & ~single
+        components = components[0][known], components[1][known]
     else:
         worth &= holes > 0
-    ious = _best_iou(*found, shape, gt_boxes, number)
+    ious = _best_iou(*components, shape, gt_boxes, number)
     if worth.any():
         if largest:
-            found = _loop_at(levels, cuts, worth, True)
+            others = _loop_at(levels, cuts, worth, True)
         else:
-            found = _find_holes(levels, cuts, worth, outer + holes)
-        ious = np.maximum(ious, _best_iou(*found, shape, gt_boxes, number))
+            others = _find_holes(levels, cuts, worth, outer + holes)
+        ious = np.maximum(ious, _best_iou(*others, shape, gt_boxes, number))
     return ious[place]
 
 
 def euler_numbers(levels: np.ndarray) -> np.ndarray:
-    """Return components less holes of the foreground above each level.
+    """Return components minus holes of the foreground above each level.
 
-    Pixels less edges plus corners, of the pixels as closed squares. Each edge
-    and corner is as high as the highest pixel at it, the first among equals,
-    and is counted with that: where a map is smooth, it comes to 0 for most.
+    That is pixels minus edges plus corners, of the pixels as closed squares.
+    Each edge and corner is as high as the highest pixel at it, the first among
+    equals, and counts with it: in a smooth map the sum is 0 for most pixels.
 
     Args:
         levels: uint8 (h, w).
@@ -95,8 +94,8 @@ def euler_numbers(levels: np.ndarray) -> np.ndarray:
         int64 (256,).
     """
     padded = cv2.copyMakeBorder(levels, 1, 1, 1, 1, cv2.BORDER_CONSTANT)
-    # In one row: the pixel below is ``width`` further. Around a corner are
-    # the pixels i, i + 1, i + width and i + width + 1.
+    # In one row, with the pixel below ``width`` further on: around a corner
+    # are the pixels i, i + 1, i + width and i + width + 1.
     flat, width = padded.ravel(), padded.shape[1]
     number = flat.size - width - 1
     right, down = flat[:-1] >= flat[1:], flat[:-width] >= flat[width:]
@@ -153,10 +152,10 @@ def _reach(
     gt_boxes: np.ndarray,
     number: int,
 ) -> np.ndarray:
-    """Return the most IoU (C,) that the box of a hole can have, per cut.
+    """Return an upper bound (C,) of the IoU of a hole's box, per cut.
 
-    A hole lies in the box of its component; what that leaves uncovered of
-    the ground truth, the hole does not cover either.
+    A hole lies in the box of its component, and so covers no more of the
+    ground truth than that box does.
     """
     boxes = close_boxes(rects, shape)
     starts = np.maximum(boxes[:, None, :2], gt_boxes[None, :, :2])
@@ -179,16 +178,16 @@ def _find_holes(
     Args:
         levels: uint8 (h, w).
         cuts: int (C,), ascending.
-        worth: Boolean (C,), the cuts to look at.
+        worth: Boolean (C,), which cuts.
         contours: int (C,), how many there are at each.
     """
     call, each = _CONTOURS_COST
     if (call + each * contours[worth]).sum() > _TREE_COST:
-        # Background is what is not above a cut: seen upside down, what is
-        # above another one.
-        found = component_boxes(255 - levels, 254 - cuts[::-1], 4)
-        if found is not None:
-            rects, places = found
+        # Background, which is not above a cut, is above another one of the
+        # inverted map.
+        background = component_boxes(255 - levels, 254 - cuts[::-1], 4)
+        if background is not None:
+            rects, places = background
             rects, inside = _grow_holes(rects, levels.shape)
             places = len(cuts) - 1 - places[inside]
             return rects[::-1], places[::-1]
@@ -221,18 +220,16 @@ def _loop(
     levels: np.ndarray, cuts: np.ndarray, largest: bool = False
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return rectangles around all contours, cut by cut."""
-    rects, places, found = [], [], 0
-    for place, cut in enumerate(cuts.tolist()):
+    rects, counts = [], [0]
+    for cut in cuts.tolist():
         _, mask = cv2.threshold(levels, cut, 1, cv2.THRESH_BINARY)
         # The next foreground has about as many contours as the last one.
-        if found > _MANY_CONTOURS and not largest:
-            new = label_rects(mask)
+        if counts[-1] > _MANY_CONTOURS and not largest:
+            rects.append(label_rects(mask))
         else:
-            new = contour_rects(mask, largest)
-        found = len(new)
-        rects.append(new)
-        places.append(np.full(found, place))
-    return np.concatenate(rects), np.concatenate(places)
+            rects.append(contour_rects(mask, largest))
+        counts.append(len(rects[-1]))
+    return np.concatenate(rects), np.repeat(np.arange(len(cuts)), counts[1:])
 
 
 def label_rects(mask: np.ndarray) -> np.ndarray:

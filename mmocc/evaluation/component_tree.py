@@ -1,16 +1,17 @@
 """Boxes of the components of a grey image, at all levels together.
 
 A component tree (Salembier et al., "Antiextensive connected operators for
-image and sequence processing", IEEE TIP 1998) as far as boxes need it, in
+image and sequence processing", IEEE TIP 1998), reduced to what boxes need, in
 steps on whole arrays. Its nodes are blocks of pixels that all touch one
-another, 2 x 2 where corners connect and 1 x 2 where edges do, so that what
-lies above a level within a block is connected. Blocks climb to peaks; the
+another, 2 x 2 where corners connect and 1 x 2 where edges do, so that the
+pixels above a level within a block are connected. Blocks climb to peaks; the
 areas of the peaks are joined along the highest pass between them, and each
-carries its box at every level along.
+has its box at every level.
 
-Blocks lie in one row, with a column and a row of zeros behind those of the
-image: a neighbour is always so many places further, and nothing is connected
-across the border. Levels, the numbers of cuts below a pixel, are bytes.
+Blocks lie in one row, with a column and a row of zeros after those of the
+image: a neighbour is a fixed number of places further on, and nothing is
+connected across the border. Levels, the numbers of cuts below a pixel, are
+bytes.
 """
 
 import cv2
@@ -31,8 +32,8 @@ def component_boxes(
     Args:
         image: uint8 (h, w).
         cuts: int (C,), ascending, from 0 to 254.
-        connectivity: 8, pixels touch at corners as well, or 4.
-        most_peaks: Give up above so many: of noise, a tree is slow.
+        connectivity: 8 (pixels touch at corners as well) or 4.
+        most_peaks: Give up above this number: a tree of noise is slow.
 
     Returns:
         int64 (k, 4) rectangles x, y, w, h, and int64 (k,) the place in
@@ -68,7 +69,7 @@ def component_boxes(
 def split_blocks(
     image: np.ndarray, block: tuple[int, int]
 ) -> tuple[np.ndarray, int]:
-    """Return the pixels of each place in a block, and how long a row is.
+    """Return the pixels of each place in a block, and the length of a row.
 
     Args:
         image: uint8 (h, w).
@@ -78,7 +79,7 @@ def split_blocks(
         uint8 (block h, block w, B), all blocks in one row, and the number of
         blocks from one to that below it.
     """
-    # What fills up the last block, and a block of zeros.
+    # Zeros complete the last block and add another one.
     (height, width), (down, right) = image.shape, block
     bottom, side = -height % down + down, -width % right + right
     padded = cv2.copyMakeBorder(image, 0, bottom, 0, side, cv2.BORDER_CONSTANT)
@@ -97,11 +98,11 @@ def find_passes(pixels: np.ndarray, stride: int) -> Passes:
 
     Args:
         pixels: From :func:`split_blocks`.
-        stride: Likewise.
+        stride: From there, too.
 
     Returns:
-        For each direction how many places further the neighbour of a block
-        is, and uint8 (B less these places,) heights.
+        For each direction, the number of places from a block to its
+        neighbour, and uint8 (B minus this number,) heights.
     """
     if len(pixels) == 1:
         (left, right), up = pixels[0], pixels[0]
@@ -122,10 +123,10 @@ def find_passes(pixels: np.ndarray, stride: int) -> Passes:
 
 
 def climb(highest: np.ndarray, passes: Passes) -> np.ndarray:
-    """Return how many places away the block is that each climbs to.
+    """Return the number of places from each block to the one it climbs to.
 
-    To a higher one, along a pass no lower than itself, or to one further on
-    that is as high: the way never falls, so that the area of a peak is
+    That is a higher one, along a pass no lower than itself, or one further on
+    of the same height: the way never falls, so that the area of a peak is
     connected above any level, nor returns. A plateau may have several peaks.
 
     Args:
@@ -138,9 +139,9 @@ def climb(highest: np.ndarray, passes: Passes) -> np.ndarray:
     chosen = np.zeros(highest.shape, np.uint8)
     number = len(passes)
     for place, (step, height) in enumerate(passes, 1):
-        before, behind = highest[:-step], highest[step:]
-        onward = (height == before).view(np.uint8) * np.uint8(place)
-        back = (before > behind) & (height == behind)
+        one, other = highest[:-step], highest[step:]
+        onward = (height == one).view(np.uint8) * np.uint8(place)
+        back = (one > other) & (height == other)
         back = back.view(np.uint8) * np.uint8(number + place)
         np.maximum(chosen[:-step], onward, out=chosen[:-step])
         np.maximum(chosen[step:], back, out=chosen[step:])
@@ -152,7 +153,7 @@ def _roots(above: np.ndarray) -> np.ndarray:
     """Return where the way of each node ends; a root leads to itself."""
     while True:
         further = above[above]
-        above = further[further]  # twice at a time: to compare costs as much
+        above = further[further]  # twice: a comparison costs as much
         if np.array_equal(above, further):
             return above
 
@@ -194,9 +195,9 @@ def _highest_first(
     best = np.zeros(number * number, np.uint8)
     cells = np.minimum(*pairs) * number + np.maximum(*pairs)
     np.maximum.at(best, cells, heights)
-    found = np.flatnonzero(best > 0)  # one of height 0 joins nothing
-    found = found[np.argsort(best[found], kind='stable')[::-1]]
-    return np.stack(np.divmod(found, number)), best[found]
+    joined = np.flatnonzero(best > 0)  # a pass of height 0 joins nothing
+    joined = joined[np.argsort(best[joined], kind='stable')[::-1]]
+    return np.stack(np.divmod(joined, number)), best[joined]
 
 
 def _drop_false_peaks(
@@ -207,7 +208,7 @@ def _drop_false_peaks(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Merge areas that are never apart: with a pass as high as their peak."""
     first, second = pairs
-    # Of equal peaks that of lower number counts as the lower one: no way
+    # Of equal peaks, the one of lower number counts as the lower one: no way
     # leads back.
     rank = tops.astype(np.int64) * len(tops) + np.arange(len(tops))
     is_lower = rank[first] < rank[second]
@@ -228,8 +229,8 @@ def _box_ends(
     """Return the box of each area above each of ``number`` cuts.
 
     Returns:
-        int16 (number, areas, 4): x1, y1, -x2, -y2, the last pixels belonging
-        to it; all ``_EMPTY`` above the peak.
+        int16 (number, areas, 4): x1, y1, -x2, -y2, the last pixels included;
+        all ``_EMPTY`` above the peak.
     """
     ends = np.full((number + 1, areas.max() + 1, 4), _EMPTY, np.int16)
     flat = ends.reshape(-1)
@@ -252,7 +253,7 @@ def _summits(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return where no neighbour of the same area is higher along a line.
 
-    Of an area's pixels in a line, only the highest decides where it reaches.
+    Only the highest of an area's pixels in a line decides how far it reaches.
 
     Args:
         lines: uint8 (n, B), n lines of pixels in each line of blocks.
@@ -264,10 +265,10 @@ def _summits(
     """
     same = areas[:-step] == areas[step:]
     rises = lines[:, step:] > lines[:, :-step]
-    shown = lines > 0
-    shown[:, step:] &= rises | ~same
-    shown[:, :-step] &= ~(rises & same)
-    at = np.flatnonzero(shown)
+    summits = lines > 0
+    summits[:, step:] &= rises | ~same
+    summits[:, :-step] &= ~(rises & same)
+    at = np.flatnonzero(summits)
     within = at // len(areas)
     return within, at - within * len(areas), lines.reshape(-1)[at]
 

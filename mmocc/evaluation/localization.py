@@ -3,16 +3,16 @@
 Two published procedures, which differ in more than a threshold:
 
 - Zhou et al., "Learning Deep Features for Discriminative Localization"
-  (CVPR 2016), and Singh and Lee, "Hide-and-Seek" (ICCV 2017): what lies above
-  a share of the map's maximum; the box of its largest component.
+  (CVPR 2016), and Singh and Lee, "Hide-and-Seek" (ICCV 2017): foreground is
+  above a share of the map's maximum; the box is its largest component's.
 - Choe et al., "Evaluating Weakly Supervised Object Localization Methods
   Right" (CVPR 2020), and their clovaai/wsolevaluation, *the reference* below:
   min-max normalisation, 256 levels, contours.
 
 Where a habit of the reference decides the number, a comment says so. Boxes
 are integer xyxy in pixels of the map, as the reference makes them: the end is
-the first pixel beyond the object, but at most the last pixel of the map.
-Arrays are NumPy's; sizes are (h, w). No OpenMMLab import.
+the first pixel after the object, but at most the last pixel of the map.
+Sizes are (h, w). No OpenMMLab import.
 """
 
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ KEEP = ('largest', 'largest_contour', 'all')
 
 
 def check_map(cam: np.ndarray) -> np.ndarray:
-    """Return a class map as float64 (h, w), which is what is computed with.
+    """Return a class map as float64 (h, w).
 
     Raises:
         ValueError: If the map does not have two dimensions, or no pixel.
@@ -40,7 +40,7 @@ def check_map(cam: np.ndarray) -> np.ndarray:
 
 
 def is_blank(cam: np.ndarray) -> bool:
-    """Return whether a map points nowhere: not finite, or all one value."""
+    """Return whether a map is not finite, or all one value."""
     return not np.isfinite(cam).all() or cam.min() == cam.max()
 
 
@@ -49,12 +49,12 @@ def normalize_map(cam: np.ndarray, mode: str = 'max') -> np.ndarray:
 
     Args:
         cam: (h, w), any range.
-        mode: ``max`` divides by the maximum: 1 is the peak, and what was
-            negative stays so. ``minmax`` brings the map to [0, 1].
+        mode: ``max`` divides by the maximum; signs stay. ``minmax`` scales
+            to [0, 1].
 
     Returns:
-        float64 (h, w). All zero for a map with NaN or inf; with ``minmax``
-        for a constant map, with ``max`` for one without a positive value, too.
+        float64 (h, w). All zero for a map with NaN or inf; also for a constant
+        map with ``minmax``, and for one without a positive value with ``max``.
 
     Raises:
         ValueError: If the mode is another, or the map not of shape (h, w).
@@ -68,8 +68,7 @@ def normalize_map(cam: np.ndarray, mode: str = 'max') -> np.ndarray:
         # A share of a negative maximum would lie above it.
         blank = not np.isfinite(cam).all() or cam.max() <= 0
         return np.zeros_like(cam) if blank else cam / cam.max()
-    # The reference gives such maps no foreground at all, and so a miss,
-    # instead of leaving the image out.
+    # The reference counts such an image as a miss, and does not leave it out.
     if is_blank(cam):
         return np.zeros_like(cam)
     cam = cam - cam.min()
@@ -79,8 +78,8 @@ def normalize_map(cam: np.ndarray, mode: str = 'max') -> np.ndarray:
 def resize_map(cam: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Enlarge a class map to an image, before it is normalised.
 
-    Bicubic, as the reference: the result goes a little beyond the range of
-    the input, so that to normalise first would give another map.
+    Bicubic, as the reference: the result slightly exceeds the range of the
+    input, so the order matters.
 
     Args:
         cam: (h, w), any range.
@@ -92,16 +91,14 @@ def resize_map(cam: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     cam = check_map(cam)
     if cam.shape == tuple(size):
         return cam
-    # OpenCV takes (w, h). The reference hands it (h, w), which is the same
-    # on its square grid.
+    # OpenCV takes (w, h). The reference gives it (h, w) of a square grid.
     return cv2.resize(cam, tuple(size)[::-1], interpolation=cv2.INTER_CUBIC)
 
 
 def to_levels(cam: np.ndarray) -> np.ndarray:
-    """Return a map in [0, 1] as uint8, cut off as the reference does.
+    """Return a map in [0, 1] as uint8, rounded down as the reference does.
 
-    There are then at most 256 different foregrounds, whatever the number of
-    thresholds.
+    Then 256 different foregrounds are possible, whatever the thresholds.
     """
     return (cam * 255).astype(np.uint8)
 
@@ -111,9 +108,8 @@ def threshold_levels(
 ) -> np.ndarray:
     """Return the level above which a pixel is foreground, per threshold.
 
-    A share of the map's highest level, cut off to a whole number; foreground
-    is strictly above it (OpenCV's THRESH_BINARY). So the threshold 0 leaves
-    out what is 0, and no threshold below 1 is beyond the peak.
+    A share of the map's highest level, rounded down to a whole number;
+    foreground is strictly above it (OpenCV's THRESH_BINARY).
 
     Args:
         thresholds: (T,) in [0, 1).
@@ -128,23 +124,23 @@ def map_to_boxes(
     keep: str = 'largest',
     normalize: str = 'max',
 ) -> np.ndarray:
-    """Return the box or boxes that a class map, at image size, stands for.
+    """Return the boxes of a class map of image size.
 
     Args:
         cam: (h, w), any range. Boxes are in its pixels.
-        threshold: Share of the maximum that the foreground lies above,
-            strictly: the papers do not say how a tie counts.
-        keep: ``largest`` is the component of most pixels (the papers; of two
-            as large, the one whose first row is higher up),
-            ``largest_contour`` the contour around the greatest area
-            (MaxBoxAcc), ``all`` every contour, those of holes as well
+        threshold: Foreground is strictly above this share of the maximum (the
+            papers do not say how a tie counts).
+        keep: ``largest``: the component of most pixels (the papers; of two
+            equal ones, the one whose first row is higher up);
+            ``largest_contour``: the contour around the greatest area
+            (MaxBoxAcc); ``all``: every contour, those of holes as well
             (MaxBoxAccV2).
         normalize: ``max``: the papers' t * max. ``minmax``: the reference's
             normalisation, in 256 levels.
 
     Returns:
-        int64 (k, 4) xyxy, k >= 1. Where nothing is foreground, the box
-        (0, 0, 0, 0): the reference's way to make it a miss.
+        int64 (k, 4) xyxy, k >= 1. Without foreground the box (0, 0, 0, 0),
+        which the reference counts as a miss.
 
     Raises:
         ValueError: If ``keep`` or ``normalize`` is none of these, or the map
@@ -171,23 +167,15 @@ def mask_to_boxes(mask: np.ndarray, keep: str = 'all') -> np.ndarray:
         keep: As in :func:`map_to_boxes`.
     """
     mask = np.ascontiguousarray(mask, np.uint8)
-    if keep == 'largest':
-        rects = largest_component(mask)
+    if not mask.any():
+        rects = [(0, 0, 0, 0)]
+    elif keep == 'largest':
+        # Pixels that touch at a corner are connected, as within a contour.
+        stats = cv2.connectedComponentsWithStats(mask, connectivity=8)[2][1:]
+        rects = [stats[stats[:, cv2.CC_STAT_AREA].argmax(), :4]]
     else:
         rects = contour_rects(mask, keep == 'largest_contour')
-    return close_boxes(rects or [(0, 0, 0, 0)], mask.shape)
-
-
-def largest_component(mask: np.ndarray) -> list[tuple[int, int, int, int]]:
-    """Return (x, y, w, h) of the component of most pixels, if there is one.
-
-    Pixels that touch at a corner are connected, as within a contour.
-    """
-    _, _, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
-    if len(stats) == 1:  # the background alone
-        return []
-    x, y, w, h, _ = stats[1:][stats[1:, cv2.CC_STAT_AREA].argmax()]
-    return [(x, y, w, h)]
+    return close_boxes(rects, mask.shape)
 
 
 def contour_rects(
@@ -197,9 +185,9 @@ def contour_rects(
 
     Args:
         mask: (h, w), 0 is background.
-        largest: Return that of greatest area alone. It is the area of the
-            polygon through the centres of the pixels, as the reference takes
-            it: a line one pixel wide has none.
+        largest: Return only that of greatest area. As in the reference, this
+            is the area of the polygon through the centres of the pixels: a
+            line one pixel wide has none.
     """
     # RETR_TREE finds the borders of holes as well. They run through the
     # foreground around the hole, and MaxBoxAccV2 counts their boxes too.
@@ -216,9 +204,9 @@ def close_boxes(
 ) -> np.ndarray:
     """Turn (x, y, w, h) into the reference's xyxy.
 
-    Its ends are exclusive (x + w), yet it takes IoU of boxes whose ends are
-    inclusive: boxes are one pixel too large, but not at the border, where
-    they are clipped. All its published numbers are made so.
+    Its ends are exclusive (x + w), but its IoU takes them as inclusive: boxes
+    are one pixel too large, except at the border, where they are clipped. All
+    its published numbers have this.
 
     Args:
         rects: k of them, in pixels of the map.
@@ -238,7 +226,7 @@ def close_boxes(
 def scale_boxes(
     boxes: np.ndarray, ori_shape: tuple[int, int], size: tuple[int, int]
 ) -> np.ndarray:
-    """Bring ground-truth boxes from an image to the grid of its map.
+    """Scale ground-truth boxes from an image to the grid of its map.
 
     Args:
         boxes: (n, 4) xyxy in pixels of the image.
@@ -246,15 +234,14 @@ def scale_boxes(
         size: (h, w) of the grid.
 
     Returns:
-        int64 (n, 4), cut off to whole pixels as the reference does, and
-        within the grid: ends of other sources may equal the width.
+        int64 (n, 4) within the grid, rounded down as the reference does.
     """
     (height, width), (rows, columns) = ori_shape, size
     boxes = np.asarray(boxes, np.float64).reshape(-1, 4)
-    # Multiplied first, as the reference: another order rounds otherwise.
+    # The reference multiplies first: another order rounds differently.
     scaled = boxes * [columns, rows, columns, rows]
     ends = [columns - 1, rows - 1, columns - 1, rows - 1]
-    # Clipped first: what is beyond int64 would come out as any number.
+    # Clipped first: larger numbers than int64 holds would become any number.
     scaled = np.clip(scaled / [width, height, width, height], 0, ends)
     return scaled.astype(np.int64)
 
@@ -262,7 +249,7 @@ def scale_boxes(
 def box_iou_inclusive(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Return the IoU of each pair of boxes whose ends belong to them.
 
-    Widths are x2 - x1 + 1, as in the ILSVRC devkit and in the reference.
+    The width is x2 - x1 + 1, as in the ILSVRC devkit and in the reference.
 
     Args:
         a: (n, 4) xyxy.
@@ -285,10 +272,7 @@ def box_iou_inclusive(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     starts = np.maximum(a[:, None, :2], b[None, :, :2])
     ends = np.minimum(a[:, None, 2:], b[None, :, 2:])
     inner = np.maximum(ends - starts + 1, 0).prod(axis=2)
-    area_a, area_b = (_areas(boxes) for boxes in (a, b))
+    area_a, area_b = (
+        (boxes[:, 2:] - boxes[:, :2] + 1).prod(axis=1) for boxes in (a, b)
+    )
     return inner / (area_a[:, None] + area_b[None] - inner)
-
-
-def _areas(boxes: np.ndarray) -> np.ndarray:
-    """Return the areas (n,) of boxes whose ends belong to them."""
-    return (boxes[:, 2:] - boxes[:, :2] + 1).prod(axis=1)

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from mmengine.logging import print_log
 
 from mmocc.evaluation.localization import (
     box_iou_inclusive,
@@ -13,31 +12,27 @@ from mmocc.evaluation.localization import (
     resize_map,
     scale_boxes,
 )
-from mmocc.evaluation.summed_metric import (
-    SummedMetric,
-    take_map,
-    take_truth,
-)
+from mmocc.evaluation.summed_metric import MapMetric
 from mmocc.registry import METRICS
 
 
 @METRICS.register_module()
-class LocalizationAccuracy(SummedMetric):
+class LocalizationAccuracy(MapMetric):
     """Top-1 Loc, GT-known Loc and Top-1 Clas, in percent.
 
     From Singh and Lee, "Hide-and-Seek" (ICCV 2017), section 4: the map is
-    brought to the size of the image, what lies strictly above ``threshold``
+    enlarged to the size of the image, what lies strictly above ``threshold``
     times its maximum is foreground, and the box is that of the largest
     component. It is right if its IoU with any of the image's boxes is 0.5 or
     more (as in the ILSVRC devkit; the paper says more than 0.5).
 
     - ``gt_known_loc``: the box of the true class's map is right.
-    - ``top1_loc``: the predicted class is right, and so is its box. It is
-      the same box then, so that one map serves for both.
+    - ``top1_loc``: so is the predicted class, which is the true one then, and
+      has the same map.
     - ``top1_clas``: the predicted class is right.
 
     Blank maps (NaN, or all one value) are counted in the log; those with NaN
-    or without a positive value are misses. In memory is one sum, whatever the
+    or without a positive value are misses. It holds one sum, whatever the
     number of images.
 
     Args:
@@ -66,7 +61,7 @@ class LocalizationAccuracy(SummedMetric):
         collect_device: str = 'cpu',
         prefix: str | None = None,
     ) -> None:
-        super().__init__(collect_device, prefix)
+        super().__init__(map_field, collect_device, prefix)
         if not (0 <= threshold < 1 and 0 < iou_thr <= 1):
             raise ValueError(
                 f'threshold is {threshold} and iou_thr {iou_thr}; they must '
@@ -77,23 +72,20 @@ class LocalizationAccuracy(SummedMetric):
         self.threshold, self.iou_thr = threshold, iou_thr
         self.topk = tuple(topk)
         self.keep, self.normalize = keep, normalize
-        self.map_field = map_field
 
     def score(self, sample: dict) -> np.ndarray:
         """Return [1, blank, GT-known hit, class hits, box hits]."""
-        name = type(self).__name__
-        cam = take_map(sample, self.map_field, name)
-        boxes = take_truth(sample, 'gt_bboxes', name)
-        hit = self._is_found(cam, boxes, tuple(sample['ori_shape'][:2]))
+        cam = self.read_map(sample)
+        boxes = self.read_truth(sample, 'gt_bboxes')
+        hit = self._is_right(cam, boxes, tuple(sample['ori_shape'][:2]))
         scores = torch.as_tensor(sample['pred_score'])
         ranking = scores.argsort(descending=True, stable=True).tolist()
         place = ranking.index(int(sample['gt_label']))
         classes = [place < k for k in self.topk]
-        found = [hit and right for right in classes]
-        blank = is_blank(cam)
-        return np.array([1, blank, hit, *classes, *found], np.int64)
+        both = [hit and right for right in classes]
+        return np.array([1, is_blank(cam), hit, *classes, *both], np.int64)
 
-    def _is_found(
+    def _is_right(
         self, cam: np.ndarray, gt_boxes: np.ndarray, shape: tuple[int, int]
     ) -> bool:
         """Return whether a box of the map is right."""
@@ -106,17 +98,8 @@ class LocalizationAccuracy(SummedMetric):
     def summarize(self, total: np.ndarray) -> dict[str, float]:
         """Return the shares of the hits in percent."""
         images, blank, *hits = total.tolist()
-        if blank:
-            print_log(
-                f'{type(self).__name__}: {blank} of {images} maps are blank '
-                '(NaN, or all one value)',
-                logger='current',
-            )
-        names = [
-            f'top{k}_{kind}' for kind in ('clas', 'loc') for k in self.topk
-        ]
-        names = ['gt_known_loc', *names]
-        return {
-            name: 100 * hit / images
-            for name, hit in zip(names, hits, strict=True)
-        }
+        self.log_blank(blank, images)
+        names = [f'top{k}_clas' for k in self.topk]
+        names += [f'top{k}_loc' for k in self.topk]
+        shares = [100 * hit / images for hit in hits]
+        return dict(zip(['gt_known_loc', *names], shares, strict=True))

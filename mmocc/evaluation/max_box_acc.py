@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 import numpy as np
-from mmengine.logging import print_log
 
 from mmocc.evaluation.box_sweep import sweep_thresholds
 from mmocc.evaluation.localization import (
@@ -13,11 +12,7 @@ from mmocc.evaluation.localization import (
     scale_boxes,
     to_levels,
 )
-from mmocc.evaluation.summed_metric import (
-    SummedMetric,
-    take_map,
-    take_truth,
-)
+from mmocc.evaluation.summed_metric import MapMetric
 from mmocc.registry import METRICS
 
 # MaxBoxAcc of the CVPR paper is at this IoU alone.
@@ -33,17 +28,17 @@ def box_hits(
     eval_size: tuple[int, int] = (224, 224),
     largest: bool = False,
 ) -> np.ndarray:
-    """Return at which thresholds a map finds its object.
+    """Return at which thresholds a box of a map is right.
 
     Args:
         cam: (h, w), any range, over the whole image.
-        gt_boxes: (n, 4) xyxy in pixels of the image; one that is met is
-            enough.
+        gt_boxes: (n, 4) xyxy in pixels of the image; a box is right if it
+            meets one of them.
         ori_shape: (h, w) of the image.
         thresholds: (T,) in [0, 1).
         iou_thrs: D values in (0, 1].
-        eval_size: (h, w) of the grid that map and boxes are brought to.
-        largest: Version 1: the largest contour alone.
+        eval_size: (h, w) of the grid to which map and boxes are scaled.
+        largest: Version 1: only the largest contour.
 
     Returns:
         Boolean (D, T).
@@ -64,10 +59,8 @@ def best_accuracy(
 ) -> list[tuple[float, float]]:
     """Return, for each IoU, the best accuracy in percent and its threshold.
 
-    The best is over the thresholds of the data set, never per image.
-
     Args:
-        hits: int (D, T), the images that are found.
+        hits: int (D, T), the number of right images.
         images: Number of all images.
         thresholds: (T,).
     """
@@ -79,23 +72,23 @@ def best_accuracy(
 
 
 @METRICS.register_module()
-class MaxBoxAcc(SummedMetric):
+class MaxBoxAcc(MapMetric):
     """Box accuracy at the threshold that suits the data set best, in percent.
 
     From Choe et al., "Evaluating Weakly Supervised Object Localization
-    Methods Right" (CVPR 2020), and the repository that goes with it. Maps are
-    brought to 224 x 224 and to [0, 1]; an image is found at a threshold if a
-    box of its map meets a box of its ground truth. No class prediction takes
-    part: this is GT-known Loc with an oracle for the threshold.
+    Methods Right" (CVPR 2020), and its repository. Maps are scaled to
+    224 x 224 and to [0, 1]; an image is right at a threshold if a box of its
+    map meets a box of its ground truth. Predicted classes do not matter: this
+    is GT-known Loc with an oracle for the threshold.
 
-    Version 1 looks at the box of the largest contour, at IoU 0.5: ``v1``.
-    Version 2 looks at all contours, and gives ``v2``, mean of ``v2_iou30``,
-    ``v2_iou50`` and ``v2_iou70``, the best threshold being chosen for each;
+    Version 1 takes the box of the largest contour, at IoU 0.5: ``v1``.
+    Version 2 takes all contours, and gives ``v2``, the mean of ``v2_iou30``,
+    ``v2_iou50`` and ``v2_iou70``, each at its own best threshold;
     ``v2_iou50_threshold`` is that of 0.5, and so on.
 
-    In memory is one sum, a number for each threshold and IoU, whatever the
-    number of images. Blank maps (NaN, or all one value) are misses, and
-    counted in the log.
+    It holds one sum, a number for each threshold and IoU, whatever the number
+    of images. Blank maps (NaN, or all one value) are misses, and are counted
+    in the log.
 
     Args:
         version: 1, 2, or both.
@@ -121,7 +114,7 @@ class MaxBoxAcc(SummedMetric):
         collect_device: str = 'cpu',
         prefix: str | None = None,
     ) -> None:
-        super().__init__(collect_device, prefix)
+        super().__init__(map_field, collect_device, prefix)
         versions = (version,) if isinstance(version, int) else tuple(version)
         if not versions or not set(versions) <= {1, 2}:
             raise ValueError(
@@ -134,19 +127,17 @@ class MaxBoxAcc(SummedMetric):
         self.versions, self.iou_thrs = versions, tuple(iou_thrs)
         self.thresholds = np.arange(0, 1, interval)
         self.eval_size = tuple(eval_size)
-        self.map_field = map_field
 
     def score(self, sample: dict) -> np.ndarray:
-        """Return (1 + D, T) hits, the row before them [1, blank, 0, ...]."""
-        name = type(self).__name__
-        cam = take_map(sample, self.map_field, name)
-        boxes = take_truth(sample, 'gt_bboxes', name)
+        """Return [1, blank, 0, ...] and then D rows of T hits."""
+        cam = self.read_map(sample)
+        boxes = self.read_truth(sample, 'gt_bboxes')
         return self.score_map(cam, boxes, tuple(sample['ori_shape'][:2]))
 
     def score_map(
         self, cam: np.ndarray, gt_boxes: np.ndarray, shape: tuple[int, int]
     ) -> np.ndarray:
-        """Return what :meth:`score` does, of a map that is not in a sample.
+        """Return what :meth:`score` does, for a map from elsewhere.
 
         Args:
             cam: (h, w), any range.
@@ -155,27 +146,25 @@ class MaxBoxAcc(SummedMetric):
         """
         head = np.zeros((1, len(self.thresholds)), np.int64)
         head[0, :2] = 1, is_blank(cam)
-        grid = (self.thresholds, self.eval_size)
+        ious = {1: (_V1_IOU,), 2: self.iou_thrs}
         rows = [
-            box_hits(cam, gt_boxes, shape, grid[0], thrs, grid[1], largest)
-            for thrs, largest in self._passes()
+            box_hits(
+                cam,
+                gt_boxes,
+                shape,
+                self.thresholds,
+                ious[version],
+                self.eval_size,
+                largest=version == 1,
+            )
+            for version in self.versions
         ]
         return np.concatenate([head, *rows])
-
-    def _passes(self) -> list[tuple[tuple[float, ...], bool]]:
-        """Return IoU thresholds, and whether version 1, for each version."""
-        kinds = {1: ((_V1_IOU,), True), 2: (self.iou_thrs, False)}
-        return [kinds[version] for version in self.versions]
 
     def summarize(self, total: np.ndarray) -> dict[str, float]:
         """Return the accuracies at their best thresholds."""
         images, blank = total[0, :2].tolist()
-        if blank:
-            print_log(
-                f'{type(self).__name__}: {blank} of {images} maps are blank '
-                '(NaN, or all one value), and so misses',
-                logger='current',
-            )
+        self.log_blank(blank, images)
         best = best_accuracy(total[1:], images, self.thresholds)
         metrics = {}
         if 1 in self.versions:

@@ -7,11 +7,7 @@ import cv2
 import numpy as np
 
 from mmocc.evaluation.localization import normalize_map, resize_map
-from mmocc.evaluation.summed_metric import (
-    SummedMetric,
-    take_map,
-    take_truth,
-)
+from mmocc.evaluation.summed_metric import MapMetric
 from mmocc.registry import METRICS
 
 IGNORED = 255
@@ -22,13 +18,13 @@ def read_mask(
     ignore_path: str | Path | None,
     size: tuple[int, int] = (224, 224),
 ) -> np.ndarray:
-    """Read the masks of an image and put them together.
+    """Read the masks of an image and unite them.
 
     Args:
         mask_paths: Images whose pixels are 0 or more; one for each object.
-        ignore_path: Likewise, what counts neither way; None for nothing.
-        size: (h, w) of the result. Masks are resized to the nearest pixel
-            before they are put together, as the reference does.
+        ignore_path: An image of what counts neither way; None for nothing.
+        size: (h, w) of the result. Each mask is resized to it by the nearest
+            pixel, as the reference does.
 
     Returns:
         uint8: 1 foreground, 0 background, 255 ignored. Foreground is never
@@ -50,7 +46,7 @@ def _read_one(path: str | Path, size: tuple[int, int]) -> np.ndarray:
     mask = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
     if mask is None:
         raise FileNotFoundError(
-            f'{path}: missing, or no readable image, though the localization '
+            f'{path}: missing, or no readable image, but the localization '
             'file names it as a mask; complete the folder of masks'
         )
     size = tuple(size)[::-1]
@@ -77,11 +73,11 @@ def score_histograms(
     return np.stack([np.histogram(kind, edges)[0] for kind in kinds])
 
 
-def average_precision(histograms: np.ndarray) -> float:
+def pixel_average_precision(histograms: np.ndarray) -> float:
     """Return the area under the pixels' precision-recall curve, in percent.
 
     The sum of precision times the step in recall, from the highest threshold
-    down, with recall 0 before it: all pixels of the images count alike.
+    down, starting at recall 0: all pixels of the images count alike.
 
     Args:
         histograms: (2, B) of :func:`score_histograms`, summed.
@@ -92,7 +88,7 @@ def average_precision(histograms: np.ndarray) -> float:
     hits, false = histograms[:, ::-1].cumsum(axis=1)
     if not hits[-1]:
         raise ValueError(
-            'no pixel of the masks is foreground, so that there is no recall; '
+            'no pixel of the masks is foreground, so there is no recall; '
             'check the masks of the localization file'
         )
     recall = np.diff(hits / hits[-1], prepend=0)
@@ -102,12 +98,12 @@ def average_precision(histograms: np.ndarray) -> float:
 
 
 @METRICS.register_module()
-class PxAP(SummedMetric):
+class PxAP(MapMetric):
     """Average precision of a map's pixels against masks, in percent.
 
     From Choe et al., "Evaluating Weakly Supervised Object Localization
     Methods Right" (CVPR 2020), section 4.1, for OpenImages30k: the pixels of
-    all images are pooled, ignored ones left out. In memory are two histograms,
+    all images are pooled, without ignored ones. It holds two histograms,
     whatever the number of images. A blank map (NaN, or all one value) scores
     0 everywhere.
 
@@ -129,18 +125,16 @@ class PxAP(SummedMetric):
         collect_device: str = 'cpu',
         prefix: str | None = None,
     ) -> None:
-        super().__init__(collect_device, prefix)
+        super().__init__(map_field, collect_device, prefix)
         if not 0 < interval < 1:
             raise ValueError(f'interval is {interval}; it must be in (0, 1)')
         self.thresholds = np.arange(0, 1, interval)
         self.eval_size = tuple(eval_size)
-        self.map_field = map_field
 
     def score(self, sample: dict) -> np.ndarray:
         """Return the two histograms of a map."""
-        name = type(self).__name__
-        cam = take_map(sample, self.map_field, name)
-        masks = take_truth(sample, 'gt_mask_paths', name)
+        cam = self.read_map(sample)
+        masks = self.read_truth(sample, 'gt_mask_paths')
         return self.score_map(cam, masks, sample.get('ignore_mask_path'))
 
     def score_map(
@@ -149,17 +143,11 @@ class PxAP(SummedMetric):
         mask_paths: Sequence[str | Path],
         ignore_path: str | Path | None,
     ) -> np.ndarray:
-        """Return what :meth:`score` does, of a map that is not in a sample.
-
-        Args:
-            cam: (h, w), any range.
-            mask_paths: As in :func:`read_mask`.
-            ignore_path: As there.
-        """
+        """Return the histograms of a map (h, w); see :func:`read_mask`."""
         cam = normalize_map(resize_map(cam, self.eval_size), 'minmax')
         mask = read_mask(mask_paths, ignore_path, self.eval_size)
         return score_histograms(cam, mask, self.thresholds)
 
     def summarize(self, total: np.ndarray) -> dict[str, float]:
         """Return the average precision."""
-        return {'px_ap': average_precision(total)}
+        return {'px_ap': pixel_average_precision(total)}

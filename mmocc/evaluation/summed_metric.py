@@ -7,16 +7,17 @@ import numpy as np
 import torch
 from mmengine.dist import get_rank, get_world_size
 from mmengine.evaluator import BaseMetric
+from mmengine.logging import print_log
 
 
 class SummedMetric(BaseMetric):
-    """Adds up one integer array per sample, and keeps none of them.
+    """Adds up one integer array per sample, and stores none of them.
 
-    mmengine's metrics keep a result per sample, for its collection to leave
-    out those that fill up the last batch of several processes. Here each
-    process adds up what is its own and only the sums are collected: mmengine's
-    sampler deals sample i to process i modulo their number, and gives each at
-    most one to fill up, its last.
+    mmengine's metrics store a result per sample, so that its collection can
+    leave out those that fill up the last batch of several processes. Here
+    each process adds up its own samples and only the sums are collected:
+    mmengine's sampler deals sample i to process i modulo their number, and
+    gives each at most one to fill up, its last.
 
     Subclasses give :meth:`score` and :meth:`summarize`.
 
@@ -35,7 +36,7 @@ class SummedMetric(BaseMetric):
         """Forget all samples."""
         self._sum = None
         self._last = None  # not yet added: it may be there to fill up
-        self._seen = 0
+        self._count = 0
 
     @abstractmethod
     def score(self, sample: dict) -> np.ndarray:
@@ -51,25 +52,25 @@ class SummedMetric(BaseMetric):
             score = self.score(sample)
             self._add_last()
             self._last = score
-            self._seen += 1
+            self._count += 1
 
     def evaluate(self, size: int) -> dict[str, float]:
-        """Return the metrics over the data set; afterwards, begin anew.
+        """Return the metrics over the data set, and start again.
 
         Args:
             size: Number of samples of the data set.
 
         Raises:
-            RuntimeError: If a process has seen more than its share and one.
+            RuntimeError: If a process got more than its share and one.
         """
         share = len(range(get_rank(), size, get_world_size()))
-        if self._seen > share + 1:
+        if self._count > share + 1:
             raise RuntimeError(
-                f'{type(self).__name__} got {self._seen} samples in a process '
-                f'whose share of the {size} is {share}; use a sampler that '
-                "deals them as mmengine's DefaultSampler"
+                f'{type(self).__name__} got {self._count} samples in a '
+                f'process whose share of the {size} is {share}; use a sampler '
+                "that deals them as mmengine's DefaultSampler"
             )
-        if self._seen <= share:
+        if self._count <= share:
             self._add_last()
         self.results = [self._sum]
         self._clear()
@@ -81,7 +82,7 @@ class SummedMetric(BaseMetric):
         """Return the metrics of the sums of all processes.
 
         Raises:
-            ValueError: If no process has seen a sample.
+            ValueError: If no process got a sample.
         """
         sums = [result for result in results if result is not None]
         if not sums:
@@ -91,41 +92,61 @@ class SummedMetric(BaseMetric):
     def _add_last(self) -> None:
         """Add the sample that was held back."""
         if self._last is not None:
-            self._sum = (
-                self._last if self._sum is None else self._sum + self._last
-            )
+            total = 0 if self._sum is None else self._sum
+            self._sum = total + self._last
         self._last = None
 
 
-def take_map(sample: dict, field: str, metric: str) -> np.ndarray:
-    """Return a class map of a data sample as float64 (h, w).
+class MapMetric(SummedMetric):
+    """A summed metric that compares class maps with boxes or masks.
 
-    Raises:
-        ValueError: If the sample has no such field.
+    Args:
+        map_field: Field of the data sample with the map of the true class.
+        *args: As in :class:`SummedMetric`.
     """
-    if sample.get(field) is None:
-        raise ValueError(
-            f'mmocc.{metric} needs the map {field!r} in each data sample; use '
-            "head=dict(type='mmocc.CAMHead', ...), or name another field"
-        )
-    cam = sample[field]
-    if isinstance(cam, torch.Tensor):
-        cam = cam.detach().cpu().numpy()
-    return np.asarray(cam, np.float64)
 
+    def __init__(self, map_field: str, *args) -> None:
+        super().__init__(*args)
+        self.map_field = map_field
 
-def take_truth(sample: dict, field: str, metric: str) -> np.ndarray | list:
-    """Return what a data sample says of the place of its object.
+    def read_map(self, sample: dict) -> np.ndarray:
+        """Return the class map of a data sample as float64 (h, w).
 
-    Raises:
-        ValueError: If it says nothing.
-    """
-    truth = sample.get(field)
-    if truth is None or not len(truth):
-        raise ValueError(
-            f'mmocc.{metric} needs {field!r} in each data sample, but '
-            f'{sample.get("img_path", "one")} has none; use a '
-            "dict(type='mmocc.WSOLDataset', with_boxes=True, ...) whose "
-            'annotations hold it'
-        )
-    return truth
+        Raises:
+            ValueError: If the sample has no such field.
+        """
+        cam = sample.get(self.map_field)
+        if cam is None:
+            raise ValueError(
+                f'mmocc.{type(self).__name__} needs the map '
+                f'{self.map_field!r} in each data sample; use '
+                "head=dict(type='mmocc.CAMHead', ...), or name another field"
+            )
+        if isinstance(cam, torch.Tensor):
+            cam = cam.detach().cpu().numpy()
+        return np.asarray(cam, np.float64)
+
+    def read_truth(self, sample: dict, field: str) -> np.ndarray | list:
+        """Return the boxes or masks of a data sample.
+
+        Raises:
+            ValueError: If it has none.
+        """
+        truth = sample.get(field)
+        if truth is None or not len(truth):
+            raise ValueError(
+                f'mmocc.{type(self).__name__} needs {field!r} in each data '
+                f'sample, but {sample.get("img_path", "one")} has none; use a '
+                "dict(type='mmocc.WSOLDataset', with_boxes=True, ...) whose "
+                'annotations hold it'
+            )
+        return truth
+
+    def log_blank(self, blank: int, images: int) -> None:
+        """Log how many maps are blank, if there are any."""
+        if blank:
+            print_log(
+                f'{type(self).__name__}: {blank} of {images} maps are blank '
+                '(NaN, or all one value)',
+                logger='current',
+            )

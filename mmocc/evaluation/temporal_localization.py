@@ -4,10 +4,13 @@ Segments are [start, end) in frames (or seconds); the overlap of two is their
 intersection over their union.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from mmengine.evaluator import BaseMetric
+
+from mmocc.registry import METRICS
 
 
 @dataclass
@@ -17,7 +20,7 @@ class Segments:
     Attributes:
         video: (n,) integers, the video of each.
         span: (n, 2) start and end.
-        score: (n,) confidence; of no use for ground truth.
+        score: (n,) confidence; not used for ground truth.
     """
 
     video: np.ndarray
@@ -58,7 +61,7 @@ def map_to_segments(
     if top <= 0:
         return np.zeros((0, 2), np.int64), np.zeros(0)
     above = np.pad(scores > threshold * top, 1)
-    # Where it changes: at the start and behind the end of each run.
+    # It changes at the start and after the end of each run.
     segments = np.flatnonzero(above[1:] != above[:-1]).reshape(-1, 2)
     means = [scores[start:end].mean() for start, end in segments]
     # The mean of equal numbers may be rounded above them.
@@ -78,13 +81,13 @@ def segment_iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 def find_hits(predicted: Segments, truth: Segments, iou: float) -> np.ndarray:
     """Match predictions with the ground truth of one class, greedily.
 
-    From the highest score down, each prediction takes the segment of its
-    video that overlaps most with it and is not yet taken. It is a hit if that
-    overlap is more than ``iou`` (strictly, as in the paper and in THUMOS'14's
-    evaluation, which matches in the order of the ground truth).
+    From the highest score down, each prediction takes the free segment of its
+    video that overlaps most with it. It is a hit if that overlap is more than
+    ``iou`` (strictly, as in the paper and in THUMOS'14's evaluation, which
+    matches in the order of the ground truth).
 
     Returns:
-        (n,) bool in the order of falling scores, equal ones as they come.
+        (n,) bool in the order of falling scores, stable for equal ones.
     """
     hits = np.zeros(len(predicted.span), bool)
     order = np.argsort(-predicted.score, kind='stable')
@@ -99,7 +102,7 @@ def find_hits(predicted: Segments, truth: Segments, iou: float) -> np.ndarray:
             best = overlap.argmax()
             if overlap[best] > iou:
                 hits[rank[prediction]] = True
-                overlaps[:, best] = -1  # taken
+                overlaps[:, best] = -1  # not free any more
     return hits
 
 
@@ -112,20 +115,20 @@ def average_precision(
         hits: (n,) bool, from the highest score down.
         total: Number of ground truth segments, at least 1.
         points: None for the area under the precision-recall curve as it is:
-            the precisions at the hits, summed up, over ``total``. 11 for
+            the sum of the precisions at the hits, over ``total``. 11 for
             THUMOS'14's evaluation of 2014: the mean over 11 levels of recall
             of the best precision at that recall or more.
     """
-    found = np.cumsum(hits)
-    precision = found / np.arange(1, len(hits) + 1)
+    hit_count = np.cumsum(hits)
+    precision = hit_count / np.arange(1, len(hits) + 1)
     if points is None:
         return float(precision[hits].sum() / total)
     # In whole numbers, so that a recall of 3 of 10 reaches the level 0.3.
-    reached = [
-        precision[found * (points - 1) >= level * total].max(initial=0)
+    best = [
+        precision[hit_count * (points - 1) >= level * total].max(initial=0)
         for level in range(points)
     ]
-    return float(np.mean(reached))
+    return float(np.mean(best))
 
 
 def temporal_map(
@@ -147,36 +150,129 @@ def temporal_map(
     """
     truth = {label: part for label, part in truth.items() if len(part.span)}
     if not truth:
-        raise ValueError('there is no ground truth segment to be found')
+        raise ValueError('there is no ground truth segment')
     nothing = Segments(np.zeros(0, int), np.zeros((0, 2)), np.zeros(0))
+
+    def score(label: int, part: Segments, iou: float) -> float:
+        hits = find_hits(predicted.get(label, nothing), part, iou)
+        return average_precision(hits, len(part.span), points)
+
     return {
-        iou: float(
-            np.mean(
-                [
-                    average_precision(
-                        find_hits(predicted.get(label, nothing), part, iou),
-                        len(part.span),
-                        points,
-                    )
-                    for label, part in truth.items()
-                ]
-            )
-        )
+        iou: float(np.mean([score(*pair, iou) for pair in truth.items()]))
         for iou in ious
     }
 
 
 def gather_segments(
-    rows: Iterator[tuple[int, int, Sequence[float], float]],
+    rows: Iterable[tuple[int, int, Sequence[float], float]],
 ) -> dict[int, Segments]:
     """Sort rows (class, video, (start, end), score) by class."""
     by_class = {}
     for label, *row in rows:
         by_class.setdefault(int(label), []).append(row)
-    gathered = {}
-    for label, found in by_class.items():
-        video, span, score = zip(*found, strict=True)
-        gathered[label] = Segments(
+    segments = {}
+    for label, part in by_class.items():
+        video, span, score = zip(*part, strict=True)
+        segments[label] = Segments(
             np.array(video, np.int64), np.array(span, float), np.array(score)
         )
-    return gathered
+    return segments
+
+
+@METRICS.register_module()
+class TemporalMeanAP(BaseMetric):
+    """Mean average precision of segments cut from class maps over time.
+
+    Of Hide-and-Seek for action localization (arXiv 1704.04232, section 4.3).
+    Gives ``temporal/mAP@0.1``, ..., in percent, and ``temporal/mAP``, their
+    mean.
+
+    Each data sample is a video with ``cams``, class maps (classes, T) or
+    (classes, T, 1) as from ``mmocc.CAMHead(maps=['all'])``; ``pred_score``
+    (classes,); ``sample_idx``; ``gt_segments``, (n, 2) start and end in
+    frames; and ``gt_segment_labels``, (n,), or one ``gt_label`` for all.
+
+    A segment's score is the probability of its class in the video times the
+    strength of its run; the paper does not say.
+
+    Args:
+        threshold: Share of a map's maximum that a frame must exceed.
+        min_score: Probability from which a class counts as present in a
+            video; the most probable class always does.
+        ious: Overlaps that a hit must exceed.
+        points: As in :func:`average_precision`.
+        collect_device: ``cpu`` or ``gpu``, for results of several processes.
+        prefix: What the names begin with.
+    """
+
+    default_prefix = 'temporal'
+
+    def __init__(
+        self,
+        threshold: float = 0.5,
+        min_score: float = 0.1,
+        ious: Sequence[float] = (0.1, 0.2, 0.3, 0.4, 0.5),
+        points: int | None = None,
+        collect_device: str = 'cpu',
+        prefix: str | None = None,
+    ) -> None:
+        super().__init__(collect_device=collect_device, prefix=prefix)
+        self.threshold = threshold
+        self.min_score = min_score
+        self.ious = tuple(ious)
+        self.points = points
+
+    def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
+        """Store predicted and true segments of each video.
+
+        Raises:
+            ValueError: If a sample has no maps or no ground truth.
+        """
+        for sample in data_samples:
+            for key, remedy in (
+                ('cams', "give the CAMHead maps=['all']"),
+                ('gt_segments', "name it in PackInputs' meta_keys"),
+                ('sample_idx', "name it in PackInputs' meta_keys"),
+            ):
+                if key not in sample:
+                    raise ValueError(
+                        f'mmocc.TemporalMeanAP: a sample has no {key}; '
+                        + remedy
+                    )
+            self.results.append((self._predict(sample), true_rows(sample)))
+
+    def _predict(self, sample: dict) -> list[tuple]:
+        """Return the predicted rows (class, video, segment, score)."""
+        score = np.asarray(sample['pred_score'].cpu(), np.float64)
+        cams = sample['cams'].cpu().numpy().reshape(len(score), -1)
+        present = {int(score.argmax())}
+        present |= set(np.flatnonzero(score >= self.min_score).tolist())
+        return [
+            (label, int(sample['sample_idx']), tuple(span), score[label] * run)
+            for label in sorted(present)
+            for span, run in zip(
+                *map_to_segments(cams[label], self.threshold), strict=True
+            )
+        ]
+
+    def compute_metrics(self, results: list[tuple]) -> dict[str, float]:
+        """Return the mean average precisions in percent."""
+        predicted, truth = (
+            gather_segments(row for rows in part for row in rows)
+            for part in zip(*results, strict=True)
+        )
+        means = temporal_map(predicted, truth, self.ious, self.points)
+        metrics = {f'mAP@{iou:g}': 100 * v for iou, v in means.items()}
+        return metrics | {'mAP': float(np.mean(list(metrics.values())))}
+
+
+def true_rows(sample: dict) -> list[tuple]:
+    """Return the ground truth rows (class, video, segment, score)."""
+    spans = np.asarray(sample['gt_segments'], float).reshape(-1, 2)
+    labels = sample.get('gt_segment_labels')
+    if labels is None:
+        labels = [int(sample['gt_label'])] * len(spans)
+    return [
+        (int(label), int(sample['sample_idx']), tuple(span), 1.0)
+        for label, span in zip(labels, spans, strict=True)
+    ]

@@ -1,4 +1,4 @@
-"""Sequences of features with actions in them, made by the project itself."""
+"""Sequences of features with actions in them, which the project draws."""
 
 from collections.abc import Sequence
 
@@ -16,8 +16,8 @@ def make_patterns(
     """Return unit features of each class's core and surroundings.
 
     Returns:
-        Two (num_classes, channels) arrays, all rows orthogonal where there
-        are channels enough.
+        Two (num_classes, channels) arrays; all rows are orthogonal if there
+        are enough channels.
     """
     rng = np.random.default_rng([seed, len(SPLITS)])
     noise = rng.normal(size=(channels, 2 * num_classes))
@@ -36,7 +36,7 @@ def place_actions(
     """Return (count, 2) [start, end) of actions that do not touch."""
     sizes = rng.integers(lengths[0], lengths[1] + 1, count)
     free = frames - sizes.sum() - (count - 1)
-    # Gaps before each: the free frames, cut at random.
+    # The free frames, cut at random, are the gaps before each.
     cuts = np.sort(rng.integers(0, free + 1, count))
     start = cuts + np.concatenate([[0], np.cumsum(sizes[:-1] + 1)])
     return np.stack([start, start + sizes], axis=1)
@@ -47,7 +47,7 @@ def smooth_noise(
 ) -> np.ndarray:
     """Return normal noise whose neighbours on axis 0 share their samples.
 
-    As features of a video do that are computed from ``window`` frames each.
+    Features of a video that are computed from ``window`` frames do so, too.
     """
     raw = rng.normal(size=(shape[0] + window - 1, *shape[1:]))
     total = np.pad(raw.cumsum(axis=0), [(1, 0), *[(0, 0)] * (raw.ndim - 1)])
@@ -60,10 +60,10 @@ class ActionSequences(BaseDataset):
 
     Each video has one class, and a few actions of it among noise. The
     middle of an action, its *core*, has strong features; the frames before
-    and after are weaker and of another direction. A classifier of videos
-    need only find the cores; to localize the actions, it must know the rest
-    as well. This is the case that Hide-and-Seek is made for, boiled down: it
-    shows that the parts work together, and tells nothing of real videos.
+    and after it are weaker and of another direction. To classify a video, the
+    cores are enough; to localize the actions, the rest is needed, too:
+    Hide-and-Seek is made for this case. It shows that the parts work together,
+    and nothing about real videos.
 
     The features are centred: their mean over the training set is about 0.
     ``img`` is (T, 1, C) float32, an image of T rows, so that packing gives
@@ -79,14 +79,13 @@ class ActionSequences(BaseDataset):
         core: Share of an action that is its core.
         strength: Length of the features of the core and of the rest; noise
             has length 1 along each axis.
-        max_actions: Most actions in a video; at least one is.
-        window: Frames that a feature is computed of (16 for C3D's): so many
-            neighbours have noise in common.
+        max_actions: Most actions in a video; the least is one.
+        window: Frames from which a feature is computed (16 for C3D's): so
+            many neighbours share noise.
         with_segments: Add ``gt_segments``, (n, 2) [start, end) in frames; only
             for testing: training is weakly supervised.
-        seed: Of all that is random.
-        **kwargs: As in ``mmengine.dataset.BaseDataset``, such as
-            ``pipeline``.
+        seed: Seed of all random numbers.
+        **kwargs: As in ``mmengine.dataset.BaseDataset``.
 
     Raises:
         ValueError: If the split is unknown, or the actions may not fit.
@@ -133,24 +132,20 @@ class ActionSequences(BaseDataset):
 
     def load_data_list(self) -> list[dict]:
         """Return class and actions of each video."""
-        classes = len(self.patterns[0])
-        infos = []
+        classes, infos = len(self.patterns[0]), []
         for index in range(self.num_videos):
             rng = self._rng(index, 0)
             count = rng.integers(1, self.max_actions + 1)
-            segments = place_actions(
-                rng, self.frames, count, self.action_frames
-            )
-            info = dict(gt_label=index % classes, actions=segments.tolist())
+            spans = place_actions(rng, self.frames, count, self.action_frames)
+            info = dict(gt_label=index % classes, actions=spans.tolist())
             if self.with_segments:
-                info['gt_segments'] = segments
+                info['gt_segments'] = spans
             infos.append(info)
         return infos
 
     def get_data_info(self, idx: int) -> dict:
         """Return a video's class and features."""
         info = super().get_data_info(idx)
-        # Made when asked for, as a file would be read.
         features = self._features(info['gt_label'], info.pop('actions'))
         noise = smooth_noise(self._rng(idx, 1), features.shape, self.window)
         info['img'] = (features + noise).astype(np.float32)
@@ -158,25 +153,21 @@ class ActionSequences(BaseDataset):
 
     def _rng(self, index: int, use: int) -> np.random.Generator:
         """Return a generator for one video and one use."""
-        split = SPLITS.index(self.split)
-        return np.random.default_rng([self.seed, split, index, use])
+        seeds = [self.seed, SPLITS.index(self.split), index, use]
+        return np.random.default_rng(seeds)
 
     def _features(
         self, label: int, actions: Sequence[Sequence[int]]
     ) -> np.ndarray:
         """Return the (T, 1, C) features of a video without noise, centred."""
-        core, rest = (
-            length * pattern
-            for length, pattern in zip(
-                self.strength, self.patterns, strict=True
-            )
-        )
+        pairs = zip(self.strength, self.patterns, strict=True)
+        core, rest = (length * pattern for length, pattern in pairs)
         features = np.zeros((self.frames, 1, core.shape[1]))
         for start, end in actions:
             margin = round((end - start) * (1 - self.core) / 2)
             features[start:end] = rest[label]
             features[start + margin : end - margin] = core[label]
-        # The share of frames with an action, of any class, on average.
+        # On average, this share of frames has an action of any class.
         count = (1 + self.max_actions) / 2
         share = count * sum(self.action_frames) / 2 / self.frames
         mean = self.core * core.mean(0) + (1 - self.core) * rest.mean(0)

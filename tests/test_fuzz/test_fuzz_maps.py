@@ -7,6 +7,7 @@ from fuzzing import floats, maps, masks
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as nps
+from mmocc.evaluation.pixel_curves import count_pixels
 
 from mmocc.datasets.transforms.crop_object import crop_array
 from mmocc.evaluation import localization, px_ap
@@ -22,9 +23,8 @@ from mmocc.evaluation.localization import (
     resize_map,
     threshold_levels,
 )
-from mmocc.evaluation.pixel_curves import count_pixels
 from mmocc.models.ofer import svdd
-from mmocc.models.ofer.latent_token_selector import (
+from mmocc.models.ofer.latent_readout import (
     LatentTokenSelector,
     fit_attention,
 )
@@ -136,7 +136,7 @@ def test_pixels_of_masks(cam, data):
     found = px_ap.score_histograms(scores, mask, np.arange(0, 1, 0.1))
     assert found.sum() == (mask < 255).sum()
     if (mask == 1).any():
-        assert 0 <= px_ap.average_precision(found) <= 100 + 1e-9
+        assert 0 <= px_ap.pixel_average_precision(found) <= 100 + 1e-9
 
 
 @given(levels(), nps.arrays(float, 4, elements=st.floats(-1e9, 1e9)))

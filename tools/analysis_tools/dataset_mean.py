@@ -3,10 +3,10 @@ r"""Mean and standard deviation of a config's training images, by channel.
 Example: python tools/analysis_tools/dataset_mean.py \
     configs/learn/resnet18_cifar10-has.py
 
-The images are those that the training pipeline hands to its packing step:
+The images are those that reach the packing step of the training pipeline:
 read, cropped, resized, flipped, ... as in training; a border that a crop adds
 counts as well. Steps that hide parts of an image (Hide-and-Seek,
-RandomErasing, ...) are left out, and named. Every pixel counts alike.
+RandomErasing, ...) are left out, and named. All pixels count alike.
 
 Prints lines to paste into a config: mean and std of the data preprocessor,
 and the fill of mmocc.HideAndSeek. For any config of mmpretrain and mmdet.
@@ -14,7 +14,8 @@ and the fill of mmocc.HideAndSeek. For any config of mmpretrain and mmdet.
 
 import argparse
 import sys
-from functools import partial
+from functools import partial, reduce
+from operator import add
 
 import numpy as np
 from mmengine.config import Config, DictAction
@@ -28,7 +29,7 @@ from mmocc.utils import cli
 
 
 class StatsOf(Dataset):
-    """The statistics of each image, computed where it is loaded."""
+    """The statistics of each image, computed by the process that loads it."""
 
     def __init__(self, images: Dataset) -> None:
         self.images = images
@@ -38,9 +39,8 @@ class StatsOf(Dataset):
 
     def __getitem__(self, index: int) -> ChannelStats:
         image = self.images[index]['img']
-        if not isinstance(image, list | tuple):
-            return ChannelStats.of(np.asarray(image))
-        first, *others = (ChannelStats.of(np.asarray(i)) for i in image)
+        images = image if isinstance(image, list | tuple) else [image]
+        first, *others = (ChannelStats.of(np.asarray(i)) for i in images)
         return sum(others, first)
 
 
@@ -49,18 +49,17 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    add = parser.add_argument
-    add('config', help='config of a training run')
-    add('--every', type=int, default=1, help='take only every n-th image')
-    add('--workers', type=int, default=2, help='loading processes')
-    add('--seed', type=int, default=0, help='seed of crops and the like')
-    add(
+    option = parser.add_argument
+    option('config', help='config of a training run')
+    option('--every', type=int, default=1, help='take only every n-th image')
+    option('--workers', type=int, default=2, help='loading processes')
+    option('--seed', type=int, default=0, help='seed of crops and the like')
+    option(
         '--rgb',
         action='store_true',
-        help="the pipeline's images are RGB (mm's are BGR unless it turns "
-        'them round)',
+        help="the pipeline's images are RGB (mm loads BGR)",
     )
-    add('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
+    option('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
     return parser.parse_args()
 
 
@@ -83,39 +82,36 @@ def measure(cfg: Config, args: argparse.Namespace) -> tuple[ChannelStats, int]:
             worker_init_fn, num_workers=args.workers, rank=0, seed=args.seed
         ),
     )
-    total = None
-    for batch in track(loader, 'reading'):
-        for stats in batch:
-            total = stats if total is None else total + stats
-    return total, len(chosen)
+    images = (stats for batch in track(loader, 'reading') for stats in batch)
+    return reduce(add, images), len(chosen)
 
 
-def tell(stats: ChannelStats, cfg: Config, rgb: bool) -> str:
+def lines_to_paste(stats: ChannelStats, cfg: Config, rgb: bool) -> str:
     """Return the lines to paste.
 
     Args:
         stats: In the pipeline's channel order.
-        cfg: Its data preprocessor says whether it turns the channels round.
+        cfg: Its data preprocessor says whether it reverses the channels.
         rgb: Whether the pipeline's order is RGB.
     """
-    places = (cfg.get('data_preprocessor'), cfg.model.get('data_preprocessor'))
-    settings = next((place for place in places if place), {})
-    turn = any(
+    settings = cfg.get('data_preprocessor') or cfg.model.get(
+        'data_preprocessor', {}
+    )
+    reverse = any(
         settings.get(key) for key in ('to_rgb', 'bgr_to_rgb', 'rgb_to_bgr')
     )
     mean, std = (
         [round(float(v), 3) for v in values]
         for values in (stats.mean, stats.std)
     )
-    fill, orders = tuple(mean), ['', '']
+    fill, before, after = tuple(mean), '', ''
     if len(mean) == 3:
-        orders = ['RGB', 'BGR'] if rgb else ['BGR', 'RGB']
-        turned = slice(None, None, -1 if turn else 1)
-        mean, std = mean[turned], std[turned]
-        orders = [f'  # {orders[0]}', f'  # {orders[int(turn)]}']
+        before = after = '  # RGB' if rgb else '  # BGR'
+        if reverse:
+            mean, std, after = mean[::-1], std[::-1], f'  # {before[:-4:-1]}'
     return (
-        f'data_preprocessor: mean={mean}, std={std},{orders[1]}\n'
-        f'mmocc.HideAndSeek: fill={fill},{orders[0]}'
+        f'data_preprocessor: mean={mean}, std={std},{after}\n'
+        f'mmocc.HideAndSeek: fill={fill},{before}'
     )
 
 
@@ -128,7 +124,7 @@ def main() -> None:
     cli.check_types(cfg)
     stats, number = measure(cfg, args)
     print(f'{number} images, {stats.count} pixels')
-    print(tell(stats, cfg, args.rgb))
+    print(lines_to_paste(stats, cfg, args.rgb))
 
 
 if __name__ == '__main__':

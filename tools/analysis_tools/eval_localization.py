@@ -1,4 +1,4 @@
-"""Score class maps, or a baseline without any, against a metadata folder.
+"""Score class maps, or a baseline, against a metadata folder.
 
     python tools/analysis_tools/eval_localization.py \
         metadata/CUB/test --maps maps/ [--json scores.json]
@@ -9,13 +9,13 @@ image, of any size and range. Boxes are scored by MaxBoxAcc, version 1 and 2,
 masks (OpenImages30k) by PxAP.
 
 Baselines need no data: gaussian is a map with its peak in the middle of every
-image, full-image the box of the image itself.
+image, full-image is the box of the image.
 """
 
 import argparse
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -30,11 +30,9 @@ from mmocc.datasets.wsol.metadata import (
 from mmocc.evaluation.localization import box_iou_inclusive, scale_boxes
 from mmocc.evaluation.max_box_acc import MaxBoxAcc
 from mmocc.evaluation.px_ap import PxAP
-from mmocc.evaluation.summed_metric import SummedMetric
 
-BASELINES = ('gaussian', 'full-image')
-# Whatever its width, thresholds cut the same ellipses out of it.
-SIGMA = 0.25
+BASELINES, IOUS = ('gaussian', 'full-image'), (0.3, 0.5, 0.7)
+SIGMA = 0.25  # any width gives the same ellipses
 ReadMap = Callable[[str], np.ndarray]
 
 
@@ -65,8 +63,7 @@ def parse_args() -> argparse.Namespace:
         nargs=2,
         default=(224, 224),
         metavar=('HEIGHT', 'WIDTH'),
-        help='grid that maps and ground truth are brought to '
-        '(default: 224 224, as published)',
+        help='grid of maps and ground truth (default: 224 224, as published)',
     )
     add(
         '--mask-root',
@@ -78,11 +75,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def gaussian_map(size: Sequence[int]) -> np.ndarray:
-    """Return a map with its peak in the middle of its pixels.
-
-    Args:
-        size: (h, w).
-    """
+    """Return a map of (h, w) with its peak in the middle."""
     rows, columns = (
         np.square((np.arange(side) - (side - 1) / 2) / (SIGMA * side))
         for side in size
@@ -91,14 +84,14 @@ def gaussian_map(size: Sequence[int]) -> np.ndarray:
 
 
 def open_maps(maps: str, size: Sequence[int]) -> ReadMap:
-    """Return what gives the map of an image by its id.
+    """Return a function from the id of an image to its map.
 
     Raises:
         FileNotFoundError: If there is no such folder.
     """
-    if maps == 'gaussian':
-        middle = gaussian_map(size)
-        return lambda image_id: middle
+    if maps in BASELINES:
+        cam = gaussian_map(size) if maps == 'gaussian' else np.zeros(size)
+        return lambda image_id: cam
     folder = Path(maps)
     if not folder.is_dir():
         raise FileNotFoundError(
@@ -118,7 +111,7 @@ def read_map(path: Path) -> np.ndarray:
     if not path.is_file():
         raise FileNotFoundError(
             f'{path}: no such map, though image_ids.txt lists the image; '
-            'write a map for each image, under its id with .npy behind'
+            'write a map for each image, named <image id>.npy'
         )
     try:
         cam = np.load(path, allow_pickle=False)  # a pickle may run anything
@@ -135,29 +128,26 @@ def read_map(path: Path) -> np.ndarray:
     return cam
 
 
-def check_truth(
-    ids: Sequence[str], found: dict[str, object], path: Path
-) -> None:
-    """Refuse images without ground truth.
+def check_lines(ids: Sequence[str], lines: dict, path: Path) -> None:
+    """Refuse images without a line in a file.
 
     Raises:
         ValueError: If there is one.
     """
-    missing = [image_id for image_id in ids if image_id not in found]
+    missing = [image_id for image_id in ids if image_id not in lines]
     if missing:
         raise ValueError(
-            f'{path}: no line for {len(missing)} of {len(ids)} images, the '
-            f'first being {missing[0]}; add them, or take these images out '
-            'of image_ids.txt'
+            f'{path}: no line for {len(missing)} of {len(ids)} images, first '
+            f'for {missing[0]}; add them, or remove these images from '
+            'image_ids.txt'
         )
 
 
-def run(
-    metric: SummedMetric, scores: Iterator[np.ndarray], total: int
-) -> dict[str, float]:
-    """Return the metrics of the scores of all images."""
-    summed = sum(track(scores, 'scoring', total, transient=True))
-    return metric.summarize(summed)
+def add_up(
+    score: Callable[[str], np.ndarray], ids: Sequence[str]
+) -> np.ndarray:
+    """Return the sum of the scores of all images."""
+    return sum(map(score, track(ids, 'scoring', transient=True)))
 
 
 def score_boxes(
@@ -165,17 +155,19 @@ def score_boxes(
 ) -> dict[str, float]:
     """Return MaxBoxAcc of the maps."""
     sizes = read_image_sizes(args.metadata)
-    check_truth(ids, truth.boxes, args.metadata / 'localization.txt')
-    check_truth(ids, sizes, args.metadata / 'image_sizes.txt')
+    check_lines(ids, truth.boxes, args.metadata / 'localization.txt')
+    check_lines(ids, sizes, args.metadata / 'image_sizes.txt')
     shapes = {image_id: sizes[image_id][::-1] for image_id in ids}
     if args.maps == 'full-image':
         return score_full_image(args, shapes, truth)
     read = open_maps(args.maps, args.eval_size)
-    metric = MaxBoxAcc((1, 2), (0.3, 0.5, 0.7), args.interval, args.eval_size)
-    scores = (
-        metric.score_map(read(i), truth.boxes[i], shapes[i]) for i in ids
-    )
-    return run(metric, scores, len(ids))
+    metric = MaxBoxAcc((1, 2), IOUS, args.interval, args.eval_size)
+
+    def score(image_id: str) -> np.ndarray:
+        boxes, shape = truth.boxes[image_id], shapes[image_id]
+        return metric.score_map(read(image_id), boxes, shape)
+
+    return metric.summarize(add_up(score, ids))
 
 
 def score_full_image(
@@ -186,33 +178,24 @@ def score_full_image(
     """Return the accuracy of the box of the whole image."""
     height, width = args.eval_size
     box = [[0, 0, width - 1, height - 1]]
-    ious = np.array(
-        [
-            box_iou_inclusive(
-                box, scale_boxes(truth.boxes[i], shape, args.eval_size)
-            ).max()
-            for i, shape in shapes.items()
-        ]
-    )
-    shares = {
-        f'iou{round(100 * thr)}': 100 * float((ious >= thr).mean())
-        for thr in (0.3, 0.5, 0.7)
-    }
-    return {'v1': shares['iou50'], 'v2': np.mean([*shares.values()])} | {
-        f'v2_{name}': share for name, share in shares.items()
-    }
+    ious = [
+        box_iou_inclusive(
+            box, scale_boxes(truth.boxes[i], shape, args.eval_size)
+        ).max()
+        for i, shape in shapes.items()
+    ]
+    shares = [100 * np.mean(np.array(ious) >= thr) for thr in IOUS]
+    names = [f'v2_iou{round(100 * thr)}' for thr in IOUS]
+    scores = dict(v1=shares[IOUS.index(0.5)], v2=np.mean(shares))
+    return scores | dict(zip(names, shares, strict=True))
 
 
 def score_masks(
     args: argparse.Namespace, ids: list[str], truth: Localization
 ) -> dict[str, float]:
     """Return PxAP of the maps."""
-    check_truth(ids, truth.masks, args.metadata / 'localization.txt')
-    if args.maps == 'full-image':
-        flat = np.zeros(args.eval_size)
-        read = lambda image_id: flat  # noqa: E731
-    else:
-        read = open_maps(args.maps, args.eval_size)
+    check_lines(ids, truth.masks, args.metadata / 'localization.txt')
+    read = open_maps(args.maps, args.eval_size)
     metric = PxAP(args.interval, args.eval_size)
 
     def score(image_id: str) -> np.ndarray:
@@ -221,7 +204,7 @@ def score_masks(
         ignore = ignore and args.mask_root / ignore
         return metric.score_map(read(image_id), paths, ignore)
 
-    return run(metric, map(score, ids), len(ids))
+    return metric.summarize(add_up(score, ids))
 
 
 def main() -> int:

@@ -1,7 +1,7 @@
 """CUB-200-2011 (Wah et al., Caltech CNS-TR-2011-001), from its own files."""
 
-from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from mmocc.datasets.lists import read_lines
 from mmocc.datasets.wsol.reader import (
@@ -22,36 +22,30 @@ class CUBReader(WSOLReader):
     The image id is the path within ``images``, as in the public metadata.
 
     Args:
-        data_root: The folder ``CUB_200_2011``.
-        split: ``train`` or ``test``, of ``train_test_split.txt``.
-        classes: Names by label; None for those of ``classes.txt``, if there
-            is one.
+        *args: As in :class:`WSOLReader`: ``split`` is ``train`` or ``test``;
+            by default, ``classes.txt`` has the names of the classes.
 
     Raises:
         ValueError: If there is no such split.
     """
 
-    def __init__(
-        self,
-        data_root: Path,
-        split: str,
-        classes: Sequence[str] | None = None,
-    ) -> None:
-        super().__init__(data_root, split, classes)
-        if split not in _SPLITS:
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        if self.split not in _SPLITS:
             raise ValueError(
-                f'split is {split!r}; CUB-200-2011 has {", ".join(_SPLITS)}'
+                f'split is {self.split!r}; CUB-200-2011 has '
+                f'{", ".join(_SPLITS)}'
             )
         names = self.data_root / 'classes.txt'
-        if classes is None and names.is_file():
+        if self.classes is None and names.is_file():
             self.classes = tuple(read_pairs(names, 'CLASS_ID NAME').values())
 
     def images(self) -> list[WSOLImage]:
         """Return the images of the split.
 
         Raises:
-            ValueError: If a list lacks an image that ``images.txt`` names, or
-                a class is no number from 1.
+            ValueError: If a list lacks an image of ``images.txt``, or a class
+                is no number from 1.
         """
         paths = self._read('images.txt', 'IMAGE_ID PATH')
         labels = self._read('image_class_labels.txt', 'IMAGE_ID CLASS_ID')
@@ -65,15 +59,21 @@ class CUBReader(WSOLReader):
                     'train_test_split.txt'
                 )
             if splits[number] == _SPLITS[self.split]:
-                label = self._label(labels[number], path)
-                images.append(WSOLImage(path, folder / path, label))
+                text = labels[number]
+                if not text.isdecimal() or int(text) < 1:
+                    raise ValueError(
+                        f'{self.data_root / "image_class_labels.txt"}: the '
+                        f'class of {path} is {text!r}; it must be a number '
+                        'from 1'
+                    )
+                images.append(WSOLImage(path, folder / path, int(text) - 1))
         return images
 
     def boxes(self) -> Boxes:
         """Return the box of every image, of both splits.
 
-        The file has x, y, width, height; x + width is the end, as the public
-        metadata has it (which clips it to the image's last pixel).
+        The file has x, y, width, height; x + width is the end, as in the
+        public metadata (which clips it to the image's last pixel).
         """
         paths = self._read('images.txt', 'IMAGE_ID PATH')
 
@@ -82,22 +82,12 @@ class CUBReader(WSOLReader):
             x, y, width, height = map(float, box)
             return paths[number], parse_box((x, y, x + width, y + height))
 
-        file = self.data_root / 'bounding_boxes.txt'
         form = 'IMAGE_ID X Y WIDTH HEIGHT, the id one of images.txt'
-        return gather_boxes(read_lines(file, parse, form))
+        return gather_boxes(read_lines(Path(self.source()), parse, form))
 
     def source(self) -> str:
         """Return the path of the boxes."""
         return str(self.data_root / 'bounding_boxes.txt')
-
-    def _label(self, text: str, path: str) -> int:
-        """Return a label from 0; the file counts from 1."""
-        if not text.isdecimal() or int(text) < 1:
-            raise ValueError(
-                f'{self.data_root / "image_class_labels.txt"}: the class of '
-                f'{path} is {text!r}; it must be a number from 1'
-            )
-        return int(text) - 1
 
     def _read(self, name: str, form: str) -> dict[str, str]:
         """Read a list by image number."""

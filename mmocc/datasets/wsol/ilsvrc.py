@@ -1,7 +1,8 @@
 """ILSVRC 2012 (ImageNet-1k), with the boxes of its localization task."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from mmocc.datasets.lists import read_lines
 from mmocc.datasets.voc_layout import IMAGE_SUFFIXES, parse_voc_xml
@@ -11,6 +12,7 @@ from mmocc.datasets.wsol.reader import (
     WSOLReader,
     gather_boxes,
     parse_box,
+    parse_label,
 )
 
 _SUFFIXES = (*IMAGE_SUFFIXES, '.JPEG')
@@ -19,36 +21,33 @@ _SUFFIXES = (*IMAGE_SUFFIXES, '.JPEG')
 class ILSVRCReader(WSOLReader):
     """Images of a folder, with labels by folder or by list.
 
-    The image id is the path within ``data_root``, such as
+    ``data_root`` has ``train/<wnid>/*.JPEG``, ``val/*.JPEG``, and optionally
+    ``meta/<split>.txt`` and ``Annotations/CLS-LOC/<split>``; ``split`` is a
+    folder in it. The image id is the path within ``data_root``, such as
     ``val/ILSVRC2012_val_00000001.JPEG``, as in the public metadata.
 
     Args:
-        data_root: Folder with ``train/<wnid>/*.JPEG``, ``val/*.JPEG``, and
-            maybe ``meta/<split>.txt`` and ``Annotations/CLS-LOC/<split>``.
-        split: Folder of the images within it.
-        classes: Names by label.
+        *args: As in :class:`WSOLReader`.
         image_list: File with ``PATH LABEL`` lines, the path within the
-            split's folder. None: ``meta/<split>.txt`` if it is there, else the
-            folders of the split, which are its classes in sorted order.
-        boxes: Folder of XML files as the challenge has them, or file of lines
+            split's folder. None: ``meta/<split>.txt`` if it exists, else the
+            sorted folders of the split, which are its classes.
+        boxes: Folder of XML files as in the challenge, or file of lines
             ``PATH LABEL X1 Y1 X2 Y2 ...`` as TS-CAM's ``val_folder_new.txt``,
-            which then serves as the list of images, too.
+            which then is the list of images, too.
     """
 
     def __init__(
         self,
-        data_root: Path,
-        split: str,
-        classes: Sequence[str] | None = None,
+        *args: Any,
         image_list: str | None = None,
         boxes: str | None = None,
     ) -> None:
-        super().__init__(data_root, split, classes)
-        default = self.data_root / 'meta' / f'{split}.txt'
+        super().__init__(*args)
+        default = self.data_root / 'meta' / f'{self.split}.txt'
         self.image_list = default if default.is_file() else None
         if image_list:
             self.image_list = self.data_root / image_list
-        boxes = boxes or f'Annotations/CLS-LOC/{split}'
+        boxes = boxes or f'Annotations/CLS-LOC/{self.split}'
         self.box_source = self.data_root / boxes
 
     def images(self) -> list[WSOLImage]:
@@ -67,16 +66,14 @@ class ILSVRCReader(WSOLReader):
         """Return the images of the list with boxes, if there is one."""
         if self.image_list or not self.box_source.is_file():
             return self.images()
-        lines = read_lines(self.box_source, _parse_boxes, _BOX_LINE)
-        return [self._image(path, label) for path, label, _ in lines]
+        return [self._image(*line[:2]) for line in self._read_list()]
 
     def boxes(self) -> Boxes:
         """Return the boxes of the XML files, or of the list."""
         if self.box_source.is_file():
-            lines = read_lines(self.box_source, _parse_boxes, _BOX_LINE)
             return gather_boxes(
-                (self._image_id(path), box)
-                for path, _, boxes in lines
+                (f'{self.split}/{path}', box)
+                for path, _, boxes in self._read_list()
                 for box in boxes
             )
         return gather_boxes(
@@ -86,15 +83,20 @@ class ILSVRCReader(WSOLReader):
         )
 
     def source(self) -> str:
-        """Return where the boxes are read from."""
+        """Return the path of the boxes."""
         return str(self.box_source)
 
-    def _read_xml(self, image_id: str) -> list[list[float]]:
-        """Return the boxes of one image, its numbers taken as they are.
+    def _read_list(self) -> Iterator[tuple[str, int, list[list[float]]]]:
+        """Yield path, label and boxes of each line of a list with boxes."""
+        form = 'PATH LABEL X1 Y1 X2 Y2, and more boxes after them'
+        return read_lines(self.box_source, _parse_boxes, form)
 
-        VOC counts from 1, which ``parse_voc_xml`` takes off the first corner.
-        Here counts begin at 0 in practice (many boxes at 0, none at the
-        width), and the reference takes the numbers as they are.
+    def _read_xml(self, image_id: str) -> list[list[float]]:
+        """Return the boxes of one image, with the numbers of the file.
+
+        VOC counts from 1, which ``parse_voc_xml`` subtracts from the first
+        corner. Here counts begin at 0 in practice (many boxes at 0, none at
+        the width), and the reference uses the numbers as they are.
         """
         path = Path(image_id).relative_to(self.split).with_suffix('.xml')
         objects = parse_voc_xml(self.box_source / path).objects
@@ -110,7 +112,7 @@ class ILSVRCReader(WSOLReader):
         if not folders:
             raise FileNotFoundError(
                 f'{root}: no folder of a class in it, and no list of images; '
-                f'make {self.data_root / "meta" / self.split}.txt with PATH '
+                f'write {self.data_root / "meta" / self.split}.txt with PATH '
                 'LABEL lines, or name one in layout_args.image_list'
             )
         return [
@@ -120,30 +122,16 @@ class ILSVRCReader(WSOLReader):
             if path.suffix in _SUFFIXES
         ]
 
-    def _image_id(self, path: str) -> str:
-        """Return the id of a path within the split's folder."""
-        return f'{self.split}/{path}'
-
     def _image(self, path: str, label: int) -> WSOLImage:
         """Return the image of a path within the split's folder."""
-        image_id = self._image_id(path)
+        image_id = f'{self.split}/{path}'
         return WSOLImage(image_id, self.data_root / image_id, label)
-
-
-_BOX_LINE = 'PATH LABEL X1 Y1 X2 Y2, and more boxes behind'
 
 
 def _parse_label(line: str) -> tuple[str, int]:
     """Parse a line of a list without boxes."""
     path, label = line.split()
-    return path, _read_label(label)
-
-
-def _read_label(text: str) -> int:
-    """Return a label; ValueError if it is negative or no number."""
-    if int(text) < 0:
-        raise ValueError('labels count from 0')
-    return int(text)
+    return path, parse_label(label)
 
 
 def _parse_boxes(line: str) -> tuple[str, int, list[list[float]]]:
@@ -153,4 +141,4 @@ def _parse_boxes(line: str) -> tuple[str, int, list[list[float]]]:
         raise ValueError(f'{len(numbers)} numbers are no boxes of four')
     starts = range(0, len(numbers), 4)
     boxes = [parse_box(numbers[start : start + 4]) for start in starts]
-    return path, _read_label(label), boxes
+    return path, parse_label(label), boxes

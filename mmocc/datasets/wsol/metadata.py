@@ -1,14 +1,12 @@
 """The metadata of clovaai/wsolevaluation, the public format.
 
 ``image_ids.txt``, ``class_labels.txt``, ``image_sizes.txt`` and
-``localization.txt``, a comma between fields. The last holds boxes (CUB,
-ILSVRC) or masks (OpenImages30k): in data sets that are trained on labels, it
-alone must stay shut.
+``localization.txt``, a comma between fields. Only the last holds boxes (CUB,
+ILSVRC) or masks (OpenImages30k): training on labels must not open it.
 """
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from mmocc.datasets.lists import read_lines
 from mmocc.datasets.wsol.reader import (
@@ -18,6 +16,7 @@ from mmocc.datasets.wsol.reader import (
     WSOLReader,
     gather_boxes,
     parse_box,
+    parse_label,
 )
 
 
@@ -47,19 +46,19 @@ def read_image_sizes(folder: Path) -> dict[str, tuple[int, int]]:
 
 
 def read_localization(folder: Path) -> Localization:
-    """Read ``localization.txt``, whichever of boxes and masks it holds.
+    """Read ``localization.txt``, which holds boxes or masks.
 
     Returns:
-        Boxes as float32 (n, 4) xyxy; or names of masks, and of what is to be
-        ignored (None where no line of the image names it).
+        Boxes as float32 (n, 4) xyxy; or names of masks, and of the mask to
+        ignore (None where no line of the image names it).
 
     Raises:
         FileNotFoundError: If the file does not exist.
         ValueError: If a line does not parse; with file and line number.
     """
     path = folder / 'localization.txt'
-    first = next(read_lines(path, str, ''), '')
-    if not _has_mask(first):
+    fields = next(read_lines(path, str, ''), '').rsplit(',', 2)
+    if len(fields) != 3 or not fields[1].lower().endswith('.png'):
         form = 'IMAGE,X1,Y1,X2,Y2, such as a.jpg,60,27,385,331'
         return Localization(gather_boxes(read_lines(path, _parse, form)), {})
     masks = {}
@@ -70,18 +69,10 @@ def read_localization(folder: Path) -> Localization:
     return Localization({}, masks)
 
 
-def _has_mask(line: str) -> bool:
-    """Return whether a line of ``localization.txt`` names a mask."""
-    fields = line.rsplit(',', 2)
-    return len(fields) == 3 and fields[1].lower().endswith('.png')
-
-
 def _parse_label(line: str) -> tuple[str, int]:
     """Parse a line of ``class_labels.txt``."""
     image_id, label = line.rsplit(',', 1)
-    if int(label) < 0:
-        raise ValueError('labels count from 0')
-    return image_id, int(label)
+    return image_id, parse_label(label)
 
 
 def _parse_size(line: str) -> tuple[str, tuple[int, int]]:
@@ -110,25 +101,22 @@ class MetadataReader(WSOLReader):
     """Images by a metadata folder.
 
     Args:
-        data_root: Folder that the image ids are relative to.
-        split: Folder within ``metadata``, such as ``test``.
-        classes: Names of the classes, by label.
-        metadata: Folder with a folder per split.
+        *args: As in :class:`WSOLReader`; image ids are relative to
+            ``data_root``.
+        metadata: Folder with a folder per split, such as ``test``.
         mask_root: Folder that the masks are relative to; None for
             ``data_root``, where OpenImages30k has them.
     """
 
     def __init__(
         self,
-        data_root: Path,
-        split: str,
-        classes: Sequence[str] | None = None,
+        *args: Any,
         metadata: str | Path = 'metadata',
         mask_root: str | Path | None = None,
     ) -> None:
-        super().__init__(data_root, split, classes)
-        self.folder = Path(metadata) / split
-        self.mask_root = Path(mask_root or data_root)
+        super().__init__(*args)
+        self.folder = Path(metadata) / self.split
+        self.mask_root = Path(mask_root or self.data_root)
 
     def images(self) -> list[WSOLImage]:
         """Return the images of ``image_ids.txt``.
@@ -136,18 +124,15 @@ class MetadataReader(WSOLReader):
         Raises:
             ValueError: If an image has no label.
         """
-        labels = read_class_labels(self.folder)
-        ids = read_image_ids(self.folder)
-        for image_id in ids:
-            if image_id not in labels:
+        labels, images = read_class_labels(self.folder), []
+        for name in read_image_ids(self.folder):
+            if name not in labels:
                 raise ValueError(
                     f'{self.folder / "class_labels.txt"}: no label for '
-                    f'{image_id}, though image_ids.txt lists it'
+                    f'{name}, though image_ids.txt lists it'
                 )
-        return [
-            WSOLImage(image_id, self.data_root / image_id, labels[image_id])
-            for image_id in ids
-        ]
+            images.append(WSOLImage(name, self.data_root / name, labels[name]))
+        return images
 
     def boxes(self) -> Boxes:
         """Return the boxes of ``localization.txt``."""

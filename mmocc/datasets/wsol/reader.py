@@ -1,4 +1,4 @@
-"""What a layout must tell, and how its pairs and boxes are read."""
+"""The base of all layouts, and how their pairs and boxes are read."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -28,7 +28,7 @@ class Masks(NamedTuple):
 
 
 class WSOLReader:
-    """Images and labels of one split, and apart from them its boxes.
+    """Images and labels of one split, and separately its boxes.
 
     :meth:`images` never opens a file that holds a box or mask; only
     :meth:`boxes` and :meth:`masks` do.
@@ -54,9 +54,9 @@ class WSOLReader:
         raise NotImplementedError
 
     def labelled_by_boxes(self) -> list[WSOLImage]:
-        """Return the images where the boxes' own file may be read as well.
+        """Return the images for the test, where box files may be read.
 
-        It is for the test, and for layouts that name classes nowhere else.
+        Some layouts name classes only there.
         """
         return self.images()
 
@@ -69,32 +69,38 @@ class WSOLReader:
         return {}
 
     def source(self) -> str:
-        """Return what boxes or masks are read from, for messages."""
+        """Return the path of the boxes or masks, for messages."""
         raise NotImplementedError
 
 
 def read_pairs(path: Path, form: str) -> dict[str, str]:
-    """Read lines of two fields with a blank between, by their first.
+    """Read lines of two fields, separated by a blank, by their first.
 
     Raises:
         FileNotFoundError: If the file does not exist.
         ValueError: If a line has another number of fields.
     """
-    return dict(read_lines(path, _parse_pair, form))
+
+    def parse(line: str) -> tuple[str, str]:
+        first, second = line.split()
+        return first, second
+
+    return dict(read_lines(path, parse, form))
 
 
-def _parse_pair(line: str) -> tuple[str, str]:
-    """Return the two fields of a line."""
-    first, second = line.split()
-    return first, second
+def parse_label(text: str) -> int:
+    """Return a label; ValueError if it is negative or no number."""
+    if int(text) < 0:
+        raise ValueError('labels count from 0')
+    return int(text)
 
 
 def parse_box(fields: Sequence[str]) -> list[float]:
     """Return a box x1, y1, x2, y2.
 
     Raises:
-        ValueError: If these are not four numbers, below 2^31 in size, that
-            make a box.
+        ValueError: If these are not four numbers, below 2^31 in size, of a
+            box.
     """
     box = [float(field) for field in fields]
     # NaN is not below the limit either.

@@ -1,8 +1,8 @@
 """Tiny ImageNet: 64-pixel images with one box each, and smaller copies."""
 
 import csv
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -22,18 +22,18 @@ _COLUMNS = ('x0_64', 'y0_64', 'x1_64', 'y1_64')
 class TinyImageNetReader(WSOLReader):
     """``train/<wnid>/images`` and ``val/images``, with boxes in text files.
 
-    Labels are places in the sorted folders of ``train``. The image id is the
-    path within ``data_root``.
+    The label is the place among the sorted folders of ``train``; the image id
+    is the path within ``data_root``.
 
     Args:
-        data_root: The folder ``tiny-imagenet-200``, or one like it.
-        split: ``train`` or ``val``.
-        classes: Names by label; None for the WordNet ids.
+        *args: As in :class:`WSOLReader`: ``data_root`` is the folder
+            ``tiny-imagenet-200``, or one like it, ``split`` is ``train`` or
+            ``val``; by default, classes are named by their WordNet ids.
         box_file: CSV file in ``data_root`` with the columns split, path, wnid,
             x0_64, y0_64, x1_64 and y1_64. None: the files of the public set,
             ``train/<wnid>/<wnid>_boxes.txt`` and ``val/val_annotations.txt``.
-        box_scale: What boxes are multiplied by: 0.5 for images that were made
-            half as large after their boxes were drawn.
+        box_scale: Factor for the boxes: 0.5 for images that were halved
+            after their boxes were drawn.
 
     Raises:
         ValueError: If ``box_scale`` is not above 0.
@@ -41,41 +41,36 @@ class TinyImageNetReader(WSOLReader):
 
     def __init__(
         self,
-        data_root: Path,
-        split: str,
-        classes: Sequence[str] | None = None,
+        *args: Any,
         box_file: str | None = None,
         box_scale: float = 1.0,
     ) -> None:
-        super().__init__(data_root, split, classes)
+        super().__init__(*args)
         if box_scale <= 0:
             raise ValueError(f'box_scale is {box_scale}; it must be above 0')
         self.box_file = self.data_root / box_file if box_file else None
         self.box_scale = box_scale
-        self.wnids = sorted(
-            path.name
-            for path in (self.data_root / 'train').glob('*')
-            if path.is_dir()
-        )
+        folders = (self.data_root / 'train').glob('*')
+        self.wnids = sorted(path.name for path in folders if path.is_dir())
         if not self.wnids:
             raise FileNotFoundError(
                 f'{self.data_root / "train"}: no folder of a class in it; '
-                'labels are counted there, so that each split needs it'
+                'labels are counted there, so each split needs it'
             )
-        self.classes = classes or tuple(self.wnids)
+        self.classes = self.classes or tuple(self.wnids)
 
     def images(self) -> list[WSOLImage]:
         """Return the images of a folder per class.
 
         Raises:
-            ValueError: If the labels of the split stand with its boxes alone.
+            ValueError: If only the file of the boxes has the labels.
         """
         root = self.data_root / self.split
         if not all((root / wnid).is_dir() for wnid in self.wnids):
             raise ValueError(
-                f'{root}: no folder per class, so that labels stand only in '
-                f'the file of the boxes ({self.source()}); give '
-                'with_boxes=True, which is for the test'
+                f'{root}: no folder per class, so only the file of the boxes '
+                f'({self.source()}) has the labels; give with_boxes=True, '
+                'which is for the test'
             )
         return [
             WSOLImage(str(path.relative_to(self.data_root)), path, label)
@@ -100,11 +95,12 @@ class TinyImageNetReader(WSOLReader):
         )
 
     def source(self) -> str:
-        """Return what the boxes are read from."""
+        """Return the path of the boxes."""
         if self.box_file:
             return str(self.box_file)
-        name = '<wnid>/<wnid>_boxes' if self.split == 'train' else None
-        name = name or f'{self.split}_annotations'
+        name = f'{self.split}_annotations'
+        if self.split == 'train':
+            name = '<wnid>/<wnid>_boxes'
         return str(self.data_root / self.split / f'{name}.txt')
 
     def _read(self) -> Iterator[tuple[str, str, list[float]]]:
@@ -124,23 +120,22 @@ class TinyImageNetReader(WSOLReader):
         self, path: str, folder: str, wnid: str | None = None
     ) -> Iterator[tuple[str, str, list[float]]]:
         """Yield the lines of a file of the public set."""
-        given = [wnid] if wnid else []
 
         def parse(line: str) -> tuple[str, str, list[float]]:
             name, *fields = line.split()
-            found, *box = [*given, *fields]
-            self._check(found)
-            return f'{folder}/{name}', found, parse_box(box)
+            class_id, *box = [wnid, *fields] if wnid else fields
+            self._check(class_id)
+            return f'{folder}/{name}', class_id, parse_box(box)
 
         form = 'FILE X1 Y1 X2 Y2' if wnid else 'FILE WNID X1 Y1 X2 Y2'
         yield from read_lines(self.data_root / path, parse, form)
 
     def _read_csv(self) -> Iterator[tuple[str, str, list[float]]]:
         """Yield the rows of the split in a CSV file with a header."""
-        lines = read_lines(self.box_file, lambda line: line, '')
+        lines = read_lines(self.box_file, str, '')
         header = next(csv.reader([next(lines, '')]))
 
-        def parse(line: str) -> tuple[str, str, str, list[float]] | None:
+        def parse(line: str) -> tuple[str, str, list[float]] | None:
             if line == ','.join(header):
                 return None
             (fields,) = csv.reader([line])

@@ -1,7 +1,7 @@
 """Images of a single class out of the Pascal VOC layout."""
 
-from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from mmocc.datasets.voc_layout import (
     IMAGE_SUFFIXES,
@@ -25,42 +25,36 @@ class VOCSingleReader(WSOLReader):
     """The images of a split that show one class.
 
     Labels come from ``ImageSets/Main/<class>_<split>.txt``, which says for
-    each image whether it shows the class; the annotations, which hold boxes,
-    stay shut. The image id is the name of the image without its ending.
+    each image whether it shows the class, not from the annotations, which
+    hold boxes. The image id is the name of the image without its ending.
 
     Args:
-        data_root: Folder with ``Annotations``, ``JPEGImages`` and
-            ``ImageSets``, such as ``VOCdevkit/VOC2007``.
-        split: Name of a list in ``ImageSets/Main``.
-        classes: Names by label; None for VOC's 20.
+        *args: As in :class:`WSOLReader`: ``data_root`` is a folder such as
+            ``VOCdevkit/VOC2007``, ``split`` a list in ``ImageSets/Main``; by
+            default, the classes are VOC's 20.
         one_object: With boxes, take only images with one annotated object.
-            Lists of classes cannot tell these from images with several
-            objects of the class, so that training takes both.
+            Training takes also those with several objects of the class, which
+            the lists of classes do not distinguish.
     """
 
-    def __init__(
-        self,
-        data_root: Path,
-        split: str,
-        classes: Sequence[str] | None = None,
-        one_object: bool = True,
-    ) -> None:
-        super().__init__(data_root, split, classes or VOC_CLASSES)
+    def __init__(self, *args: Any, one_object: bool = True) -> None:
+        super().__init__(*args)
+        self.classes = self.classes or VOC_CLASSES
         self.one_object = one_object
 
     def images(self) -> list[WSOLImage]:
-        """Return the images of which one class alone is said to be there.
+        """Return the images that show one class for sure, and no other.
 
         Raises:
             FileNotFoundError: If a list or an image does not exist.
             ValueError: If no image shows a single class.
         """
-        seen = self._read_lists()
+        flags = self._read_lists()
         files = index_folder(self.data_root / 'JPEGImages', IMAGE_SUFFIXES)
         images = []
         for img_id in read_split(self.data_root, self.split):
-            shown = seen.get(img_id, {})
-            if list(shown.values()) != [_PRESENT]:
+            labels = flags.get(img_id, {})
+            if list(labels.values()) != [_PRESENT]:
                 continue
             if img_id not in files:
                 raise FileNotFoundError(
@@ -68,7 +62,7 @@ class VOCSingleReader(WSOLReader):
                     f'one of the endings {", ".join(IMAGE_SUFFIXES)}, though '
                     f'the split {self.split!r} lists it; complete the folder'
                 )
-            images.append(WSOLImage(img_id, Path(files[img_id]), *shown))
+            images.append(WSOLImage(img_id, Path(files[img_id]), *labels))
         if not images:
             raise ValueError(
                 f'{self.data_root}: by the lists in ImageSets/Main, no image '
@@ -96,16 +90,15 @@ class VOCSingleReader(WSOLReader):
         return str(self.data_root / 'Annotations')
 
     def _read_lists(self) -> dict[str, dict[int, str]]:
-        """Return, by image, the labels it shows, and whether for sure."""
-        seen = {}
-        for label, name in enumerate(self.classes):
-            file = f'ImageSets/Main/{name}_{self.split}.txt'
-            form = 'IMAGE and -1, 0 or 1'
-            pairs = read_pairs(self.data_root / file, form)
+        """Return, by image, the flag of each label that it may show."""
+        flags: dict[str, dict[int, str]] = {}
+        for label, name in enumerate(self.classes or ()):
+            file = self.data_root / f'ImageSets/Main/{name}_{self.split}.txt'
+            pairs = read_pairs(file, 'IMAGE and -1, 0 or 1')
             for img_id, flag in pairs.items():
                 if flag != _ABSENT:
-                    seen.setdefault(img_id, {})[label] = flag
-        return seen
+                    flags.setdefault(img_id, {})[label] = flag
+        return flags
 
     def _read_xml(self, img_id: str) -> list[tuple]:
         """Return the boxes of one annotation, half-open."""

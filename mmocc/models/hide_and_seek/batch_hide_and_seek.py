@@ -14,8 +14,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mmocc.occlusion.grid import check_grid, draw_rows, spread_rows
-from mmocc.occlusion.segments import check_segments, draw_batch_segments
+from mmocc.occlusion.grid import (
+    check_grid,
+    check_segments,
+    draw_batch_segments,
+    draw_rows,
+    spread_rows,
+)
 from mmocc.registry import MODELS
 
 # Pixels of masks that a CPU makes at a time (20 images of 224 x 224): those
