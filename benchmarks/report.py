@@ -1,14 +1,14 @@
-"""Cost of the occlusion benchmark: time over a plain test, and memory.
+"""Cost of the occlusion report: time over a plain test, and memory.
 
     python -m benchmarks.report [--quick] [--only NAME ...] [--json FILE]
     python -m benchmarks.report --memory 1000 10000 50000
 
-``cell``: a cell of the benchmark (loading, occluding, predicting, keeping the
+``cell``: a cell of the report (loading, occluding, predicting, storing the
 answers) over the plain test of the same images by mmengine's Runner, as
 ``tools/test.py`` runs it, without loading processes.
 
-``--memory``: the largest memory that a process needs for one cell of so many
-images of 32x32 pixels, each number in a process of its own.
+``--memory``: the largest memory that a process needs for one cell of as many
+images of 32x32 pixels; each number is measured in a new process.
 
 Predicted before the first run, for two CPU cores: 1.02 of a plain test for
 white, noise and texture and 1.05 for object at 224 pixels with a ResNet-50;
@@ -35,7 +35,8 @@ from mmengine.runner import Runner
 from benchmarks.learn import write_banks
 from benchmarks.timing import Rivals, add_arguments, run_cases
 from mmocc.occlusion import KINDS
-from mmocc.report import classifiers as bench
+from mmocc.report import classifiers
+from mmocc.utils.from_config import build_dataset
 
 TARGET = 1.10
 IMAGES = 32
@@ -70,23 +71,22 @@ def write_config(root: Path, depth: int, images: int, side: int) -> Config:
     )
     width = 8 if side == 32 else 64
     last = width * 8 * (4 if depth == 50 else 1)
+    model = dict(
+        type='ImageClassifier',
+        data_preprocessor=dict(mean=[127.5] * 3, std=[64.0] * 3),
+        backbone=dict(
+            type='ResNet',
+            depth=depth,
+            stem_channels=width,
+            base_channels=width,
+        ),
+        neck=dict(type='GlobalAveragePooling'),
+        head=dict(type='LinearClsHead', num_classes=2, in_channels=last),
+    )
     return Config(
         dict(
             default_scope='mmpretrain',
-            model=dict(
-                type='ImageClassifier',
-                data_preprocessor=dict(mean=[127.5] * 3, std=[64.0] * 3),
-                backbone=dict(
-                    type='ResNet',
-                    depth=depth,
-                    stem_channels=width,
-                    base_channels=width,
-                ),
-                neck=dict(type='GlobalAveragePooling'),
-                head=dict(
-                    type='LinearClsHead', num_classes=2, in_channels=last
-                ),
-            ),
+            model=model,
             test_dataloader=loader,
             test_evaluator=dict(type='Accuracy', topk=1),
             test_cfg=dict(),
@@ -100,17 +100,17 @@ def write_config(root: Path, depth: int, images: int, side: int) -> Config:
 def cell_time(
     cell: str, depth: int, side: int, banks: dict[str, str], root: Path
 ) -> Rivals:
-    """Return a cell of the benchmark, and the plain test."""
+    """Return a cell of the report, and the plain test."""
     root = Path(tempfile.mkdtemp(dir=root))
     cfg = write_config(root, depth, IMAGES, side)
     MMLogger.get_instance('mmengine', log_level='WARNING')
     runner = Runner.from_cfg(cfg)
     model = runner.model.eval()
-    dataset = bench.build_test_set(cfg)
+    dataset = build_dataset(cfg)
 
     def ours() -> dict:
-        loader = bench.cell_loader(cfg, dataset, cell, seed=0, **banks)
-        return bench.predict({'model': model}, loader)
+        loader = classifiers.cell_loader(cfg, dataset, cell, seed=0, **banks)
+        return classifiers.predict({'model': model}, loader)
 
     return Rivals(
         f'{cell}, ResNet-{depth} at {side} px / plain test',
@@ -122,7 +122,7 @@ def cell_time(
 
 
 def cases(banks: dict[str, str], root: Path) -> Iterator[tuple[str, Callable]]:
-    """Yield names of cases and what sets each up."""
+    """Yield names of cases and the function that prepares each."""
     for depth in (50, 18):
         for cell in ('L0', *(f'L2 {kind}' for kind in KINDS)):
             name = f'cell-resnet{depth}-{cell.replace(" ", "-")}'
@@ -130,16 +130,16 @@ def cases(banks: dict[str, str], root: Path) -> Iterator[tuple[str, Callable]]:
 
 
 def cell_memory(images: int) -> None:
-    """Predict one cell of so many images; print the most memory needed."""
+    """Predict one cell of some images; print the most memory needed."""
     with tempfile.TemporaryDirectory() as folder:
         cfg = write_config(Path(folder), 18, images, 32)
         cfg.test_dataloader.batch_size = 256
         MMLogger.get_instance('mmengine', log_level='WARNING')
-        dataset = bench.build_test_set(cfg)
+        dataset = build_dataset(cfg)
         model = Runner.from_cfg(cfg).model.eval()
-        loader = bench.cell_loader(cfg, dataset, 'L2 noise', seed=0)
-        found = bench.predict({'model': model}, loader)['model']
-        assert len(found.index) == images
+        loader = classifiers.cell_loader(cfg, dataset, 'L2 noise', seed=0)
+        answers = classifiers.predict({'model': model}, loader)['model']
+        assert len(answers.index) == images
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(f'{images} images: {peak:.0f} MiB at most', flush=True)
 
@@ -147,7 +147,7 @@ def cell_memory(images: int) -> None:
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
-        description='Measure the cost of the occlusion benchmark'
+        description='Measure the cost of the occlusion report'
     )
     add_arguments(parser, 9, 'resnet50 or L2-object')
     parser.add_argument(

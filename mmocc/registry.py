@@ -56,7 +56,11 @@ METRICS = Registry(
     'metric',
     parent=ROOT_METRICS,
     scope='mmocc',
-    locations=['mmocc.evaluation', 'mmocc.report.occlusion_accuracy'],
+    locations=[
+        'mmocc.evaluation',
+        'mmocc.report.cells',
+        'mmocc.report.occluded_coco',
+    ],
 )
 HOOKS = Registry(
     'hook',

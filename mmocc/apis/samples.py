@@ -9,20 +9,19 @@ from typing import Any
 import torch
 from mmengine.config import Config
 from mmengine.dataset import Compose, pseudo_collate
-from mmengine.registry import DATASETS, init_default_scope
+from mmengine.registry import init_default_scope
 from mmengine.runner.checkpoint import _load_checkpoint
 from torch import Tensor, nn
-from torch.utils.data import Dataset
 
-from mmocc.datasets.voc_layout import IMAGE_SUFFIXES
-from mmocc.report.classifiers import load_model
+from mmocc.occlusion.banks import IMAGE_SUFFIXES
 from mmocc.utils import cli
+from mmocc.utils.from_config import build_dataset, load_model
 
 
 def open_model(
     args: argparse.Namespace, usage: str = 'CONFIG CHECKPOINT'
 ) -> tuple[Config, nn.Module]:
-    """Return config and trained model; exit with one line if they are not.
+    """Return config and trained model, or exit with one line.
 
     Args:
         args: With ``config``, ``checkpoint``, ``cfg_options``, ``device`` and
@@ -38,36 +37,10 @@ def open_model(
     return cfg, load_model(cfg, args.checkpoint, args.device)
 
 
-def build_dataset(cfg: Config, phase: str = 'test') -> Dataset:
-    """Build one of a config's data sets, in its own scope.
-
-    Args:
-        cfg: A config of mmpretrain or mmdet.
-        phase: ``train``, ``val`` or ``test``.
-
-    Raises:
-        ValueError: If the config has no such dataloader.
-    """
-    loader = cfg.get(f'{phase}_dataloader')
-    if not loader:
-        raise ValueError(f'{cfg.filename} has no {phase}_dataloader')
-    init_default_scope(cfg.get('default_scope', 'mmpretrain'))
-    dataset = DATASETS.build(loader.dataset)
-    if hasattr(dataset, 'full_init'):
-        dataset.full_init()
-    return dataset
-
-
 def spread(total: int, count: int) -> list[int]:
-    """Return so many places, evenly spread over a data set's indices."""
+    """Return ``count`` places, evenly spread over a data set's indices."""
     count = min(total, count)
     return [round(i * (total - 1) / max(count - 1, 1)) for i in range(count)]
-
-
-def image_path(dataset: Any, index: int) -> str | None:
-    """Return the file of a sample, if it is known."""
-    info = getattr(dataset, 'get_data_info', lambda _: {})(index)
-    return info.get('img_path')
 
 
 def choose(dataset: Any, wanted: Sequence[str]) -> list[int]:
@@ -80,7 +53,8 @@ def choose(dataset: Any, wanted: Sequence[str]) -> list[int]:
     Raises:
         ValueError: If an index is too large, or no path has that part.
     """
-    found = []
+    info = getattr(dataset, 'get_data_info', lambda _: {})
+    indices: list[int] = []
     for text in wanted:
         if text.isdigit():
             if int(text) >= len(dataset):
@@ -88,14 +62,14 @@ def choose(dataset: Any, wanted: Sequence[str]) -> list[int]:
                     f'no sample {text}: the data set has {len(dataset)}, '
                     'counted from 0'
                 )
-            found.append(int(text))
+            indices.append(int(text))
             continue
-        paths = ((i, image_path(dataset, i)) for i in range(len(dataset)))
-        fits = [i for i, path in paths if path and text in str(path)]
-        if not fits:
+        paths = [info(i).get('img_path') or '' for i in range(len(dataset))]
+        matches = [i for i, path in enumerate(paths) if text in str(path)]
+        if not matches:
             raise ValueError(f'no image of the data set has {text!r} in it')
-        found += fits
-    return list(dict.fromkeys(found))
+        indices += matches
+    return list(dict.fromkeys(indices))
 
 
 class Images(Sequence):
@@ -105,7 +79,7 @@ class Images(Sequence):
 
     Args:
         cfg: A config whose test pipeline loads, resizes and packs them.
-        sources: Image files, folders of such, or indices of the config's
+        sources: Image files, folders of images, or indices of the config's
             test set.
 
     Raises:
@@ -116,8 +90,8 @@ class Images(Sequence):
 
     def __init__(self, cfg: Config, sources: Sequence[str]) -> None:
         self.cfg = cfg
-        self.dataset = None
-        self.items = []  # a file's path, or an index of the test set
+        self.dataset: Any = None
+        self.items: list[Path | int] = []  # a file, or an index
         for source in sources:
             if source.isdigit() and not Path(source).exists():
                 self.dataset = self.dataset or build_dataset(cfg)
@@ -157,7 +131,7 @@ def chosen(cfg: Config, args: argparse.Namespace) -> Iterator[dict[str, Any]]:
 
 
 def find_files(source: str) -> list[Path]:
-    """Return an image file, or those in a folder and below.
+    """Return an image file, or those in a folder and its subfolders.
 
     Raises:
         FileNotFoundError: If there is none.
@@ -165,21 +139,18 @@ def find_files(source: str) -> list[Path]:
     path = Path(source)
     if path.is_file():
         return [path]
-    found = sorted(
-        file
-        for file in path.rglob('*')
-        if file.suffix.lower() in IMAGE_SUFFIXES
-    )
-    if not found:
+    files = sorted(path.rglob('*'))
+    images = [file for file in files if file.suffix.lower() in IMAGE_SUFFIXES]
+    if not images:
         raise FileNotFoundError(
             f'{source} is no image, no folder of images, and no index of the '
             'test set'
         )
-    return found
+    return images
 
 
 def class_names(cfg: Config, checkpoint: str) -> list[str] | None:
-    """Return class names: the checkpoint's, else the test set's own.
+    """Return class names: the checkpoint's, else the test set's.
 
     None if neither knows them, or the test set is not here: single images
     need none.
@@ -206,8 +177,8 @@ def find_categories(
     """Return class numbers of names or numbers; [None] for the predicted.
 
     Args:
-        wanted: Names, in any case, or numbers. Where a class's name is a list
-            of synonyms, as ImageNet's are, each will do.
+        wanted: Names, in any case, or numbers. If a class's name is a list
+            of synonyms, as ImageNet's are, each of them will do.
         classes: Class names, if they are known.
 
     Raises:
@@ -215,22 +186,22 @@ def find_categories(
     """
     if not wanted:
         return [None]
-    names = {}
+    numbers: dict[str, int] = {}
     for number, name in enumerate(classes or ()):
         for synonym in [name, *name.split(',')]:
-            names.setdefault(synonym.strip().lower(), number)
-    found = []
+            numbers.setdefault(synonym.strip().lower(), number)
+    categories: list[int | None] = []
     for text in wanted:
-        if text.lower() in names:
-            found.append(names[text.lower()])
+        if text.lower() in numbers:
+            categories.append(numbers[text.lower()])
         elif text.isdigit():
-            found.append(int(text))
+            categories.append(int(text))
         else:
             known = ', '.join(list(classes)[:20]) if classes else 'not known'
             raise ValueError(
                 f'no class {text!r}; classes: {known} (or give its number)'
             )
-    return found
+    return categories
 
 
 def sample_name(packed: dict, number: int) -> str:

@@ -1,4 +1,4 @@
-"""What a model said in one cell of the benchmark, and how it is kept."""
+"""A model's answers in one cell of the report, and how they are stored."""
 
 import hashlib
 import json
@@ -13,6 +13,8 @@ from mmocc.version import __version__
 
 TOO_SMALL, CORRUPT = 'too small', 'corrupt'
 ARRAYS = ('index', 'label', 'pred', 'confidence', 'share')
+# Settings of a dataloader that do not change the answers.
+NEUTRAL = ('batch_size', 'num_workers', 'persistent_workers')
 
 
 @dataclass
@@ -33,7 +35,7 @@ class Fault:
 
 @dataclass
 class Answers:
-    """What a model said in one cell.
+    """What a model answered in one cell.
 
     Attributes:
         index: (N,) places in the test set, ascending.
@@ -58,6 +60,10 @@ class Answers:
         """(N,) bool, True where the answer is right."""
         return self.pred == self.label
 
+    def pick(self, chosen: np.ndarray) -> 'Answers':
+        """Return the answers where an (N,) bool is True."""
+        return Answers(*(getattr(self, name)[chosen] for name in ARRAYS))
+
     def save(self, path: Path, fingerprint: str) -> None:
         """Write to a ``.npz`` file, all or nothing."""
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -66,12 +72,9 @@ class Answers:
             regions=self.regions,
             faults=[asdict(fault) for fault in self.faults],
         )
+        arrays = {name: getattr(self, name) for name in ARRAYS}
         part = path.with_suffix('.part.npz')
-        np.savez_compressed(
-            part,
-            rest=np.array(json.dumps(rest)),
-            **{name: getattr(self, name) for name in ARRAYS},
-        )
+        np.savez_compressed(part, rest=np.array(json.dumps(rest)), **arrays)
         part.replace(path)
 
     @classmethod
@@ -91,7 +94,7 @@ class Answers:
 
 
 def fingerprint(cfg: Config, checkpoint: str, **settings: Any) -> str:
-    """Return what tells one run of the benchmark from another.
+    """Return what tells one run of the report from another.
 
     Args:
         cfg: The model's config.
@@ -103,11 +106,8 @@ def fingerprint(cfg: Config, checkpoint: str, **settings: Any) -> str:
         with Path(checkpoint).open('rb') as file:
             while block := file.read(1 << 20):
                 digest.update(block)
-    loader = {  # what changes the answers, and not how they are fetched
-        key: value
-        for key, value in cfg.test_dataloader.to_dict().items()
-        if key not in ('batch_size', 'num_workers', 'persistent_workers')
-    }
+    loader = cfg.test_dataloader.to_dict()
+    loader = {k: v for k, v in loader.items() if k not in NEUTRAL}
     parts = [cfg.model.to_dict(), loader, cfg.get('test_evaluator')]
     parts += [checkpoint, settings, __version__]
     digest.update(json.dumps(parts, sort_keys=True, default=str).encode())

@@ -1,4 +1,4 @@
-"""A classification test set, seen through the occlusions of a table.
+"""A test set, seen through the occlusions of a table.
 
 A cell is one column of the occluded-vehicle tables: ``L0`` (clean), or a level
 and an occluder kind, such as ``L2 texture``.
@@ -9,14 +9,22 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
+import numpy as np
 from mmcv.transforms import Compose
+from mmengine.evaluator import BaseMetric
 from torch.utils.data import Dataset
 
 from mmocc.datasets.transforms.occlude import Occlude
 from mmocc.occlusion import CLEAN, OccluderBank, split_cell
-from mmocc.registry import DATASETS
+from mmocc.registry import DATASETS, METRICS
+from mmocc.report.statistics import cell_means
 
-OCCLUSION_KEYS = ('occlusion_share', 'occlusion_region')
+OCCLUSION_KEYS = (
+    'occlusion_share',
+    'occlusion_region',
+    'occlusion_shares',
+    'occlusion_status',
+)
 
 
 def share_bank(
@@ -28,7 +36,7 @@ def share_bank(
 ) -> dict[str, Any]:
     """Return arguments of ``mmocc.Occlude`` with one bank for all cells.
 
-    So that textures and cut-outs are read once, and not for each cell.
+    So textures and cut-outs are read once, and not for each cell.
     """
     kinds = [split_cell(cell)[1] for cell in cells if cell != CLEAN]
     if kinds:
@@ -50,7 +58,7 @@ def make_occlude(
         **occlude_args: Further arguments of the transform.
 
     Raises:
-        ValueError: If the name is no cell's.
+        ValueError: If there is no such cell.
     """
     if cell == CLEAN:
         return None
@@ -63,24 +71,24 @@ class PackOcclusion:
 
     Args:
         pack: The host's packing transform.
-        cell: Name of the cell.
+        cell: Name of the cell, if it is to be stored, too.
     """
 
-    def __init__(self, pack: Callable[[dict], dict], cell: str) -> None:
+    def __init__(
+        self, pack: Callable[[dict], dict], cell: str | None = None
+    ) -> None:
         self.pack = pack
-        self.cell = cell
+        self.meta = dict(occlusion_cell=cell) if cell else {}
 
     def __call__(self, results: dict) -> dict:
         """Return the packed sample with ``occlusion_*`` as metainfo."""
         packed = self.pack(results)
         known = {key: results[key] for key in OCCLUSION_KEYS if key in results}
-        packed['data_samples'].set_metainfo(
-            dict(known, occlusion_cell=self.cell)
-        )
+        packed['data_samples'].set_metainfo(known | self.meta)
         return packed
 
 
-def insert_occlude(
+def insert_before_packing(
     transforms: Sequence[Callable], occlude: Callable | None, cell: str
 ) -> list[Callable]:
     """Return a test pipeline with an occlusion just before its packing.
@@ -97,23 +105,54 @@ def insert_occlude(
         ValueError: If the pipeline has no ``Pack...`` transform.
     """
     names = [type(step).__name__ for step in transforms]
-    for place, (name, step) in enumerate(zip(names, transforms, strict=True)):
-        if name.startswith('Pack'):
-            return [
-                *transforms[:place],
-                *([occlude] if occlude else []),
-                PackOcclusion(step, cell),
-                *transforms[place + 1 :],
-            ]
-    raise ValueError(
-        'no place for the occlusion: looked for a transform named Pack... '
-        f'(such as PackInputs) in the test pipeline {names}'
-    )
+    places = [i for i, name in enumerate(names) if name.startswith('Pack')]
+    if not places:
+        raise ValueError(
+            'no place for the occlusion: looked for a transform named Pack... '
+            f'(such as PackInputs) in the test pipeline {names}'
+        )
+    steps, pack = list(transforms), places[0]
+    steps[pack] = PackOcclusion(steps[pack], cell)
+    if occlude is not None:
+        steps.insert(pack, occlude)
+    return steps
+
+
+def insert_after_loading(
+    transforms: Sequence[Callable], occlude: Callable
+) -> list[Callable]:
+    """Return a test pipeline with an occlusion right after its image.
+
+    The objects are hidden in the image as it is on disk, where the boxes and
+    masks of the data set are right (test pipelines of mmdet often resize the
+    image only). Every model sees the same occlusion, whatever its input size.
+
+    Args:
+        transforms: The built transforms of a pipeline.
+        occlude: The occlusion.
+
+    Raises:
+        ValueError: If the pipeline does not load an image, or does not pack.
+    """
+    names = [type(step).__name__ for step in transforms]
+    load = [i for i, n in enumerate(names) if 'Load' in n and 'Image' in n]
+    pack = [i for i, name in enumerate(names) if name.startswith('Pack')]
+    if not load or not pack or pack[0] < load[0]:
+        raise ValueError(
+            'no place for the occlusion: looked for a transform named '
+            'Load...Image... (such as LoadImageFromFile) and, after it, one '
+            'named Pack... (such as PackDetInputs) in the test pipeline '
+            f'{names}'
+        )
+    steps = list(transforms)
+    steps[pack[0]] = PackOcclusion(steps[pack[0]])
+    steps.insert(load[0] + 1, occlude)
+    return steps
 
 
 def change_pipelines(
-    dataset: Dataset, change: Callable[[Sequence[Callable]], list[Callable]]
-) -> Dataset:
+    dataset: Any, change: Callable[[Sequence[Callable]], list[Callable]]
+) -> Any:
     """Return the same data set, read by another pipeline.
 
     The annotations are shared, not copied. Wrappers are followed down to the
@@ -130,9 +169,7 @@ def change_pipelines(
     if hasattr(dataset, 'pipeline'):
         twin.pipeline = Compose(change(dataset.pipeline.transforms))
     elif hasattr(dataset, 'datasets'):
-        twin.datasets = [
-            change_pipelines(part, change) for part in dataset.datasets
-        ]
+        twin.datasets = [change_pipelines(d, change) for d in dataset.datasets]
     elif hasattr(dataset, 'dataset'):
         twin.dataset = change_pipelines(dataset.dataset, change)
     else:
@@ -142,15 +179,23 @@ def change_pipelines(
     return twin
 
 
-def occlude_dataset(
-    dataset: Dataset, occlude: Callable | None, cell: str
-) -> Dataset:
-    """Return the same data set, seen through an occlusion.
+def occlude_dataset(dataset: Any, occlude: Callable | None, cell: str) -> Any:
+    """Return a classification set, seen through an occlusion.
 
     Raises:
         ValueError: If there is no pipeline, or no place in it.
     """
-    change = partial(insert_occlude, occlude=occlude, cell=cell)
+    change = partial(insert_before_packing, occlude=occlude, cell=cell)
+    return change_pipelines(dataset, change)
+
+
+def occlude_objects_of(dataset: Any, occlude: Callable) -> Any:
+    """Return a detection set with its objects occluded.
+
+    Raises:
+        ValueError: If there is no pipeline, or no place in it.
+    """
+    change = partial(insert_after_loading, occlude=occlude)
     return change_pipelines(dataset, change)
 
 
@@ -159,8 +204,8 @@ class OcclusionCells(Dataset):
     """A test set in several cells of the occlusion table, one after another.
 
     For ``val_dataloader`` or ``test_dataloader``, with the metric
-    ``mmocc.OcclusionAccuracy``: how much occlusion costs the model, during
-    its training. An occlusion depends on (seed, sample, kind, level) only.
+    ``mmocc.OcclusionAccuracy``: it shows during training how much occlusion
+    costs. An occlusion depends on (seed, sample, kind, level) only.
 
     Args:
         dataset: Config of the data set, or a built one, whose pipeline ends
@@ -171,13 +216,13 @@ class OcclusionCells(Dataset):
             ``texture_bank``, ``object_bank``, ``texture_size``, ``region``.
 
     Raises:
-        ValueError: If a cell is misspelt or none is given, a bank is missing,
+        ValueError: If a cell is unknown or none is given, a bank is missing,
             or the pipeline has no place for an occlusion.
     """
 
     def __init__(
         self,
-        dataset: dict | Dataset,
+        dataset: Any,
         cells: Sequence[str] = (CLEAN, 'L2 white'),
         seed: int = 0,
         **occlude_args: Any,
@@ -214,3 +259,45 @@ class OcclusionCells(Dataset):
         """Return a packed sample, with ``occlusion_cell`` as metainfo."""
         part, place = divmod(index, len(self.parts[0]))
         return self.parts[part][place]
+
+
+@METRICS.register_module()
+class OcclusionAccuracy(BaseMetric):
+    """Top-1 accuracy in each cell of a ``mmocc.OcclusionCells`` data set.
+
+    Gives ``occlusion/L0``, ``occlusion/L2_white``, ..., and ``mean`` over all
+    cells, a mean for each level, and ``L1-L3`` over the occluded cells; all in
+    percent. The CheckpointHook's ``save_best='occlusion/mean',
+    rule='greater'`` keeps the model that is best under occlusion.
+
+    Args:
+        collect_device: ``cpu`` or ``gpu``, for results of several processes.
+        prefix: What the names begin with.
+    """
+
+    default_prefix = 'occlusion'
+
+    def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
+        """Keep the cell and the hit of each sample.
+
+        Raises:
+            ValueError: If a sample does not say its cell.
+        """
+        for sample in data_samples:
+            if 'occlusion_cell' not in sample:
+                raise ValueError(
+                    'mmocc.OcclusionAccuracy needs samples of '
+                    'mmocc.OcclusionCells; wrap the dataset of the dataloader '
+                    "in dict(type='mmocc.OcclusionCells', dataset=...)"
+                )
+            hit = int(sample['pred_score'].argmax()) == int(sample['gt_label'])
+            self.results.append((sample['occlusion_cell'], hit))
+
+    def compute_metrics(self, results: list[tuple[str, bool]]) -> dict:
+        """Return accuracies in percent by cell, and their means."""
+        hits: dict[str, list[bool]] = {}
+        for cell, hit in results:
+            hits.setdefault(cell, []).append(hit)
+        accuracy = {cell: 100 * float(np.mean(h)) for cell, h in hits.items()}
+        means = cell_means(accuracy)
+        return {k.replace(' ', '_'): v for k, v in (accuracy | means).items()}

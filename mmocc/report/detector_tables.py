@@ -3,17 +3,18 @@
 import csv
 import json
 import math
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+
+from mmocc.report.tables import as_markdown
 
 REAL = 'real occlusion'
 COUNTS = ('objects', 'inside', 'below', 'too_small', 'ignored', 'mean_share')
 
-Cells = dict[str, dict[str, float]]
+CellMetrics = dict[str, dict[str, float]]
 
 
-def main_metric(cells: Cells) -> str:
+def main_metric(cells: CellMetrics) -> str:
     """Return the name of the metric that a table is about.
 
     It is the first that ends in ``mAP``, else in ``AP``, else the first of
@@ -22,20 +23,17 @@ def main_metric(cells: Cells) -> str:
     Args:
         cells: Result of ``run_det_cell`` by cell name.
     """
-    names = [
-        name
-        for name in next(iter(cells.values()))
-        if not name.startswith('occlusion/')
-    ]
-    for end in ('mAP', 'AP'):
+    first = next(iter(cells.values()))
+    names = [name for name in first if not name.startswith('occlusion/')]
+    for end in ('mAP', 'AP', ''):
         for name in names:
             if name.endswith(end):
                 return name
-    return names[0]
+    raise ValueError('the first cell has no metric')
 
 
 def det_markdown_table(
-    models: dict[str, Cells], metric: str | None = None
+    models: dict[str, CellMetrics], metric: str | None = None
 ) -> str:
     """Return a Markdown table in percent: models by cells.
 
@@ -43,16 +41,17 @@ def det_markdown_table(
         models: Cells by model name.
         metric: Name of the metric; each model's main one if not given.
     """
-    names = [name for name in _cell_names(models) if name != REAL]
+    every = dict.fromkeys(n for cells in models.values() for n in cells)
+    names = [name for name in every if name != REAL]
     rows = [['model', 'metric', *names], ['---'] * 2 + ['---:'] * len(names)]
     for model, cells in models.items():
         key = metric or main_metric(cells)
         values = [_percent(cells.get(name, {}).get(key)) for name in names]
         rows.append([model, key, *values])
-    return _markdown(rows)
+    return as_markdown(rows)
 
 
-def counts_markdown_table(cells: Cells) -> str:
+def counts_markdown_table(cells: CellMetrics) -> str:
     """Return a Markdown table of how many objects each cell reached.
 
     Args:
@@ -60,14 +59,14 @@ def counts_markdown_table(cells: Cells) -> str:
             same for every model on the same test set.
     """
     rows = [['cell', *COUNTS], ['---'] + ['---:'] * len(COUNTS)]
-    for name, found in cells.items():
-        if 'occlusion/objects' in found:
-            *counts, share = (found[f'occlusion/{key}'] for key in COUNTS)
+    for name, values in cells.items():
+        if 'occlusion/objects' in values:
+            *counts, share = (values[f'occlusion/{key}'] for key in COUNTS)
             rows.append([name, *map(str, counts), f'{share:.3f}'])
-    return _markdown(rows)
+    return as_markdown(rows)
 
 
-def recall_markdown_table(models: dict[str, Cells]) -> str:
+def recall_markdown_table(models: dict[str, CellMetrics]) -> str:
     """Return a Markdown table of the recall of really occluded objects.
 
     The metrics give recalls in percent, and the numbers of objects.
@@ -75,16 +74,16 @@ def recall_markdown_table(models: dict[str, Cells]) -> str:
     Args:
         models: Cells by model name, with a cell ``real occlusion``.
     """
-    found = {model: cells.get(REAL, {}) for model, cells in models.items()}
-    rows = [['metric', *found], ['---'] + ['---:'] * len(found)]
-    for key in dict.fromkeys(k for cell in found.values() for k in cell):
-        values = [cell.get(key) for cell in found.values()]
+    recalls = {model: cells.get(REAL, {}) for model, cells in models.items()}
+    rows = [['metric', *recalls], ['---'] + ['---:'] * len(recalls)]
+    for key in dict.fromkeys(k for cell in recalls.values() for k in cell):
+        values = [cell.get(key) for cell in recalls.values()]
         rows.append([key, *('-' if v is None else f'{v:.4g}' for v in values)])
-    return _markdown(rows)
+    return as_markdown(rows)
 
 
 def write_det_results(
-    models: dict[str, Cells], meta: dict, out_dir: str | Path
+    models: dict[str, CellMetrics], meta: dict, out_dir: str | Path
 ) -> None:
     """Write ``det_occlusion.json``, ``.csv`` and ``.md`` into a folder.
 
@@ -105,29 +104,23 @@ def write_det_results(
         writer = csv.writer(file)
         writer.writerow(['model', 'cell', 'metric', 'value'])
         for model, cells in models.items():
-            for cell, found in cells.items():
-                writer.writerows(
-                    [model, cell, *item] for item in found.items()
-                )
+            for cell, values in cells.items():
+                rows = ([model, cell, *item] for item in values.items())
+                writer.writerows(rows)
     text = det_markdown_table(models) + '\n'
     if any(REAL in cells for cells in models.values()):
         text += f'\nReally occluded:\n\n{recall_markdown_table(models)}\n'
     for model, cells in models.items():
-        if any('occlusion/objects' in found for found in cells.values()):
+        if any('occlusion/objects' in values for values in cells.values()):
             table = counts_markdown_table(cells)
             text += f'\nObjects, {model}:\n\n{table}\n'
     (out_dir / 'det_occlusion.md').write_text(text)
 
 
-def _cell_names(models: dict[str, Cells]) -> list[str]:
-    """Return the cells that any model has, in order of appearance."""
-    return list(dict.fromkeys(n for cells in models.values() for n in cells))
-
-
 def _percent(value: float | None) -> str:
     """Return a share in percent; a dash where there is none."""
     if value is None or not math.isfinite(value) or value < 0:
-        return '-'  # COCO's evaluation says -1 where nothing was to be found
+        return '-'  # COCO's evaluation gives -1 where there is no object
     return f'{100 * value:.1f}'
 
 
@@ -140,8 +133,3 @@ def _finite(node: Any) -> Any:
     if isinstance(node, float) and not math.isfinite(node):
         return None
     return node
-
-
-def _markdown(rows: Iterable[list[str]]) -> str:
-    """Return rows of cells as a Markdown table."""
-    return '\n'.join(f'| {" | ".join(row)} |' for row in rows)

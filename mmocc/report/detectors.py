@@ -1,28 +1,29 @@
 """Average precision of detectors by occluder kind and level.
 
 For any mmdet config: the test set, the model and the ``test_evaluator`` are
-the config's own; only the images change. In ``L0`` nothing is touched, so that
-it is what ``tools/test.py`` gives. In the other cells each annotated object is
-hidden by :class:`mmocc.OccludeObjects`, right behind the loading of the image.
+the config's own; only the images change. ``L0`` changes nothing, so it is what
+``tools/test.py`` gives. In the other cells each annotated object is hidden by
+:class:`mmocc.OccludeObjects`, right after the image is loaded.
 """
 
 import copy
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.evaluator import BaseMetric, Evaluator
 from mmengine.registry import DATASETS, init_default_scope
 from mmengine.runner import Runner
 from torch import nn
-from torch.utils.data import DataLoader, Dataset, Subset
+from torch.utils.data import DataLoader, Subset
 
-from mmocc.datasets.transforms.occlude_objects import OccludeObjects
+from mmocc.datasets.transforms.occlude_objects import IGNORED, OccludeObjects
 from mmocc.occlusion import CLEAN
-from mmocc.report.cells import make_occlude
-from mmocc.report.detector_cells import occlude_objects_of
-from mmocc.report.object_counts import ObjectCounts
+from mmocc.occlusion.occlude_objects import BELOW, INSIDE, TOO_SMALL
+from mmocc.report.cells import make_occlude, occlude_objects_of
 
 
 def det_cell_loader(
@@ -80,19 +81,63 @@ def run_det_cell(
 
     Returns:
         The evaluator's metrics by name, such as ``coco/bbox_mAP`` in [0, 1];
-        and except for ``L0`` the counts of
-        :class:`~mmocc.report.object_counts.ObjectCounts`.
+        and except for ``L0`` the counts of :class:`ObjectCounts`.
 
     Raises:
         ValueError: As :func:`det_cell_loader`; or if the evaluator gives no
             metric.
     """
     loader = det_cell_loader(cfg, cell, every, **occlude_args)
-    metrics = copy.deepcopy(cfg.test_evaluator)
-    metrics = list(metrics) if isinstance(metrics, list) else [metrics]
+    metrics: list[Any] = copy.deepcopy(evaluators(cfg))
     if cell != CLEAN:
         metrics.append(ObjectCounts())
     return evaluate(model, loader, metrics, amp)
+
+
+def evaluators(cfg: Config) -> list[Any]:
+    """Return the configs of a config's test metrics, one or several."""
+    metrics = cfg.test_evaluator
+    return list(metrics) if isinstance(metrics, list) else [metrics]
+
+
+class ObjectCounts(BaseMetric):
+    """Count the objects inside the level, and those that are not.
+
+    Reads what ``mmocc.OccludeObjects`` stored as metainfo. Gives, under
+    ``occlusion/``: the number of ``objects`` that count for the metrics; how
+    many of them are ``inside`` the level, ``below`` it and ``too_small`` for
+    it; the number of ``ignored`` ones; and ``mean_share``, the mean hidden
+    share of the objects.
+    """
+
+    default_prefix = 'occlusion'
+
+    def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
+        """Keep the shares and states of each sample's objects."""
+        for sample in data_samples:
+            pair = (sample['occlusion_shares'], sample['occlusion_status'])
+            self.results.append(pair)
+
+    def compute_metrics(self, results: list[tuple]) -> dict[str, float]:
+        """Return the counts and the mean share (NaN without objects)."""
+        objects = [
+            (float(share), state)
+            for shares, states in results
+            for share, state in zip(shares, states, strict=True)
+        ]
+        states = Counter(state for _, state in objects)
+        counts = {name: states[name] for name in (INSIDE, BELOW, TOO_SMALL)}
+        hidden = [
+            share
+            for share, state in objects
+            if state != IGNORED and not np.isnan(share)
+        ]
+        return dict(
+            objects=sum(counts.values()),
+            **counts,
+            ignored=states[IGNORED],
+            mean_share=float(np.mean(hidden)) if hidden else float('nan'),
+        )
 
 
 def evaluate(
@@ -101,20 +146,20 @@ def evaluate(
     metrics: Sequence[dict | BaseMetric],
     amp: bool = False,
 ) -> dict[str, float]:
-    """Run a model over a test set and return what the metrics say.
+    """Run a model over a test set and return the metrics' results.
 
     Args:
         model: In eval mode.
         loader: Its test data.
-        metrics: Configs of metrics, or built ones. COCO's metric says nothing
-            where no object at all was found; its AP is then given as 0.
+        metrics: Configs of metrics, or built ones. COCO's metric gives
+            nothing if no object at all was detected; its AP is then 0.
         amp: Predict in autocast.
 
     Raises:
         ValueError: If no metric gives a result.
     """
     evaluator = Evaluator(list(metrics))
-    dataset = loader.dataset
+    dataset: Any = loader.dataset
     if isinstance(dataset, Subset):
         _restrict(evaluator, dataset)
         evaluator.dataset_meta = dataset.dataset.metainfo
@@ -124,15 +169,18 @@ def evaluate(
     for batch in loader:
         samples = _predict(model, batch, device, amp)
         evaluator.process(data_samples=samples, data_batch=batch)
-    found = evaluator.evaluate(len(dataset))
+    results = evaluator.evaluate(len(dataset))
     for metric in evaluator.metrics:
-        _fill_empty(metric, found)
-    if not any(name for name in found if not name.startswith('occlusion/')):
+        _fill_empty(metric, results)
+    if all(name.startswith('occlusion/') for name in results):
         raise ValueError(
             'the test_evaluator gives no metric; remove format_only=True from '
             'it, and let it read the annotations of the test set'
         )
-    return {name: _plain(value) for name, value in found.items()}
+    return {  # numbers of NumPy and torch as Python's
+        name: value.item() if hasattr(value, 'item') else value
+        for name, value in results.items()
+    }
 
 
 def _predict(
@@ -149,46 +197,32 @@ def _predict(
                     'does not): leave amp off, or use a GPU'
                 ) from error
             raise
-    if amp:
-        _as_float32(samples)
-    return samples
-
-
-def _fill_empty(metric: BaseMetric, found: dict) -> None:
-    """Add the zeros that mmdet's COCO metric leaves out without detections."""
-    kinds = getattr(metric, 'metrics', None)
-    if kinds is None or getattr(metric, 'format_only', False):
-        return
-    if any(name.startswith(f'{metric.prefix}/') for name in found):
-        return
-    for kind in kinds:
-        for item in metric.metric_items or ('mAP', 'mAP_50', 'mAP_75'):
-            found[f'{metric.prefix}/{kind}_{item}'] = 0.0
-
-
-def _restrict(evaluator: Evaluator, subset: Subset) -> None:
-    """Make COCO's metrics expect predictions for a subset's images only."""
-    ids = None
-    for metric in evaluator.metrics:
-        if hasattr(metric, 'img_ids'):
-            ids = ids or [_img_id(subset.dataset, i) for i in subset.indices]
-            metric.img_ids = ids
-
-
-def _img_id(dataset: Dataset, index: int) -> Any:
-    """Return the id of an image without loading it."""
-    return dataset.get_data_info(index)['img_id']
-
-
-def _as_float32(samples: Sequence) -> None:
-    """Cast predictions, which metrics turn into arrays, in place."""
-    for sample in samples:
+    for sample in samples if amp else ():
         instances = sample.get('pred_instances', {})
         for name, value in instances.items():
             if torch.is_tensor(value) and value.is_floating_point():
                 instances.set_field(value.float(), name)
+    return samples
 
 
-def _plain(value: Any) -> Any:
-    """Return a NumPy or torch number as Python's."""
-    return value.item() if hasattr(value, 'item') else value
+def _fill_empty(metric: BaseMetric, results: dict) -> None:
+    """Add the zeros that mmdet's COCO metric leaves out without detections."""
+    kinds = getattr(metric, 'metrics', None)
+    if kinds is None or getattr(metric, 'format_only', False):
+        return
+    if any(name.startswith(f'{metric.prefix}/') for name in results):
+        return
+    for kind in kinds:
+        for item in metric.metric_items or ('mAP', 'mAP_50', 'mAP_75'):
+            results[f'{metric.prefix}/{kind}_{item}'] = 0.0
+
+
+def _restrict(evaluator: Evaluator, subset: Subset) -> None:
+    """Make COCO's metrics expect predictions for a subset's images only."""
+    dataset: Any = subset.dataset
+    metrics = [m for m in evaluator.metrics if hasattr(m, 'img_ids')]
+    if metrics:
+        infos = (dataset.get_data_info(index) for index in subset.indices)
+        ids = [info['img_id'] for info in infos]
+        for metric in metrics:
+            metric.img_ids = ids

@@ -12,15 +12,11 @@ from mmengine.dist import is_main_process
 from mmengine.logging import print_log
 from rich.progress import track
 from torch import nn
-from torch.utils.data import Dataset
 
 from mmocc.report.answers import Answers, fingerprint
-from mmocc.report.classifiers import (
-    cell_loader,
-    load_model,
-    predict,
-)
+from mmocc.report.classifiers import cell_loader, predict
 from mmocc.utils import cli
+from mmocc.utils.from_config import load_model
 
 
 @dataclass
@@ -29,7 +25,7 @@ class Settings:
 
     Attributes:
         out: Folder of the report; finished cells are kept in ``out/cells``.
-        occlude: Arguments of ``mmocc.Occlude`` beside kind and level.
+        occlude: Arguments of ``mmocc.Occlude`` except kind and level.
         device: Where the models run.
         every: Take only every n-th image.
         amp: Predict in half precision.
@@ -61,11 +57,7 @@ class Job:
     """
 
     def __init__(
-        self,
-        name: str,
-        config: str,
-        checkpoint: str,
-        settings: Settings,
+        self, name: str, config: str, checkpoint: str, settings: Settings
     ) -> None:
         self.name = name
         self.checkpoint = checkpoint
@@ -86,36 +78,30 @@ class Job:
             separated_coco=settings.separated_coco,
             **settings.occlude,
         )
-        self.model = None
-        self.cells = {}
+        self.model: nn.Module | None = None
+        self.cells: dict[str, Answers] = {}
 
     def path(self, cell: str) -> Path:
         """Return the file of a cell's answers."""
-        safe = ''.join(
-            c if c.isalnum() or c in '-_.' else '_' for c in self.name
-        )
-        return (
-            self.settings.out
-            / 'cells'
-            / safe
-            / f'{cell.replace(" ", "_")}.npz'
-        )
+        letters = (c if c.isalnum() or c in '-_.' else '_' for c in self.name)
+        folder = self.settings.out / 'cells' / ''.join(letters)
+        return folder / f'{cell.replace(" ", "_")}.npz'
 
     def load_done(self, cells: list[str]) -> None:
-        """Take over the cells that an earlier run has finished."""
+        """Read back the cells that an earlier run has finished."""
         for cell in cells:
-            found = Answers.load(self.path(cell), self.fingerprint)
-            if found is not None:
-                self.cells[cell] = found
+            answers = Answers.load(self.path(cell), self.fingerprint)
+            if answers is not None:
+                self.cells[cell] = answers
 
     def detect(self, name: str, work: Callable) -> dict[str, float]:
         """Return what a detector's cell gives, computed or read back."""
         path = self.path(name).with_suffix('.json')
         if path.exists():
-            kept = json.loads(path.read_text())
-            if kept['fingerprint'] == self.fingerprint:
-                return kept['found']
-        found = work(
+            stored = json.loads(path.read_text())
+            if stored['fingerprint'] == self.fingerprint:
+                return stored['found']
+        metrics = work(
             model=self.ready(),
             cfg=self.cfg,
             amp=self.settings.amp,
@@ -123,14 +109,14 @@ class Job:
         )
         if is_main_process():
             path.parent.mkdir(parents=True, exist_ok=True)
-            kept = dict(fingerprint=self.fingerprint, found=found)
-            path.with_suffix('.part').write_text(json.dumps(kept))
+            stored = dict(fingerprint=self.fingerprint, found=metrics)
+            path.with_suffix('.part').write_text(json.dumps(stored))
             path.with_suffix('.part').replace(path)
         print_log(f'{self.name:24s} {name}: done')
-        return found
+        return metrics
 
     def ready(self) -> nn.Module:
-        """Return the model, loaded at first need."""
+        """Return the model, which is loaded at the first call."""
         if self.model is None:
             self.model = load_model(
                 self.cfg, self.checkpoint, self.settings.device
@@ -139,9 +125,9 @@ class Job:
 
 
 def run_group(
-    jobs: list[Job], dataset: Dataset, cells: list[str], occlude: dict
+    jobs: list[Job], dataset: Any, cells: list[str], occlude: dict
 ) -> None:
-    """Compute what is missing of models that share their test data.
+    """Compute the missing cells of models that share their test data.
 
     Args:
         jobs: The models.
@@ -155,19 +141,15 @@ def run_group(
         if not missing:
             continue
         loader = cell_loader(
-            jobs[0].cfg,
-            dataset,
-            cell,
-            every=settings.every,
-            **occlude,
+            jobs[0].cfg, dataset, cell, settings.every, **occlude
         )
-        found = predict(
+        by_model = predict(
             {job.name: job.ready() for job in missing},
             track(loader, cell, disable=not is_main_process(), transient=True),
             settings.amp,
         )
         for job in missing:
-            answers = job.cells[cell] = found[job.name]
+            answers = job.cells[cell] = by_model[job.name]
             if is_main_process():
                 answers.save(job.path(cell), job.fingerprint)
             right = 100 * answers.hits.mean() if len(answers.index) else np.nan

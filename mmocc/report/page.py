@@ -10,15 +10,16 @@ import jinja2
 import numpy as np
 
 from mmocc.occlusion import CLEAN
-from mmocc.report.answers import Answers
-from mmocc.report.plots import (
-    plot_accuracy,
-    plot_reliability,
-)
-from mmocc.report.tables import with_interval
+from mmocc.report.plots import plot_accuracy, plot_reliability
+from mmocc.report.tables import CellAnswers, shown_ends, with_interval
 
 TEMPLATES = Path(__file__).parent / 'templates'
 SIDE = 160  # pixels of an example's longer side
+REGION_WORDS = dict(
+    mask='its mask',
+    box='its box',
+    image='the whole image, since the data have neither box nor mask',
+)
 
 
 def data_uri(data: bytes, kind: str) -> str:
@@ -48,7 +49,7 @@ def make_example(
     packed: dict,
     index: int,
     cell: str,
-    answers: dict[str, dict[str, Answers]],
+    answers: dict[str, CellAnswers],
     classes: Sequence[str],
 ) -> dict:
     """Return what the page shows of one image.
@@ -62,41 +63,39 @@ def make_example(
     """
     image = packed['inputs'].permute(1, 2, 0).numpy()
     sample = packed['data_samples']
-    said = {}
+    label = int(sample.gt_label)
+    by_model = {}
     for name, cells in answers.items():
-        place = np.flatnonzero(cells[cell].index == index)
-        if len(place):
-            pred = int(cells[cell].pred[place[0]])
-            sure = 100 * float(cells[cell].confidence[place[0]])
-            said[name] = dict(
-                text=f'{classes[pred]} {sure:.0f} %',
-                right=pred == int(sample.gt_label),
-            )
+        for place in np.flatnonzero(cells[cell].index == index)[:1]:
+            pred = int(cells[cell].pred[place])
+            sure = 100 * float(cells[cell].confidence[place])
+            text = f'{classes[pred]} {sure:.0f} %'
+            by_model[name] = dict(text=text, right=pred == label)
     return dict(
         image=image_uri(np.ascontiguousarray(image)),
-        truth=classes[int(sample.gt_label)],
+        truth=classes[label],
         share=100 * sample.get('occlusion_share', 0.0),
-        answers=said,
+        answers=by_model,
     )
 
 
 def class_rows(report: dict) -> list[dict]:
     """Return for each class its clean and its mean occluded accuracy."""
-    names = {}
-    for model in report['models'].values():
-        for cell in model['cells'].values():
-            names.update(dict.fromkeys(cell['per_class']))
+    models = [
+        {cell: numbers['per_class'] for cell, numbers in m['cells'].items()}
+        for m in report['models'].values()
+    ]
+    names = dict.fromkeys(
+        n for m in models for cell in m.values() for n in cell
+    )
     rows = []
     for name in names:
-        values = []
-        for model in report['models'].values():
-            by_cell = {c: r['per_class'] for c, r in model['cells'].items()}
-            values.append(by_cell.get(CLEAN, {}).get(name))
+        values: list[float | None] = []
+        for cells in models:
             hard = [
-                found[name]
-                for cell, found in by_cell.items()
-                if cell != CLEAN and name in found
+                c[name] for k, c in cells.items() if k != CLEAN and name in c
             ]
+            values.append(cells.get(CLEAN, {}).get(name))
             values.append(float(np.mean(hard)) if hard else None)
         rows.append(dict(name=name, numbers=values))
     return rows
@@ -104,29 +103,25 @@ def class_rows(report: dict) -> list[dict]:
 
 def left_out(report: dict) -> str:
     """Return in words which images had no answer, and why."""
-    found = []
     first = next(iter(report['models'].values()))
-    for cell, result in first['cells'].items():
-        for reason, count in result['left_out'].items():
-            found.append(f'{cell}: {count} {reason}')
-    return '; '.join(found) or 'none'
+    parts = [
+        f'{cell}: {count} {reason}'
+        for cell, numbers in first['cells'].items()
+        for reason, count in numbers['left_out'].items()
+    ]
+    return '; '.join(parts) or 'none'
 
 
 def region_words(report: dict) -> str:
     """Return in words what counted as the object."""
-    counts = {}
-    for model in report['models'].values():
-        for cell, result in model['cells'].items():
-            for region in result['regions'] if cell != CLEAN else ():
-                counts[region] = True
-    words = dict(
-        mask='its mask',
-        box='its box',
-        image='the whole image, since the data have neither box nor mask',
+    regions = dict.fromkeys(
+        region
+        for model in report['models'].values()
+        for cell, numbers in model['cells'].items()
+        for region in (numbers['regions'] if cell != CLEAN else ())
     )
-    return 'here: ' + (
-        ' or '.join(words[region] for region in counts) or 'nothing hidden'
-    )
+    words = ' or '.join(REGION_WORDS[region] for region in regions)
+    return f'here: {words or "nothing hidden"}'
 
 
 def write_report(
@@ -144,7 +139,8 @@ def write_report(
         path: HTML file to write.
         title: Headline.
     """
-    first = next(iter(report['models'].values()))
+    models = report['models'].values()
+    first = next(iter(models))
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -153,15 +149,15 @@ def write_report(
     )
     page = environment.get_template('occlusion_report.html').render(
         title=title,
-        report={**report, 'models': _with_difference(report['models'])},
+        report=report,
         cells=list(first['cells']),
-        ends=[end for end in ('mean', 'L1-L3') if end in first['means']],
+        ends=shown_ends(report),
         levels=list(first['reliability']),
         plots=dict(
             accuracy=plot_uri(plot_accuracy, report),
             reliability=plot_uri(plot_reliability, report),
         ),
-        flags=any(model['flags'] for model in report['models'].values()),
+        flags=any(model['flags'] for model in models),
         classes=class_rows(report),
         examples=examples,
         images=max(cell['images'] for cell in first['cells'].values()),
@@ -171,10 +167,3 @@ def write_report(
         tuple=tuple,
     )
     Path(path).write_text(page)
-
-
-def _with_difference(models: dict) -> dict:
-    """Give every model the key, so that strict templates can ask for it."""
-    return {
-        name: {'difference': None, **model} for name, model in models.items()
-    }

@@ -1,7 +1,8 @@
 """Pictures of what occlusion costs."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import matplotlib
 import numpy as np
@@ -26,23 +27,43 @@ def plot_accuracy(report: dict, path: str | Path | IO) -> None:
     models = report['models']
     names = list(next(iter(models.values()))['cells'])
     kinds = [k for k in KINDS if any(n.endswith(f' {k}') for n in names)]
+    figure, panels = _panels(kinds, 3.2, 'occlusion level')
+    for panel, kind in zip(panels, kinds, strict=False):
+        for place, (model, summary) in enumerate(models.items()):
+            _draw_kind(panel, summary['cells'], kind, place, model)
+    panels[0].set_ylim(0, 101)
+    _save(figure, panels[0], len(models), path)
+
+
+def _panels(
+    titles: Sequence[str], height: float, label: str
+) -> tuple[Figure, Any]:
+    """Return a figure with a panel for each title, and at least one."""
+    count = len(titles) or 1
     figure, panels = plt.subplots(
         1,
-        len(kinds) or 1,
-        figsize=(3 * (len(kinds) or 1), 3.2),
+        count,
+        figsize=(3 * count, height),
         sharey=True,
         squeeze=False,
         layout='constrained',
     )
-    for panel, kind in zip(panels[0], kinds, strict=False):
-        for place, (model, found) in enumerate(models.items()):
-            _draw_kind(panel, found['cells'], kind, place, model)
-        panel.set_title(kind)
-        panel.set_xlabel('occlusion level')
+    for panel, title in zip(panels[0], titles, strict=False):
+        panel.set_title(title)
+        panel.set_xlabel(label)
         panel.grid(alpha=0.3)
     panels[0][0].set_ylabel('top-1 accuracy, %')
-    panels[0][0].set_ylim(0, 101)
-    _legend_above(figure, panels[0][0], len(models))
+    return figure, panels[0]
+
+
+def _save(
+    figure: Figure, panel: Axes, entries: int, path: str | Path | IO
+) -> None:
+    """Add a legend above the panels, save the figure and close it."""
+    handles, labels = panel.get_legend_handles_labels()
+    figure.legend(
+        handles, labels, loc='outside upper center', ncols=min(entries, 4)
+    )
     figure.savefig(path, dpi=150)
     plt.close(figure)
 
@@ -67,18 +88,11 @@ def _draw_kind(
     panel.set_xticks(range(len(LEVELS)), list(LEVELS))
 
 
-def _legend_above(figure: Figure, panel: Axes, entries: int) -> None:
-    handles, labels = panel.get_legend_handles_labels()
-    figure.legend(
-        handles, labels, loc='outside upper center', ncols=min(entries, 4)
-    )
-
-
 def plot_reliability(report: dict, path: str | Path | IO) -> None:
-    """Draw how often each model is right when it is so and so sure.
+    """Draw how often each model is right at each confidence.
 
     A panel for each level, over all kinds of occluders. Below the diagonal a
-    model is surer than it should be.
+    model is more confident than it should be.
 
     Args:
         report: From :func:`mmocc.report.tables.summarise`.
@@ -86,33 +100,15 @@ def plot_reliability(report: dict, path: str | Path | IO) -> None:
     """
     models = report['models']
     levels = list(next(iter(models.values()))['reliability'])
-    figure, panels = plt.subplots(
-        1,
-        len(levels),
-        figsize=(3 * len(levels), 3.4),
-        sharey=True,
-        squeeze=False,
-        layout='constrained',
-    )
-    for panel, level in zip(panels[0], levels, strict=True):
+    figure, panels = _panels(levels, 3.4, 'confidence, %')
+    for panel, level in zip(panels, levels, strict=True):
         panel.plot([0, 100], [0, 100], color='grey', linestyle=':')
-        for model, found in models.items():
-            curve = found['reliability'][level]
-            points = [
-                pair
-                for pair in zip(
-                    curve['confidence'], curve['accuracy'], strict=True
-                )
-                if None not in pair
-            ]
+        for model, summary in models.items():
+            curve = summary['reliability'][level]
+            pairs = zip(curve['confidence'], curve['accuracy'], strict=True)
+            points = [pair for pair in pairs if None not in pair]
             panel.plot(*zip(*points, strict=True), marker='.', label=model)
-        panel.set_title(level)
-        panel.set_xlabel('confidence, %')
-        panel.grid(alpha=0.3)
-    panels[0][0].set_ylabel('top-1 accuracy, %')
-    _legend_above(figure, panels[0][0], len(models))
-    figure.savefig(path, dpi=150)
-    plt.close(figure)
+    _save(figure, panels[0], len(models), path)
 
 
 def plot_examples(

@@ -1,8 +1,8 @@
-"""What can be said of a model from its hits and misses, and how surely.
+"""Accuracy, confidence and intervals from a model's hits and misses.
 
 All functions take plain arrays. A hit is True where the model's answer was
-right. Intervals hold with 95 % confidence and speak of the draw of test
-images; another training run, or other occluders, add to them.
+right. Intervals hold with 95 % confidence and cover the draw of test images;
+another training run, or other occluders, add to them.
 """
 
 from collections.abc import Iterable
@@ -14,19 +14,19 @@ from mmocc.occlusion import CLEAN, HARD_LEVELS
 
 CONFIDENCE = 0.95
 RESAMPLES = 2000
-CHUNK = 2_000_000  # numbers of resampling held at once
+CHUNK = 2_000_000  # numbers of the resampling that are in memory at once
 
 
 def cell_groups(cells: Iterable[str]) -> dict[str, list[str]]:
-    """Return the means that tables report, and the cells that each is of.
+    """Return the means that tables report, each with its cells.
 
     ``mean`` is over all cells, as in the papers; ``L1``, ``L2``, ``L3`` over
     kinds; ``L1-L3`` over all occluded cells. Groups without cells are left
     out.
     """
     cells = list(cells)
-    groups = {'mean': cells, CLEAN: [cell for cell in cells if cell == CLEAN]}
-    for level in HARD_LEVELS:
+    groups = {'mean': cells}
+    for level in (CLEAN, *HARD_LEVELS):
         groups[level] = [c for c in cells if c.partition(' ')[0] == level]
     groups['L1-L3'] = [cell for cell in cells if cell != CLEAN]
     return {name: members for name, members in groups.items() if members}
@@ -108,7 +108,7 @@ def per_class_accuracy(
 def reliability(
     hits: np.ndarray, confidence: np.ndarray, bins: int = 10
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return how often a model is right when it is so and so sure.
+    """Return how often a model is right at each confidence.
 
     Args:
         hits: (N,) bool.

@@ -7,9 +7,10 @@ in points.
 
 import csv
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import reduce
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -24,12 +25,18 @@ from mmocc.report.statistics import (
     wilson_interval,
 )
 
-Cells = dict[str, Answers]
+CellAnswers = dict[str, Answers]
+ENDS = ('mean', 'L1-L3')  # the means that stand at the end of a table
 
 
 def percent(value: float) -> float:
     """Return a share in percent, rounded to a ten-thousandth."""
     return round(100 * float(value), 4)
+
+
+def percents(values: Iterable[float]) -> list[float | None]:
+    """Return shares in percent, None for NaN."""
+    return [None if np.isnan(value) else percent(value) for value in values]
 
 
 def summarise_cell(answers: Answers, classes: Sequence[str]) -> dict:
@@ -47,7 +54,7 @@ def summarise_cell(answers: Answers, classes: Sequence[str]) -> dict:
     reasons = [fault.reason for fault in answers.faults]
     return dict(
         accuracy=percent(hits.mean()),
-        interval=[percent(side) for side in wilson_interval(hits)],
+        interval=percents(wilson_interval(hits)),
         images=len(hits),
         left_out={reason: reasons.count(reason) for reason in set(reasons)},
         confidence=percent(answers.confidence.mean()),
@@ -55,14 +62,16 @@ def summarise_cell(answers: Answers, classes: Sequence[str]) -> dict:
         hidden_share=percent(answers.share.mean()),
         regions=answers.regions,
         per_class={
-            name: percent(value)
-            for name, value in zip(classes, by_class, strict=True)
-            if not np.isnan(value)
+            name: value
+            for name, value in zip(classes, percents(by_class), strict=True)
+            if value is not None
         },
     )
 
 
-def hits_by_image(cells: Cells, names: Sequence[str]) -> tuple:
+def hits_by_image(
+    cells: CellAnswers, names: Sequence[str]
+) -> tuple[np.ndarray, np.ndarray]:
     """Return the images that several cells share, and their hits.
 
     Returns:
@@ -75,7 +84,7 @@ def hits_by_image(cells: Cells, names: Sequence[str]) -> tuple:
     return common, np.stack(columns, axis=1)
 
 
-def summarise_groups(cells: Cells) -> dict[str, dict]:
+def summarise_groups(cells: CellAnswers) -> dict[str, dict]:
     """Return the means over cells, with intervals by bootstrap over images.
 
     The value is the mean of the cells' accuracies; the interval is that of
@@ -83,16 +92,16 @@ def summarise_groups(cells: Cells) -> dict[str, dict]:
     """
     means = {}
     for name, members in cell_groups(cells).items():
-        value = np.mean([cells[cell].hits.mean() for cell in members])
+        accuracies = [float(cells[cell].hits.mean()) for cell in members]
         _, hits = hits_by_image(cells, members)
         means[name] = dict(
-            accuracy=percent(value),
-            interval=[percent(s) for s in bootstrap_interval(hits.mean(1))],
+            accuracy=percent(float(np.mean(accuracies))),
+            interval=percents(bootstrap_interval(hits.mean(1))),
         )
     return means
 
 
-def compare(ours: Cells, base: Cells) -> dict[str, dict]:
+def compare(ours: CellAnswers, base: CellAnswers) -> dict[str, dict]:
     """Return how much better one model is than another, on the same images.
 
     Paired: the interval is a bootstrap, over images, of the difference of
@@ -101,23 +110,22 @@ def compare(ours: Cells, base: Cells) -> dict[str, dict]:
     Returns:
         ``difference`` and ``interval``, in points, by cell and group.
     """
-    found = {}
+    differences = {}
     groups = {cell: [cell] for cell in ours} | cell_groups(ours)
     for name, members in groups.items():
-        mine, mine_hits = hits_by_image(ours, members)
+        mine, my_hits = hits_by_image(ours, members)
         theirs, their_hits = hits_by_image(base, members)
         common = np.intersect1d(mine, theirs)
-        gain = mine_hits[np.isin(mine, common)].mean(1) - their_hits[
-            np.isin(theirs, common)
-        ].mean(1)
-        found[name] = dict(
+        my_means = my_hits[np.isin(mine, common)].mean(1)
+        gain = my_means - their_hits[np.isin(theirs, common)].mean(1)
+        differences[name] = dict(
             difference=percent(gain.mean()),
-            interval=[percent(side) for side in bootstrap_interval(gain)],
+            interval=percents(bootstrap_interval(gain)),
         )
-    return found
+    return differences
 
 
-def split_by_flag(cells: Cells, flag: np.ndarray) -> dict[str, dict]:
+def split_by_flag(cells: CellAnswers, flag: np.ndarray) -> dict[str, dict]:
     """Return accuracies of the images with each value of a flag.
 
     Args:
@@ -128,32 +136,22 @@ def split_by_flag(cells: Cells, flag: np.ndarray) -> dict[str, dict]:
         By ``yes``, ``no`` and ``not stated``: number of images, accuracy and
         bootstrap interval by group of cells.
     """
-    found = {}
+    parts = {}
     for value, word in ((1, 'yes'), (0, 'no'), (-1, 'not stated')):
         part = {
-            name: _pick(answers, flag[answers.index] == value)
+            name: answers.pick(flag[answers.index] == value)
             for name, answers in cells.items()
         }
         if all(len(answers.index) for answers in part.values()):
-            found[word] = dict(
+            parts[word] = dict(
                 images=len(part[CLEAN if CLEAN in part else min(part)].index),
                 **summarise_groups(part),
             )
-    return found
-
-
-def _pick(answers: Answers, chosen: np.ndarray) -> Answers:
-    return Answers(
-        answers.index[chosen],
-        answers.label[chosen],
-        answers.pred[chosen],
-        answers.confidence[chosen],
-        answers.share[chosen],
-    )
+    return parts
 
 
 def summarise(
-    models: dict[str, Cells],
+    models: dict[str, CellAnswers],
     classes: Sequence[str],
     flags: dict[str, np.ndarray] | None = None,
     meta: dict | None = None,
@@ -168,9 +166,9 @@ def summarise(
         meta: How the numbers were made: command, seed, device, ...
     """
     first = next(iter(models))
-    report = dict(meta=meta or {}, baseline=first, models={})
+    summaries: dict[str, dict] = {}
     for name, cells in models.items():
-        report['models'][name] = dict(
+        summaries[name] = dict(
             cells={c: summarise_cell(a, classes) for c, a in cells.items()},
             means=summarise_groups(cells),
             reliability=summarise_reliability(cells),
@@ -180,45 +178,50 @@ def summarise(
             },
         )
         if name != first and _same_images(cells, models[first]):
-            versus = compare(cells, models[first])
-            report['models'][name]['difference'] = versus
-    return report
+            summaries[name]['difference'] = compare(cells, models[first])
+    return dict(meta=meta or {}, baseline=first, models=summaries)
 
 
-def _same_images(ours: Cells, base: Cells) -> bool:
-    """Say whether two models were asked about the same test images."""
+def _same_images(ours: CellAnswers, base: CellAnswers) -> bool:
+    """Return whether two models were tested on the same images."""
     for cell, answers in ours.items():
         common = np.intersect1d(answers.index, base[cell].index)
-        labels = [
+        mine, theirs = (
             side.label[np.isin(side.index, common)]
             for side in (answers, base[cell])
-        ]
-        if not len(common) or not np.array_equal(*labels):
+        )
+        if not len(common) or not np.array_equal(mine, theirs):
             return False
     return True
 
 
-def summarise_reliability(cells: Cells) -> dict[str, dict]:
+def summarise_reliability(cells: CellAnswers) -> dict[str, dict]:
     """Return confidence against accuracy by level, over kinds of occluders.
 
     Returns:
         By level: ``confidence`` and ``accuracy`` of ten bins (None for empty
         ones), ``images`` in each, and ``calibration_error``.
     """
-    found = {}
+    levels: dict[str, dict] = {}
     for name, members in cell_groups(cells).items():
-        if name in ('mean', 'L1-L3'):
+        if name in ENDS:
             continue
         hits = np.concatenate([cells[cell].hits for cell in members])
         sure = np.concatenate([cells[cell].confidence for cell in members])
         mean, accuracy, count = reliability(hits, sure)
-        found[name] = dict(
-            confidence=[None if np.isnan(v) else percent(v) for v in mean],
-            accuracy=[None if np.isnan(v) else percent(v) for v in accuracy],
+        levels[name] = dict(
+            confidence=percents(mean),
+            accuracy=percents(accuracy),
             images=count.tolist(),
             calibration_error=percent(calibration_error(hits, sure)),
         )
-    return found
+    return levels
+
+
+def shown_ends(report: dict) -> list[str]:
+    """Return the means that stand at the end of a report's tables."""
+    means = next(iter(report['models'].values()))['means']
+    return [end for end in ENDS if end in means]
 
 
 def markdown_table(report: dict) -> str:
@@ -227,34 +230,33 @@ def markdown_table(report: dict) -> str:
     With several models, rows of differences from the first follow, with
     their 95 % intervals over L1-L3.
     """
-    models = report['models']
+    models, ends = report['models'], shown_ends(report)
     names = list(next(iter(models.values()))['cells'])
-    ends = [e for e in ('mean', 'L1-L3') if e in _means(models)]
     rows = [['model', *names, *ends]]
     rows.append(['---'] + ['---:'] * (len(rows[0]) - 1))
-    for model, found in models.items():
-        values = [found['cells'][cell]['accuracy'] for cell in names]
-        texts = [f'{value:.1f}' for value in values]
-        texts += [with_interval(found['means'][end]) for end in ends]
+    for model, summary in models.items():
+        texts = [f'{summary["cells"][c]["accuracy"]:.1f}' for c in names]
+        texts += [with_interval(summary['means'][end]) for end in ends]
         rows.append([model, *texts])
-    for model, found in models.items():
-        if versus := found.get('difference'):
+    for model, summary in models.items():
+        if versus := summary.get('difference'):
             texts = [f'{versus[cell]["difference"]:+.1f}' for cell in names]
             texts += [with_interval(versus[end]) for end in ends]
             rows.append([f'{model} - {report["baseline"]}', *texts])
+    return as_markdown(rows)
+
+
+def as_markdown(rows: Iterable[Sequence[str]]) -> str:
+    """Return rows of texts as a Markdown table."""
     return '\n'.join(f'| {" | ".join(row)} |' for row in rows)
 
 
-def _means(models: dict) -> dict:
-    return next(iter(models.values()))['means']
-
-
-def with_interval(found: dict) -> str:
+def with_interval(numbers: dict[str, Any]) -> str:
     """Return ``61.2 (60.1-62.3)``, or ``+3.1 (+2.0 to +4.2)``."""
-    low, high = found['interval']
-    if 'difference' in found:
-        return f'{found["difference"]:+.1f} ({low:+.1f} to {high:+.1f})'
-    return f'{found["accuracy"]:.1f} ({low:.1f}-{high:.1f})'
+    low, high = numbers['interval']
+    if 'difference' in numbers:
+        return f'{numbers["difference"]:+.1f} ({low:+.1f} to {high:+.1f})'
+    return f'{numbers["accuracy"]:.1f} ({low:.1f}-{high:.1f})'
 
 
 def write_tables(report: dict, out_dir: str | Path) -> None:
@@ -273,7 +275,7 @@ def write_tables(report: dict, out_dir: str | Path) -> None:
         writer = csv.writer(file)
         heads = ['accuracy', 'images', 'confidence', 'calibration_error']
         writer.writerow(['model', 'cell', *heads, 'low', 'high'])
-        for model, found in report['models'].items():
-            for cell, result in found['cells'].items():
-                row = [result[head] for head in heads]
-                writer.writerow([model, cell, *row, *result['interval']])
+        for model, summary in report['models'].items():
+            for cell, numbers in summary['cells'].items():
+                row = [numbers[head] for head in heads]
+                writer.writerow([model, cell, *row, *numbers['interval']])

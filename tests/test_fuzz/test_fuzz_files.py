@@ -15,13 +15,15 @@ from PIL import Image
 
 from mmocc.datasets import occlusion_masks, pascal3d_boxes
 from mmocc.datasets.anomaly.boxes import read_detections
-from mmocc.datasets.faces import affectnet
 from mmocc.datasets.voc_layout import parse_voc_xml
 from mmocc.occluded_sets.sources import read_photo
 from mmocc.occlusion import banks
 from mmocc.report.occluded_coco import read_subset
 from mmocc.utils.npz_reader import parse_npy, read_npz
 
+affectnet = pytest.importorskip(
+    'mmocc.datasets.affectnet', exc_type=ImportError
+)
 coco = pytest.importorskip('mmocc.occluded_sets.coco')
 voc_objects = pytest.importorskip(
     'mmocc.datasets.voc_objects', exc_type=ImportError

@@ -11,19 +11,22 @@ from PIL import Image
 
 from mmocc.datasets import occlusion_masks, pascal3d_boxes
 from mmocc.datasets.anomaly import boxes, layouts
-from mmocc.datasets.faces import affectnet, folders
 from mmocc.datasets.transforms.crop_object import read_index_mask
 from mmocc.datasets.voc_layout import parse_voc_xml, read_split
 from mmocc.datasets.wsol import cub, ilsvrc, metadata, tiny_imagenet
 from mmocc.evaluation.localization import scale_boxes
-from mmocc.evaluation.occluded_coco_ann import read_subset
 from mmocc.evaluation.pasting import paste_maps
 from mmocc.evaluation.temporal_localization import map_to_segments
 from mmocc.models.hide_and_seek.batch_hide_and_seek import BatchHideAndSeek
 from mmocc.occlusion.cutouts import ANCHORS, read_anchors
 from mmocc.occlusion.grid import check_grid, check_segments
+from mmocc.report.occluded_coco import read_subset
 
 coco = pytest.importorskip('mmocc.datasets.coco_masks')
+affectnet, face_folder = (
+    pytest.importorskip(f'mmocc.datasets.{name}', exc_type=ImportError)
+    for name in ('affectnet', 'face_folder')
+)
 coco_set = pytest.importorskip('mmocc.occluded_sets.coco')
 
 SIZE = (8, 6)
@@ -57,7 +60,7 @@ def test_a_list_that_is_not_utf8_is_named(tmp_path):
 def test_a_table_that_is_no_csv_is_named(tmp_path):
     long = 'path,expression\n"' + 'a' * 200_000
     path = tmp_path / 'a.csv'
-    read = folders.read_labelled
+    read = face_folder.read_labelled
     refuses(path, long, lambda: read(path, {'1': 'Fear'}), 'field larger')
     path = tmp_path / 'visa.csv'
     data = b'object,split,label,image\n\xff'
@@ -73,12 +76,12 @@ def test_a_table_that_is_no_csv_is_named(tmp_path):
 
 @pytest.mark.parametrize('word', ['nan', 'inf'])
 def test_landmarks_are_finite(tmp_path, word):
-    names = ','.join(folders.LANDMARKS)
+    names = ','.join(face_folder.LANDMARKS)
     path = tmp_path / 'a.csv'
     refuses(
         path,
         f'path,expression,{names}\na.png,1' + ',1' * 9 + f',{word}\n',
-        lambda: folders.read_labelled(path, {'1': 'Fear'}),
+        lambda: face_folder.read_labelled(path, {'1': 'Fear'}),
         'line 2.*finite',
     )
     row = ['a/b.jpg', 1, 2, word, 40, ';'.join(['5'] * 136), 3, 0, 0]

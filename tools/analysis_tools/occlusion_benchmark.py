@@ -7,17 +7,17 @@ Example: python tools/analysis_tools/occlusion_benchmark.py \
 
 Each model is tested on its own test set: clean (L0), and with white, noise,
 texture and object occluders that hide 20-40 % (L1), 40-60 % (L2) and 60-80 %
-(L3) of the object: its mask, else its box, else the image. The occlusion is
-put just before the packing step of the test pipeline, after all geometric
-steps. Every model sees the same occlusions; the first is the baseline that
-the others are compared with.
+(L3) of the object: its mask, else its box, else the image. The occlusion comes
+just before the packing step of the test pipeline, after all geometric steps.
+Every model sees the same occlusions; the first is the baseline that the others
+are compared with.
 
 Detectors (configs of mmdet, or --task det): every annotated object is hidden,
 right after loading, and the config's own evaluator gives the AP. With
 --occluded-coco and --separated-coco, recall on COCO's really occluded objects.
 
 Without banks, only white and noise are tested. Cells that are done are not
-computed again: an interrupted report goes on where it stopped. Several
+computed again: an interrupted report continues where it stopped. Several
 processes: torchrun --nproc-per-node=N ... --launcher pytorch
 """
 
@@ -35,29 +35,22 @@ from mmengine.dist import init_dist, is_main_process
 from mmengine.logging import print_log
 from torch.utils.data import Dataset
 
+from mmocc.datasets.transforms.occlude import REGIONS
 from mmocc.occlusion import KINDS, cell_names
-from mmocc.report import classifiers as bench
 from mmocc.report.answers import CORRUPT
-from mmocc.report.cells import (
-    make_occlude,
-    occlude_dataset,
-    share_bank,
-)
+from mmocc.report.cells import make_occlude, occlude_dataset, share_bank
+from mmocc.report.classifiers import check_same_classes
 from mmocc.report.detector_tables import REAL, write_det_results
 from mmocc.report.detectors import run_det_cell
 from mmocc.report.job import Job, Settings, run_group
 from mmocc.report.occluded_coco import run_occluded_coco
 from mmocc.report.page import make_example, write_report
 from mmocc.report.plots import plot_accuracy
-from mmocc.report.tables import (
-    markdown_table,
-    summarise,
-    write_tables,
-)
+from mmocc.report.tables import markdown_table, summarise, write_tables
 from mmocc.utils import cli
+from mmocc.utils.from_config import build_dataset
 
 FLAGS = ('occluded', 'truncated', 'difficult')
-BANKS = ('texture', 'object')
 
 
 def parse_args() -> argparse.Namespace:
@@ -69,30 +62,18 @@ def parse_args() -> argparse.Namespace:
     add('models', nargs='+', help='CONFIG CHECKPOINT [CONFIG CHECKPOINT ...]')
     add('--amp', action='store_true', help='predict in half precision')
     add('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
-    add(
-        '--launcher',
-        choices=['none', 'pytorch', 'slurm', 'mpi'],
-        default='none',
-        help='job launcher',
-    )
+    launchers = ['none', 'pytorch', 'slurm', 'mpi']
+    add('--launcher', choices=launchers, default='none', help='job launcher')
     add('--local_rank', '--local-rank', type=int, default=0)
-    add(
-        '--task',
-        choices=['auto', 'cls', 'det'],
-        default='auto',
-        help='what the models do; auto: det for configs of mmdet',
-    )
+    task = 'what the models do; auto: det for configs of mmdet'
+    add('--task', choices=['auto', 'cls', 'det'], default='auto', help=task)
     add('--names', nargs='+', help='names of the models')
     add('--kinds', nargs='+', choices=KINDS, help='kinds of occluders')
     add('--texture-bank', nargs='+', help='image folder(s)')
     add('--object-bank', nargs='+', help='folder(s) of RGBA cut-outs')
     add('--texture-size', type=int, default=256, help='side of textures')
-    add(
-        '--region',
-        choices=['auto', 'mask', 'box', 'image'],
-        default='auto',
-        help='what the hidden share refers to',
-    )
+    region = 'what the hidden share refers to'
+    add('--region', choices=REGIONS, default='auto', help=region)
     add('--seed', type=int, default=0, help='seed of the occlusions')
     add('--every', type=int, default=1, help='take only every n-th image')
     add('--workers', type=int, help='loading processes (default: config)')
@@ -101,11 +82,8 @@ def parse_args() -> argparse.Namespace:
     add('--examples', type=int, default=12, help='example images a row')
     add('--occluded-coco', help='annotation of Occluded COCO (det)')
     add('--separated-coco', help='annotation of Separated COCO (det)')
-    add(
-        '--skip-corrupt',
-        action='store_true',
-        help='report without images that cannot be read, instead of failing',
-    )
+    skip = 'report without images that cannot be read, instead of failing'
+    add('--skip-corrupt', action='store_true', help=skip)
     add('--out', type=Path, default=Path('work_dirs/occlusion'))
     cli.add_trust(parser)
     args = parser.parse_args()
@@ -114,17 +92,17 @@ def parse_args() -> argparse.Namespace:
     args.pairs = list(zip(args.models[::2], args.models[1::2], strict=True))
     args.names = args.names or [Path(c).stem for c, _ in args.pairs]
     if len(set(args.names)) != len(args.pairs):
-        parser.error('give each model a name of its own with --names')
-    given = dict(texture=args.texture_bank, object=args.object_bank)
+        parser.error('give each model a different name with --names')
+    banks = dict(texture=args.texture_bank, object=args.object_bank)
+    missing = [kind for kind, folders in banks.items() if not folders]
     if args.kinds is None:
-        args.kinds = [k for k in KINDS if k not in BANKS or given[k]]
-        for kind in set(KINDS) - set(args.kinds):
+        args.kinds = [kind for kind in KINDS if kind not in missing]
+        for kind in missing:
             print(f'no --{kind}-bank: kind {kind!r} is left out')
     if bool(args.occluded_coco) != bool(args.separated_coco):
         parser.error('give both of --occluded-coco and --separated-coco')
-    for kind in set(args.kinds) & set(BANKS):
-        if not given[kind]:
-            parser.error(f'kind {kind} needs --{kind}-bank')
+    for kind in set(args.kinds) & set(missing):
+        parser.error(f'kind {kind} needs --{kind}-bank')
     return args
 
 
@@ -151,11 +129,11 @@ def read_flags(dataset: Dataset) -> dict[str, np.ndarray]:
     return {k: v for k, v in flags.items() if len(np.unique(v)) > 1}
 
 
-def draw_examples(
+def choose_examples(
     jobs: list[Job],
     dataset: Dataset,
     classes: list[str],
-    count: int,
+    number: int,
     occlude: dict,
 ) -> list[dict]:
     """Return the rows of example images, one for each cell."""
@@ -163,12 +141,13 @@ def draw_examples(
     answers = {job.name: job.cells for job in jobs}
     for cell in jobs[0].cells:
         index = jobs[0].cells[cell].index
-        shown = min(count, len(index))
-        picks = index[np.linspace(0, len(index) - 1, shown).astype(int)]
-        seen = occlude_dataset(dataset, make_occlude(cell, **occlude), cell)
+        places = np.linspace(0, len(index) - 1, min(number, len(index)))
+        occluded = occlude_dataset(
+            dataset, make_occlude(cell, **occlude), cell
+        )
         shots = [
-            make_example(seen[int(pick)], int(pick), cell, answers, classes)
-            for pick in picks
+            make_example(occluded[pick], pick, cell, answers, classes)
+            for pick in index[places.astype(int)].tolist()
         ]
         rows.append(dict(cell=cell, shots=shots))
     return rows
@@ -205,23 +184,14 @@ def main() -> None:
         options['test_dataloader.num_workers'] = args.workers
     if args.batch_size is not None:
         options['test_dataloader.batch_size'] = args.batch_size
-    occlude = dict(
-        seed=args.seed,
-        region=args.region,
-        texture_bank=args.texture_bank,
-        object_bank=args.object_bank,
-        texture_size=args.texture_size,
-    )
+    keys = ('seed', 'region', 'texture_bank', 'object_bank', 'texture_size')
+    occlude = {key: getattr(args, key) for key in keys}
+    keys = ('out', 'device', 'every', 'amp', 'occluded_coco', 'separated_coco')
     settings = Settings(
-        args.out,
-        occlude,
-        args.device,
-        args.every,
-        args.amp,
-        options,
-        args.occluded_coco,
-        args.separated_coco,
-        args.trust_checkpoint,
+        occlude=occlude,
+        cfg_options=options,
+        trust=args.trust_checkpoint,
+        **{key: getattr(args, key) for key in keys},
     )
     jobs = [
         Job(name, *pair, settings)
@@ -266,27 +236,31 @@ def report_classifiers(
     """Test all classifiers in all cells, and write the report."""
     cells = cell_names(args.kinds)
     # Models with the same test data see each occluded image together.
-    groups = []
+    groups: list[list[Job]] = []
     for job in jobs:
         job.load_done(cells)
-        for group in groups:
-            if group[0].cfg.test_dataloader == job.cfg.test_dataloader:
-                group.append(job)
-                break
-        else:
+        same = (
+            group
+            for group in groups
+            if group[0].cfg.test_dataloader == job.cfg.test_dataloader
+        )
+        group = next(same, None)
+        if group is None:
             groups.append([job])
-    datasets = [bench.build_test_set(group[0].cfg) for group in groups]
+        else:
+            group.append(job)
+    datasets = [build_dataset(group[0].cfg) for group in groups]
     names = {
         group[0].name: getattr(data, 'metainfo', {}).get('classes')
         for group, data in zip(groups, datasets, strict=True)
     }
-    bench.check_same_classes(names)
+    check_same_classes(names)
     for group, dataset in zip(groups, datasets, strict=True):
         run_group(group, dataset, cells, occlude)
     if is_main_process():
         check_corrupt(jobs, args.skip_corrupt)
         classes = names[jobs[0].name]
-        for job in jobs:  # what was done before came first
+        for job in jobs:  # cells of an earlier run came first
             job.cells = {cell: job.cells[cell] for cell in cells}
         write(jobs, groups[0], datasets[0], classes, args, occlude)
 
@@ -294,7 +268,7 @@ def report_classifiers(
 def how_made(
     jobs: list[Job], args: argparse.Namespace
 ) -> dict[str, str | int]:
-    """Return what is to be known of how the numbers were made."""
+    """Return how the numbers were made."""
     return dict(
         command=f'python {shlex.join(sys.argv)}',
         seed=args.seed,
@@ -325,8 +299,8 @@ def write(
         occlude: Arguments of ``mmocc.Occlude`` with the bank built.
     """
     if classes is None:
-        seen = [a for job in jobs for a in job.cells.values() if a.index.size]
-        count = 1 + max(max(a.label.max(), a.pred.max()) for a in seen)
+        cells = [a for job in jobs for a in job.cells.values() if a.index.size]
+        count = 1 + max(max(a.label.max(), a.pred.max()) for a in cells)
         classes = [f'class {label}' for label in range(count)]
     report = summarise(
         {job.name: job.cells for job in jobs},
@@ -336,7 +310,7 @@ def write(
     )
     write_tables(report, args.out)
     plot_accuracy(report, args.out / 'occlusion.png')
-    examples = draw_examples(group, dataset, classes, args.examples, occlude)
+    examples = choose_examples(group, dataset, classes, args.examples, occlude)
     write_report(report, examples, args.out / 'occlusion.html')
     print_log('\n' + markdown_table(report))
     print_log(f'wrote {args.out}/occlusion.html, .json, .csv, .md and .png')

@@ -23,8 +23,9 @@ from torch import nn
 
 from mmocc.apis import samples
 from mmocc.evaluation.localization import KEEP, NORMALIZATIONS
-from mmocc.report.classifiers import check_same_classes, load_model
+from mmocc.report.classifiers import check_same_classes
 from mmocc.utils import cli
+from mmocc.utils.from_config import load_model
 from mmocc.visualization import localization_pictures as pictures
 from mmocc.visualization.class_activation import (
     check_method,

@@ -1,9 +1,10 @@
-"""Hide-and-Seek: hide random grid patches of training images."""
+"""Hide-and-Seek: hide random cells of a grid in training images."""
 
 import math
 import warnings
 from collections.abc import Sequence
 from numbers import Real
+from typing import Any
 
 import numpy as np
 from mmcv.transforms import BaseTransform
@@ -24,15 +25,15 @@ TYPES = ('uint8', 'int8', 'uint16', 'int16', 'int32', 'float32', 'float64')
 
 @TRANSFORMS.register_module()
 class HideAndSeek(BaseTransform):
-    """Hide each patch of a grid with the same probability, anew every time.
+    """Hide each cell of a grid with the same probability, at each call.
 
     Singh and Lee, "Hide-and-Seek: Forcing a Network to be Meticulous for
     Weakly-supervised Object and Action Localization", ICCV 2017, arXiv
     1704.04232, section 3.1. For training pipelines of mmpretrain and mmdet,
     after all geometric steps and before packing. Hidden pixels get the mean
     colour of the data set, so that the first layer sees the same mean as
-    without hiding. In detection, boxes, masks and labels are kept, also those
-    of objects wholly hidden (mmdet's RandomErasing drops them).
+    without hiding. In detection, boxes, masks and labels are kept, even those
+    of objects that are hidden completely (mmdet's RandomErasing drops them).
 
     Required Keys:
 
@@ -41,36 +42,36 @@ class HideAndSeek(BaseTransform):
 
     Modified Keys:
 
-    - img (a new array; the input is never changed in place. Grid size 0 hands
-      the input on)
+    - img (a new array; the input is never changed in place. With grid size 0
+      it is the input itself)
 
     Added Keys:
 
     - occlusion_mask (uint8, (H, W), 1 = hidden; only with ``keep_mask``)
 
     Args:
-        grid_sizes: Sides of the patches in pixels; one is drawn for each
+        grid_sizes: Sides of the cells in pixels; one is drawn for each
             image. 0 leaves an image as it is. The grid starts at the top-left
-            corner, and its last row and column are cut off by the border. A
-            size larger than the image makes one patch of it all, which is
-            allowed, with a warning: scale the sizes, made for 224 pixels, to
-            small images (for CIFAR-10, ``(0, 4, 8)``).
-        hide_prob: Probability that a patch is hidden.
+            corner, and the border cuts off its last row and column. A size
+            larger than the image makes one cell of it, with a warning: scale
+            the sizes, which are for 224 pixels, to small images (for
+            CIFAR-10, ``(0, 4, 8)``).
+        hide_prob: Probability that a cell is hidden.
         fill: Value of hidden pixels. ``'mean'``: ImageNet's mean colour in
             BGR, (103.53, 116.28, 123.675), for uint8 colour images.
             ``'noise'``: any value, drawn for each pixel and channel, for
             uint8 images. A number for each channel in the pipeline's order
             and units, or one for all: for other data, their mean, which is
-            the data preprocessor's ``mean``, turned round if it has
-            ``to_rgb`` (``tools/analysis_tools/dataset_mean.py`` computes it);
-            0 for images that the pipeline itself normalises. Rounded for
-            integer images.
+            the data preprocessor's ``mean``, reversed if it has ``to_rgb``
+            (``tools/analysis_tools/dataset_mean.py`` computes it); 0 for
+            images that the pipeline itself normalises. Rounded for integer
+            images.
         keep_mask: Store the mask of hidden pixels.
 
     Raises:
-        ValueError: If a grid size is negative or no number, the probability
-            is outside [0, 1], or the fill is unknown or does not fit the
-            image's channels, type or range of values.
+        ValueError: If a grid size is negative or not a number, the
+            probability is outside [0, 1], or the fill is unknown or does not
+            fit the image's channels, type or range of values.
     """
 
     def __init__(
@@ -82,26 +83,28 @@ class HideAndSeek(BaseTransform):
     ) -> None:
         self.grid_sizes = check_grid(grid_sizes, hide_prob)
         self.hide_prob = hide_prob
-        self.fill = fill if isinstance(fill, str | Real) else tuple(fill)
+        self.fill: Any = fill
         if isinstance(fill, str):
-            known = fill in ('mean', 'noise')
+            valid = fill in ('mean', 'noise')
         else:
-            known = all(
+            if not isinstance(fill, Real):
+                self.fill = tuple(fill)
+            valid = all(
                 isinstance(v, Real) and math.isfinite(v)
                 for v in np.ravel(self.fill).tolist()
             )
-        if not known:
+        if not valid:
             raise ValueError(
                 "fill must be 'mean', 'noise', a number, or a number for each "
                 f'channel, got {fill!r}'
             )
         self.keep_mask = keep_mask
-        self._colours = {}
+        self._colours: dict[tuple, np.ndarray | None] = {}
         self._warned = False
 
     @cache_randomness
     def draw(self, size: tuple[int, int]) -> tuple[int, np.ndarray]:
-        """Draw a patch size and the hidden patches of an (H, W) image."""
+        """Draw a cell size and the hidden cells of an (H, W) image."""
         cell = self.grid_sizes[np.random.randint(len(self.grid_sizes))]
         return cell, draw_grid(size, cell, self.hide_prob)
 
@@ -112,7 +115,7 @@ class HideAndSeek(BaseTransform):
         return np.frombuffer(noise, np.uint8).reshape(shape)
 
     def transform(self, results: dict) -> dict:
-        """Hide patches of ``results['img']``."""
+        """Hide cells of ``results['img']``."""
         image = results['img']
         size = image.shape[:2]
         kind = (image.dtype.char, image.shape[2:])
@@ -122,7 +125,7 @@ class HideAndSeek(BaseTransform):
         if cell > max(size) and not self._warned:
             self._warned = True
             warnings.warn(
-                f'mmocc.HideAndSeek: a patch of {cell} pixels is all of an '
+                f'mmocc.HideAndSeek: a cell of {cell} pixels is all of an '
                 f'image of {size[0]}x{size[1]}; use smaller grid_sizes',
                 stacklevel=2,
             )

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from mmcv.transforms import BaseTransform
@@ -13,7 +14,7 @@ from mmocc.registry import TRANSFORMS
 
 @TRANSFORMS.register_module()
 class HideSegments(BaseTransform):
-    """Hide each segment of frames with the same probability, anew each time.
+    """Hide each segment of frames with the same probability, at each call.
 
     Singh and Lee, arXiv 1704.04232, section 3.3: the frames of a video (or
     their features) are cut into segments of the same length, and hidden
@@ -34,16 +35,16 @@ class HideSegments(BaseTransform):
 
     Args:
         segment_lengths: Frames of a segment; of several, one is drawn for
-            each sample. 0 leaves a sample as it is. The last segment is cut
-            off by the end.
+            each sample. 0 leaves a sample as it is. The end cuts off the last
+            segment.
         hide_prob: Probability that a segment is hidden.
         fill: Value of hidden frames, in the data's units: a number, a number
             for each item of the last axis (channels, or feature dimensions),
-            or the name of a ``.npy`` file of them: of long features, whose
-            mean is long. Rounded for integer data.
-        key: What to hide parts of.
-        time_axis: 0, or 1 for clips (N, T, ...), each of which gets hidden
-            segments of its own.
+            or the name of a ``.npy`` file with these numbers. Rounded for
+            integer data.
+        key: The data to hide parts of.
+        time_axis: 0, or 1 for clips (N, T, ...), each of which gets its own
+            hidden segments.
         keep_mask: Store which frames are hidden.
 
     Raises:
@@ -83,7 +84,7 @@ class HideSegments(BaseTransform):
         data = results[self.key]
         is_list = isinstance(data, list | tuple)
         if is_list and self.time_axis == 1:
-            raise ValueError('a list of frames has its time at time_axis 0')
+            raise ValueError('the time of a list of frames is time_axis 0')
         if is_list:
             clips, frames = 1, len(data)
         elif data.ndim > self.time_axis:
@@ -107,7 +108,7 @@ class HideSegments(BaseTransform):
             results['hidden_frames'] = hidden
         return results
 
-    def _fill(self, data: np.ndarray, where: np.ndarray) -> np.ndarray:
+    def _fill(self, data: np.ndarray, where: Any) -> np.ndarray:
         """Return a copy filled where it is hidden."""
         value = self._value
         if value.ndim and value.shape != data.shape[-1:]:

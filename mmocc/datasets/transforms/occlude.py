@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from mmcv.transforms import BaseTransform
 from mmcv.transforms.utils import cache_randomness
+from torch import Tensor
 
 from mmocc.occlusion import (
     KINDS,
@@ -25,17 +27,17 @@ REGIONS = ('auto', 'mask', 'box', 'image')
 class Occlude(BaseTransform):
     """Hide a share of the object behind an occluder.
 
-    The hidden share of the object always falls inside the level asked for.
-    The object is its mask (``gt_seg_map == 1``) if there is one, else the
-    union of ``gt_bboxes`` (xyxy pixels), else the whole image. Put the
-    transform after loading and all geometric steps and before packing: a host
-    transform that moves pixels but not boxes or masks would make them stale.
+    The hidden share of the object always lies inside the level. The object is
+    its mask (``gt_seg_map == 1``) if there is one, else the union of
+    ``gt_bboxes`` (xyxy pixels), else the whole image. Put the transform after
+    loading and all geometric steps and before packing: a host transform that
+    moves pixels but not boxes or masks would leave these wrong.
 
     With a ``seed``, an occlusion depends on (seed, ``sample_idx``, kind,
     level) only, so that every model sees the same one whatever the number of
     workers, the batch size or the order; a single image without a
     ``sample_idx`` (an inferencer's) counts as index 0. Without a seed it is
-    drawn anew each time from NumPy's global state, as in other transforms.
+    drawn from NumPy's global state each time, as in other transforms.
 
     Required Keys:
 
@@ -50,14 +52,14 @@ class Occlude(BaseTransform):
 
     Added Keys:
 
-    - occlusion_mask (uint8, (H, W); 1 = hidden, on the object or beside it)
+    - occlusion_mask (uint8, (H, W); 1 = hidden, on the object or next to it)
     - occlusion_share (hidden share of the object, in [0, 1])
     - occlusion_region (what the object is: ``mask``, ``box`` or ``image``)
 
     Args:
         kind: ``white``, ``noise``, ``texture`` or ``object``; of a sequence,
             one is drawn for each image.
-        level: ``L0``, ``L1``, ``L2``, ``L3``, or an own pair of shares; of a
+        level: ``L0``, ``L1``, ``L2``, ``L3``, or a pair of shares; of a
             sequence of these, one is drawn for each image.
         texture_bank: Folder(s) of images, for kind ``texture``.
         object_bank: Folder(s) of RGBA cut-outs, for kind ``object``.
@@ -69,7 +71,7 @@ class Occlude(BaseTransform):
             several transforms to share.
 
     Raises:
-        ValueError: If a kind, level or region is misspelt, or a bank is
+        ValueError: If a kind, level or region is unknown, or a bank is
             missing, empty or unreadable (all at construction); or if an
             image is not uint8, a mask or box does not fit its image, or an
             object has too few pixels for the level (naming the image).
@@ -97,11 +99,9 @@ class Occlude(BaseTransform):
             )
         self.region = region
         self.seed = seed
-        if bank is None:
-            bank = OccluderBank(
-                self.kinds, texture_bank, object_bank, texture_size
-            )
-        self.bank = bank
+        self.bank = bank or OccluderBank(
+            self.kinds, texture_bank, object_bank, texture_size
+        )
 
     @cache_randomness
     def draw(
@@ -153,26 +153,19 @@ class Occlude(BaseTransform):
                 f'{name}: mmocc.Occlude works on uint8 images, got '
                 f'{image.dtype}; put it before normalisation and packing'
             )
-        colour = image if image.ndim == 3 else image[..., None]
-        pixels = torch.from_numpy(np.ascontiguousarray(colour))
-        pixels = pixels.permute(2, 0, 1).expand(3, -1, -1)
-        region, results['occlusion_region'] = self.object_region(results)
-        region = torch.from_numpy(region)
+        pixels, results['occlusion_region'] = self.object_region(results)
+        region = torch.from_numpy(pixels)
         kind, shares, generator = self.draw(int(results.get('sample_idx', 0)))
         try:
             occluded, mask = occlude_object(
-                pixels, region, kind, shares, self.bank, generator
+                to_planes(image), region, kind, shares, self.bank, generator
             )
         except ValueError as error:
             raise type(error)(f'{name}: {error}') from error
-        occluded = occluded.permute(1, 2, 0).contiguous().numpy()
-        if image.ndim == 2:
-            occluded = occluded.mean(axis=-1).round().astype(np.uint8)
-        results['img'] = occluded
+        results['img'] = to_image(occluded, image)
         results['occlusion_mask'] = mask.numpy().astype(np.uint8)
-        results['occlusion_share'] = float(
-            (mask & region).sum() / region.sum()
-        )
+        share = (mask & region).sum() / region.sum()
+        results['occlusion_share'] = float(share)
         return results
 
     def __repr__(self) -> str:
@@ -185,9 +178,22 @@ class Occlude(BaseTransform):
         )
 
 
-def _boxes_region(
-    boxes: np.ndarray, size: tuple[int, int], name: str
-) -> np.ndarray:
+def to_planes(image: np.ndarray) -> Tensor:
+    """Return an image, (H, W), (H, W, 1) or (H, W, 3), as (3, H, W)."""
+    colour = image if image.ndim == 3 else image[..., None]
+    planes = torch.from_numpy(np.ascontiguousarray(colour)).permute(2, 0, 1)
+    return planes.expand(3, -1, -1)
+
+
+def to_image(planes: Tensor, like: np.ndarray) -> np.ndarray:
+    """Return (3, H, W) planes in the shape and type of an image."""
+    image = planes.permute(1, 2, 0).contiguous().numpy()
+    if image.shape != like.shape:  # grey
+        image = image.mean(axis=-1).round().reshape(like.shape)
+    return image.astype(like.dtype, copy=False)
+
+
+def _boxes_region(boxes: Any, size: tuple[int, int], name: str) -> np.ndarray:
     """Return the union of xyxy boxes as (H, W) bool.
 
     Raises:

@@ -1,12 +1,17 @@
 """Pipeline transform that hides a chosen share of every object."""
 
-import numpy as np
-import torch
+from typing import Any
 
-from mmocc.datasets.transforms.instance_regions import instance_regions
-from mmocc.datasets.transforms.occlude import Occlude
-from mmocc.occlusion.occlude_objects import ObjectsOcclusion, occlude_objects
-from mmocc.occlusion.regions import Region, hidden_share
+import numpy as np
+
+from mmocc.datasets.transforms.occlude import Occlude, to_image, to_planes
+from mmocc.occlusion.occlude_objects import occlude_objects
+from mmocc.occlusion.regions import (
+    Region,
+    box_region,
+    hidden_share,
+    mask_region,
+)
 from mmocc.registry import TRANSFORMS
 
 IGNORED = 'ignored'
@@ -17,17 +22,17 @@ class OccludeObjects(Occlude):
     """Hide a share of every annotated object of a detection image.
 
     An object is its mask if it has one, else its box. Put the transform right
-    behind the loading of the image, where it needs no loaded annotations: it
+    after the loading of the image, where it needs no loaded annotations: it
     reads those of the data set (``instances``) and hides objects in the
     image's own geometry, so that every later resizing sees the same occlusion.
-    Behind ``LoadAnnotations`` it uses what that has loaded. Boxes and masks
+    After ``LoadAnnotations`` it uses what that has loaded. Boxes and masks
     are kept as they are.
 
-    What is guaranteed: no object is hidden above the level, whatever
-    overlaps. An occluder passes behind neighbours that have their share. An
-    object whose visible pixels all belong to such neighbours stays ``below``;
-    one of 0 to 3 pixels is ``too_small``; ``iscrowd`` and difficult ones are
-    ``ignored``, as by the metrics: they get no occluder, and are no obstacle.
+    No object is ever hidden above the level, whatever overlaps. An occluder
+    passes behind neighbours that have their share. An object whose visible
+    pixels all belong to such neighbours stays ``below``; one of 0 to 3 pixels
+    is ``too_small``; ``iscrowd`` and difficult ones are ``ignored``, as by
+    the metrics: they get no occluder, and do not limit those of others.
 
     Draws are those of ``mmocc.Occlude``: with a ``seed`` an occlusion depends
     on (seed, ``sample_idx``, kind, level) only.
@@ -47,7 +52,7 @@ class OccludeObjects(Occlude):
 
     Added Keys:
 
-    - occlusion_mask (uint8, (H, W); 1 = hidden, on an object or beside it)
+    - occlusion_mask (uint8, (H, W); 1 = hidden, on an object or next to it)
     - occlusion_shares (float32, (n,); hidden share of each object, NaN for
       one without a pixel)
     - occlusion_status (n times ``inside``, ``below``, ``too_small`` or
@@ -72,7 +77,7 @@ class OccludeObjects(Occlude):
         super().__init__(*args, region=region, **kwargs)
 
     def transform(self, results: dict) -> dict:
-        """Occlude ``results['img']`` and store how much of what is hidden."""
+        """Occlude ``results['img']`` and store each object's hidden share."""
         name = results.get('img_path', 'the image')
         image = results['img']
         try:
@@ -81,32 +86,24 @@ class OccludeObjects(Occlude):
         except ValueError as error:
             raise ValueError(f'{name}: {error}') from error
         pairs = zip(regions, ignored, strict=True)
-        wanted = [region for region, skip in pairs if not skip]
-        done = self._occlude(pixels, wanted, int(results.get('sample_idx', 0)))
-        occluded = done.image.permute(1, 2, 0).contiguous().numpy()
-        if image.shape != occluded.shape:  # grey
-            occluded = occluded.mean(axis=-1).round().reshape(image.shape)
-        results['img'] = occluded.astype(image.dtype)
-        results['occlusion_mask'] = done.mask.numpy().astype(np.uint8)
-        shares = [hidden_share(region, done.mask) for region in regions]
-        results['occlusion_shares'] = np.array(shares, np.float32)
-        status = iter(done.status)
+        kind, shares, generator = self.draw(int(results.get('sample_idx', 0)))
+        occlusion = occlude_objects(
+            to_planes(pixels),
+            [region for region, skip in pairs if not skip],
+            kind,
+            shares,
+            self.bank,
+            generator,
+        )
+        mask, status = occlusion.mask, iter(occlusion.status)
+        results['img'] = to_image(occlusion.image, image)
+        results['occlusion_mask'] = mask.numpy().astype(np.uint8)
+        hidden = [hidden_share(region, mask) for region in regions]
+        results['occlusion_shares'] = np.array(hidden, np.float32)
         results['occlusion_status'] = [
             IGNORED if skip else next(status) for skip in ignored
         ]
         return results
-
-    def _occlude(
-        self, pixels: np.ndarray, regions: list[Region], sample_idx: int
-    ) -> ObjectsOcclusion:
-        """Draw and put on the occluders of one sample."""
-        colour = pixels if pixels.ndim == 3 else pixels[..., None]
-        tensor = torch.from_numpy(np.ascontiguousarray(colour))
-        tensor = tensor.permute(2, 0, 1).expand(3, -1, -1)
-        kind, shares, generator = self.draw(sample_idx)
-        return occlude_objects(
-            tensor, regions, kind, shares, self.bank, generator
-        )
 
 
 def _as_uint8(image: np.ndarray) -> np.ndarray:
@@ -119,7 +116,7 @@ def _as_uint8(image: np.ndarray) -> np.ndarray:
     if image.dtype != np.uint8 and not np.array_equal(pixels, image):
         raise ValueError(
             f'mmocc.OccludeObjects works on whole numbers from 0 to 255, got '
-            f'{image.dtype} with others; put it right behind the loading of '
+            f'{image.dtype} with others; put it right after the loading of '
             'the image'
         )
     if image.ndim == 3 and image.shape[2] not in (1, 3):
@@ -128,3 +125,89 @@ def _as_uint8(image: np.ndarray) -> np.ndarray:
             '1 are needed'
         )
     return pixels
+
+
+def instance_regions(
+    results: dict, source: str = 'auto'
+) -> tuple[list[Region], list[bool]]:
+    """Return the pixels of each annotated object, and which are ignored.
+
+    Annotations that a transform has loaded (``gt_bboxes``, ``gt_masks``,
+    ``gt_ignore_flags``) fit the image as it is now and come first; else those
+    of the data set (``instances``), which fit the image as it is on disk.
+
+    Args:
+        results: A pipeline's dict, with ``img``.
+        source: ``mask``, ``box``, or ``auto``: the mask if the object has one
+            with a pixel in it, else the box.
+
+    Raises:
+        ValueError: If there are no annotations, or no masks where they are
+            required; or if a mask or box does not fit the image.
+    """
+    size = results['img'].shape[:2]
+    if results.get('gt_bboxes') is not None:
+        boxes, masks, flags = _loaded(results)
+    elif results.get('instances') is not None:
+        items = results['instances']
+        boxes = [item['bbox'] for item in items]
+        masks = [item.get('mask') for item in items]
+        flags = [item.get('ignore_flag') for item in items]
+    else:
+        raise ValueError(
+            'the sample has neither gt_bboxes nor instances, so there is no '
+            'object to occlude: does the data set have annotations, and is '
+            'mmocc.OccludeObjects after the loading of the image?'
+        )
+    regions = []
+    for box, mask in zip(boxes, masks, strict=True):
+        region = None
+        if source != 'box' and mask is not None:
+            region = mask_region(_decode(mask, size))
+        if source == 'mask' and region is None:
+            raise ValueError("region='mask' but an object has no mask")
+        if region is None or (source == 'auto' and not region.mask.numel()):
+            region = box_region(box, size)
+        regions.append(region)
+    return regions, [bool(flag) for flag in flags]
+
+
+def _loaded(results: dict) -> tuple[list, list, list]:
+    """Return boxes, masks and ignore flags that a transform has loaded."""
+    boxes = results['gt_bboxes']
+    boxes = np.asarray(getattr(boxes, 'tensor', boxes), np.float64)
+    if boxes.size and (boxes.ndim != 2 or boxes.shape[1] != 4):
+        raise ValueError(
+            f'gt_bboxes is {boxes.shape}; mmocc.OccludeObjects knows (n, 4) '
+            'xyxy boxes only'
+        )
+    boxes = list(boxes.reshape(-1, 4))
+    masks = results.get('gt_masks')
+    masks = [None] * len(boxes) if masks is None else list(map(_one, masks))
+    flags = results.get('gt_ignore_flags')
+    return boxes, masks, [False] * len(boxes) if flags is None else list(flags)
+
+
+def _one(mask: Any) -> Any:
+    """Return one item of mmdet's masks: an array, or its polygons."""
+    if isinstance(mask, np.ndarray):
+        return mask
+    return [np.asarray(polygon).ravel().tolist() for polygon in mask]
+
+
+def _decode(mask: Any, size: tuple[int, int]) -> np.ndarray:
+    """Return polygons, run lengths or a bitmap as an (H, W) uint8 mask."""
+    if not isinstance(mask, np.ndarray):
+        # It needs pycocotools, which comes with mmdet.
+        from mmocc.datasets.coco_masks import decode_segmentation
+
+        if isinstance(mask, list):
+            mask = [p for p in mask if len(p) >= 6 and len(p) % 2 == 0]
+        mask = decode_segmentation(mask, size, 'an object of the sample')
+        if mask is None:  # mmdet, too, treats such an annotation as none
+            return np.zeros(size, np.uint8)
+    if mask.shape != size:
+        raise ValueError(
+            f'a mask of {mask.shape} does not fit the image of {size}'
+        )
+    return mask
