@@ -19,12 +19,7 @@ def test_textures_are_the_central_square_in_bgr(tmp_path):
     assert sheets.shape == (1, 3, 10, 10)
     assert sheets[0, :, 5, 5].tolist() == [10, 20, 30]
     assert (sheets == sheets[..., :1, :1]).all()
-
-
-def test_several_folders_are_one_bank(tmp_path):
-    for name in 'ab':
-        write(tmp_path / name / 'x.png', np.ones((8, 8, 3), np.uint8))
-    assert len(load_textures([tmp_path / 'a', tmp_path / 'b'], size=8)) == 2
+    assert len(load_textures([tmp_path, tmp_path / 'deep'], size=8)) == 2
 
 
 def test_cutouts_are_cropped_to_what_is_opaque_and_keep_their_aspect(tmp_path):
@@ -54,37 +49,31 @@ def test_noise_is_uniform_and_repeatable():
     assert (counts / expected - 1).abs().max() < 0.1
 
 
-def test_a_missing_folder_is_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r'nowhere.*not a folder'):
-        load_textures(tmp_path / 'nowhere')
+@pytest.mark.parametrize(
+    ('load', 'content', 'message'),
+    [
+        (load_textures, None, r'bank.*holds no image'),
+        (load_textures, b'', r'bad\.png.*not a readable image'),
+        (load_textures, b'not an image', r'bad\.png.*not a readable image'),
+        (load_cutouts, np.ones((8, 8, 3), 'u1'), r'bad\.png.*no alpha'),
+        (load_cutouts, np.zeros((8, 8, 4), 'u1'), r'bad\.png.*transparent'),
+    ],
+)
+def test_a_bad_bank_is_named(tmp_path, load, content, message):
+    path = tmp_path / 'bank' / 'bad.png'
+    with pytest.raises(FileNotFoundError, match=r'bank.*not a folder'):
+        load(path.parent)
+    path.parent.mkdir()
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    elif content is not None:
+        write(path, content)
+    with pytest.raises(ValueError, match=message):
+        load(path.parent)
 
 
-def test_an_empty_folder_is_named(tmp_path):
-    (tmp_path / 'empty').mkdir()
-    with pytest.raises(ValueError, match=r'empty.*holds no image'):
-        load_textures(tmp_path / 'empty')
-
-
-@pytest.mark.parametrize('content', [b'', b'not an image'])
-def test_an_unreadable_file_is_named(tmp_path, content):
-    (tmp_path / 'bad.png').write_bytes(content)
-    with pytest.raises(ValueError, match=r'bad\.png.*not a readable image'):
-        load_textures(tmp_path)
-
-
-def test_a_cutout_without_alpha_is_named(tmp_path):
-    write(tmp_path / 'flat.png', np.ones((8, 8, 3), np.uint8))
-    with pytest.raises(ValueError, match=r'flat\.png.*no alpha'):
-        load_cutouts(tmp_path)
-
-
-def test_a_transparent_cutout_is_named(tmp_path):
-    write(tmp_path / 'ghost.png', np.zeros((8, 8, 4), np.uint8))
-    with pytest.raises(ValueError, match=r'ghost\.png.*transparent'):
-        load_cutouts(tmp_path)
-
-
-def test_a_kind_without_its_bank_says_what_it_needs():
+def test_a_bank_holds_the_sheets_of_its_kinds_and_says_what_it_needs():
+    assert set(OccluderBank(['white', 'noise']).sheets) == {'noise'}
     with pytest.raises(ValueError, match="'object' needs object_bank"):
         OccluderBank(['object'])
     with pytest.raises(ValueError, match='kinds is empty'):

@@ -27,13 +27,8 @@ def test_the_subfolders_are_the_kinds(tmp_path):
     assert kinds['cup'][0].anchors is None
     points = np.array(list(POINTS.values()), np.float32)
     assert (kinds['mask'][0].anchors == points).all()
-
-
-def test_kinds_may_be_named_with_several_folders(tmp_path):
-    write_kinds(tmp_path)
-    save_cutout(tmp_path / 'more/1.png')
-    folders = [str(tmp_path / 'cup'), str(tmp_path / 'more')]
-    assert len(load_kinds(dict(things=folders))['things']) == 2
+    folders = [str(tmp_path / 'cup'), str(tmp_path / 'mask')]
+    assert len(load_kinds(dict(things=folders))['things']) == 4
 
 
 def test_cutting_and_shrinking_move_the_anchors_with_the_pixels(tmp_path):
@@ -42,21 +37,17 @@ def test_cutting_and_shrinking_move_the_anchors_with_the_pixels(tmp_path):
     cutout = load_cutout(tmp_path / 'x.png', corners, side=40)
     assert cutout.pixels.shape == (30, 40, 4)
     assert np.allclose(cutout.anchors, [(0, 0), (40, 30)] * 3)
-    # nothing of the transparent black has come in
+    # the transparent black lends no colour
     assert (cutout.pixels == (10, 30, 200, 255)).all()
 
 
-def test_a_list_one_folder_above_serves_too(tmp_path):
+def test_a_list_above_the_folder_serves_and_names_a_missing_mask(tmp_path):
     save_cutout(tmp_path / 'templates/x.png')
     write_anchors(tmp_path / 'masks.cfg', ['x'])
     assert load_kind(tmp_path / 'templates')[0].anchors is not None
-
-
-def test_a_mask_without_anchors_is_refused(tmp_path):
-    write_kinds(tmp_path)
-    save_cutout(tmp_path / 'mask/other.png')
+    save_cutout(tmp_path / 'templates/other.png')
     with pytest.raises(ValueError, match=r'masks.cfg has no anchors.*other'):
-        load_kinds(tmp_path)
+        load_kind(tmp_path / 'templates')
 
 
 @pytest.mark.parametrize(
@@ -76,7 +67,7 @@ def test_a_broken_list_is_named(tmp_path, text, wanted):
     assert str(path) in str(error.value)
 
 
-def test_what_is_no_cutout_is_named(tmp_path):
+def test_a_picture_that_is_not_a_cutout_is_named(tmp_path):
     Image.new('RGB', (4, 4)).save(tmp_path / 'plain.png')
     Image.new('RGBA', (4, 4)).save(tmp_path / 'clear.png')
     with pytest.raises(ValueError, match=r'plain.png.*no alpha'):

@@ -1,31 +1,39 @@
 import pytest
 
-from mmocc.occlusion import LEVELS, check_kind, level_range, pixel_bounds
+from mmocc.occlusion import (
+    LEVELS,
+    cell_names,
+    check_kind,
+    level_range,
+    pixel_bounds,
+    split_cell,
+)
 
 
-def test_levels_are_the_four_of_the_occluded_vehicle_sets():
-    assert LEVELS == {
-        'L0': (0, 0),
-        'L1': (0.2, 0.4),
-        'L2': (0.4, 0.6),
-        'L3': (0.6, 0.8),
-    }
+def test_the_table_has_the_papers_thirteen_cells():
+    names = cell_names()
+    assert len(names) == 13
+    assert names[:3] == ['L0', 'L1 white', 'L1 noise']
+    assert split_cell(names[-1]) == ('L3', 'object')
 
 
-def test_a_misspelt_kind_lists_the_known_ones():
-    with pytest.raises(ValueError, match=r"'nose'.*'white', 'noise'"):
-        check_kind('nose')
-
-
-def test_a_misspelt_level_lists_the_known_ones():
-    with pytest.raises(ValueError, match=r"'L4'.*'L0', 'L1', 'L2', 'L3'"):
-        level_range('L4')
-
-
-@pytest.mark.parametrize('pair', [(0.5, 0.2), (-0.1, 0.5), (0.2, 1.2)])
-def test_an_own_level_must_be_ordered_shares(pair):
-    with pytest.raises(ValueError, match='0 <= low <= high <= 1'):
-        level_range(pair)
+@pytest.mark.parametrize(
+    ('check', 'value', 'message'),
+    [
+        (check_kind, 'nose', r"'nose'.*'white', 'noise'"),
+        (level_range, 'L4', r"'L4'.*'L0', 'L1', 'L2', 'L3'"),
+        (level_range, (0.5, 0.2), '0 <= low <= high <= 1'),
+        (level_range, (-0.1, 0.5), '0 <= low <= high <= 1'),
+        (level_range, (0.2, 1.2), '0 <= low <= high <= 1'),
+        (split_cell, 'L1', "unknown cell 'L1'"),
+        (split_cell, 'white', "unknown cell 'white'"),
+        (split_cell, 'L9 white', "unknown occlusion level 'L9'"),
+        (split_cell, 'L1 nose', "unknown occluder kind 'nose'"),
+    ],
+)
+def test_a_misspelt_name_or_share_is_refused(check, value, message):
+    with pytest.raises(ValueError, match=message):
+        check(value)
 
 
 @pytest.mark.parametrize(
@@ -50,9 +58,6 @@ def test_every_object_of_four_pixels_or_more_can_reach_every_level():
             fewest, most = pixel_bounds(num, (low, high))
             assert low <= fewest / num + 1e-9
             assert most / num < high
-
-
-@pytest.mark.parametrize('num', [0, 1])
-def test_a_too_small_object_is_refused_with_its_size(num):
-    with pytest.raises(ValueError, match=f'an object of {num} pixels'):
-        pixel_bounds(num, (0.2, 0.4))
+    for num in (0, 1):
+        with pytest.raises(ValueError, match=f'an object of {num} pixels'):
+            pixel_bounds(num, (0.2, 0.4))

@@ -1,7 +1,19 @@
+"""Random objects of all shapes and sizes, at all kinds and levels."""
+
+from collections import Counter
+
+import numpy as np
 import pytest
 import torch
 
-from mmocc.occlusion import KINDS, LEVELS, OccluderBank, occlude_object
+from benchmarks.levels import SHAPES, describe, draw_levels, draw_object
+from mmocc.occlusion import (
+    KINDS,
+    LEVELS,
+    OccluderBank,
+    occlude_object,
+    pixel_bounds,
+)
 
 
 @pytest.fixture(scope='module')
@@ -9,86 +21,85 @@ def bank(occluder_folders):
     return OccluderBank(KINDS, **occluder_folders, texture_size=64)
 
 
-def random_region(generator):
-    """A rectangle, a disc, a ring or a few scattered pixels."""
-    height, width = torch.randint(3, 40, (2,), generator=generator).tolist()
-    region = torch.zeros(height, width, dtype=torch.bool)
-    y, x = torch.meshgrid(
-        torch.arange(height), torch.arange(width), indexing='ij'
-    )
-    radius = (y - height / 2) ** 2 + (x - width / 2) ** 2
-    kind = int(torch.randint(4, (1,), generator=generator))
-    if kind == 0:
-        region[: height // 2 + 1, : width // 2 + 1] = True
-    elif kind == 1:
-        region |= radius < min(height, width) ** 2 / 4
-    elif kind == 2:
-        limit = min(height, width) ** 2 / 4
-        region |= (radius < limit) & (radius > limit / 3)
-    else:
-        region |= torch.rand(height, width, generator=generator) < 0.3
-    if region.sum() < 4:
-        region[:] = True
-    return region
+def test_every_hidden_share_is_inside_its_level(occluder_folders):
+    counts = draw_levels(500, occluder_folders, seed=1)
+    words = [key[0] for key in counts]
+    assert counts.total() == 500
+    assert 'outside' not in words
+    assert {key[1:] for key in counts if key[0] == 'inside'} == {
+        (kind, level) for kind in KINDS for level in ('L1', 'L2', 'L3')
+    }
+    for word, pixels, level in counts:
+        if word == 'too small':  # and only those are called so
+            with pytest.raises(ValueError, match='cannot have a share'):
+                pixel_bounds(pixels, LEVELS[level])
+    assert '100.00%' not in describe(counts)
+
+
+def test_draws_cover_all_shapes_and_sizes():
+    rng = np.random.default_rng(0)
+    drawn = [draw_object(rng, (40, 60)) for _ in range(400)]
+    assert {shape for shape, *_ in drawn} == set(SHAPES)
+    for _, (x1, y1, x2, y2), region in drawn:
+        assert 0 <= x1 < x2 <= 60
+        assert 0 <= y1 < y2 <= 40
+        assert region.sum() == region[y1:y2, x1:x2].sum()
+    areas = [region.sum() for *_, region in drawn]
+    assert min(areas) <= 1
+    assert max(areas) == 40 * 60
+
+
+def test_the_description_counts_shares_outside_and_small_objects():
+    counts = {
+        ('inside', 'white', 'L1'): 5,
+        ('outside', 'white', 'L1'): 1,
+        ('too small', 2, 'L3'): 2,
+    }
+    first, white, *_, small = describe(Counter(counts)).splitlines()
+    assert first.startswith('8 draws: 5 of 6 hidden shares inside')
+    assert '2 objects too small for it (25.00%)' in first
+    assert 'L1 5/6' in white
+    assert small.endswith('an object of 2 pixels at L3, 2 times')
 
 
 @pytest.mark.parametrize('kind', KINDS)
-@pytest.mark.parametrize('level', ['L1', 'L2', 'L3'])
-def test_the_hidden_share_is_always_inside_the_level(bank, kind, level):
-    generator = torch.Generator().manual_seed(0)
-    low, high = LEVELS[level]
-    for _ in range(60):
-        region = random_region(generator)
-        image = torch.randint(
-            256, (3, *region.shape), generator=generator, dtype=torch.uint8
-        )
+def test_only_hidden_pixels_change_and_the_seed_decides(bank, kind):
+    rng = np.random.default_rng(0)
+    for seed in range(20):
+        *_, region = draw_object(rng, (30, 40))
+        region = torch.from_numpy(region)
+        if region.sum() < 4:
+            continue
+        image = torch.from_numpy(rng.integers(0, 255, (3, 30, 40), np.uint8))
         before = image.clone()
-        occluded, mask = occlude_object(
-            image, region, kind, (low, high), bank, generator
+        (occluded, mask), (again, _) = (
+            occlude_object(
+                image,
+                region,
+                kind,
+                LEVELS['L2'],
+                bank,
+                torch.Generator().manual_seed(seed),
+            )
+            for _ in range(2)
         )
-        share = (mask & region).sum() / region.sum()
-        assert low - 1e-6 <= share < high
         assert torch.equal(image, before)
-        if kind == 'white':  # a pixel is white if hidden, else untouched
+        assert torch.equal(occluded, again)
+        assert 0.4 - 1e-6 <= (mask & region).sum() / region.sum() < 0.6
+        if kind == 'white':
             assert (occluded[:, mask] == 255).all()
             assert torch.equal(occluded[:, ~mask], image[:, ~mask])
 
 
-def test_l0_hides_nothing(bank):
+def test_l0_hides_nothing_and_an_empty_object_is_refused(bank):
     image = torch.full((3, 8, 8), 7, dtype=torch.uint8)
     region = torch.ones(8, 8, dtype=torch.bool)
     occluded, mask = occlude_object(
-        image, region, 'white', (0.0, 0.0), bank, torch.Generator()
+        image, region, 'white', LEVELS['L0'], bank, torch.Generator()
     )
     assert torch.equal(occluded, image)
     assert not mask.any()
-
-
-def test_the_same_generator_state_gives_the_same_occlusion(bank):
-    image = torch.zeros(3, 32, 32, dtype=torch.uint8)
-    region = torch.ones(32, 32, dtype=torch.bool)
-    results = [
-        occlude_object(
-            image,
-            region,
-            'object',
-            (0.4, 0.6),
-            bank,
-            torch.Generator().manual_seed(3),
-        )
-        for _ in range(2)
-    ]
-    assert torch.equal(results[0][0], results[1][0])
-    assert torch.equal(results[0][1], results[1][1])
-
-
-def test_an_empty_object_is_refused(bank):
     with pytest.raises(ValueError, match='an object of 0 pixels'):
         occlude_object(
-            torch.zeros(3, 8, 8, dtype=torch.uint8),
-            torch.zeros(8, 8, dtype=torch.bool),
-            'white',
-            (0.2, 0.4),
-            bank,
-            torch.Generator(),
+            image, ~region, 'white', LEVELS['L1'], bank, torch.Generator()
         )

@@ -2,7 +2,6 @@ import pytest
 import torch
 
 from mmocc.occlusion.occluders import (
-    OccluderBank,
     Occluders,
     covers,
     draw_occluders,
@@ -24,28 +23,32 @@ def square(num=1):
     )
 
 
-def test_pixel_centres_are_x_y_at_halves():
-    grid = pixel_grid((2, 3), torch.device('cpu'))
-    assert grid.shape == (2, 3, 2)
-    assert grid[1, 2].tolist() == [2.5, 1.5]
+def grid_points(side):
+    """Return the pixel centres of a square image as (1, side ** 2, 2)."""
+    return pixel_grid((side, side), torch.device('cpu')).flatten(0, 1)[None]
 
 
 def test_a_square_of_scale_2_covers_4_by_4_pixels():
-    points = pixel_grid((10, 10), torch.device('cpu')).flatten(0, 1)[None]
-    inner = inner_coords(
-        points, square(), torch.tensor([[5.0, 5.0]]), torch.tensor([2.0])
-    )
+    grid = pixel_grid((2, 3), torch.device('cpu'))
+    assert grid[1, 2].tolist() == [2.5, 1.5]
+    middle, scale = torch.tensor([[5.0, 5.0]]), torch.tensor([2.0])
+    inner = inner_coords(grid_points(10), square(), middle, scale)
     mask = covers(inner)[0].view(10, 10)
     assert mask.sum() == 16
     assert mask[3:7, 3:7].all()
+    colours, alpha = render('white', None, square(), middle, scale, (10, 10))
+    assert (colours == 255).all()
+    assert torch.equal(alpha[0, 0] == 1, mask)
 
 
 def test_a_silhouette_covers_only_where_it_is_opaque():
     alpha = torch.zeros(1, 4, 4, dtype=torch.uint8)
     alpha[0, :, :2] = 255  # the left half
-    points = pixel_grid((8, 8), torch.device('cpu')).flatten(0, 1)[None]
     inner = inner_coords(
-        points, square(), torch.tensor([[4.0, 4.0]]), torch.tensor([4.0])
+        grid_points(8),
+        square(),
+        torch.tensor([[4.0, 4.0]]),
+        torch.tensor([4.0]),
     )
     mask = covers(inner, alpha)[0].view(8, 8)
     assert mask[:, :4].all()
@@ -56,23 +59,22 @@ def test_a_silhouette_covers_only_where_it_is_opaque():
 def test_the_fitted_rectangle_hides_the_share_up_to_one_row(share):
     generator = torch.Generator().manual_seed(0)
     num, side = 50, 64
-    points = pixel_grid((side, side), torch.device('cpu')).flatten(0, 1)[None]
+    points = grid_points(side)
     occluders = draw_occluders(num, 1, generator)
     pixel = torch.randint(side, (num, 2), generator=generator) + 0.5
     target = torch.full((num,), share)
     scale = fit_scale(points, occluders, pixel, target, max_scale=4.0 * side)
-    got = covers(inner_coords(points, occluders, pixel, scale))
-    got = got.float().mean(dim=1)
-    assert (got >= share).all()
-    assert (got <= share + 3 / side).all()
+    hidden = covers(inner_coords(points, occluders, pixel, scale))
+    shares = hidden.float().mean(dim=1)
+    assert (shares >= share).all()
+    assert (shares <= share + 3 / side).all()
 
 
 def test_what_is_hidden_already_counts():
-    points = pixel_grid((10, 10), torch.device('cpu')).flatten(0, 1)[None]
     hidden = torch.zeros(1, 100, dtype=torch.bool)
     hidden[:, :50] = True
     scale = fit_scale(
-        points,
+        grid_points(10),
         square(),
         torch.tensor([[5.5, 8.5]]),
         torch.tensor([0.5]),
@@ -93,36 +95,15 @@ def test_draws_depend_on_the_generator_only():
     assert ((aspect >= 0.5) & (aspect <= 2)).all()
 
 
-def test_a_window_that_fits_is_cut_out_unchanged():
+def test_a_window_is_cut_out_unchanged_and_continued_by_mirroring():
     sheets = torch.arange(2 * 3 * 16, dtype=torch.uint8).view(2, 3, 4, 4)
     window = mirror_tile(
         sheets, torch.tensor([1]), torch.tensor([[0.34, 0.99]]), (2, 2)
     )
     assert torch.equal(window[0], sheets[1, :, 2:4, 1:3])
-
-
-def test_a_larger_window_continues_by_mirroring():
     sheets = torch.tensor([1, 2, 3]).view(1, 1, 1, 3).expand(1, 1, 3, 3)
     window = mirror_tile(sheets, torch.tensor([0]), torch.zeros(1, 2), (1, 8))
     assert window.flatten().tolist() == [1, 2, 3, 3, 2, 1, 1, 2]
-
-
-def test_white_is_rendered_as_255_inside_the_rectangle_only():
-    colours, alpha = render(
-        'white',
-        None,
-        square(),
-        torch.tensor([[5.0, 5.0]]),
-        torch.tensor([2.0]),
-        (10, 10),
-    )
-    assert (colours == 255).all()
-    assert alpha.sum() == 16
-
-
-def test_a_bank_holds_the_sheets_of_its_kinds_only():
-    bank = OccluderBank(['white', 'noise'])
-    assert set(bank.sheets) == {'noise'}
 
 
 def test_a_rectangle_covers_a_point_from_its_reach_on():

@@ -41,7 +41,7 @@ def test_the_table_is_in_percent_with_a_row_for_each_model():
     assert table.endswith('| a | coco/bbox_mAP_l | - | - |')
 
 
-def test_the_main_metric_is_the_mean_ap_before_all_else():
+def test_the_main_metric_is_the_mean_ap_if_there_is_one():
     def main(*names):
         return main_metric({'L0': dict.fromkeys(names, 0.0)})
 
@@ -50,13 +50,13 @@ def test_the_main_metric_is_the_mean_ap_before_all_else():
     assert main('occlusion/objects', 'x/recall') == 'x/recall'
 
 
-def test_the_counts_say_what_the_occlusion_did_not_reach():
+def test_the_counts_include_objects_that_are_not_inside_the_level():
     assert counts_markdown_table(MODELS['a']).splitlines()[2:] == [
         '| L1 white | 10 | 8 | 1 | 1 | 3 | 0.305 |'
     ]
 
 
-def test_real_occlusion_has_a_table_of_its_own(tmp_path):
+def test_real_occlusion_has_its_own_table(tmp_path):
     recall = {'box_recall/occluded_recall': 62.344, 'box_recall/occluded': 8}
     models = dict(MODELS, a=MODELS['a'] | {REAL: recall})
     assert recall_markdown_table(models).splitlines() == [

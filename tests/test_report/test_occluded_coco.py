@@ -17,28 +17,31 @@ from toy_detector import (
     write_coco,
 )
 
-from mmocc.evaluation.occluded_coco_ann import read_subset
-from mmocc.evaluation.occluded_coco_recall import box_iou
-from mmocc.report.occluded_coco import predicts_masks, run_occluded_coco
+from mmocc.report.occluded_coco import (
+    box_iou,
+    predicts_masks,
+    read_subset,
+    run_occluded_coco,
+)
 
 
 class MaskToyDetector(ToyDetector):
     """Give each box as its mask, too, and low scores to some."""
 
     def look(self, image, sample):
-        found = super().look(image, sample)
-        masks = np.zeros((len(found.bboxes), *SIZE), bool)
-        boxes = found.bboxes.int().tolist()
+        instances = super().look(image, sample)
+        masks = np.zeros((len(instances.bboxes), *SIZE), bool)
+        boxes = instances.bboxes.int().tolist()
         for mask, (left, top, right, bottom) in zip(masks, boxes, strict=True):
             mask[top:bottom, left:right] = True
-        found.masks = torch.from_numpy(masks)
-        found.scores[::5] = 0.2
-        return found
+        instances.masks = torch.from_numpy(masks)
+        instances.scores[::5] = 0.2
+        return instances
 
 
 def items(objects, box_format, keep=slice(None)):
     """Return a subset's list: each box is an object, and its own mask."""
-    found = []
+    subset = []
     for name, (boxes, labels) in objects.items():
         for box, label in zip(boxes, labels, strict=True):
             left, top, right, bottom = box.astype(int)
@@ -50,8 +53,8 @@ def items(objects, box_format, keep=slice(None)):
             numbers = [float(number) for number in numbers]
             rle = coco_mask.encode(mask)
             class_name = CLASSES[label]
-            found.append([name, class_name, len(found), numbers, rle, 0.3])
-    return found[keep]
+            subset.append([name, class_name, len(subset), numbers, rle, 0.3])
+    return subset[keep]
 
 
 def write(path, content):
@@ -113,12 +116,12 @@ def test_a_subset_of_the_images_has_its_own_objects(coco, objects, files):
     assert boxes['box_recall/occluded_recall'] == pytest.approx(
         masks['coco/occluded_recall']
     )
-    few, many = (f['box_recall/occluded_objects'] for f in (boxes, full))
+    few, many = (m['box_recall/occluded_objects'] for m in (boxes, full))
     assert 0 < few < many
-
-
-def test_masks_are_compared_where_the_evaluator_looks_at_them(coco, tmp_path):
     assert not predicts_masks(coco)
+
+
+def test_masks_are_compared_where_the_evaluator_looks_at_them(tmp_path):
     assert predicts_masks(coco_config(tmp_path, metric=['bbox', 'segm']))
     assert predicts_masks(coco_config(tmp_path, metric='segm'))
 
@@ -139,8 +142,8 @@ def test_masks_need_an_annotation_file_and_masks(
     bare_files = dict(files, occluded_ann=path)
     with pytest.raises(ValueError, match=r'bare\.pkl: the object 0 .*no mask'):
         run_occluded_coco(model, coco, **bare_files, masks=True)
-    found = run_occluded_coco(model, coco, **bare_files)
-    assert found['box_recall/occluded_recall'] > 30
+    metrics = run_occluded_coco(model, coco, **bare_files)
+    assert metrics['box_recall/occluded_recall'] > 30
 
 
 def test_other_images_and_other_classes_are_named(coco, objects, tmp_path):
@@ -167,8 +170,7 @@ def test_iou_of_known_boxes():
     )
     # itself; half and half: 8 / 24; a quarter; a neighbour; an empty box
     expected = [1, 1 / 3, 1 / 4, 0, 0]
-    found = box_iou(np.array([0.0, 0, 4, 4]), many)
-    assert found == pytest.approx(expected)
+    assert box_iou(many[0], many) == pytest.approx(expected)
     assert box_iou(np.array([0.0, 0, 4, 4]), np.zeros((0, 4))).shape == (0,)
 
 
@@ -190,9 +192,9 @@ def test_a_pickle_of_numpy_numbers_is_read(tmp_path, protocol):
     box = np.array([1.0, 2, 3, 4])
     item = ['a.jpg', 'cat', np.int64(7), box, None, np.float64(0.5)]
     path.write_bytes(pickle.dumps([item], protocol=protocol))
-    (found,) = read_subset(path, 'xywh')
-    assert found.box == (1, 2, 4, 6)
-    assert found.ann_id == 7
+    (read,) = read_subset(path, 'xywh')
+    assert read.box == (1, 2, 4, 6)
+    assert read.ann_id == 7
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ def packed(label):
     return dict(inputs=inputs, data_samples=sample)
 
 
-def test_an_example_says_what_each_model_answered():
+def test_an_example_has_each_models_answer():
     answers = dict(base=BASE, ours=OURS)
     shot = page.make_example(packed(1), 1, 'L1 white', answers, CLASSES)
     assert shot['truth'] == 'dog'
@@ -51,28 +51,22 @@ def test_the_page_needs_nothing_from_outside(report, tmp_path):
     assert 'ours <b>' not in text
     for words in ('L1 noise', '+50.0', 'really occluded', 'left out'):
         assert words in text
-
-
-def test_classes_get_their_mean_over_occluded_cells(report):
     rows = page.class_rows(report)
     assert rows[0] == dict(name='cat', numbers=[100, 50, 100, 75])
     assert rows[1] == dict(name='dog', numbers=[100, 25, 50, 100])
 
 
-def test_accuracy_has_a_panel_for_each_kind(report, tmp_path, monkeypatch):
-    shown = []
-    monkeypatch.setattr(plt, 'close', shown.append)
+def test_plots_have_a_panel_for_each_kind_or_level(
+    report, tmp_path, monkeypatch
+):
+    figures = []
+    monkeypatch.setattr(plt, 'close', figures.append)
     plots.plot_accuracy(report, tmp_path / 'plot.png')
-    panels = shown[0].axes
+    plots.plot_reliability(report, tmp_path / 'plot.png')
+    panels = figures[0].axes
     assert [panel.get_title() for panel in panels] == ['white', 'noise']
     assert list(panels[0].lines[0].get_ydata()) == [100, 25]
-
-
-def test_reliability_has_a_panel_for_each_level(report, tmp_path, monkeypatch):
-    shown = []
-    monkeypatch.setattr(plt, 'close', shown.append)
-    plots.plot_reliability(report, tmp_path / 'plot.png')
-    panels = shown[0].axes
+    panels = figures[1].axes
     assert [panel.get_title() for panel in panels] == ['L0', 'L1']
     _diagonal, base, ours = panels[1].lines
     assert base.get_ydata() == pytest.approx([37.5])

@@ -13,9 +13,6 @@ def test_groups_are_the_means_that_tables_report():
         'L3': ['L3 white'],
         'L1-L3': ['L1 white', 'L1 noise', 'L3 white'],
     }
-
-
-def test_a_mean_weighs_cells_equally():
     means = stats.cell_means({'L0': 90, 'L1 white': 60, 'L1 noise': 30})
     assert means == {'mean': 60, 'L0': 90, 'L1': 45, 'L1-L3': 45}
 
@@ -33,17 +30,14 @@ def test_bootstrap_agrees_with_the_normal_interval():
     assert low == pytest.approx(values.mean() - half, abs=half / 10)
     assert high == pytest.approx(values.mean() + half, abs=half / 10)
     assert stats.bootstrap_interval(values) == (low, high)
-
-
-def test_bootstrap_of_values_that_do_not_differ_is_a_point():
     assert stats.bootstrap_interval(np.full(5, 0.25)) == (0.25, 0.25)
 
 
 def test_accuracy_of_a_class_without_images_is_not_a_number():
     hits = np.array([True, False, True])
-    found = stats.per_class_accuracy(hits, np.array([0, 0, 2]), 4)
-    assert found[[0, 2]].tolist() == [0.5, 1.0]
-    assert np.isnan(found[[1, 3]]).all()
+    accuracy = stats.per_class_accuracy(hits, np.array([0, 0, 2]), 4)
+    assert accuracy[[0, 2]].tolist() == [0.5, 1.0]
+    assert np.isnan(accuracy[[1, 3]]).all()
 
 
 def test_calibration_error_is_the_gap_weighed_by_images():

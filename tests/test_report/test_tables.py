@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 from toy_answers import BASE, CLASSES, OURS, answers
 
-from mmocc.report import tables as summary
+from mmocc.report import tables
 from mmocc.report.answers import Fault
 
 
 def test_a_cell_has_accuracy_interval_classes_and_confidence():
-    cell = summary.summarise_cell(BASE['L1 white'], CLASSES)
+    cell = tables.summarise_cell(BASE['L1 white'], CLASSES)
     assert cell['accuracy'] == 25
     assert cell['images'] == 4
     assert cell['interval'] == pytest.approx([4.56, 69.94], abs=0.01)
@@ -21,23 +21,18 @@ def test_a_cell_has_accuracy_interval_classes_and_confidence():
     assert cell['left_out'] == {}
 
 
-def test_what_was_left_out_is_counted():
+def test_faults_are_counted_or_named_if_there_is_no_answer():
     cell = answers([1, 1])
     cell.faults = [Fault(2, 'too small', 'x'), Fault(3, 'too small', 'y')]
-    assert summary.summarise_cell(cell, CLASSES)['left_out'] == {
-        'too small': 2
-    }
-
-
-def test_a_cell_without_any_answer_names_the_first_fault():
+    assert tables.summarise_cell(cell, CLASSES)['left_out'] == {'too small': 2}
     cell = answers([])
     cell.faults = [Fault(0, 'corrupt', 'a.png: broken')]
     with pytest.raises(ValueError, match=r'a\.png: broken'):
-        summary.summarise_cell(cell, CLASSES)
+        tables.summarise_cell(cell, CLASSES)
 
 
 def test_differences_are_paired_by_image():
-    versus = summary.compare(OURS, BASE)
+    versus = tables.compare(OURS, BASE)
     assert versus['L0']['difference'] == -25
     assert versus['L1 white']['difference'] == 50
     assert versus['L1-L3']['difference'] == 50
@@ -46,30 +41,27 @@ def test_differences_are_paired_by_image():
     assert 0 <= low < 50 < high <= 100
 
 
-def test_models_that_miss_different_images_meet_on_the_others():
+def test_models_that_miss_different_images_are_compared_on_the_others():
     mine = {'L0': answers([1, 1, 1, 1])}
     theirs = {'L0': answers([0, 1, 0], index=[0, 1, 2])}
-    assert summary.compare(mine, theirs)['L0']['difference'] == (
+    assert tables.compare(mine, theirs)['L0']['difference'] == (
         pytest.approx(200 / 3, abs=1e-3)
     )
 
 
 def test_flags_split_the_images():
-    found = summary.split_by_flag(BASE, np.array([1, 0, -1, 0]))
-    assert {word: part['images'] for word, part in found.items()} == {
-        'yes': 1,
-        'no': 2,
-        'not stated': 1,
-    }
-    assert found['yes']['L1-L3']['accuracy'] == 100
-    assert found['no']['L1-L3']['accuracy'] == 25
+    parts = tables.split_by_flag(BASE, np.array([1, 0, -1, 0]))
+    images = {word: part['images'] for word, part in parts.items()}
+    assert images == {'yes': 1, 'no': 2, 'not stated': 1}
+    assert parts['yes']['L1-L3']['accuracy'] == 100
+    assert parts['no']['L1-L3']['accuracy'] == 25
 
 
 def test_report_files_hold_the_same_numbers(tmp_path):
-    report = summary.summarise(
+    report = tables.summarise(
         dict(base=BASE, ours=OURS), CLASSES, meta=dict(seed=3)
     )
-    summary.write_tables(report, tmp_path / 'new')
+    tables.write_tables(report, tmp_path / 'new')
     written = json.loads((tmp_path / 'new/occlusion.json').read_text())
     assert written == report
     assert written['meta']['seed'] == 3
@@ -88,5 +80,5 @@ def test_models_of_other_test_images_are_not_subtracted():
     other = {name: answers([1, 1, 1, 1]) for name in BASE}
     for cell in other.values():
         cell.label[:] = 1 - cell.label
-    report = summary.summarise(dict(base=BASE, other=other), CLASSES)
+    report = tables.summarise(dict(base=BASE, other=other), CLASSES)
     assert 'difference' not in report['models']['other']

@@ -9,7 +9,7 @@ def test_whole_segments_get_the_mean_feature_and_the_rest_is_untouched():
     before = features.copy()
     transform = HideSegments(10, fill=[1.0, 2, 3], keep_mask=True)
     np.random.seed(0)
-    seen = set()
+    patterns = set()
     for _ in range(50):
         results = transform(dict(img=features))
         hidden = results['hidden_frames']
@@ -17,22 +17,12 @@ def test_whole_segments_get_the_mean_feature_and_the_rest_is_untouched():
         assert np.array_equal(results['img'][~hidden], before[~hidden])
         for start in (0, 10, 20):  # the last segment has 5 frames
             assert len(set(hidden[start : start + 10])) == 1
-        seen.add(tuple(hidden[[0, 10, 20]]))
+        patterns.add(tuple(hidden[[0, 10, 20]]))
     assert np.array_equal(features, before)
-    assert len(seen) == 8  # all there are
+    assert len(patterns) == 8  # all possible ones
 
 
-def test_every_frame_is_hidden_as_often_as_asked():
-    transform = HideSegments([7], hide_prob=0.3, keep_mask=True)
-    np.random.seed(0)
-    frames = np.zeros((20, 2))
-    hidden = [
-        transform(dict(img=frames))['hidden_frames'] for _ in range(3000)
-    ]
-    assert np.abs(np.mean(hidden, axis=0) - 0.3).max() < 0.042
-
-
-def test_clips_get_hidden_segments_of_their_own():
+def test_each_clip_gets_its_own_hidden_segments():
     clips = np.full((40, 12, 4, 4, 3), 9, np.uint8)
     transform = HideSegments(
         4, fill=[0.6, 2.4, 3], key='imgs', time_axis=1, keep_mask=True
@@ -57,15 +47,19 @@ def test_a_list_of_frames_stays_a_list_and_its_frames_are_not_changed():
     assert 0 < results['hidden_frames'].mean() < 1
 
 
-def test_one_of_several_lengths_is_drawn_and_zero_hides_nothing():
-    transform = HideSegments([0, 100], hide_prob=1.0, keep_mask=True)
+def draw(times, *args):
+    """Return the hidden frames of some draws, (times, 20)."""
+    transform = HideSegments(*args, keep_mask=True)
     np.random.seed(0)
-    hidden = [
-        transform(dict(img=np.ones((10, 1))))['hidden_frames']
-        for _ in range(400)
-    ]
-    assert {tuple(set(frames)) for frames in hidden} == {(True,), (False,)}
-    assert np.mean(hidden) == pytest.approx(0.5, abs=0.1)
+    data = [dict(img=np.ones((20, 1))) for _ in range(times)]
+    return np.array([transform(item)['hidden_frames'] for item in data])
+
+
+def test_every_frame_is_hidden_equally_often_in_segments_of_any_length():
+    assert np.abs(draw(3000, [7], 0.3).mean(0) - 0.3).max() < 0.042
+    hidden = draw(400, [0, 100], 1.0)  # 0 hides nothing
+    assert np.array_equal(hidden.any(1), hidden.all(1))
+    assert hidden.mean() == pytest.approx(0.5, abs=0.1)
 
 
 def test_a_long_mean_is_read_from_a_file(tmp_path):

@@ -23,10 +23,8 @@ def sample(idx=0, **fields):
     return dict(img=image, sample_idx=idx, img_path='a.jpg', **fields)
 
 
-def instances(**fields):
-    return [
-        dict(bbox=box, bbox_label=0, ignore_flag=0, **fields) for box in BOXES
-    ]
+def instances():
+    return [dict(bbox=box, bbox_label=0, ignore_flag=0) for box in BOXES]
 
 
 def share(mask, box):
@@ -51,7 +49,7 @@ def test_each_object_has_the_share_asked_for(occluder_folders, kind, level):
             assert low <= stored < high
 
 
-def test_what_is_loaded_comes_before_what_the_data_set_says():
+def test_loaded_annotations_come_before_those_of_the_data_set():
     moved = np.array([[40, 20, 70, 50]], np.float32)
     results = white()(sample(instances=instances(), gt_bboxes=moved))
     assert len(results['occlusion_shares']) == 1
@@ -69,33 +67,21 @@ def test_polygons_run_lengths_and_bitmaps_are_the_same_object():
     runs = np.flatnonzero(np.diff(bitmap.T.ravel())) + 1
     plain['counts'] = np.diff([0, *runs, bitmap.size]).tolist()
     text = dict(compressed, counts=compressed['counts'].decode())
-    seen = [
-        white()(
-            sample(instances=[dict(bbox=BOXES[0], mask=mask, ignore_flag=0)])
-        )
+    structures = pytest.importorskip('mmdet.structures')
+    boxes = structures.bbox.HorizontalBoxes([BOXES[0]])
+    polygons = structures.mask.PolygonMasks([[np.array(polygon)]], *SIZE)
+    samples = [
+        dict(instances=[dict(bbox=BOXES[0], mask=mask, ignore_flag=0)])
         for mask in ([polygon], compressed, text, plain)
+    ] + [
+        dict(gt_bboxes=np.array(BOXES[:1]), gt_masks=bitmap[None]),
+        dict(gt_bboxes=boxes, gt_masks=polygons),
+        dict(gt_bboxes=boxes, gt_masks=polygons.to_bitmap()),
     ]
-    loaded = dict(gt_bboxes=np.array(BOXES[:1]), gt_masks=bitmap[None])
-    seen.append(white()(sample(**loaded)))
-    for results in seen:
-        hidden = results['occlusion_mask'][bitmap == 1].mean()
-        assert 0.4 <= hidden < 0.6
-        assert np.array_equal(results['img'], seen[0]['img'])
-
-
-def test_mmdet_containers_of_boxes_and_masks_are_understood():
-    structures = pytest.importorskip('mmdet.structures.bbox')
-    masks = pytest.importorskip('mmdet.structures.mask')
-    square = np.array([10.0, 10.0, 40.0, 10.0, 40.0, 40.0, 10.0, 40.0])
-    boxes = structures.HorizontalBoxes([[10, 10, 40, 40]])
-    polygons = masks.PolygonMasks([[square]], *SIZE)
-    bitmaps = polygons.to_bitmap()
-    one, two = (
-        white()(sample(gt_bboxes=boxes, gt_masks=kind))
-        for kind in (polygons, bitmaps)
-    )
-    assert one['occlusion_shares'] == two['occlusion_shares']
-    assert 0.4 <= one['occlusion_mask'][10:40, 10:40].mean() < 0.6
+    first, *others = (white()(sample(**fields)) for fields in samples)
+    assert 0.4 <= first['occlusion_mask'][bitmap == 1].mean() < 0.6
+    for results in others:
+        assert np.array_equal(results['img'], first['img'])
 
 
 @pytest.mark.parametrize('mask', [None, [[1.0, 1.0, 2.0]], [[1.0] * 6]])
@@ -113,13 +99,9 @@ def test_ignored_objects_get_no_occluder_but_are_measured():
     results = white()(sample(instances=items))
     assert results['occlusion_status'] == ['inside', 'inside', 'ignored']
     assert results['occlusion_shares'][2] == 0
-    results = white()(
-        sample(
-            gt_bboxes=np.array(BOXES),
-            gt_ignore_flags=np.array([False, False, True]),
-        )
-    )
-    assert results['occlusion_status'][2] == 'ignored'
+    flags = np.array([False, False, True])
+    loaded = sample(gt_bboxes=np.array(BOXES), gt_ignore_flags=flags)
+    assert white()(loaded)['occlusion_status'][2] == 'ignored'
 
 
 def test_an_image_without_objects_stays_as_it_is():
@@ -179,17 +161,8 @@ def test_bad_samples_are_named(fields, message):
         white()(sample() | fields)
 
 
-def test_masks_that_are_asked_for_must_be_there():
+def test_regions_that_are_no_object_are_refused():
     with pytest.raises(ValueError, match="region='mask' but an object has no"):
         white(region='mask')(sample(instances=instances()))
-
-
-def test_the_whole_image_is_no_object():
     with pytest.raises(ValueError, match="region='image' is no object"):
         white(region='image')
-
-
-def test_its_text_names_every_setting():
-    text = repr(white(region='box'))
-    assert text.startswith("OccludeObjects(kind=['white'], level=['L2']")
-    assert "region='box', seed=0" in text
