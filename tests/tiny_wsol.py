@@ -3,16 +3,11 @@
 Each has one box, and is 32 pixels wide and high.
 """
 
-import numpy as np
-from PIL import Image
+from wsol_layouts import write_image, write_lines, write_xml
 
 IMAGES = 4
 BOX = (3, 3, 29, 27)  # xyxy
-OBJECT = """\
-<annotation><size><width>32</width><height>32</height></size><object>
-<name>{}</name><difficult>0</difficult><bndbox><xmin>4</xmin><ymin>4</ymin>
-<xmax>29</xmax><ymax>27</ymax></bndbox></object></annotation>
-"""
+SIZE = (32, 32)
 
 
 def write(root, layout, classes):
@@ -20,33 +15,20 @@ def write(root, layout, classes):
     dict(voc=voc, cub=cub, tiny_imagenet=tiny_imagenet)[layout](root, classes)
 
 
-def save(path, seed):
-    """Write noise to a file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    pixels = np.random.default_rng(seed).integers(0, 256, (32, 32, 3), 'uint8')
-    Image.fromarray(pixels).save(path)
-
-
-def write_lines(path, lines):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text('\n'.join(lines) + '\n')
-
-
 def voc(root, classes):
     main = root / 'ImageSets/Main'
     for split in ('train', 'val', 'trainval', 'test'):
         names = [f'{split}{index}' for index in range(IMAGES)]
         for index, name in enumerate(names):
-            save(root / f'JPEGImages/{name}.png', index)
-            xml = OBJECT.format(classes[index % 2])
-            write_lines(root / f'Annotations/{name}.xml', [xml])
-        write_lines(main / f'{split}.txt', names)
+            write_image(root / f'JPEGImages/{name}.png', SIZE, index)
+            item = (classes[index % 2], BOX[0] + 1, BOX[1] + 1, *BOX[2:])
+            write_xml(root / f'Annotations/{name}.xml', [item], SIZE)
+        write_lines(main / f'{split}.txt', *names)
         for label, kind in enumerate(classes):
             flags = [1 if i % 2 == label else -1 for i in range(IMAGES)]
-            lines = [
-                f'{n} {flag:2d}' for n, flag in zip(names, flags, strict=True)
-            ]
-            write_lines(main / f'{kind}_{split}.txt', lines)
+            pairs = zip(names, flags, strict=True)
+            lines = [f'{name} {flag:2d}' for name, flag in pairs]
+            write_lines(main / f'{kind}_{split}.txt', *lines)
 
 
 def cub(root, classes):
@@ -54,7 +36,7 @@ def cub(root, classes):
     table = {}
     for number in range(1, 2 * IMAGES + 1):
         path = f'{number % 2}/{number}.png'
-        save(root / 'images' / path, number)
+        write_image(root / 'images' / path, SIZE, number)
         table[number] = dict(
             images=path,
             image_class_labels=number % 2 + 1,
@@ -63,7 +45,7 @@ def cub(root, classes):
         )
     for name in table[1]:
         lines = [f'{number} {row[name]}' for number, row in table.items()]
-        write_lines(root / f'{name}.txt', lines)
+        write_lines(root / f'{name}.txt', *lines)
 
 
 def tiny_imagenet(root, classes):
@@ -74,6 +56,6 @@ def tiny_imagenet(root, classes):
             wnid = f'n{index % 2}'
             folder = f'train/{wnid}' if split == 'train' else 'val'
             path = f'{folder}/images/{split}_{index}.png'
-            save(root / path, index)
+            write_image(root / path, SIZE, index)
             lines.append(f'{split},{path},{wnid},"a, b",{box}')
-    write_lines(root / 'boxes64.csv', lines)
+    write_lines(root / 'boxes64.csv', *lines)

@@ -61,41 +61,39 @@ model = dict(
     backbone=dict(type='ColourBackbone'),
     {head}
 )
+data = dict(
+    type='mmocc.WSOLDataset',
+    layout='metadata',
+    data_root='colours',
+    split='test',
+)
+load = [
+    dict(type='LoadImageFromFile'),
+    dict(type='Resize', scale=(64, 64)),
+]
 test_dataloader = dict(
     batch_size=2,
     num_workers=0,
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
-        type='mmocc.WSOLDataset',
-        layout='metadata',
-        data_root='colours',
-        split='test',
+        data,
         with_boxes=True,
         classes=['red kite, Milvus', 'blue tit'],
-        pipeline=[
-            dict(type='LoadImageFromFile'),
-            dict(type='Resize', scale=(64, 64)),
-            dict(type='PackInputs'),
-        ],
+        pipeline=[*load, dict(type='PackInputs')],
     ),
 )
 test_evaluator = dict(type='Accuracy', topk=1)
 test_cfg = dict()
-val_dataloader, val_evaluator, val_cfg = (
-    test_dataloader, test_evaluator, test_cfg
-)
+val_dataloader = test_dataloader
+val_evaluator, val_cfg = test_evaluator, test_cfg
 train_dataloader = dict(
     batch_size=2,
     num_workers=0,
     sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
-        type='mmocc.WSOLDataset',
-        layout='metadata',
-        data_root='colours',
-        split='test',
+        data,
         pipeline=[
-            dict(type='LoadImageFromFile'),
-            dict(type='Resize', scale=(64, 64)),
+            *load,
             dict(
                 type='mmocc.HideAndSeek',
                 grid_sizes=(16,), fill=(255, 0, 255), keep_mask=True,

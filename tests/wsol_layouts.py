@@ -44,17 +44,13 @@ def write_metadata(root, split='test'):
         *('a/1.png,4,6,20,25', 'b/2.png,0,0,9,9', 'b/2.png,10,10,39,29'),
     )
     layout_args = dict(metadata=str(root / 'metadata'))
-    return dict(
-        layout='metadata',
-        data_root=str(root),
-        split=split,
-        layout_args=layout_args,
-    )
+    args = dict(data_root=str(root), split=split, layout_args=layout_args)
+    return dict(args, layout='metadata')
 
 
 def write_masks(root, split='val'):
     """Two images of OpenImages30k with masks; the second ignores nothing."""
-    found = write_metadata(root, split)
+    args = write_metadata(root, split)
     masks = {
         'a/1_m.png': np.s_[5:20, 5:20],
         'a/1_n.png': np.s_[0:4, 0:4],
@@ -70,7 +66,7 @@ def write_masks(root, split='val'):
         'a/1.png,a/1_m.png,a/1_ignore.png',
         *('a/1.png,a/1_n.png,', 'b/2.png,b/2_m.png,'),
     )
-    return found
+    return args
 
 
 def write_cub(root, split='test'):
@@ -104,13 +100,13 @@ def write_ilsvrc(root, split='val'):
 
 def write_ilsvrc_list(root):
     """The same test set as a flat list."""
-    found = write_ilsvrc(root)
+    args = write_ilsvrc(root)
     (root / 'meta/val.txt').unlink()
     write_lines(
         root / 'list.txt',
         *('v_0.JPEG 1 0 2 21 22', 'v_1.JPEG 0 1 2 3 4 5 6 39 29'),
     )
-    return dict(found, layout_args=dict(boxes='list.txt'))
+    return dict(args, layout_args=dict(boxes='list.txt'))
 
 
 def write_tiny_imagenet(root, split='val'):
@@ -127,18 +123,13 @@ def write_tiny_imagenet(root, split='val'):
         'val_0.JPEG\tn02\t0\t32\t44\t62',
         'val_1.JPEG\tn01\t3\t4\t50\t60',
     )
-    layout_args = dict(box_scale=0.5)
-    return dict(
-        layout='tiny_imagenet',
-        data_root=str(root),
-        split=split,
-        layout_args=layout_args,
-    )
+    args = dict(layout='tiny_imagenet', data_root=str(root), split=split)
+    return dict(args, layout_args=dict(box_scale=0.5))
 
 
 def write_tiny_csv(root, split='val'):
     """The same boxes in one CSV file, and no others."""
-    found = write_tiny_imagenet(root, split)
+    args = write_tiny_imagenet(root, split)
     (root / 'val/val_annotations.txt').unlink()
     write_lines(
         root / 'boxes.csv',
@@ -148,7 +139,7 @@ def write_tiny_csv(root, split='val'):
         'val,val/images/val_0.JPEG,n02,c,0,32,44,62',
         'val,val/images/val_1.JPEG,n01,"a, b",3,4,50,60',
     )
-    return dict(found, layout_args=dict(box_file='boxes.csv', box_scale=0.5))
+    return dict(args, layout_args=dict(box_file='boxes.csv', box_scale=0.5))
 
 
 def write_voc(root, split='test', classes=('cat', 'dog')):
@@ -164,11 +155,9 @@ def write_voc(root, split='test', classes=('cat', 'dog')):
     lists = root / 'ImageSets/Main'
     write_lines(lists / f'{split}.txt', *objects)
     flags = {classes[0]: (1, -1, 1), classes[1]: (-1, 1, 1)}
-    for name, seen in flags.items():
-        lines = [
-            f'{i} {flag:2}' for i, flag in zip(objects, seen, strict=True)
-        ]
+    for name, column in flags.items():
+        pairs = zip(objects, column, strict=True)
+        lines = [f'{image} {flag:2}' for image, flag in pairs]
         write_lines(lists / f'{name}_{split}.txt', *lines)
-    return dict(
-        layout='voc', data_root=str(root), split=split, classes=list(classes)
-    )
+    args = dict(layout='voc', data_root=str(root), split=split)
+    return dict(args, classes=list(classes))

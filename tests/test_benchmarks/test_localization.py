@@ -31,13 +31,13 @@ def test_both_rivals_add_up_the_same_hits_of_every_kind():
         np.testing.assert_array_equal(ours, other)
 
 
-def test_memory_is_measured_in_a_process_of_its_own(run_tool):
+def test_memory_is_measured_in_separate_processes(run_tool):
     result = run_tool(
         sys.executable,
         *('-m', 'benchmarks.localization', '--memory', '3', '6'),
     )
     assert result.returncode == 0, result.stderr
-    # between them may stand what a host prints when it is imported
+    # a host may print more lines when it is imported
     lines = [x for x in result.stdout.splitlines() if ' MiB at most' in x]
     three, six = lines
     assert three.startswith('3 maps: ') and six.startswith('6 maps: ')

@@ -26,8 +26,7 @@ CONFIGS = [
     for path in sorted((ROOT / 'configs').rglob('*.py'))
     # my_*.py are modules that configs import. Elsewhere: detectors in
     # test_det_configs.py, test_ssd_configs.py and test_dea_configs.py, faces
-    # in test_ofer_configs.py, what tools/dev/make_has_configs.py writes in
-    # test_has_configs.py
+    # in test_ofer_configs.py, has-mixed in test_hide_and_seek.py
     if not {'_base_', 'benchmark', 'dea', 'ofer'} & set(path.parts)
     and not path.name.startswith('my_')
     and (path.parent.name != 'hide_and_seek' or '_cam_' in path.name)

@@ -1,14 +1,16 @@
-"""The Hide-and-Seek configs that are written by a script, and their parts.
+"""The Hide-and-Seek configs with hiding, and their parts.
 
-The baselines, which are written by hand, are in test_configs.py.
+The baselines without hiding are in test_all_configs.py.
 """
 
 import json
+import shlex
+import sys
 
 import pytest
 import tiny_wsol
 import torch
-from conftest import ROOT
+from conftest import ROOT, import_tool
 from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import MODELS, PARAM_SCHEDULERS, init_default_scope
@@ -18,8 +20,8 @@ from torch import nn
 from mmocc.utils import cli
 
 FOLDER = ROOT / 'configs/hide_and_seek'
-VARIANTS = sorted(path.name for path in FOLDER.glob('*_has*_*.py'))
-DEV = ROOT / 'tools/dev'
+VARIANTS = sorted(path.name for path in FOLDER.glob('*_has-mixed_*.py'))
+GATHER = ROOT / 'tools/dev/gather_seeds.py'
 
 
 def read(name):
@@ -28,54 +30,62 @@ def read(name):
     return cfg
 
 
-def setting(name):
-    return name.split('_')[1]
+def test_each_baseline_has_one_variant():
+    baselines = sorted(path.name for path in FOLDER.glob('*_cam_*.py'))
+    names = [name.replace('_cam_', '_has-mixed_') for name in baselines]
+    assert names == VARIANTS
+    assert len(VARIANTS) == 12
 
 
-def test_the_files_are_what_the_script_writes(run_tool):
-    result = run_tool(DEV / 'make_has_configs.py', '--check')
-    assert result.returncode == 0, result.stderr
-    assert result.stdout == f'{len(VARIANTS)} configs, 0 of them out of step\n'
-
-
-def test_all_that_the_issue_names_is_there():
-    for model in ('alexnet-gap', 'googlenet-gap', 'vgg16-gap', 'resnet50'):
-        for data in ('in1k', 'cub'):
-            for name in ('cam', 'has16', 'has32', 'has44', 'has56'):
-                assert (FOLDER / f'{model}_{name}_{data}.py').is_file()
-            assert f'{model}_has-mixed_{data}.py' in VARIANTS
-    for end in ('voc', 'tiny-imagenet', 'digits', 'cifar10'):
-        assert sum(name.endswith(f'_{end}.py') for name in VARIANTS) == 5
+def documented_option(size):
+    """Return the option that the pages show for one grid size."""
+    pages = [FOLDER / 'README.md', ROOT / 'docs/localization.md']
+    (line,) = {
+        line.strip()
+        for page in pages
+        if page.exists()  # a source distribution has no docs
+        for line in page.read_text().splitlines()
+        if 'hide.grid_sizes=' in line
+    }
+    return shlex.split(line.replace('16', str(size)))
 
 
 @pytest.mark.parametrize('name', VARIANTS)
-def test_a_variant_is_its_baseline_and_hiding(name):
-    cfg = read(name)
-    baseline = read(name.replace(setting(name), 'cam'))
-    ours, theirs = cfg.to_dict(), baseline.to_dict()
-    hiding = ours.pop('data_preprocessor')
-    plain = theirs.pop('data_preprocessor')
-    assert ours == theirs
-    hide = hiding.pop('hide')
-    assert hiding.pop('type') == 'mmocc.HidingDataPreprocessor'
-    assert hiding == plain
+def test_a_variant_is_its_baseline_and_hiding(name, monkeypatch):
+    plain = read(name.replace('has-mixed', 'cam')).to_dict()
+    mixed = read(name).to_dict()
+    hide = mixed['data_preprocessor']['hide']
     sizes = hide['grid_sizes']
-    if setting(name) == 'has-mixed':
-        assert sizes[0] == 0
-        assert len(sizes) == 5
-    else:
-        assert setting(name) == f'has{sizes[0]}'
-        assert len(sizes) == 1
+    assert sizes[0] == 0 and len(sizes) == 5
+    plain['data_preprocessor'] |= dict(
+        type='mmocc.HidingDataPreprocessor',
+        hide=dict(
+            type='mmocc.BatchHideAndSeek', grid_sizes=sizes, hide_prob=0.5
+        ),
+    )
+    assert mixed == plain
+    tool = import_tool(ROOT / 'tools/train.py')
+    for size in sizes[1:]:
+        option = documented_option(size)
+        argv = ['train.py', str(FOLDER / name), *option]
+        monkeypatch.setattr(sys, 'argv', argv)
+        args = tool.parse_args()
+        cfg = Config.fromfile(args.config)
+        cfg.merge_from_dict(args.cfg_options)
+        plain['data_preprocessor']['hide']['grid_sizes'] = (size,)
+        assert cfg.to_dict() == plain
+        assert MODELS.build(cfg.data_preprocessor).hide.grid_sizes == [size]
 
 
-@pytest.mark.parametrize(
-    'name', [n for n in VARIANTS if n.startswith('resnet50') and 'cub' in n]
-    + [n for n in VARIANTS if n.startswith('resnet18')]
-)  # fmt: skip
-def test_half_of_the_patches_of_training_images_are_hidden(name):
+@pytest.mark.parametrize('data', ['cub', 'digits', 'cifar10'])
+@pytest.mark.parametrize('single', [False, True])
+def test_half_of_the_grid_cells_of_training_images_are_hidden(data, single):
+    (name,) = [n for n in VARIANTS if n[:6] == 'resnet' and data in n]
     cfg = read(name)
-    preprocess = MODELS.build(cfg.data_preprocessor)
     sizes = cfg.data_preprocessor.hide.grid_sizes
+    if single:
+        cfg.data_preprocessor.hide.grid_sizes = sizes = sizes[-1:]
+    preprocess = MODELS.build(cfg.data_preprocessor)
     side = 2 * max(sizes)
     white = [torch.full((3, side, side), 255, dtype=torch.uint8)] * 200
     data = dict(inputs=white, data_samples=[DataSample() for _ in white])
@@ -84,72 +94,64 @@ def test_half_of_the_patches_of_training_images_are_hidden(name):
     hidden = images[:, 0] == 0
     assert (images == 0).all(dim=1).equal(hidden)  # in all channels at once
     share = 0.5 * sum(size > 0 for size in sizes) / len(sizes)
-    # 200 images of at least four patches: four deviations are below 0.09
+    # 200 images of at least four grid cells: four deviations are below 0.09
     assert abs(hidden.float().mean().item() - share) < 0.09
     larger = torch.zeros(len(hidden), dtype=torch.bool)
     for size in sorted(filter(None, sizes), reverse=True):
         fits = is_grid(hidden, size)
-        assert (fits & ~larger).any(), f'no image has patches of {size}'
+        assert (fits & ~larger).any(), f'no image has a grid of {size}'
         larger |= fits
     assert larger.all()  # each image has a grid of one of the sizes
     assert (preprocess(data, training=False)['inputs'] != 0).all()
 
 
 def is_grid(hidden, size):
-    """Say for each (H, W) mask whether each patch of a grid is uniform."""
-    patches = nn.functional.max_pool2d
+    """Return for each (H, W) mask whether each grid cell is uniform."""
     mask = hidden.float()[:, None]
-    high = patches(mask, size, ceil_mode=True)
-    low = -patches(-mask, size, ceil_mode=True)
+    high = nn.functional.max_pool2d(mask, size, ceil_mode=True)
+    low = -nn.functional.max_pool2d(-mask, size, ceil_mode=True)
     return (high == low).flatten(1).all(dim=1)
 
 
 def rates(name):
-    """Return (learning rate, weight decay) of each epoch of a config."""
+    """Return learning rate and weight decay of each epoch of a config."""
     cfg = read(name)
     wrapper = build_optim_wrapper(nn.Linear(1, 1), cfg.optim_wrapper)
     schedulers = [
         PARAM_SCHEDULERS.build(part, default_args=dict(optimizer=wrapper))
         for part in cfg.param_scheduler
     ]
-    found = []
+    pairs = []
     for _ in range(cfg.train_cfg.max_epochs):
         (group,) = wrapper.param_groups
-        found.append((group['lr'], group['weight_decay']))
+        pairs.append((group['lr'], group['weight_decay']))
         for scheduler in schedulers:
             scheduler.step()
-    return found
+    return pairs
 
 
-def test_alexnet_has_the_rates_of_the_released_code():
-    # train.lua of kkanshul/Hide-and-Seek: first epoch, last, rate, decay
+def test_rates_are_those_of_the_released_code():
+    # train.lua of kkanshul/Hide-and-Seek: epochs, rate, decay
     table = [
-        (1, 18, 1e-2, 5e-4),
-        (19, 29, 5e-3, 5e-4),
-        (30, 43, 1e-3, 0.0),
-        (44, 52, 5e-4, 0.0),
-        (53, 55, 1e-4, 0.0),
+        (18, 1e-2, 5e-4),
+        (11, 5e-3, 5e-4),
+        (14, 1e-3, 0.0),
+        (9, 5e-4, 0.0),
+        (3, 1e-4, 0.0),
     ]
-    expected = [
-        (rate, decay)
-        for first, last, rate, decay in table
-        for _ in range(first, last + 1)
-    ]
-    found = rates('alexnet-gap_has-mixed_in1k.py')
-    assert len(found) == 55
-    for ours, theirs in zip(found, expected, strict=True):
+    expected = [tuple(pair) for epochs, *pair in table for _ in range(epochs)]
+    for ours, theirs in zip(
+        rates('alexnet-gap_has-mixed_in1k.py'), expected, strict=True
+    ):
         assert ours == pytest.approx(theirs)
-
-
-def test_googlenet_falls_from_one_hundredth_to_a_ten_thousandth():
-    found = rates('googlenet-gap_has32_in1k.py')
-    assert len(found) == 40
-    assert found[0] == pytest.approx((1e-2, 5e-4))
-    assert found[-1] == pytest.approx((1e-4, 0.0))
+    googlenet = rates('googlenet-gap_has-mixed_in1k.py')
+    assert len(googlenet) == 40
+    assert googlenet[0] == pytest.approx((1e-2, 5e-4))
+    assert googlenet[-1] == pytest.approx((1e-4, 0.0))
 
 
 def test_new_layers_learn_ten_times_as_fast():
-    cfg = read('resnet50_has16_cub.py')
+    cfg = read('resnet50_has-mixed_cub.py')
     cfg.model.backbone.pop('init_cfg')
     model = MODELS.build(cfg.model)
     wrapper = build_optim_wrapper(model, cfg.optim_wrapper)
@@ -165,15 +167,10 @@ def test_new_layers_learn_ten_times_as_fast():
 
 
 def test_the_ensemble_has_five_alexnets_and_the_maps_of_four():
-    cfg = read('alexnet-gap_ensemble_in1k.py')
-    model = MODELS.build(cfg.model)
-    model.eval()
+    model = MODELS.build(read('alexnet-gap_ensemble_in1k.py').model).eval()
+    samples = [DataSample().set_gt_label(7)]
     with torch.no_grad():
-        (sample,) = model(
-            torch.zeros(1, 3, 224, 224),
-            [DataSample().set_gt_label(7)],
-            mode='predict',
-        )
+        (sample,) = model(torch.zeros(1, 3, 224, 224), samples, 'predict')
     assert len(model.models) == 5
     assert model.map_models == (1, 2, 3, 4)
     assert sample.gt_cam.shape == (11, 11)
@@ -194,8 +191,8 @@ def test_ten_crops_of_a_data_set_are_scored_in_its_boxes(tmp_path):
     runner = cli.build_runner(cfg)
     merge, samples = runner.model.merge_preds, []
 
-    def record(found):
-        merged = merge(found)
+    def record(crops):
+        merged = merge(crops)
         samples.extend(merged)
         return merged
 
@@ -222,9 +219,7 @@ def test_gathered_seeds_have_mean_and_spread(run_tool, tmp_path):
         write_run(tmp_path, 'net_has8_toy', seed, **{'a/gt_known_loc': value})
     write_run(tmp_path, 'net_has12_toy', 0, **{'a/gt_known_loc': 40.0})
     write_run(tmp_path, 'net_cam_toy', 0, **{'a/gt_known_loc': 30.0})
-    result = run_tool(
-        DEV / 'gather_seeds.py', tmp_path, '--out', tmp_path / 'table'
-    )
+    result = run_tool(GATHER, tmp_path, '--out', tmp_path / 'table')
     assert result.returncode == 0, result.stderr
     rows = (tmp_path / 'table.md').read_text().splitlines()
     assert rows[0] == '**net, toy**'
@@ -234,24 +229,21 @@ def test_gathered_seeds_have_mean_and_spread(run_tool, tmp_path):
         ['| has8', '3', '53.00 ± 3.61'],
         ['| has12', '1', '40.00'],
     ]
-    found = json.loads((tmp_path / 'table.json').read_text())
-    entry = found['net_has8_toy']['a/gt_known_loc']
-    assert entry['mean'] == 53.0
-    assert entry['std'] == pytest.approx(13**0.5)
-    assert entry['seeds'] == 3
+    table = json.loads((tmp_path / 'table.json').read_text())
+    assert table['net_has8_toy']['a/gt_known_loc'] == dict(
+        mean=53.0, std=pytest.approx(13**0.5), seeds=3
+    )
 
 
 def test_gathering_names_what_is_missing(run_tool, tmp_path):
-    tool = DEV / 'gather_seeds.py'
-    result = run_tool(tool, tmp_path)
-    assert result.returncode == 1
-    assert 'has no */seed*/metrics.json' in result.stderr
+    def refuse():
+        result = run_tool(GATHER, tmp_path)
+        assert result.returncode == 1
+        return result.stderr
+
+    assert 'has no */seed*/metrics.json' in refuse()
     write_run(tmp_path, 'net_cam_toy', 0, a=1.0)
     write_run(tmp_path, 'net_cam_toy', 1, b=1.0)
-    result = run_tool(tool, tmp_path)
-    assert result.returncode == 1
-    assert result.stderr == 'seed 1 lacks a\n'
+    assert refuse() == 'seed 1 lacks a\n'
     (tmp_path / 'net_cam_toy/seed1/metrics.json').write_text('{')
-    result = run_tool(tool, tmp_path)
-    assert result.returncode == 1
-    assert 'seed1/metrics.json is no JSON file' in result.stderr
+    assert 'seed1/metrics.json is no JSON file' in refuse()

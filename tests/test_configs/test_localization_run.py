@@ -66,13 +66,11 @@ def evaluate(run_tool, tmp_path, dataset, metrics, processes=1):
     config = tmp_path / 'config.py'
     config.write_text(CONFIG.format(dataset=dataset, metrics=metrics))
     weights = tmp_path / 'random.pth'
-    if not weights.exists():
-        torch.manual_seed(0)
-        cfg_weights = {
-            'head.fc.weight': torch.randn(2, 64),
-            'head.fc.bias': torch.zeros(2),
-        }
-        torch.save(dict(state_dict=cfg_weights), weights)
+    state = {
+        'head.fc.weight': torch.linspace(-1, 1, 128).sin().view(2, 64),
+        'head.fc.bias': torch.zeros(2),
+    }
+    torch.save(dict(state_dict=state), weights)
     tool = ['test.py', config, weights]
     if processes > 1:
         tool = ['dist_test.sh', config, weights, processes]
@@ -105,6 +103,6 @@ def test_two_processes_measure_what_one_does(run_tool, tmp_path):
 
 def test_masks_are_measured_too(run_tool, tmp_path):
     dataset = layouts.write_masks(tmp_path / 'masks')
-    found = evaluate(run_tool, tmp_path, dataset, [dict(type='mmocc.PxAP')])
-    assert list(found) == ['px_ap/px_ap']
-    assert 0 < found['px_ap/px_ap'] < 100
+    scores = evaluate(run_tool, tmp_path, dataset, [dict(type='mmocc.PxAP')])
+    assert list(scores) == ['px_ap/px_ap']
+    assert 0 < scores['px_ap/px_ap'] < 100

@@ -1,4 +1,4 @@
-"""Localization data: every layout, and labels without a look at the boxes."""
+"""Localization data: every layout, and labels without reading boxes."""
 
 import shutil
 import sys
@@ -12,7 +12,6 @@ from mmengine.registry import DATASETS, init_default_scope
 
 pytest.importorskip('mmpretrain')
 from mmocc.datasets.wsol_dataset import WSOLDataset
-from mmocc.occluded_sets.voc_class_lists import write_class_lists
 
 TRIAL = ROOT.parent / 'shared' / 'data'
 PIPELINE = [
@@ -48,7 +47,7 @@ CUB = [
     ('002.B/B_1.jpg', 1, [[0, 3, 40, 23]]),
 ]
 ILSVRC = [
-    ('val/v_0.JPEG', 1, [[0, 2, 21, 22]]),  # as they stand in the file
+    ('val/v_0.JPEG', 1, [[0, 2, 21, 22]]),  # as in the file
     ('val/v_1.JPEG', 0, [[1, 2, 3, 4], [5, 6, 39, 29]]),
 ]
 TINY = [
@@ -75,7 +74,8 @@ def test_labels_and_boxes_of_each_layout(tmp_path, write, expected):
 
 
 def test_boxes_stay_in_pixels_of_the_original_image(tmp_path):
-    dataset = build(layouts.write_metadata(tmp_path), with_boxes=True)
+    args = layouts.write_metadata(tmp_path)
+    dataset = build(args, with_boxes=True)
     packed = dataset[1]
     sample = packed['data_samples']
     assert packed['inputs'].shape == (3, 16, 16)
@@ -84,16 +84,10 @@ def test_boxes_stay_in_pixels_of_the_original_image(tmp_path):
     assert sample.ori_shape == (30, 40) and sample.img_shape == (16, 16)
     assert sample.image_id == 'b/2.png'
     assert 'gt_bboxes' in sample.to_dict()
-
-
-def test_each_view_of_a_test_time_augmentation_has_the_boxes(tmp_path):
+    # Each view of a test-time augmentation has them, too.
     flips = [dict(type='RandomFlip', prob=p) for p in (1.0, 0.0)]
     views = dict(type='TestTimeAug', transforms=[flips, [PIPELINE[-1]]])
-    dataset = build(
-        layouts.write_metadata(tmp_path),
-        with_boxes=True,
-        pipeline=[*PIPELINE[:2], views],
-    )
+    dataset = build(args, with_boxes=True, pipeline=[*PIPELINE[:2], views])
     samples = dataset[0]['data_samples']
     assert [s.gt_bboxes.tolist() for s in samples] == [META[0][2]] * 2
 
@@ -107,25 +101,17 @@ def test_masks_of_open_images(tmp_path):
     assert second.ignore_mask_path is None
 
 
-def test_several_objects_of_the_class_can_be_kept(tmp_path):
+def test_images_with_several_objects_of_the_class_can_stay(tmp_path):
     args = layouts.write_voc(tmp_path)
     dataset = build(args, with_boxes=True, layout_args=dict(one_object=False))
     assert [row[0] for row in rows(dataset)] == ['one', 'two']
     assert rows(dataset)[1][2] == [[0, 0, 9, 9], [19, 9, 40, 30]]
 
 
-def test_lists_of_classes_are_those_of_the_annotations(tmp_path):
-    layouts.write_voc(tmp_path)
-    lists = tmp_path / 'ImageSets/Main'
-    before = {p.name: p.read_text() for p in lists.iterdir()}
-    for path in write_class_lists(tmp_path, 'test', ('cat', 'dog')):
-        assert path.read_text() == before[path.name]
-
-
 # -- weak supervision -------------------------------------------------------
 
 OPENED = []
-sys.addaudithook(  # there is no way to remove one: it only notes
+sys.addaudithook(  # there is no way to remove one
     lambda event, args: (
         OPENED.append(str(args[0])) if event == 'open' else None
     )
@@ -155,20 +141,12 @@ def test_training_never_opens_a_file_with_boxes(tmp_path, name, removed):
     samples = [dataset[i]['data_samples'] for i in range(len(dataset))]
     assert samples
     assert any(str(tmp_path) in path for path in OPENED)  # the hook is on
-    touched = [p for p in OPENED if p.startswith(tuple(map(str, guarded)))]
-    assert not touched
+    assert not [p for p in OPENED if p.startswith(tuple(map(str, guarded)))]
     for sample in samples:
         assert not {'gt_bboxes', 'gt_mask_paths'} & set(sample.to_dict())
 
 
-def test_the_same_files_are_opened_for_the_test(tmp_path):
-    args = layouts.write_cub(tmp_path)
-    OPENED.clear()
-    len(build(args, with_boxes=True))
-    assert str(tmp_path / 'bounding_boxes.txt') in OPENED
-
-
-def test_labels_that_stand_with_boxes_alone_are_for_the_test(tmp_path):
+def test_training_needs_labels_outside_the_file_of_the_boxes(tmp_path):
     with pytest.raises(ValueError, match='with_boxes=True'):
         build(layouts.write_tiny_imagenet(tmp_path))
     args = layouts.write_ilsvrc_list(tmp_path / 'i')
@@ -191,7 +169,9 @@ def test_labels_that_stand_with_boxes_alone_are_for_the_test(tmp_path):
         ('class_labels.txt', 'a/1.png,-1', 'line 3.*from 0'),
     ],
 )
-def test_a_line_that_does_not_parse_is_named(tmp_path, file, line, words):
+def test_the_message_names_a_line_that_does_not_parse(
+    tmp_path, file, line, words
+):
     args = layouts.write_metadata(tmp_path)
     path = tmp_path / 'metadata/test' / file
     path.write_text(path.read_text() + line + '\n')
@@ -220,17 +200,13 @@ def test_lines_of_other_layouts_are_named_too(tmp_path, write, file, line):
         build(args, with_boxes=True)
 
 
-def test_an_image_without_a_box_is_named(tmp_path):
-    args = layouts.write_metadata(tmp_path)
-    path = tmp_path / 'metadata/test/localization.txt'
-    path.write_text('a/1.png,4,6,20,25\n')
-    with pytest.raises(
-        ValueError, match=r'no box or mask for 1 of 2 images.*b/2.png'
-    ):
+def test_the_message_names_what_is_missing(tmp_path):
+    args = layouts.write_metadata(tmp_path / 'm')
+    boxes = tmp_path / 'm/metadata/test/localization.txt'
+    boxes.write_text('a/1.png,4,6,20,25\n')
+    words = r'no box or mask for 1 of 2 images.*b/2.png'
+    with pytest.raises(ValueError, match=words):
         build(args, with_boxes=True)
-
-
-def test_what_is_missing_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match='no such file'):
         build(dict(layout='metadata', data_root=str(tmp_path), split='test'))
     with pytest.raises(ValueError, match="layout is 'coco'"):
@@ -253,11 +229,12 @@ def test_tiny_imagenet_of_the_trial_data():
         pytest.skip(f'{root}: no trial data')
     args = dict(layout='tiny_imagenet', data_root=str(root))
     train = build(args, split='train')
-    boxes = dict(box_file='boxes64.csv', box_scale=0.5)
-    val = build(args, split='val', layout_args=boxes, with_boxes=True)
+    halved = dict(box_file='boxes64.csv', box_scale=0.5)
+    val = build(args, split='val', layout_args=halved, with_boxes=True)
     assert (len(train), len(val)) == (2400, 1200)
     labels = np.bincount(val.get_gt_labels())
     assert labels.tolist() == [50] * 24 and len(train.CLASSES) == 24
-    found = {row[0]: row for row in rows(val)}['val/images/val_256.JPEG']
-    assert train.CLASSES[found[1]] == 'n02814533'
-    assert found[2] == [[1.5, 13.5, 31.5, 29.5]]
+    by_id = {row[0]: row[1:] for row in rows(val)}
+    label, boxes = by_id['val/images/val_256.JPEG']
+    assert train.CLASSES[label] == 'n02814533'
+    assert boxes == [[1.5, 13.5, 31.5, 29.5]]

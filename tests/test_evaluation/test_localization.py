@@ -33,13 +33,6 @@ TWO_PEAKS_BOXES = [
 ]  # fmt: skip
 
 
-def largest_contours(cam):
-    return [
-        map_to_boxes(cam, t, 'largest_contour', 'minmax').tolist()
-        for t in THRESHOLDS
-    ]
-
-
 @pytest.mark.parametrize(
     'cam, boxes',
     [
@@ -49,7 +42,9 @@ def largest_contours(cam):
     ],
 )
 def test_boxes_of_the_reference(cam, boxes):
-    assert largest_contours(cam) == [[box] for box in boxes]
+    for threshold, box in zip(THRESHOLDS, boxes, strict=True):
+        ours = map_to_boxes(cam, threshold, 'largest_contour', 'minmax')
+        assert ours.tolist() == [box]
 
 
 def test_iou_of_the_reference():
@@ -63,17 +58,20 @@ def test_iou_of_the_reference():
         box_iou_inclusive([[1, 1, 0, 0]], [[1, 1, 2, 2]])
 
 
-def test_boxes_are_scaled_and_cut_off_as_the_reference_does():
-    # (w, h) from (10, 20) to (35, 10): 3.5, 1, 14, 1.5
-    scaled = scale_boxes([[1, 2, 4, 3]], (20, 10), (10, 35))
-    assert scaled.tolist() == [[3, 1, 14, 1]]
-    assert scale_boxes([[1, 2, 1, 2]], (3, 3), (3, 3)).tolist() == [
-        [1, 2, 1, 2]
-    ]
-    # 125 * 224 / 500 is 56 exactly, and 125 * (224 / 500) is not
-    assert scale_boxes([[125, 0, 500, 5]], (10, 500), (10, 224)).tolist() == [
-        [56, 0, 223, 5]
-    ]
+@pytest.mark.parametrize(
+    ('box', 'ori_shape', 'size', 'scaled'),
+    [
+        # (w, h) from (10, 20) to (35, 10): 3.5, 1, 14, 1.5
+        ([1, 2, 4, 3], (20, 10), (10, 35), [3, 1, 14, 1]),
+        ([1, 2, 1, 2], (3, 3), (3, 3), [1, 2, 1, 2]),
+        # 125 * 224 / 500 is 56 exactly, and 125 * (224 / 500) is not
+        ([125, 0, 500, 5], (10, 500), (10, 224), [56, 0, 223, 5]),
+    ],
+)
+def test_boxes_are_scaled_and_rounded_as_in_the_reference(
+    box, ori_shape, size, scaled
+):
+    assert scale_boxes([box], ori_shape, size).tolist() == [scaled]
 
 
 def test_the_papers_box_is_that_of_most_pixels_and_not_of_most_area():
@@ -83,10 +81,7 @@ def test_the_papers_box_is_that_of_most_pixels_and_not_of_most_area():
     assert map_to_boxes(mask).tolist() == [[2, 2, 18, 3]]
     contour = map_to_boxes(mask, keep='largest_contour', normalize='minmax')
     assert contour.tolist() == [[5, 10, 8, 13]]
-
-
-def test_the_first_of_equal_components_is_taken():
-    mask = np.zeros((9, 9))
+    mask = np.zeros((9, 9))  # of equal components, the first
     mask[6:8, 0:2] = mask[1:3, 5:7] = 1
     assert map_to_boxes(mask).tolist() == [[5, 1, 7, 3]]
 
@@ -106,7 +101,7 @@ def test_all_contours_hold_those_of_holes():
     assert sorted(boxes) == [[1, 1, 11, 11], [4, 3, 8, 8]]
 
 
-def test_what_equals_the_threshold_is_background():
+def test_a_value_equal_to_the_threshold_is_background():
     cam = [[0.2, 0.0], [0.21, 1.0]]
     assert map_to_boxes(cam, 0.2).tolist() == [[0, 1, 1, 1]]
     assert map_to_boxes([[0.2, 1.0]], 0.2).tolist() == [[1, 0, 1, 0]]
@@ -130,7 +125,7 @@ def test_a_blank_map_has_no_foreground(mode, value):
     assert map_to_boxes(cam, 0.2, normalize=mode).tolist() == [[0, 0, 0, 0]]
 
 
-def test_a_negative_map_has_a_peak_by_minmax_alone():
+def test_a_negative_map_has_a_peak_with_minmax_only():
     cam = np.full((4, 4), -5.0)
     cam[1:3, 1:3] = -1
     assert not normalize_map(cam, 'max').any()
@@ -138,12 +133,12 @@ def test_a_negative_map_has_a_peak_by_minmax_alone():
     assert box.tolist() == [[1, 1, 3, 3]]
 
 
-def test_resizing_takes_height_and_width_and_keeps_the_input():
+def test_resizing_to_height_and_width_does_not_change_the_input():
     cam = np.arange(6, dtype=np.float32).reshape(2, 3)
-    kept = cam.copy()
+    copy = cam.copy()
     large = resize_map(cam, (20, 33))
     assert large.shape == (20, 33) and large.dtype == np.float64
-    np.testing.assert_array_equal(cam, kept)
+    np.testing.assert_array_equal(cam, copy)
     assert resize_map(cam, (2, 3)).tolist() == cam.tolist()
 
 

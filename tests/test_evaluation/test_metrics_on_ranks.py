@@ -2,7 +2,6 @@
 
 Five samples are dealt to two processes as mmengine's DefaultSampler does it,
 the first one again at the end, to fill up the last batch.
-``test_localization_metrics.py`` has the metrics of localization.
 """
 
 import json
@@ -38,10 +37,14 @@ def classified(index, folder):
 
 
 def mapped(index, folder):
-    """An image with a map, and a mask on disk."""
+    """An image with a map, a box, and a mask on disk."""
     return dict(
         gt_cam=torch.rand(8, 8, generator=random(index)),
         gt_mask_paths=[folder / f'{index}.png'],
+        gt_bboxes=[[3 * index, 3 * index, 3 * index + 50, 3 * index + 40]],
+        gt_label=torch.tensor([index % 2]),
+        ori_shape=PAGE,
+        pred_score=torch.tensor([0.6, 0.4]),
     )
 
 
@@ -157,6 +160,8 @@ def write_files(folder):
 METRIC_SAMPLES = {
     'OcclusionAccuracy': classified,
     'MeanClassAccuracy': classified,
+    'LocalizationAccuracy': mapped,
+    'MaxBoxAcc': mapped,
     'PxAP': mapped,
     'TemporalMeanAP': video,
     'PatchOcclusionMetric': patched,

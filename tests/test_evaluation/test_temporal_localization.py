@@ -8,7 +8,6 @@ from mmocc.evaluation.temporal_localization import (
     Segments,
     average_precision,
     find_hits,
-    gather_segments,
     map_to_segments,
     segment_iou,
     temporal_map,
@@ -37,32 +36,21 @@ def test_runs_above_the_share_of_the_maximum_are_segments(
 
 
 @pytest.mark.parametrize('scores', [[[1, 2]], [1, float('nan')]])
-def test_a_map_that_is_none_is_refused(scores):
+def test_wrong_maps_and_thresholds_are_refused(scores):
     with pytest.raises(ValueError, match='finite numbers'):
         map_to_segments(scores)
     with pytest.raises(ValueError, match=r'threshold must be .* got 1'):
         map_to_segments([1, 2], threshold=1)
 
 
-@pytest.mark.parametrize(
-    ('a', 'b', 'iou'),
-    [
-        ((0, 10), (0, 10), 1),
-        ((0, 10), (5, 15), 5 / 15),
-        ((0, 10), (2, 4), 2 / 10),
-        ((0, 10), (10, 20), 0),
-        ((0, 10), (30, 40), 0),
-        ((5, 5), (5, 5), 0),
-    ],
-)
-def test_overlap_is_intersection_over_union(a, b, iou):
-    assert segment_iou([a], [b]) == pytest.approx(iou)
-    assert segment_iou([b], [a]) == pytest.approx(iou)
-
-
-def test_overlaps_are_a_table():
-    table = segment_iou([(0, 2), (1, 3), (9, 9)], [(0, 2), (2, 4)])
-    assert np.allclose(table, [[1, 0], [1 / 3, 1 / 3], [0, 0]])
+def test_overlap_is_intersection_over_union():
+    others = [(0, 10), (5, 15), (2, 4), (10, 20), (30, 40), (5, 5)]
+    expected = [[1, 5 / 15, 2 / 10, 0, 0, 0], [0, 0, 0, 0, 0, 0]]
+    overlaps = segment_iou([(0, 10), (5, 5)], others)
+    np.testing.assert_allclose(overlaps, expected)
+    np.testing.assert_allclose(
+        segment_iou(others, [(0, 10), (5, 5)]), overlaps.T
+    )
 
 
 def segments(*rows):
@@ -74,7 +62,7 @@ TRUTH = segments((0, (0, 10), 0), (0, (20, 30), 0), (1, (0, 10), 0))
 PREDICTED = segments(
     (1, (50, 60), 0.2),  # far from all: a miss
     (0, (0, 10), 0.9),  # a hit
-    (0, (1, 10), 0.8),  # that one is taken: a miss
+    (0, (1, 10), 0.8),  # that one is not free: a miss
     (0, (22, 30), 0.7),  # IoU 0.8
     (1, (0, 20), 0.6),  # IoU 0.5
     (2, (0, 10), 0.5),  # a video without truth
@@ -113,7 +101,7 @@ def test_a_prediction_takes_the_best_that_is_free():
         ([0, 1], 2, 1 / 4, 6 * 0.5 / 11),
     ],
 )
-def test_average_precision_has_the_values_worked_out_by_hand(
+def test_average_precision_has_the_values_computed_by_hand(
     hits, total, area, eleven
 ):
     hits = np.array(hits, bool)
@@ -121,7 +109,7 @@ def test_average_precision_has_the_values_worked_out_by_hand(
     assert average_precision(hits, total, 11) == pytest.approx(eleven)
 
 
-def test_average_precision_is_scikit_learns_where_all_truth_is_found():
+def test_average_precision_is_scikit_learns_at_full_recall():
     rng = np.random.default_rng(0)
     hits = rng.random(50) < 0.4
     expected = average_precision_score(hits, -np.arange(50))
@@ -132,24 +120,11 @@ def test_the_mean_is_over_the_classes_that_have_truth():
     truth = {0: TRUTH, 3: TRUTH, 4: segments((0, (0, 1), 0))}
     predicted = {0: PREDICTED, 3: TRUTH, 7: PREDICTED}
     means = temporal_map(predicted, truth, ious=(0.4, 0.5))
-    # class 0: by hand as above; class 3: all found; class 4: none
+    # class 0: by hand as above; class 3: all right; class 4: none
     assert means[0.4] == pytest.approx(((1 + 2 / 3 + 3 / 4) / 3 + 1 + 0) / 3)
     assert means[0.5] == pytest.approx(((1 + 2 / 3) / 3 + 1 + 0) / 3)
-
-
-def test_no_truth_at_all_is_an_error():
     with pytest.raises(ValueError, match='no ground truth'):
         temporal_map({0: PREDICTED}, {})
-
-
-def test_rows_are_gathered_by_class():
-    gathered = gather_segments(
-        iter([(2, 0, (1, 4), 0.5), (1, 0, (0, 2), 1), (2, 5, (7, 9), 0.25)])
-    )
-    assert sorted(gathered) == [1, 2]
-    assert gathered[2].video.tolist() == [0, 5]
-    assert gathered[2].span.tolist() == [[1, 4], [7, 9]]
-    assert gathered[2].score.tolist() == [0.5, 0.25]
 
 
 def sample(index, label, cams, score, truth):
@@ -187,14 +162,12 @@ def test_the_metric_goes_from_maps_to_percent():
     )
     loose = evaluate(samples, threshold=0.4, min_score=0.0, ious=(0.5,))
     assert loose['temporal/mAP@0.5'] == pytest.approx(100)
-
-
-def test_the_most_probable_class_is_always_looked_for():
+    # The most probable class always counts as present.
     samples = [sample(0, 1, [[0, 0], [1, 0]], [0.04, 0.05], [(0, 1)])]
     assert evaluate(samples)['temporal/mAP'] == pytest.approx(100)
 
 
-def test_segments_may_have_labels_of_their_own():
+def test_each_segment_may_have_a_label():
     part = sample(0, 0, [[1, 0], [0, 1]], [0.5, 0.5], [(0, 1), (1, 2)])
     part['gt_segment_labels'] = [0, 1]
     assert evaluate([part])['temporal/mAP'] == pytest.approx(100)
@@ -203,7 +176,7 @@ def test_segments_may_have_labels_of_their_own():
 @pytest.mark.parametrize(
     ('key', 'remedy'), [('cams', 'CAMHead'), ('gt_segments', 'meta_keys')]
 )
-def test_a_sample_that_lacks_something_is_told_the_remedy(key, remedy):
+def test_the_message_for_an_incomplete_sample_has_the_remedy(key, remedy):
     part = sample(0, 0, [[1, 0]], [1.0], [(0, 1)])
     del part[key]
     with pytest.raises(ValueError, match=f'no {key}; .*{remedy}'):

@@ -17,7 +17,7 @@ CUB = ROOT.parent / 'shared' / 'data' / 'wsol_metadata_cub'
 
 @pytest.fixture
 def run(tmp_path, monkeypatch, capsys):
-    """Run the tool in this process; give its status and what it says."""
+    """Return a function that runs the tool here: status and output."""
     tool = import_tool(TOOL)
     monkeypatch.chdir(tmp_path)
 
@@ -29,26 +29,12 @@ def run(tmp_path, monkeypatch, capsys):
 
 
 def score(run, *args):
-    status, said = run(*args, '--json', 'out.json')
-    assert status == 0, said.err
+    status, output = run(*args, '--json', 'out.json')
+    assert status == 0, output.err
     document = json.loads(Path('out.json').read_text())
     for name, value in document['metrics'].items():
-        assert f'{name:32}{value:8.3f}' in said.out
-    return document
-
-
-def refuse(run, *args):
-    status, said = run(*args)
-    assert status == 1
-    return said.err
-
-
-def test_it_is_a_program(run_tool, tmp_path):
-    layouts.write_metadata(tmp_path)
-    folder = tmp_path / 'metadata/test'
-    result = run_tool(TOOL, folder, '--maps', 'full-image')
-    assert result.returncode == 0, result.stderr
-    assert '2 images of ' in result.stdout
+        assert f'{name:32}{value:8.3f}' in output.out
+    return document['images'], document['metrics']
 
 
 @pytest.mark.skipif(not CUB.is_dir(), reason=f'{CUB}: no trial data')
@@ -61,9 +47,8 @@ def test_it_is_a_program(run_tool, tmp_path):
     ],
 )
 def test_the_anchors_of_the_reference(run, split, maps, anchors):
-    found = score(run, CUB / split, '--maps', maps)
-    assert found['images'] == dict(test=5794, val=1000)[split]
-    metrics = found['metrics']
+    images, metrics = score(run, CUB / split, '--maps', maps)
+    assert images == dict(test=5794, val=1000)[split]
     values = [metrics[f'max_box_acc/v2_iou{iou}'] for iou in (30, 50, 70)]
     assert np.round(values, 2).tolist() == list(anchors)
     assert metrics['max_box_acc/v2'] == pytest.approx(np.mean(values))
@@ -89,10 +74,14 @@ def test_stored_maps_are_scored_by_image_id(run, tmp_path):
         tmp_path / 'maps',
         {'a/1.png': (4, 6, 20, 25), 'b/2.png': (30, 0, 40, 9)},
     )
-    found = score(run, folder, '--maps', 'maps')
-    assert found['images'] == 2
-    assert found['metrics']['max_box_acc/v2'] == 50  # the second misses
-    assert found['metrics']['max_box_acc/v1'] == 50
+    images, metrics = score(run, folder, '--maps', 'maps')
+    assert images == 2
+    assert metrics['max_box_acc/v2'] == 50  # the second misses
+    assert metrics['max_box_acc/v1'] == 50
+    for image_id, value in (('a/1.png', np.nan), ('b/2.png', -1.0)):
+        np.save(tmp_path / f'maps/{image_id}.npy', np.full((30, 40), value))
+    _, metrics = score(run, folder, '--maps', 'maps')
+    assert metrics['max_box_acc/v2'] == 0  # blank maps are misses
 
 
 def test_masks_are_scored_by_px_ap(run, tmp_path):
@@ -103,10 +92,10 @@ def test_masks_are_scored_by_px_ap(run, tmp_path):
         {'a/1.png': (0, 0, 20, 20), 'b/2.png': (0, 10, 40, 20)},
     )
     arguments = ('--mask-root', tmp_path)
-    found = score(run, folder, '--maps', 'maps', *arguments)
-    assert list(found['metrics']) == ['px_ap/px_ap']
-    assert 60 < found['metrics']['px_ap/px_ap'] < 100
-    flat = score(run, folder, '--maps', 'full-image', *arguments)
+    _, metrics = score(run, folder, '--maps', 'maps', *arguments)
+    assert list(metrics) == ['px_ap/px_ap']
+    assert 60 < metrics['px_ap/px_ap'] < 100
+    _, flat = score(run, folder, '--maps', 'full-image', *arguments)
     masks = [
         read_mask([tmp_path / name for name in names], ignore)
         for names, ignore in (
@@ -115,40 +104,30 @@ def test_masks_are_scored_by_px_ap(run, tmp_path):
         )
     ]
     counts = sum(np.bincount(mask.ravel(), minlength=256) for mask in masks)
-    assert counts[255] > 0  # what is ignored is in neither share
+    assert counts[255] > 0  # ignored pixels are in neither share
     share = 100 * counts[1] / (counts[0] + counts[1])
-    assert flat['metrics']['px_ap/px_ap'] == pytest.approx(share)
+    assert flat['px_ap/px_ap'] == pytest.approx(share)
 
 
-def test_what_is_wrong_is_named_with_its_file(run, tmp_path):
+def test_messages_name_the_file_at_fault(run, tmp_path):
     layouts.write_metadata(tmp_path)
     folder, maps = tmp_path / 'metadata/test', tmp_path / 'maps'
-    options = ('--maps', 'maps')
-    assert 'maps: no such folder' in refuse(run, folder, *options)
+
+    def refuse(folder=folder):
+        status, output = run(folder, '--maps', 'maps')
+        assert status == 1
+        return output.err
+
+    assert 'maps: no such folder' in refuse()
     write_maps(maps, {'a/1.png': (0, 0, 5, 5)})
-    assert 'b/2.png.npy: no such map' in refuse(run, folder, *options)
+    assert 'b/2.png.npy: no such map' in refuse()
     np.save(maps / 'a/1.png.npy', np.array([{}], object))
-    assert 'a/1.png.npy: no array of numbers' in refuse(run, folder, *options)
+    assert 'a/1.png.npy: no array of numbers' in refuse()
     np.save(maps / 'a/1.png.npy', np.zeros((2, 3, 4)))
-    assert 'a/1.png.npy: float64 of the shape (2, 3, 4)' in refuse(
-        run, folder, *options
-    )
+    assert 'a/1.png.npy: float64 of the shape (2, 3, 4)' in refuse()
     boxes = folder / 'localization.txt'
     boxes.write_text('a/1.png,1,2,3,4\n')
-    assert 'localization.txt: no line for 1 of 2' in refuse(
-        run, folder, *options
-    )
+    assert 'localization.txt: no line for 1 of 2' in refuse()
     boxes.write_text('a/1.png,1,2,3\n')
-    assert 'localization.txt, line 1' in refuse(run, folder, *options)
-    assert 'image_ids.txt: no such file' in refuse(run, tmp_path, *options)
-
-
-def test_blank_maps_are_misses(run, tmp_path):
-    layouts.write_metadata(tmp_path)
-    for image_id, value in (('a/1.png', np.nan), ('b/2.png', -1.0)):
-        path = tmp_path / f'maps/{image_id}.npy'
-        path.parent.mkdir(parents=True)
-        np.save(path, np.full((30, 40), value))
-    folder = tmp_path / 'metadata/test'
-    found = score(run, folder, '--maps', 'maps')
-    assert found['metrics']['max_box_acc/v2'] == 0
+    assert 'localization.txt, line 1' in refuse()
+    assert 'image_ids.txt: no such file' in refuse(tmp_path)

@@ -111,6 +111,10 @@ DefaultScope.get_instance('test', scope_name={scope!r})
 for registry, name in {needed!r}:
     registry = dict(MODELS=MODELS, TRANSFORMS=TRANSFORMS)[registry]
     assert registry.get(name) is not None, name
+from mmocc.models import LEARN, BatchHideAndSeek
+
+layer = MODELS.build(dict(type='mmocc.BatchHideAndSeek', grid_sizes=[8]))
+assert type(layer) is BatchHideAndSeek
 """
 
 
@@ -129,7 +133,11 @@ for registry, name in {needed!r}:
         (
             'mmpretrain',
             'mmdet',
-            [('MODELS', 'mmocc.LEARN'), ('TRANSFORMS', 'mmocc.Occlude')],
+            [
+                ('MODELS', 'mmocc.LEARN'),
+                ('MODELS', 'mmocc.BatchHideAndSeek'),
+                ('TRANSFORMS', 'mmocc.Occlude'),
+            ],
         ),
     ],
 )

@@ -32,23 +32,19 @@ MAPS = torch.tensor(
 )
 
 
-def test_maps_of_all_classes_are_weights_times_features():
+def test_maps_are_weights_times_features():
     assert torch.equal(head().class_maps((FEAT,)), MAPS)
-
-
-def test_maps_of_labels_are_those_of_all_classes():
     labels = torch.tensor([2, 1])
     maps = head().class_maps((FEAT,), labels)
     assert torch.equal(maps, MAPS[[0, 1], labels])
+    with pytest.raises(ValueError, match=r'\[0, 3\] must be classes from 0'):
+        head().class_maps((FEAT,), torch.tensor([0, 3]))
 
 
-def test_a_score_is_the_mean_of_its_map_and_the_bias():
+def test_a_score_is_the_mean_or_the_maximum_and_the_bias():
     expected = torch.tensor([[2.5, 1.0, -1.0], [0.5, 4.0, 12.0]])
     torch.testing.assert_close(head()((FEAT,)), expected)
-
-
-def test_max_pooling_takes_the_largest_feature():
-    # pooled: (3, 2) and (0, 8)
+    # pooled by their maximum: (3, 2) and (0, 8)
     expected = torch.tensor([[3.5, 2.0, 0.0], [0.5, 8.0, 24.0]])
     torch.testing.assert_close(head(pool='max')((FEAT,)), expected)
 
@@ -76,7 +72,7 @@ def test_without_labels_there_is_no_map_of_the_true_class():
     assert torch.equal(second.gt_cam, MAPS[1, 1])
 
 
-def test_maps_says_which_maps_there_are():
+def test_the_maps_of_the_head_are_those_it_names():
     (first, second) = head(maps=('all',)).predict((FEAT,))
     assert torch.equal(torch.stack([first.cams, second.cams]), MAPS)
     assert 'pred_cam' not in first
@@ -115,8 +111,8 @@ def test_it_trains_with_dropout_in_training_only():
     assert model.fc.weight.grad.abs().sum() > 0
     model.train()
     torch.manual_seed(0)
-    seen = {tuple(model((FEAT,)).flatten().tolist()) for _ in range(20)}
-    assert len(seen) > 1
+    scores = {tuple(model((FEAT,)).flatten().tolist()) for _ in range(20)}
+    assert len(scores) > 1
     model.eval()
     assert torch.equal(model((FEAT,)), model((FEAT,)))
 
@@ -163,11 +159,6 @@ def test_unknown_settings_are_refused(change, message):
 def test_features_that_are_no_map_of_its_channels_are_refused(feat):
     with pytest.raises(ValueError, match=r'needs maps \(N, 2, h, w\), got'):
         head()((feat,))
-
-
-def test_labels_that_are_no_classes_are_refused():
-    with pytest.raises(ValueError, match=r'\[0, 3\] must be classes from 0'):
-        head().class_maps((FEAT,), torch.tensor([0, 3]))
 
 
 def test_several_true_classes_are_refused_unless_gt_is_left_out():

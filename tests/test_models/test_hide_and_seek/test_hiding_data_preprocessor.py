@@ -8,24 +8,14 @@ from mmpretrain.structures import DataSample
 from mmocc.registry import MODELS
 
 MEAN, STD = [120.0, 110.0, 100.0], [60.0, 50.0, 40.0]
+HIDE = dict(type='mmocc.BatchHideAndSeek', grid_sizes=[8], hide_prob=1.0)
 
 
 def build(**kwargs):
+    cfg = dict(mean=MEAN, std=STD, hide=HIDE)
     with DefaultScope.overwrite_default_scope('mmpretrain'):
         return MODELS.build(
-            dict(
-                dict(
-                    type='mmocc.HidingDataPreprocessor',
-                    mean=MEAN,
-                    std=STD,
-                    hide=dict(
-                        type='mmocc.BatchHideAndSeek',
-                        grid_sizes=[8],
-                        hide_prob=1.0,
-                    ),
-                ),
-                **kwargs,
-            )
+            dict(cfg, type='mmocc.HidingDataPreprocessor', **kwargs)
         )
 
 
@@ -50,7 +40,7 @@ def test_images_are_hidden_in_training_only_and_labels_stay_labels():
     assert torch.allclose(plain, expected.view(1, 3, 1, 1).expand_as(plain))
 
 
-def test_padding_is_left_alone_whether_stacked_or_not():
+def test_padding_does_not_change_whether_stacked_or_not():
     for shapes in (((16, 24), (10, 20)), ((16, 24), (16, 24))):
         data = batch(shapes)
         if shapes[0] == shapes[1]:  # as default_collate gives it
@@ -65,11 +55,8 @@ def test_padding_is_left_alone_whether_stacked_or_not():
 
 
 def test_mixing_augmentations_still_work():
-    preprocessor = build(
-        num_classes=2,
-        batch_augments=dict(augments=dict(type='CutMix', alpha=1.0)),
-    )
-    data = preprocessor(batch(), True)
+    cutmix = dict(augments=dict(type='CutMix', alpha=1.0))
+    data = build(num_classes=2, batch_augments=cutmix)(batch(), True)
     assert (data['inputs'] == 0).all()
     scores = torch.stack([s.gt_score for s in data['data_samples']])
     assert torch.allclose(scores.sum(dim=1), torch.ones(2))
@@ -78,17 +65,16 @@ def test_mixing_augmentations_still_work():
 def test_an_ordinary_config_needs_two_lines(tiny_config):
     cfg = Config.fromfile(tiny_config)
     cfg.model.data_preprocessor.update(
-        type='mmocc.HidingDataPreprocessor',
-        hide=dict(type='mmocc.BatchHideAndSeek', grid_sizes=[8], hide_prob=1),
+        type='mmocc.HidingDataPreprocessor', hide=HIDE
     )
     runner = Runner.from_cfg(cfg)
-    seen = []
+    batches = []
     runner.model.backbone.register_forward_pre_hook(
-        lambda module, args: seen.append((module.training, args[0].clone()))
+        lambda module, args: batches.append((module.training, args[0].clone()))
     )
     runner.train()
-    assert [training for training, _ in seen] == [True] * 2 + [False] * 2
-    for training, inputs in seen:
+    assert [training for training, _ in batches] == [True] * 2 + [False] * 2
+    for training, inputs in batches:
         assert (inputs == 0).all() == training
 
 

@@ -20,22 +20,22 @@ ALEXNET_GROUPS = (
     ALEXNET
     - (5**2 * 96 * 256 + 2 * 3**2 * 384**2 + 3**2 * (384 + 512) * 512) // 2
 )
-# VGG-16's convolutions have 14,714,688 (arXiv 1409.1556, less its FC layers)
+# VGG-16's convolutions have 14,714,688 (arXiv 1409.1556, without FC layers)
 VGG = 14_714_688 + (3**2 * 512 + 1) * 1024
 
 
 def googlenet(kernel):
-    """Count the weights of torchvision's layers up to 4e, and what differs."""
+    """Count torchvision's weights up to 4e, and our last convolution's."""
     net = torchvision.models.googlenet(weights=None, init_weights=False)
-    kept, large = 0, 0
+    total, large = 0, 0
     for name, layer in net.named_children():
-        kept += count(layer)
+        total += count(layer)
         if name.startswith('inception'):
             large += layer.branch3[1].conv.weight.numel()
         if name == 'inception4e':
             break
     last = 3**2 * 832 * 1024 + 2 * 1024  # no bias, but batch norm
-    return kept - large + large * kernel**2 // 9 + last
+    return total - large + large * kernel**2 // 9 + last
 
 
 def build(cfg):
@@ -75,12 +75,6 @@ def test_parameters_and_maps_are_those_of_the_layer_list(
         assert map_of(model, image) == (channels, side, side)
 
 
-def test_the_first_map_of_alexnet_is_the_paper_s():
-    model = build(dict(type='mmocc.AlexNetGAP'))
-    first = model.conv1(torch.zeros(1, 3, 224, 224))
-    assert first.shape == (1, 96, 55, 55)
-
-
 def test_fewer_stages_of_vgg_have_larger_maps():
     cfg = dict(type='mmocc.VGGGAP', depth=11, num_stages=4)
     cfg.update(dilations=(1,) * 4, out_channels=8)
@@ -88,13 +82,15 @@ def test_fewer_stages_of_vgg_have_larger_maps():
     assert map_of(build(dict(cfg, large_maps=True)), 64) == (8, 16, 16)
 
 
-def test_alexnet_normalises_after_the_first_two_poolings():
+def test_the_layers_of_alexnet_are_the_paper_s():
     model = build(dict(type='mmocc.AlexNetGAP'))
     names = [name for name, _ in model.named_children()]
     assert names == [
         'conv1', 'pool1', 'lrn1', 'conv2', 'pool2', 'lrn2', 'conv3', 'conv4',
         'conv5', 'pool5', 'conv6', 'conv7',
     ]  # fmt: skip
+    first = model.conv1(torch.zeros(1, 3, 224, 224))
+    assert first.shape == (1, 96, 55, 55)  # the paper's
     # Caffe's local_size 5, alpha 1e-4, beta 0.75: PyTorch divides alpha by 5
     x = torch.randn(1, 8, 1, 1)
     near = x[0, 1:6].square().sum()
@@ -102,25 +98,23 @@ def test_alexnet_normalises_after_the_first_two_poolings():
     torch.testing.assert_close(model.lrn1(x)[0, 3], expected)
 
 
-def torchvision_net(name, **kwargs):
+def torchvision_net(name):
+    kwargs = {}
+    if name == 'googlenet':
+        kwargs = dict(init_weights=False, transform_input=True)
     torch.manual_seed(1)
     return torchvision.models.get_model(name, weights=None, **kwargs).eval()
 
 
-def theirs_up_to(net, last, x):
-    """Return what torchvision's network gives after this layer of it."""
-    found = []
+def output_of(net, last, x):
+    """Return the output of this layer of a network."""
+    outputs = []
     layer = net.get_submodule(last)
-    handle = layer.register_forward_hook(lambda m, i, out: found.append(out))
+    handle = layer.register_forward_hook(lambda m, i, out: outputs.append(out))
     with torch.no_grad():
-        net(x)
+        net.eval()(x)
     handle.remove()
-    return found[0]
-
-
-def ours_up_to(model, last, x):
-    model.eval()
-    return theirs_up_to(model, last, x)
+    return outputs[0]
 
 
 CASES = [
@@ -151,24 +145,19 @@ CASES = [
 def test_torchvision_s_weights_give_torchvision_s_features(
     name, last, cfg, ours, tmp_path
 ):
-    extra = (
-        dict(init_weights=False, transform_input=True)
-        if name == 'googlenet'
-        else {}
-    )
-    net = torchvision_net(name, **extra)
+    net = torchvision_net(name)
     path = tmp_path / 'theirs.pth'
     torch.save(net.state_dict(), path)
     init = dict(type='Pretrained', checkpoint=str(path))
     model = build(dict(cfg, init_cfg=init))
     model.init_weights()
     x = torch.randn(2, 3, 64, 64)
-    expected = theirs_up_to(net, last, x)
+    expected = output_of(net, last, x)
     assert expected.abs().max() > 0
-    torch.testing.assert_close(ours_up_to(model, ours, x), expected)
+    torch.testing.assert_close(output_of(model, ours, x), expected)
 
 
-def test_inside_a_classifier_they_load_as_well(tmp_path):
+def test_inside_a_classifier_they_load_as_well():
     net = torchvision_net('alexnet')
     state = {f'backbone.{k}': v for k, v in net.state_dict().items()}
     names = list(state)
@@ -186,7 +175,7 @@ def test_inside_a_classifier_they_load_as_well(tmp_path):
         for layer in ('backbone.conv6.conv', 'backbone.conv7.conv', 'head.fc')
         for kind in ('weight', 'bias')
     }
-    assert list(state) == names  # the caller's dict is not touched
+    assert list(state) == names  # the caller's dict does not change
 
 
 def test_mmpretrain_s_vgg_loads_by_prefix(tmp_path):
@@ -231,15 +220,14 @@ def test_own_checkpoints_load_strictly(cfg):
             'features.1.weight .*not there.*settings',
         ),
         ('googlenet', dict(type='mmocc.GoogLeNetGAP'), 'branch_kernel=3'),
+        (
+            'alexnet',
+            dict(type='mmocc.AlexNetGAP', arch='big'),
+            r"'big' is none of \['cam', 'owt'\]",
+        ),
     ],
 )
 def test_weights_of_other_layers_are_refused(name, cfg, remedy):
-    extra = dict(init_weights=False) if name == 'googlenet' else {}
-    net = torchvision_net(name, **extra)
+    net = torchvision_net(name)
     with pytest.raises(ValueError, match=remedy):
         build(cfg).load_state_dict(net.state_dict(), strict=False)
-
-
-def test_an_unknown_arch_is_refused():
-    with pytest.raises(ValueError, match=r"'big' is none of \['cam', 'owt'\]"):
-        build(dict(type='mmocc.AlexNetGAP', arch='big'))
