@@ -1,12 +1,11 @@
-"""Level exactness: random draws, and how many hide the share asked for.
+"""Level exactness: how many random draws have a hidden share in the level.
 
 Run by ``python -m benchmarks.occlude --levels N``. A draw is an image size
 (16 to 512 pixels, log-uniform), an object (the whole image, a box, or a mask:
-a disc, a ring or scattered pixels; from a single pixel to all of the image),
-a kind and a level. ``mmocc.Occlude`` hides it, and the share is counted here
-from its mask, in whole numbers. Objects come in all sizes, also in those of
-which no whole number of pixels is inside the level: these are counted by
-their number of pixels.
+a disc, a ring or scattered pixels; from one pixel to all of the image), a kind
+and a level. ``mmocc.Occlude`` occludes it, and the share is counted from the
+mask in whole numbers. Objects that are too small for a level, since no whole
+number of their pixels is inside it, are counted by their number of pixels.
 """
 
 from collections import Counter
@@ -18,7 +17,7 @@ import numpy as np
 from mmocc.datasets.transforms import Occlude
 from mmocc.occlusion import KINDS, UnreachableLevelError
 
-# As fractions: 0.2 as a float is not 1/5, and a bound has to be exact here.
+# In per cent: 0.2 as a float is not 1/5, and a bound must be exact here.
 BOUNDS = {'L1': (20, 40), 'L2': (40, 60), 'L3': (60, 80)}
 SHAPES = ('image', 'box', 'disc', 'ring', 'scattered')
 
@@ -60,7 +59,7 @@ def draw_levels(
     seed: int = 0,
     progress: Callable[[Iterable], Iterator] = iter,
 ) -> Counter:
-    """Hide objects at random and judge each.
+    """Occlude random objects and judge each.
 
     Args:
         num: Number of draws.
@@ -78,7 +77,7 @@ def draw_levels(
         for kind in KINDS
         for level in BOUNDS
     }
-    found = Counter()
+    counts = Counter()
     for index in progress(range(num)):
         size = tuple(np.exp(rng.uniform(*np.log([16, 512.99]), 2)).astype(int))
         shape, box, region = draw_object(rng, size)
@@ -94,38 +93,36 @@ def draw_levels(
         try:
             mask = steps[kind, level](results)['occlusion_mask']
         except UnreachableLevelError:
-            found['too small', pixels, level] += 1
+            counts['too small', pixels, level] += 1
             continue
         share = Fraction(100 * int(mask[region].sum()), pixels)
         low, high = BOUNDS[level]
         word = 'inside' if low <= share < high else 'outside'
-        found[word, kind, level] += 1
-    return found
+        counts[word, kind, level] += 1
+    return counts
 
 
-def tell(found: Counter) -> str:
-    """Return the counts in words, as lines."""
-    total = found.total()
+def describe(counts: Counter) -> str:
+    """Return the counts of :func:`draw_levels` in words, as lines."""
     sums = Counter()
-    for (word, *_), count in found.items():
+    for (word, *_), count in counts.items():
         sums[word] += count
-    every = sums['inside'] + sums['outside']
     lines = [
-        f'{total} draws: {sums["inside"]} of {every} hidden shares inside '
+        f'{counts.total()} draws: {sums["inside"]} of '
+        f'{sums["inside"] + sums["outside"]} hidden shares inside '
         f'their level; {sums["too small"]} objects too small for it '
-        f'({sums["too small"] / max(total, 1):.2%})'
+        f'({sums["too small"] / max(counts.total(), 1):.2%})'
     ]
     for kind in KINDS:
         cells = []
         for level in BOUNDS:
-            inside = found['inside', kind, level]
-            judged = inside + found['outside', kind, level]
+            inside = counts['inside', kind, level]
+            judged = inside + counts['outside', kind, level]
             cells.append(f'{level} {inside}/{judged}')
         lines.append(f'  {kind:8} {"  ".join(cells)}')
-    small = sorted(key[1:] for key in found if key[0] == 'too small')
-    lines += [
-        f'  too small: an object of {pixels} pixels at {level}, '
-        f'{found["too small", pixels, level]} times'
+    small = sorted(key[1:] for key in counts if key[0] == 'too small')
+    return '\n'.join(lines) + ''.join(
+        f'\n  too small: an object of {pixels} pixels at {level}, '
+        f'{counts["too small", pixels, level]} times'
         for pixels, level in small
-    ]
-    return '\n'.join(lines)
+    )

@@ -3,26 +3,26 @@
     python -m benchmarks.occlude [--quick] [--only NAME ...] [--json FILE]
     python -m benchmarks.occlude --levels 10000
 
-``occlude``: ``mmocc.Occlude`` per image of 224x224, over mmpretrain's
+``occlude``: ``mmocc.Occlude`` per image of 224x224, compared with mmpretrain's
 ``RandomErasing`` as its own recipes use it (``mode='rand'`` with the data
-set's mean and deviation). Both hide 20-80 % of the image, each time. As
-RandomErasing draws no shape and meets no level, it is the least that hiding
-so many pixels by noise can cost. The rows named ``default`` and ``uniform``
-hold it in its cheaper modes, which no recipe uses; they have no target.
+set's mean and deviation). Both hide 20-80 % of the image. RandomErasing draws
+no shape and meets no level: it is the lower bound for hiding so many pixels by
+noise. The rows ``default`` and ``uniform`` are its cheaper modes, which no
+recipe uses; they have no target.
 
-``albumentations``: its CoarseDropout and GridDropout, where it is installed.
+``albumentations``: its CoarseDropout and GridDropout, if it is installed.
 
-``generator``: images per second of ``make_occluded`` (500x375 pixels, three
-objects, all 13 cells, PNG) by two processes, and how many times faster they
-are than one; starting the processes is left out.
+``generator``: time per image of ``make_occluded`` (500x375 pixels, three
+objects, all 13 cells, PNG) with two processes, and how many times faster they
+are than one; without the start of the processes.
 
 ``--levels``: exactness, by random draws; see ``benchmarks.levels``.
 
-Predicted, after a look at a profile (cut-outs 3.5 ms, RandomErasing 1.4 ms)
-and before the first run of this benchmark, for two CPU cores: white 1.9,
-noise 2.1, texture 2.1, object 2.6 times the time of RandomErasing; against its
-default mode 50 times; the generator makes 1.5 images (20 files of pixels)
-per second and core, and 1.8 times as many with two processes.
+Predicted from a profile (cut-outs 3.5 ms, RandomErasing 1.4 ms), before the
+first run, for two CPU cores: white 1.9, noise 2.1, texture 2.1, object 2.6
+times the time of RandomErasing; 50 times its default mode; the generator makes
+1.5 images (20 files of pixels) per second and core, and 1.8 times as many with
+two processes.
 """
 
 import argparse
@@ -41,7 +41,7 @@ from mmpretrain.datasets.transforms import RandomErasing
 from rich.progress import track
 
 from benchmarks.learn import write_banks
-from benchmarks.levels import draw_levels, tell
+from benchmarks.levels import describe, draw_levels
 from benchmarks.timing import (
     Result,
     Rivals,
@@ -52,8 +52,9 @@ from benchmarks.timing import (
 from mmocc.datasets.transforms import Occlude
 from mmocc.occluded_sets.settings import OccludedSettings
 from mmocc.occluded_sets.voc import VOCSource
-from mmocc.occluded_sets.writer import CHUNK, write_occluded
+from mmocc.occluded_sets.writer import write_occluded
 from mmocc.occlusion import KINDS
+from mmocc.utils.worker_pool import CHUNK
 
 SIDE, AREA = 224, (0.2, 0.8)
 TARGET = 3.0
@@ -72,7 +73,7 @@ BOXES = ((20, 30, 170, 340), (200, 40, 330, 200), (350, 120, 480, 350))
 
 
 def photo(index: int = 0, size: tuple[int, int] = (SIDE, SIDE)) -> np.ndarray:
-    """Return an image of (w, h) that packs about as well as a photo."""
+    """Return an image of (w, h) that compresses about as well as a photo."""
     rng = np.random.default_rng(index)
     coarse = rng.integers(0, 256, (16, 16, 3), np.uint8)
     fine = rng.integers(0, 12, (*size[::-1], 3), np.uint8)
@@ -82,7 +83,7 @@ def photo(index: int = 0, size: tuple[int, int] = (SIDE, SIDE)) -> np.ndarray:
 
 
 def occlude(kind: str, banks: dict[str, str]) -> Callable[[], dict]:
-    """Return the call that hides the next image."""
+    """Return the call that occludes the next image."""
     image = photo()
     step = Occlude(kind, AREA, region='image', seed=0, **banks)
     numbers = iter(range(10**9))
@@ -129,15 +130,15 @@ def write_set(root: Path, num: int) -> VOCSource:
         cv2.imwrite(path, photo(index, (500, 375)))
         xml = XML.format(name=name, objects=objects)
         (root / 'Annotations' / f'{name}.xml').write_text(xml)
-    listed = ''.join(f'{name}\n' for name in names)
-    (root / 'ImageSets' / 'Main' / 'test.txt').write_text(listed)
+    lines = ''.join(f'{name}\n' for name in names)
+    (root / 'ImageSets' / 'Main' / 'test.txt').write_text(lines)
     return VOCSource(root, 'test')
 
 
 def seconds_per_image(
     source: VOCSource, settings: OccludedSettings, out: Path, workers: int
 ) -> float:
-    """Return the time of one image once all processes are at work."""
+    """Return the time of one image after all processes have started."""
     times = []
 
     def watch(results: Iterable, total: int) -> Iterator:
@@ -153,16 +154,16 @@ def seconds_per_image(
 def generator(rounds: int, num: int, banks: dict[str, str]) -> Result:
     """Measure the generator with two processes and with one, in turns."""
     settings = OccludedSettings(**banks)
-    taken = {2: [], 1: []}
+    seconds = {2: [], 1: []}
     with tempfile.TemporaryDirectory() as folder:
         source = write_set(Path(folder) / 'set', num)
         for number in range(rounds):
             for workers in (2, 1) if number % 2 else (1, 2):
                 out = Path(folder) / f'{number}-{workers}'
-                taken[workers].append(
+                seconds[workers].append(
                     seconds_per_image(source, settings, out, workers)
                 )
-    ratios = [b / a for a, b in zip(taken[2], taken[1], strict=True)]
+    ratios = [b / a for a, b in zip(seconds[2], seconds[1], strict=True)]
     spread = statistics.quantiles(ratios * 2, method='inclusive')
     rivals = Rivals(
         'make_occluded, 13 cells, two processes, times faster than one',
@@ -172,8 +173,8 @@ def generator(rounds: int, num: int, banks: dict[str, str]) -> Result:
     ratio = statistics.median(ratios)
     return Result(
         rivals.name,
-        statistics.median(taken[2]) * 1e3,
-        statistics.median(taken[1]) * 1e3,
+        statistics.median(seconds[2]) * 1e3,
+        statistics.median(seconds[1]) * 1e3,
         ratio,
         (spread[0], spread[2]),
         *judge(rivals, ratio),
@@ -210,7 +211,7 @@ def parse_args() -> argparse.Namespace:
         '--levels',
         type=int,
         metavar='DRAWS',
-        help='instead, hide so many random objects and judge their shares',
+        help='occlude so many random objects instead, and judge the shares',
     )
     return parser.parse_args()
 
@@ -225,7 +226,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         banks = write_banks(Path(folder))
         if args.levels:
-            print(tell(draw_levels(args.levels, banks, progress=track)))
+            print(describe(draw_levels(args.levels, banks, progress=track)))
             return
         run_cases(cases(banks, args.quick), args)
 

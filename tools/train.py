@@ -38,7 +38,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--no-persistent-workers',
         action='store_true',
-        help='start the workers of dataloaders anew in each epoch',
+        help='start the workers of dataloaders again in each epoch',
     )
     return parser.parse_args()
 
@@ -62,25 +62,19 @@ def main() -> None:
     )
     use_safe_checkpoints(cfg)
     cli.check_types(cfg)
-    if cfg.get('resume'):
-        cli.check_checkpoint(
-            cfg.get('load_from'),
-            '--resume PATH',
-            trust=args.trust_checkpoint,
-        )
-    else:
-        cli.check_checkpoint(
-            cfg.get('load_from'),
-            '--cfg-options load_from=PATH_OR_URL',
-            trained_by=cfg.get('baseline_config'),
-            trust=args.trust_checkpoint,
-        )
+    flag, baseline = '--resume PATH', None
+    if not cfg.get('resume'):
+        flag = '--cfg-options load_from=PATH_OR_URL'
+        baseline = cfg.get('baseline_config')
+    cli.check_checkpoint(
+        cfg.get('load_from'), flag, baseline, args.trust_checkpoint
+    )
     use_strict_images(cfg.get('default_scope'))
     cli.start_cpu_group(cfg)
     try:
         cli.build_runner(cfg).train()
     except SaveError as error:
-        sys.exit(str(error))
+        sys.exit(f'{error} with --resume')
 
 
 if __name__ == '__main__':

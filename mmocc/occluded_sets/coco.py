@@ -27,11 +27,11 @@ class COCOSource(Source):
     """Images with boxes, polygons or run lengths in one JSON file.
 
     An object is its ``segmentation`` if it has one with a pixel in it, else
-    its ``bbox``. Crowds (``iscrowd``) are left as they are.
+    its ``bbox``. Crowds (``iscrowd``) are not occluded.
 
     Attributes:
         ann_file: The JSON file.
-        images: Folder that its file names are in.
+        images: Folder of its file names.
     """
 
     ann_file: Path
@@ -48,20 +48,20 @@ class COCOSource(Source):
         """Return the images of the JSON file; see the base class."""
         document = read_coco(self.ann_file)
         labels = {c['id']: c['name'] for c in document['categories']}
-        known = {image['id'] for image in document['images']}
-        if len(known) != len(document['images']):
+        ids = {image['id'] for image in document['images']}
+        if len(ids) != len(document['images']):
             raise ValueError(f'{self.ann_file}: two images have the same id')
         of_image = defaultdict(list)
         for note in document['annotations']:
-            if note['image_id'] not in known:
+            if note['image_id'] not in ids:
                 raise ValueError(
                     f'{self.ann_file}: annotation {note["id"]} is for image '
                     f'{note["image_id"]}, which is not in the file'
                 )
             label = labels.get(note['category_id'], str(note['category_id']))
             keys = ('id', 'bbox', 'segmentation', 'iscrowd')
-            kept = {key: note[key] for key in keys if key in note}
-            of_image[note['image_id']].append(dict(kept, label=label))
+            values = {key: note[key] for key in keys if key in note}
+            of_image[note['image_id']].append(dict(values, label=label))
         return [
             SetItem(
                 _stem(image['file_name'], self.ann_file),
@@ -77,8 +77,7 @@ class COCOSource(Source):
     def objects(self, item: SetItem, size: tuple[int, int]) -> list[SetObject]:
         """Return the annotations of an image; see the base class."""
         where = str(self.ann_file)
-        stated = item.detail['size']
-        check_size(item, None if None in stated else stated, size, where)
+        check_size(item.path, item.detail['size'], size, where)
         return [
             _read_object(note, size, f'{where}, annotation {note["id"]}')
             for note in item.detail['annotations']
@@ -89,34 +88,37 @@ class COCOSource(Source):
     ) -> dict[str, bytes]:
         """Return the JSON file of a cell; see the base class.
 
-        It is the source's, for the images that are there, with the new file
-        names and, in each annotation, ``hidden_share`` and ``in_level``.
+        It is the source's, reduced to the images of the records, with the new
+        file names and, in each annotation, ``hidden_share`` and ``in_level``.
         """
         document = read_coco(self.ann_file)
-        told, names = {}, set()
+        shares, names = {}, set()
         for record in records:
             names.add(record['name'])
             cell = record['cells'][name]
-            ids = (known['id'] for known in record['objects'])
-            told.update(
-                zip(
-                    ids,
-                    zip(cell['shares'], cell['status'], strict=True),
-                    strict=True,
+            for target, share, status in zip(
+                record['objects'], cell['shares'], cell['status'], strict=True
+            ):
+                shares[target['id']] = dict(
+                    hidden_share=share, in_level=status == 'inside'
                 )
-            )
-        images, kept = [], []
-        for image in document['images']:
-            stem = _stem(image['file_name'], self.ann_file)
-            if stem in names:
-                images.append(dict(image, file_name=stem + suffix))
-        for note in document['annotations']:
-            if str(note['id']) in told:
-                share, status = told[str(note['id'])]
-                kept.append(
-                    dict(note, hidden_share=share, in_level=status == 'inside')
-                )
-        document = dict(document, images=images, annotations=kept)
+        stems = [
+            _stem(image['file_name'], self.ann_file)
+            for image in document['images']
+        ]
+        document = dict(
+            document,
+            images=[
+                dict(image, file_name=stem + suffix)
+                for image, stem in zip(document['images'], stems, strict=True)
+                if stem in names
+            ],
+            annotations=[
+                dict(note, **shares[str(note['id'])])
+                for note in document['annotations']
+                if str(note['id']) in shares
+            ],
+        )
         data = json.dumps(document).encode()
         return {f'annotations/{self.ann_file.stem}.json': data}
 
@@ -126,33 +128,33 @@ def read_coco(path: Path) -> dict:
 
     Raises:
         FileNotFoundError: The file does not exist.
-        ValueError: It is no JSON, or lacks images, annotations or categories,
-            or their ids or names; or two annotations share an id.
+        ValueError: It is not JSON, or lacks images, annotations or
+            categories, or their ids or names; or two annotations share an id.
     """
     try:
         document = json.loads(path.read_bytes())
     except (ValueError, RecursionError) as error:
         raise ValueError(f'{path}: not a JSON file ({error})') from error
-    wanted = dict(
+    required = dict(
         images=('id', 'file_name'),
         annotations=('id', 'image_id', 'category_id'),
         categories=('id', 'name'),
     )
-    for part, keys in wanted.items():
+    for part, keys in required.items():
         rows = document.get(part) if isinstance(document, dict) else None
         if not isinstance(rows, list):
             raise ValueError(f'{path}: not a COCO file, it has no {part!r}')
         for row in rows:
-            given = row if isinstance(row, dict) else {}
-            lacking = [k for k in keys if not isinstance(given.get(k), _ID)]
+            values = row if isinstance(row, dict) else {}
+            lacking = [k for k in keys if not isinstance(values.get(k), _ID)]
             if lacking:
                 raise ValueError(
                     f'{path}: an entry of {part!r} has no {lacking[0]!r}, a '
                     f'number or a text: {str(row)[:200]}'
                 )
-            if not isinstance(given.get('file_name', ''), str):
+            if not isinstance(values.get('file_name', ''), str):
                 raise ValueError(
-                    f'{path}: the file_name {given["file_name"]} is no text'
+                    f'{path}: the file_name {values["file_name"]} is not text'
                 )
     ids = [str(note['id']) for note in document['annotations']]
     if len(set(ids)) != len(ids):

@@ -1,42 +1,70 @@
 """Cuts objects out of COCO-annotated photos, to occlude other images with.
 
-The cut-outs are divided into some for training and some for the test, photo
-by photo: no photo gives cut-outs to both, nor do two copies of one photo.
+The photos are divided into some for training and some for the test: no photo
+gives cut-outs to both, nor do two copies of one photo.
 """
 
 import csv
 import hashlib
 import re
-import shutil
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from mmocc.datasets.coco_masks import decode_segmentation
 from mmocc.occluded_sets.coco import read_coco
-from mmocc.occluded_sets.cutout_rules import (
-    SPLITS,
-    CutoutSettings,
-    cut_out,
-    refusal,
-    split_of,
-)
-from mmocc.occluded_sets.sources import (
-    SetItem,
-    check_size,
-    encode_png,
-    read_photo,
-)
+from mmocc.occluded_sets.sources import check_size, read_photo
+from mmocc.utils.own_folder import make_folder, sha256_of
+from mmocc.utils.pictures import encode_image
 
-TABLE = 'cutouts.csv'
+SPLITS = ('train', 'test')
 COLUMNS = (
     'file', 'split', 'image', 'image_sha256', 'annotation_id', 'category',
     'area_px', 'w', 'h', 'fill', 'licence', 'sha256',
 )  # fmt: skip
 
-Progress = Callable[[Iterable, int], Iterator]
+Progress = Callable[..., Iterator]
+
+
+@dataclass(frozen=True)
+class CutoutSettings:
+    """Which objects become cut-outs.
+
+    Attributes:
+        test_share: Share of the photos whose cut-outs are for the test.
+        seed: Decides which photos.
+        min_side: Least length in pixels of the shorter side.
+        min_fill: Least share of its box that an object fills: a thin or
+            scattered one hides little.
+        max_per_image: Cut-outs from one photo, the largest first; None for
+            all of them.
+        truncated: Take objects that touch the border of their photo, too.
+        categories: Names of the categories to take; None for all.
+
+    Raises:
+        ValueError: One of them is out of range.
+    """
+
+    test_share: float = 0.5
+    seed: int = 0
+    min_side: int = 32
+    min_fill: float = 0.3
+    max_per_image: int | None = 5
+    truncated: bool = False
+    categories: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        for name in ('test_share', 'min_fill'):
+            share = getattr(self, name)
+            if not 0 <= share <= 1:
+                raise ValueError(f'{name} is {share}; it is a share in [0, 1]')
+        for name in ('min_side', 'max_per_image'):
+            number = getattr(self, name)
+            if number is not None and number < 1:
+                raise ValueError(f'{name} is {number}; use 1 or more')
 
 
 def make_cutouts(
@@ -52,15 +80,14 @@ def make_cutouts(
     Args:
         ann_file: COCO JSON with masks.
         images: Folder of its file names.
-        out: Folder to make, with ``train``, ``test`` and a table of what is
-            from where.
+        out: Folder to make, with ``train``, ``test`` and a table of sources.
         settings: What to cut out.
         skip_corrupt: Leave damaged photos and annotations out.
-        progress: Wraps the photos, of a known number.
+        progress: Wraps the photos, with their number (``total``).
 
     Returns:
         The table's rows, how many annotations were refused by reason, and
-        what is wrong with the photos left out.
+        the errors of the photos left out.
 
     Raises:
         FileExistsError: ``out`` is there.
@@ -68,40 +95,26 @@ def make_cutouts(
     """
     if out.exists():
         raise FileExistsError(f'{out} is there; choose another --out')
-    partial = out.with_name(f'.{out.name}.partial')
-    shutil.rmtree(partial, ignore_errors=True)
-    for split in SPLITS:
-        (partial / split).mkdir(parents=True)
-    cutter = _Cutter(ann_file, images, partial, settings)
+    cutter = _Cutter(ann_file, images, settings)
     table, failures = [], []
-    try:
-        for photo in progress(cutter.photos, len(cutter.photos)):
+
+    def fill(folder: Path) -> None:
+        for split in SPLITS:
+            (folder / split).mkdir(parents=True)
+        for photo in progress(cutter.photos, total=len(cutter.photos)):
             try:
-                table += cutter.cut(photo)
+                table.extend(cutter.cut(photo, folder))
             except (ValueError, FileNotFoundError) as error:
                 failures.append(str(error))
         _check(table, failures, skip_corrupt, cutter.refused)
-        with (partial / TABLE).open('w', newline='', encoding='utf-8') as file:
+        path = folder / 'cutouts.csv'
+        with path.open('w', newline='', encoding='utf-8') as file:
             sheet = csv.DictWriter(file, COLUMNS, lineterminator='\n')
             sheet.writeheader()
             sheet.writerows(table)
-        partial.rename(out)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+
+    make_folder(out, fill, lambda folder: False)
     return table, cutter.refused, failures
-
-
-def check_apart(table: Iterable[dict]) -> None:
-    """Raise ValueError if a photo gave cut-outs to both train and test."""
-    seen = {split: set() for split in SPLITS}
-    for row in table:
-        seen[row['split']].add(row['image_sha256'])
-    shared = set.intersection(*seen.values())
-    if shared:
-        raise ValueError(
-            f'{len(shared)} photos gave cut-outs for both train and test, '
-            f'such as the one of SHA-256 {min(shared)}'
-        )
 
 
 def _check(
@@ -112,15 +125,28 @@ def _check(
 ) -> None:
     """Raise ValueError if the cut-outs cannot be used."""
     if failures and not skip_corrupt:
-        listed = '\n'.join(f'  {failure}' for failure in failures)
+        errors = '\n'.join(f'  {failure}' for failure in failures)
         raise ValueError(
-            f'{len(failures)} photos cannot be used:\n{listed}\nMend them, or '
+            f'{len(failures)} photos cannot be used:\n{errors}\nMend them, or '
             'leave them out with --skip-corrupt'
         )
     check_apart(table)
     if not table:
-        told = ', '.join(f'{v} {k}' for k, v in refused.items()) or 'none'
-        raise ValueError(f'no object is left to cut out; refused: {told}')
+        counts = ', '.join(f'{v} {k}' for k, v in refused.items()) or 'none'
+        raise ValueError(f'no object is left to cut out; refused: {counts}')
+
+
+def check_apart(table: Iterable[dict]) -> None:
+    """Raise ValueError if a photo gave cut-outs to both train and test."""
+    photos = {split: set() for split in SPLITS}
+    for row in table:
+        photos[row['split']].add(row['image_sha256'])
+    shared = set.intersection(*photos.values())
+    if shared:
+        raise ValueError(
+            f'{len(shared)} photos gave cut-outs for both train and test, '
+            f'such as the one of SHA-256 {min(shared)}'
+        )
 
 
 class _Cutter:
@@ -129,7 +155,6 @@ class _Cutter:
     Args:
         ann_file: COCO JSON.
         images: Folder of its file names.
-        out: Folder with one folder per split.
         settings: What to cut out.
 
     Attributes:
@@ -138,15 +163,11 @@ class _Cutter:
     """
 
     def __init__(
-        self,
-        ann_file: Path,
-        images: Path,
-        out: Path,
-        settings: CutoutSettings,
+        self, ann_file: Path, images: Path, settings: CutoutSettings
     ) -> None:
         document = read_coco(ann_file)
         self.ann_file, self.images = ann_file, images
-        self.out, self.settings = out, settings
+        self.settings = settings
         self.labels = {c['id']: c['name'] for c in document['categories']}
         self.licences = {
             entry.get('id'): entry.get('name', '')
@@ -161,18 +182,14 @@ class _Cutter:
         self.photos = [p for p in document['images'] if self.notes[p['id']]]
         self.refused = Counter()
 
-    def cut(self, photo: dict) -> list[dict]:
+    def cut(self, photo: dict, folder: Path) -> list[dict]:
         """Write the cut-outs of one photo; return their rows of the table."""
         path = self.images / photo['file_name']
         image = read_photo(str(path))
         stated = (photo.get('height'), photo.get('width'))
-        check_size(
-            SetItem(photo['file_name'], str(path)),
-            None if None in stated else stated,
-            image.shape[:2],
-            str(self.ann_file),
-        )
-        checksum = hashlib.sha256(path.read_bytes()).hexdigest()
+        size = image.shape[:2]
+        check_size(str(path), stated, size, str(self.ann_file))
+        checksum = sha256_of(path)
         source = dict(
             split=split_of(checksum, self.settings),
             image=photo['file_name'],
@@ -180,8 +197,8 @@ class _Cutter:
             licence=self.licences.get(photo.get('license'), ''),
         )
         return [
-            self._write(image, mask, note, source)
-            for note, mask in self._choose(photo, image.shape[:2])
+            self._write(folder, cut_out(image, mask), mask, note, source)
+            for note, mask in self._choose(photo, size)
         ]
 
     def _label(self, note: dict) -> str:
@@ -191,8 +208,8 @@ class _Cutter:
     def _choose(
         self, photo: dict, size: tuple[int, int]
     ) -> list[tuple[dict, np.ndarray]]:
-        """Return the annotations to cut out, the largest first, and masks."""
-        found = []
+        """Return the annotations to cut out and masks, the largest first."""
+        chosen = []
         for note in self.notes[photo['id']]:
             where = f'{self.ann_file}, annotation {note["id"]}'
             mask = decode_segmentation(note.get('segmentation'), size, where)
@@ -200,24 +217,28 @@ class _Cutter:
             if reason:
                 self.refused[reason] += 1
             else:
-                found.append((note, mask))
-        found.sort(key=lambda each: (-each[1].sum(dtype=int), each[0]['id']))
+                chosen.append((note, mask))
+        chosen.sort(key=lambda each: (-each[1].sum(dtype=int), each[0]['id']))
         most = self.settings.max_per_image
         if most is not None:
-            self.refused['beyond max_per_image'] += len(found[most:])
-        return found[:most]
+            self.refused['beyond max_per_image'] += len(chosen[most:])
+        return chosen[:most]
 
     def _write(
-        self, image: np.ndarray, mask: np.ndarray, note: dict, source: dict
+        self,
+        folder: Path,
+        cutout: np.ndarray,
+        mask: np.ndarray,
+        note: dict,
+        source: dict,
     ) -> dict:
         """Write one cut-out; return its row of the table."""
-        cut = cut_out(image, mask)
-        data = encode_png(cut)
         label = re.sub(r'\W+', '-', self._label(note))
         name = f'{label}_{note["image_id"]}_{note["id"]}.png'
         name = f'{source["split"]}/{name}'
-        (self.out / name).write_bytes(data)
-        height, width = cut.shape[:2]
+        data = encode_image(cutout)
+        (folder / name).write_bytes(data)
+        height, width = cutout.shape[:2]
         area = int(mask.sum(dtype=int))
         return dict(
             source,
@@ -230,3 +251,60 @@ class _Cutter:
             fill=f'{area / (width * height):.3f}',
             sha256=hashlib.sha256(data).hexdigest(),
         )
+
+
+def split_of(checksum: str, settings: CutoutSettings) -> str:
+    """Return whether a photo's cut-outs are for training or for the test.
+
+    It depends on the photo's content and the seed only, and so is the same in
+    every annotation file that names the photo.
+
+    Args:
+        checksum: SHA-256 of the photo's file.
+        settings: With ``seed`` and ``test_share``.
+    """
+    key = hashlib.sha256(f'{settings.seed} {checksum}'.encode()).digest()
+    place = int.from_bytes(key[:8], 'big') / 2**64
+    return SPLITS[place < settings.test_share]
+
+
+def cut_out(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Return an object on a transparent ground, cut to its extent.
+
+    Args:
+        image: (H, W, 3) uint8 BGR.
+        mask: (H, W), not 0 on the object, which has a pixel.
+
+    Returns:
+        (h, w, 4) uint8 BGRA; transparent pixels are black.
+    """
+    rows, cols = np.nonzero(mask)
+    window = np.s_[rows.min() : rows.max() + 1, cols.min() : cols.max() + 1]
+    alpha = (mask[window] != 0).astype(np.uint8)[..., None]
+    return np.concatenate([image[window] * alpha, alpha * 255], axis=-1)
+
+
+def refusal(
+    mask: np.ndarray | None, note: dict, settings: CutoutSettings
+) -> str | None:
+    """Return why an annotation gives no cut-out, or None if it does.
+
+    Args:
+        mask: (H, W) uint8, or None if it has none.
+        note: The annotation.
+        settings: What it must fulfil.
+    """
+    if note.get('iscrowd'):
+        return 'crowd'
+    if mask is None or not mask.any():
+        return 'no mask'
+    rows, cols = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    height, width = rows[-1] - rows[0] + 1, cols[-1] - cols[0] + 1
+    if min(height, width) < settings.min_side:
+        return 'too small'
+    if mask.sum(dtype=int) < settings.min_fill * height * width:
+        return 'too thin'
+    border = (mask[[0, -1]].any(), mask[:, [0, -1]].any())
+    if any(border) and not settings.truncated:
+        return 'truncated'
+    return None

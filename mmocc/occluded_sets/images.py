@@ -6,33 +6,25 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from torch import Generator
 
 from mmocc.datasets.transforms.occlude_objects import OccludeObjects
-from mmocc.occluded_sets.settings import (
-    Cell,
-    OccludedSettings,
-    sha256_of,
-)
+from mmocc.occluded_sets.settings import Cell, OccludedSettings
 from mmocc.occluded_sets.sources import (
     MASK_DIR,
     SetItem,
     SetObject,
     Source,
-    encode,
-    encode_png,
     read_photo,
-    write_whole,
 )
 from mmocc.occlusion import OccluderBank, Occluders
-
-RECORDS = 'records'
+from mmocc.utils.own_folder import are_there, sha256_of, write_files
+from mmocc.utils.pictures import encode_image, encode_jpeg
 
 
 class NotingBank:
-    """An occluder bank that notes which sheets are drawn.
+    """An occluder bank that notes which sheets it draws.
 
     Args:
         bank: The bank to draw from.
@@ -40,7 +32,7 @@ class NotingBank:
 
     def __init__(self, bank: OccluderBank) -> None:
         self.bank = bank
-        self.drawn: list[int] = []
+        self.sheets: list[int] = []
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.bank, name)
@@ -48,7 +40,7 @@ class NotingBank:
     def draw(self, kind: str, num: int, generator: Generator) -> Occluders:
         """Draw as the bank does, and note it."""
         occluders = self.bank.draw(kind, num, generator)
-        self.drawn += occluders.sheet.tolist()
+        self.sheets += occluders.sheet.tolist()
         return occluders
 
 
@@ -56,7 +48,7 @@ class ImageMaker:
     """Makes every cell of one image after another.
 
     Args:
-        source: The set that the images are of.
+        source: The set that holds the images.
         settings: What to make of them.
         out: Folder to write to.
         fingerprint: Stands for the settings in the images' digests.
@@ -75,15 +67,13 @@ class ImageMaker:
         self.bank_names = {kind: list(files) for kind, files in banks.items()}
         bank = settings.make_bank()
         self.bank = NotingBank(bank) if bank else None
-        self.transforms = {}
-        for cell in settings.cells():
-            if cell.kind:
-                self.transforms[cell.name] = OccludeObjects(
-                    cell.kind,
-                    cell.level,
-                    seed=settings.seed,
-                    bank=self.bank,
-                )
+        self.transforms = {
+            cell.name: OccludeObjects(
+                cell.kind, cell.level, seed=settings.seed, bank=self.bank
+            )
+            for cell in settings.cells()
+            if cell.kind
+        }
 
     def make(self, index: int, item: SetItem) -> bool:
         """Make an image unless it is there; return whether it was made.
@@ -109,11 +99,11 @@ class ImageMaker:
             size=list(image.shape[1::-1]),
             objects=[
                 dict(
-                    id=known.id,
-                    label=known.label,
-                    region='box' if known.mask is None else 'mask',
+                    id=target.id,
+                    label=target.label,
+                    region='box' if target.mask is None else 'mask',
                 )
-                for known in objects
+                for target in objects
             ],
             cells={
                 cell.name: self._make_cell(cell, index, item, image, objects)
@@ -121,11 +111,11 @@ class ImageMaker:
             },
         )
         data = json.dumps(record, sort_keys=True).encode()
-        write_whole(record_path(self.out, item.name), data)
+        write_files(self.out, {record_name(item.name): data})
         return True
 
     def _digest(self, index: int, item: SetItem) -> str:
-        """Return a hash of all that the image's files depend on."""
+        """Return a hash of everything that the image's files depend on."""
         digest = hashlib.sha256(self.fingerprint.encode())
         detail = json.dumps(item.detail, sort_keys=True, default=str)
         digest.update(f'{index} {item.name} {detail}'.encode())
@@ -148,33 +138,28 @@ class ImageMaker:
         objects: Sequence[SetObject],
     ) -> dict:
         """Write an image's files of one cell; return what they hold."""
-        suffix = self.settings.suffix
-        if cell.kind is None:
-            mask = np.zeros(image.shape[:2], np.uint8)
-            shares = [0.0] * len(objects)
-            status = ['ignored' if o.ignored else 'inside' for o in objects]
-            told = dict(shares=shares, status=status, occluders=[])
-        else:
-            image, mask, told = self._occlude(
+        if cell.kind:
+            image, mask, facts = self._occlude(
                 cell, index, item, image, objects
             )
-        options = []
-        if suffix == '.jpg':
-            options = [cv2.IMWRITE_JPEG_QUALITY, self.settings.quality]
+        else:
+            mask = np.zeros(image.shape[:2], np.uint8)
+            status = ['ignored' if o.ignored else 'inside' for o in objects]
+            shares = [0.0] * len(objects)
+            facts = dict(shares=shares, status=status, occluders=[])
+        suffix = self.settings.suffix
+        picture = (
+            encode_jpeg(image, self.settings.quality)
+            if suffix == '.jpg'
+            else encode_image(image)
+        )
         files = {
-            f'{self.source.image_dir}/{item.name}{suffix}': encode(
-                image, suffix, options
-            ),
-            f'{MASK_DIR}/{item.name}.png': encode_png(mask),
-            **self.source.annotations(item, told, suffix),
+            f'{self.source.image_dir}/{item.name}{suffix}': picture,
+            f'{MASK_DIR}/{item.name}.png': encode_image(mask),
+            **self.source.annotations(item, facts, suffix),
         }
-        for name, data in files.items():
-            write_whole(self.out / cell.name / name, data)
-        told['files'] = {
-            name: [len(data), hashlib.sha256(data).hexdigest()]
-            for name, data in files.items()
-        }
-        return told
+        facts['files'] = write_files(self.out / cell.name, files)
+        return facts
 
     def _occlude(
         self,
@@ -184,57 +169,51 @@ class ImageMaker:
         image: np.ndarray,
         objects: Sequence[SetObject],
     ) -> tuple[np.ndarray, np.ndarray, dict]:
-        """Return the occluded image, its mask, and how it came about."""
-        self.bank.drawn.clear()
+        """Return the occluded image, its mask, and what hides how much."""
+        self.bank.sheets.clear()
         results = dict(
             img=image,  # OccludeObjects makes a new one
             img_path=item.path,
             sample_idx=index,
-            instances=[known.as_instance() for known in objects],
+            instances=[target.as_instance() for target in objects],
         )
         results = self.transforms[cell.name](results)
         names = self.bank_names.get(cell.kind)
         shares = results['occlusion_shares'].tolist()
-        return (
-            results['img'],
-            results['occlusion_mask'],
-            dict(
-                # no pixel, no share; NaN is no JSON
-                shares=[round(s, 6) if s == s else None for s in shares],
-                status=results['occlusion_status'],
-                occluders=[
-                    names[sheet] if names else cell.kind
-                    for sheet in self.bank.drawn
-                ],
-            ),
+        facts = dict(
+            # An object without pixels has no share; NaN is not JSON.
+            shares=[round(s, 6) if s == s else None for s in shares],
+            status=results['occlusion_status'],
+            occluders=[
+                names[sheet] if names else cell.kind
+                for sheet in self.bank.sheets
+            ],
         )
+        return results['img'], results['occlusion_mask'], facts
 
 
-def record_path(out: Path, name: str) -> Path:
-    """Return where the record of an image is."""
-    return out / RECORDS / f'{name}.json'
+def record_name(name: str) -> str:
+    """Return the path of an image's record below the set's folder."""
+    return f'records/{name}.json'
 
 
 def read_record(out: Path, name: str) -> dict | None:
     """Return the record of an image; None if there is none."""
     try:
-        return json.loads(record_path(out, name).read_bytes())
+        return json.loads((out / record_name(name)).read_bytes())
     except (FileNotFoundError, ValueError):
         return None
 
 
 def is_complete(out: Path, name: str, digest: str) -> bool:
-    """Return whether an image is done: its record, and all files it names.
+    """Return whether an image's record and all files that it names are there.
 
-    The record is written last, and each file in one piece, so that a file of
-    the right length is the right file.
+    The record is written last.
     """
     record = read_record(out, name)
     if record is None or record.get('digest') != digest:
         return False
-    for cell, told in record['cells'].items():
-        for file, (length, _) in told['files'].items():
-            path = out / cell / file
-            if not path.is_file() or path.stat().st_size != length:
-                return False
-    return True
+    return all(
+        are_there(out / cell, facts['files'])
+        for cell, facts in record['cells'].items()
+    )

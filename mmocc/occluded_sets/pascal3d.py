@@ -1,4 +1,4 @@
-"""OccludedPASCAL3D+ as a source; what is made of it has VOC's layout."""
+"""OccludedPASCAL3D+ as a source; the occluded set has VOC's layout."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,9 +12,9 @@ from mmocc.occluded_sets.sources import (
     SetItem,
     SetObject,
     Source,
-    encode_png,
 )
 from mmocc.occluded_sets.voc import add_shares, list_names
+from mmocc.utils.pictures import encode_image
 
 SPLIT = 'test'
 
@@ -23,15 +23,16 @@ SPLIT = 'test'
 class PASCAL3DSource(Source):
     """Photos of one object each, of the clean level as a rule.
 
-    The object is the mask in the annotation, else the box. It is read by
-    :class:`mmocc.datasets.OccludedPASCAL3D`, which puts boxes right and runs
-    nothing that is in a file. Images are called ``<category>_<stem>``.
+    The object is the mask in the annotation, else the box.
+    :class:`mmocc.datasets.OccludedPASCAL3D` reads it and corrects the boxes.
+    Images are called ``<category>_<stem>``.
 
     Attributes:
         root: Folder with images, lists and annotations.
-        level: As the reader's: ``L0``, or an occluded level.
-        categories: As the reader's; None for all.
-        lost_edge: As the reader's.
+        level: ``L0``, or an occluded level; this and the next two arguments
+            are the reader's.
+        categories: Names; None for all.
+        lost_edge: What to do with boxes that lost an edge.
     """
 
     root: Path
@@ -48,7 +49,7 @@ class PASCAL3DSource(Source):
 
     def items(self) -> list[SetItem]:
         """Return the photos of all categories; see the base class."""
-        known = OccludedPASCAL3D(
+        reader = OccludedPASCAL3D(
             data_root=str(self.root),
             level=self.level,
             categories=self.categories,
@@ -57,13 +58,13 @@ class PASCAL3DSource(Source):
             pipeline=[],
             serialize_data=False,
         )
-        return [_item(sample) for sample in known.data_list]
+        return [_item(sample) for sample in reader.data_list]
 
     def objects(self, item: SetItem, size: tuple[int, int]) -> list[SetObject]:
         """Return the photo's one object; see the base class."""
+        label, box = item.detail['category'], tuple(item.detail['box'])
         mask = read_object_mask(item.files[0], size)
-        detail = item.detail
-        return [SetObject('1', detail['category'], tuple(detail['box']), mask)]
+        return [SetObject('1', label, box, mask)]
 
     def annotations(
         self, item: SetItem, cell: dict, suffix: str
@@ -74,14 +75,11 @@ class PASCAL3DSource(Source):
         """
         size, box = item.detail['size'], item.detail['box']
         root = voc_annotation(item.detail['category'], box, size)
-        name = f'{item.name}.xml'
-        files = {
-            f'Annotations/{name}': add_shares(root, item.name + suffix, cell)
-        }
+        xml = add_shares(root, item.name + suffix, cell)
+        files = {f'Annotations/{item.name}.xml': xml}
         mask = self.objects(item, tuple(size[::-1]))[0].mask
         if mask is not None:
-            path = f'SegmentationObject/{item.name}.png'
-            files[path] = encode_png(mask)
+            files[f'SegmentationObject/{item.name}.png'] = encode_image(mask)
         return files
 
     def lists(
@@ -106,10 +104,10 @@ def voc_annotation(
     of_image = SubElement(root, 'size')
     for tag, value in dict(width=size[0], height=size[1], depth=3).items():
         SubElement(of_image, tag).text = str(value)
-    known = SubElement(root, 'object')
-    SubElement(known, 'name').text = label
-    SubElement(known, 'difficult').text = '0'
-    corners = SubElement(known, 'bndbox')
+    target = SubElement(root, 'object')
+    SubElement(target, 'name').text = label
+    SubElement(target, 'difficult').text = '0'
+    corners = SubElement(target, 'bndbox')
     x1, y1, x2, y2 = box
     values = dict(xmin=x1 + 1, ymin=y1 + 1, xmax=x2, ymax=y2)
     for tag, value in values.items():

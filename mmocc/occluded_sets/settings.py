@@ -1,6 +1,5 @@
-"""What an occluded set is to hold: kinds, levels, seed, occluders, files."""
+"""What an occluded set must hold: kinds, levels, seed, occluders, files."""
 
-import hashlib
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from mmocc.occlusion import (
     level_range,
 )
 from mmocc.occlusion.banks import list_images
+from mmocc.utils.own_folder import sha256_of
 
 SUFFIXES = {'png': '.png', 'jpg': '.jpg'}
 
@@ -29,18 +29,18 @@ class Cell(NamedTuple):
 
 @dataclass(frozen=True)
 class OccludedSettings:
-    """What the pixels depend on, beside the source.
+    """What the pixels depend on, besides the source.
 
     Attributes:
         kinds: Occluder kinds.
-        levels: Names of levels; L0 is made once, not for each kind.
+        levels: Names of levels; L0 is made once, for all kinds.
         seed: Base seed.
         texture_bank: Folder of images, for kind ``texture``.
         object_bank: Folder of RGBA cut-outs, for kind ``object``.
         texture_size: Side of the texture sheets in pixels.
         format: ``png``, which is lossless, or ``jpg``.
         quality: Of JPEG files, 1 to 100.
-        limit: Use only so many images; None for all.
+        limit: Use only the first images, this many; None for all.
 
     Raises:
         ValueError: One of them is misspelt or out of range.
@@ -80,7 +80,7 @@ class OccludedSettings:
         return SUFFIXES[self.format]
 
     def cells(self) -> list[Cell]:
-        """Return L0, if it is asked for, and each kind at each level."""
+        """Return L0, if the levels hold it, and each kind at each level."""
         plain = [Cell(CLEAN, None, CLEAN)] if CLEAN in self.levels else []
         return plain + [
             Cell(f'{kind}_{level}', kind, level)
@@ -90,7 +90,7 @@ class OccludedSettings:
         ]
 
     def make_bank(self) -> OccluderBank | None:
-        """Load the occluders; None if nothing is to be occluded."""
+        """Load the occluders; None if L0 is the only level."""
         kinds = list(dict.fromkeys(cell.kind for cell in self.cells()))
         kinds = [kind for kind in kinds if kind]
         if not kinds:
@@ -113,19 +113,14 @@ class OccludedSettings:
         }
 
     def as_json(self) -> dict[str, Any]:
-        """Return the settings as JSON; banks by what is in them.
+        """Return the settings as JSON; banks by the files in them.
 
         A bank's path is left out: the same files elsewhere are the same bank.
         """
-        known = {k: v for k, v in asdict(self).items() if 'bank' not in k}
-        known = json.loads(json.dumps(known))
+        values = {k: v for k, v in asdict(self).items() if 'bank' not in k}
+        values = json.loads(json.dumps(values))
         for kind, files in self.bank_files().items():
-            known[f'{kind}_bank'] = {
+            values[f'{kind}_bank'] = {
                 name: sha256_of(path) for name, path in files.items()
             }
-        return known
-
-
-def sha256_of(path: Path) -> str:
-    """Return the SHA-256 checksum of a file."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+        return values

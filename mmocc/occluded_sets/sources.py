@@ -1,10 +1,8 @@
 """What the generator asks of a layout, and what layouts share."""
 
-import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, ClassVar
 
 import cv2
@@ -14,7 +12,6 @@ from PIL import Image
 from mmocc.utils.readable import PICTURE_ERRORS
 
 MASK_DIR = 'OcclusionMasks'
-PART = '.part'  # ending of a file that is being written
 
 
 @dataclass(frozen=True)
@@ -25,8 +22,8 @@ class SetItem:
         name: Its path below the image folder, without an ending. Unique.
         path: The image file.
         files: Further files that the result depends on.
-        detail: What else the layout knows of it; JSON, and no path that is
-            different on another machine.
+        detail: What else the layout knows of it: JSON, without paths that
+            differ on another machine.
     """
 
     name: str
@@ -40,11 +37,11 @@ class SetObject:
     """One annotated object.
 
     Attributes:
-        id: What the layout calls it.
+        id: Its name in the layout.
         label: Its class.
         box: xyxy in pixels.
         mask: Whatever ``instance_regions`` takes for a mask; None for none.
-        ignored: Whether it stands for a crowd and is left as it is.
+        ignored: Whether it stands for a crowd, which is not occluded.
     """
 
     id: str
@@ -61,7 +58,7 @@ class SetObject:
 
 
 class Source(ABC):
-    """A set of annotated images on disk; small, as each process has one."""
+    """A set of annotated images on disk; small, since each process has one."""
 
     layout: ClassVar[str]
     image_dir: ClassVar[str]
@@ -95,7 +92,7 @@ class Source(ABC):
 
         Args:
             item: The image.
-            cell: What the record says of this cell.
+            cell: Shares and status of its objects in this cell.
             suffix: Ending of the image file.
         """
         return {}
@@ -104,21 +101,13 @@ class Source(ABC):
     def lists(
         self, name: str, suffix: str, records: Iterable[dict]
     ) -> dict[str, bytes]:
-        """Return the files of a cell that speak of all its images.
+        """Return the files of a cell that list all its images.
 
         Args:
             name: The cell's.
             suffix: Ending of the image files.
             records: Records of the images, in the set's order.
         """
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file so that it is never seen half written."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f'.{path.name}.{os.getpid()}{PART}')
-    part.write_bytes(data)
-    part.replace(path)
 
 
 def read_photo(path: str) -> np.ndarray:
@@ -129,7 +118,7 @@ def read_photo(path: str) -> np.ndarray:
     """
     try:
         with Image.open(path) as photo:
-            photo.load()  # OpenCV fills up what is missing with grey
+            photo.load()  # OpenCV fills up missing pixels with grey
         image = cv2.imread(path, cv2.IMREAD_COLOR)
     except PICTURE_ERRORS as error:
         raise ValueError(f'{path}: unreadable image ({error})') from error
@@ -138,39 +127,24 @@ def read_photo(path: str) -> np.ndarray:
     return image
 
 
-def encode_png(image: np.ndarray) -> bytes:
-    """Return an array as the bytes of a PNG file."""
-    return encode(image, '.png', [])
-
-
-def encode(image: np.ndarray, suffix: str, options: list[int]) -> bytes:
-    """Return an array as the bytes of an image file.
-
-    Raises:
-        OSError: OpenCV could not encode it.
-    """
-    done, data = cv2.imencode(suffix, image, options)
-    if not done:
-        raise OSError(f'OpenCV could not encode a {suffix} image')
-    return data.tobytes()
-
-
 def check_size(
-    item: SetItem,
-    stated: tuple[int, int] | None,
+    path: str,
+    stated: tuple[int | None, ...] | None,
     size: tuple[int, int],
     where: str,
 ) -> None:
     """Raise ValueError if an annotation is for an image of another size.
 
     Args:
-        item: The image.
-        stated: (h, w) that the annotation states; None if it does not.
+        path: The image.
+        stated: (h, w) in the annotation; None, or a None in it, if it states
+            none.
         size: (h, w) of the image.
         where: What states it.
     """
-    if stated is not None and tuple(stated) != tuple(size):
-        raise ValueError(
-            f'{item.path}: is {size[1]} x {size[0]} pixels, but {where} is '
-            f'for {stated[1]} x {stated[0]}; they do not belong together'
-        )
+    if stated is None or None in stated or tuple(stated) == tuple(size):
+        return
+    raise ValueError(
+        f'{path}: is {size[1]} x {size[0]} pixels, but {where} is for '
+        f'{stated[1]} x {stated[0]}; they do not belong together'
+    )

@@ -30,8 +30,8 @@ SEGMENTATIONS = ('SegmentationObject', 'SegmentationClass')
 class VOCSource(Source):
     """Images, boxes and, where there are any, instance masks of VOC.
 
-    An object is its pixels in ``SegmentationObject`` if it has some there
-    (VOC leaves difficult objects out of its masks), else its box.
+    An object is its pixels in ``SegmentationObject`` if it has some there,
+    else its box: VOC leaves difficult objects out of its masks.
 
     Attributes:
         root: Folder with Annotations, JPEGImages and ImageSets.
@@ -60,14 +60,14 @@ class VOCSource(Source):
                     f'{self.root}, split {self.split}: {img_id!r} is no image '
                     'id, which is a file name without ending'
                 )
-            # Missing files fail one by one, when their turn comes.
+            # A missing file fails later, when it is read.
             path = images.get(
                 img_id, str(self.root / 'JPEGImages' / f'{img_id}.jpg')
             )
             xml = str(self.root / 'Annotations' / f'{img_id}.xml')
-            found = [mask.get(img_id) for mask in masks]
-            files = (xml, *filter(None, found))
-            has = [path is not None for path in found]
+            paths = [mask.get(img_id) for mask in masks]
+            files = (xml, *filter(None, paths))
+            has = [mask is not None for mask in paths]
             items.append(SetItem(img_id, path, files, dict(masks=has)))
         return items
 
@@ -77,15 +77,15 @@ class VOCSource(Source):
         mask = item.files[1] if item.detail['masks'][0] else None
         annotation = parse_voc_xml(xml)
         stated = annotation.size and annotation.size[::-1]
-        check_size(item, stated, size, xml)
+        check_size(item.path, stated, size, xml)
         instances = None
         if mask is not None:
             instances = read_index_mask(mask)
-            check_size(item, instances.shape, size, mask)
+            check_size(item.path, instances.shape, size, mask)
         objects = []
-        for known in annotation.objects:
-            number = known.instance_id
-            x1, y1, x2, y2 = known.box
+        for target in annotation.objects:
+            number = target.instance_id
+            x1, y1, x2, y2 = target.box
             if x1 >= size[1] or y1 >= size[0] or x2 <= 0 or y2 <= 0:
                 raise ValueError(
                     f'{xml}, object {number}: its box lies wholly outside the '
@@ -96,7 +96,7 @@ class VOCSource(Source):
                 pixels = (instances == number).astype(np.uint8)
                 pixels = pixels if pixels.any() else None
             objects.append(
-                SetObject(str(number), known.name, known.box, pixels)
+                SetObject(str(number), target.name, target.box, pixels)
             )
         return objects
 
@@ -105,11 +105,8 @@ class VOCSource(Source):
     ) -> dict[str, bytes]:
         """Return the XML file with the shares in it, and copies of masks."""
         root = parse(item.files[0]).getroot()
-        files = {
-            f'Annotations/{item.name}.xml': add_shares(
-                root, item.name + suffix, cell
-            )
-        }
+        xml = add_shares(root, item.name + suffix, cell)
+        files = {f'Annotations/{item.name}.xml': xml}
         for path in map(Path, item.files[1:]):
             files[f'{path.parent.name}/{item.name}.png'] = path.read_bytes()
         return files
@@ -127,18 +124,17 @@ def list_names(records: Iterable[dict]) -> bytes:
 
 
 def add_shares(root: Element, filename: str, cell: dict) -> bytes:
-    """Return an annotation that tells how much of each object is hidden.
+    """Return an annotation with the hidden share of each object.
 
-    Adds ``<hidden>``, the hidden share, and ``<in_level>``, 0 or 1, to each
-    object; readers of VOC pass over both.
+    Adds ``<hidden>``, the share, and ``<in_level>``, 0 or 1, to each object;
+    readers of VOC ignore both.
     """
     element = root.find('filename')
     if element is None:
         element = SubElement(root, 'filename')
     element.text = filename
-    told = zip(cell['shares'], cell['status'], strict=True)
-    for element, (share, status) in zip(
-        root.findall('object'), told, strict=True
+    for element, share, status in zip(
+        root.findall('object'), cell['shares'], cell['status'], strict=True
     ):
         for tag, text in (
             ('hidden', f'{share or 0:.6f}'),

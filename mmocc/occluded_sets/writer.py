@@ -1,34 +1,40 @@
-"""Occludes all images of a set, in several processes, and goes on after stops.
+"""Occludes all images of a set, and writes its lists, tables and checksums.
 
-The bytes depend on the source and the settings alone: an image's occlusions on
-(seed, its place in the set, kind, level), whatever the number of processes.
+The bytes depend on the source and the settings only: the occlusions of an
+image on (seed, its place in the set, kind, level), not on the number of
+processes. The same call goes on after a stop.
 """
 
-import contextlib
+import csv
 import json
-import multiprocessing
-import signal
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 
+import cv2
+import numpy as np
 import torch
 
 from mmocc.occluded_sets.images import ImageMaker, read_record
-from mmocc.occluded_sets.manifest import GENERATOR, write_manifest
-from mmocc.occluded_sets.settings import OccludedSettings
-from mmocc.occluded_sets.sources import (
-    PART,
-    SetItem,
-    Source,
-    write_whole,
+from mmocc.occluded_sets.settings import Cell, OccludedSettings
+from mmocc.occluded_sets.sources import SetItem, Source
+from mmocc.utils.own_folder import (
+    MANIFEST,
+    SUMS,
+    FileFacts,
+    claim,
+    remove_parts,
+    sha256_of,
+    write_files,
 )
+from mmocc.utils.whole_files import SUFFIX
+from mmocc.utils.worker_pool import run_jobs
 
-SETTINGS = 'settings.json'
-CHUNK = 8  # images that a process is handed at once
+GENERATOR = 'mmocc make_occluded, format 1'
+OUT_OF_LEVEL = ('below', 'too_small')
 
-Failures = dict[str, str]
-Progress = Callable[[Iterable, int], Iterator]
+Progress = Callable[..., Iterator]
+Records = Callable[[], Iterable[dict]]
 
 
 class CorruptImagesError(ValueError):
@@ -52,7 +58,8 @@ def write_occluded(
         workers: Number of processes.
         skip_corrupt: Leave images out that cannot be read or whose
             annotations do not fit, and list them in the manifest.
-        progress: Wraps what comes in image by image, of a known number.
+        progress: Wraps the results, one for each image, with their number
+            (``total``).
 
     Returns:
         The manifest.
@@ -61,14 +68,12 @@ def write_occluded(
         FileExistsError: ``out`` holds something else, or other settings.
         CorruptImagesError: Images are damaged; all others are done.
     """
-    if workers < 1:
-        raise ValueError(f'workers is {workers}; use 1 process or more')
     items = source.items()[: settings.limit]
     names = [item.name for item in items]
-    if len(set(names)) != len(names):
-        twice = sorted({name for name in names if names.count(name) > 1})
+    repeated = [name for name, n in Counter(names).items() if n > 1]
+    if repeated:
         raise ValueError(
-            f'several images of the set are called {twice[0]!r}, without '
+            f'several images of the set are called {min(repeated)!r}, without '
             'their ending; give them different names'
         )
     settings.make_bank()  # fails now rather than in each process
@@ -78,113 +83,33 @@ def write_occluded(
         part=source.title,
         settings=settings.as_json(),
     )
-    claim(out, document)
     fingerprint = json.dumps(document, sort_keys=True)
-    failures: Failures = {}
     job = (source, settings, out, fingerprint)
-    results = _run(job, items, workers)
-    for name, error in progress(results, len(items)):
-        if error:
-            failures[name] = error
-    _sweep(out)
-    failures = {name: failures[name] for name in names if name in failures}
+    results = run_jobs(ImageMaker, job, _make, list(enumerate(items)), workers)
+    claim(out, document)
+    results = progress(results, total=len(items))
+    failures = {name: error for name, error in results if error}
+    remove_parts(out)
     if failures and (not skip_corrupt or len(failures) == len(items)):
-        listed = '\n'.join(f'  {error}' for error in failures.values())
+        errors = '\n'.join(f'  {error}' for error in failures.values())
         raise CorruptImagesError(
             f'{len(failures)} of {len(items)} images cannot be used:\n'
-            f'{listed}\nMend them and start again: what is done is kept. Or '
+            f'{errors}\nMend them and start again: finished images stay. Or '
             'leave them out, with --skip-corrupt.'
         )
-    done = [name for name in names if name not in failures]
-    return write_manifest(
-        out,
-        source,
-        settings,
-        document,
-        lambda: (read_record(out, name) for name in done),
-        failures,
-    )
+    finished = [name for name in names if name not in failures]
 
+    def records() -> Iterator[dict]:
+        return (read_record(out, name) for name in finished)
 
-def claim(out: Path, document: dict) -> None:
-    """Note what a folder is for, or check that it is for the same.
-
-    Raises:
-        FileExistsError: It is for something else; says what differs.
-    """
-    path = out / SETTINGS
-    if not path.is_file():
-        if out.exists() and (not out.is_dir() or any(out.iterdir())):
-            raise FileExistsError(
-                f'{out} is there and was not made by this tool; choose '
-                'another --out'
-            )
-        data = json.dumps(document, indent=2).encode() + b'\n'
-        write_whole(path, data)
-        return
-    found = json.loads(path.read_bytes())
-    if found == document:
-        return
-    old, new = (dict(d, **d.pop('settings')) for d in (found, dict(document)))
-    keys = [k for k in {**old, **new} if old.get(k) != new.get(k)]
-    told = ', '.join(
-        key
-        if 'bank' in key
-        else f'{key} ({old.get(key)!r}, now {new.get(key)!r})'
-        for key in keys
-    )
-    raise FileExistsError(
-        f'{out} was made with other settings: {told}; choose another --out, '
-        'or remove it'
-    )
-
-
-def _run(
-    job: tuple, items: list[SetItem], workers: int
-) -> Iterator[tuple[str, str | None]]:
-    """Yield each image's name, and its error if there is one."""
-    numbered = list(enumerate(items))
-    if workers == 1:
-        maker = ImageMaker(*job)
-        yield from (_make(maker, *pair) for pair in numbered)
-        return
-    chunks = [numbered[i : i + CHUNK] for i in range(0, len(items), CHUNK)]
-    methods = multiprocessing.get_all_start_methods()
-    # Not a fork of this process, whose torch may run threads.
-    method = 'forkserver' if 'forkserver' in methods else 'spawn'
-    context = multiprocessing.get_context(method)
-    if method == 'forkserver':
-        context.set_forkserver_preload([__name__])
-    pool = ProcessPoolExecutor(workers, context, _start, job)
-    try:
-        for future in as_completed([pool.submit(_work, c) for c in chunks]):
-            yield from future.result()
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-_maker: ImageMaker | None = None  # of this process
-
-
-def _start(*job) -> None:
-    """Prepare a process."""
-    global _maker
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first process stops us
-    torch.set_num_threads(1)
-    _maker = ImageMaker(*job)
-
-
-def _work(
-    chunk: list[tuple[int, SetItem]],
-) -> list[tuple[str, str | None]]:
-    """Make some images in a process of their own."""
-    return [_make(_maker, *pair) for pair in chunk]
+    return write_tables(out, source, settings, document, records, failures)
 
 
 def _make(
-    maker: ImageMaker, index: int, item: SetItem
+    maker: ImageMaker, job: tuple[int, SetItem]
 ) -> tuple[str, str | None]:
-    """Make one image; return its name and what is wrong with it."""
+    """Make one image; return its name and its error, if there is one."""
+    index, item = job
     try:
         maker.make(index, item)
     except (ValueError, FileNotFoundError) as error:
@@ -195,8 +120,151 @@ def _make(
     return item.name, None
 
 
-def _sweep(out: Path) -> None:
-    """Remove what interrupted runs left half written."""
-    for path in out.rglob(f'.*{PART}'):
-        with contextlib.suppress(FileNotFoundError):
-            path.unlink()
+def write_tables(
+    out: Path,
+    source: Source,
+    settings: OccludedSettings,
+    document: dict,
+    records: Records,
+    failures: dict[str, str],
+) -> dict:
+    """Write the files that speak of all images, and return the manifest.
+
+    Records are read from the disk again for each cell, so that the memory
+    does not grow with the number of images.
+
+    Args:
+        out: Folder of the set.
+        source: The set that was occluded.
+        settings: How.
+        document: Content of the settings file.
+        records: Gives the records of the images, in the set's order.
+        failures: Why images were left out, by name.
+    """
+    manifest = dict(
+        document,
+        versions=dict(
+            torch=torch.__version__,
+            opencv=cv2.__version__,
+            numpy=np.__version__,
+        ),
+        images=sum(1 for _ in records()),
+        images_without_objects=[r['name'] for r in records() if _empty(r)],
+        left_out=failures,
+        cells={},
+        out_of_level=[],
+    )
+    part = out / f'{SUMS}{SUFFIX}'
+    with part.open('w', encoding='utf-8', newline='\n') as sums:
+        for cell in settings.cells():
+            counts = Counter(_count(cell, records(), manifest['out_of_level']))
+            manifest['cells'][cell.name] = dict(
+                kind=cell.kind,
+                level=cell.level,
+                **dict(sorted(counts.items())),
+            )
+            for record in records():
+                files = record['cells'][cell.name]['files']
+                sums.writelines(_sum_lines(cell, dict(sorted(files.items()))))
+            lists = source.lists(cell.name, settings.suffix, records())
+            files = write_files(out / cell.name, lists)
+            sums.writelines(_sum_lines(cell, files))
+        for name, rows in (
+            ('images.csv', image_rows(settings, records())),
+            ('objects.csv', object_rows(settings, records())),
+        ):
+            write_csv(out / name, rows)
+            sums.write(f'{sha256_of(out / name)}  {name}\n')
+    part.replace(out / SUMS)
+    manifest[f'{SUMS}.sha256'] = sha256_of(out / SUMS)
+    data = json.dumps(manifest, indent=2).encode() + b'\n'
+    write_files(out, {MANIFEST: data})
+    return manifest
+
+
+def _sum_lines(cell: Cell, files: FileFacts) -> Iterator[str]:
+    """Yield lines of the list of checksums."""
+    for name, (_, checksum) in files.items():
+        yield f'{checksum}  {cell.name}/{name}\n'
+
+
+def image_rows(
+    settings: OccludedSettings, records: Iterable[dict]
+) -> Iterator[list]:
+    """Yield the header and a row per image and cell: which occluders."""
+    yield [
+        'cell', 'kind', 'level', 'image', 'source', 'source_sha256', 'seed',
+        'index', 'occluders',
+    ]  # fmt: skip
+    for record in records:
+        for cell in settings.cells():
+            yield [
+                *(cell.name, cell.kind or '', cell.level, record['name']),
+                *(record['source'], record['sha256'], settings.seed),
+                record['index'],
+                ';'.join(record['cells'][cell.name]['occluders']),
+            ]
+
+
+def object_rows(
+    settings: OccludedSettings, records: Iterable[dict]
+) -> Iterator[list]:
+    """Yield the header and a row per object and cell: how much is hidden."""
+    yield [
+        'cell', 'kind', 'level', 'image', 'object', 'label', 'region',
+        'hidden_share', 'status',
+    ]  # fmt: skip
+    for record in records:
+        for cell in settings.cells():
+            for target, share, status in _objects(record, cell):
+                yield [
+                    *(cell.name, cell.kind or '', cell.level, record['name']),
+                    *(target['id'], target['label'], target['region']),
+                    '' if share is None else f'{share:.6f}',
+                    status,
+                ]
+
+
+def write_csv(path: Path, rows: Iterable[list]) -> None:
+    """Write rows as CSV, one after another, and in one piece."""
+    part = path.with_name(f'{path.name}{SUFFIX}')
+    with part.open('w', newline='', encoding='utf-8') as file:
+        csv.writer(file, lineterminator='\n').writerows(rows)
+    part.replace(path)
+
+
+def _objects(
+    record: dict, cell: Cell
+) -> Iterator[tuple[dict, float | None, str]]:
+    """Return the objects of an image, their shares and status in a cell."""
+    facts = record['cells'][cell.name]
+    return zip(
+        record['objects'], facts['shares'], facts['status'], strict=True
+    )
+
+
+def _empty(record: dict) -> bool:
+    """Return whether an image has no object to hide."""
+    status = next(iter(record['cells'].values()))['status']
+    return all(word == 'ignored' for word in status)
+
+
+def _count(
+    cell: Cell, records: Iterable[dict], out_of_level: list[dict]
+) -> Iterator[str]:
+    """Yield what to count; list the objects out of the level."""
+    for record in records:
+        yield 'images'
+        for target, share, status in _objects(record, cell):
+            yield 'objects'
+            yield status
+            if status in OUT_OF_LEVEL:
+                out_of_level.append(
+                    dict(
+                        cell=cell.name,
+                        image=record['name'],
+                        object=target['id'],
+                        status=status,
+                        hidden_share=share,
+                    )
+                )

@@ -77,8 +77,8 @@ class ActionSequences(BaseDataset):
         channels: Length of a feature.
         action_frames: Least and most frames of an action.
         core: Share of an action that is its core.
-        strength: Length of the features of the core and of the rest; noise
-            has length 1 along each axis.
+        strength: Length of the features of the core and of the rest, where
+            noise has length 1 along each axis.
         max_actions: Most actions in a video; the least is one.
         window: Frames from which a feature is computed (16 for C3D's): so
             many neighbours share noise.
@@ -115,16 +115,12 @@ class ActionSequences(BaseDataset):
                 f'fit into {frames} frames: set frames, max_actions or '
                 'action_frames'
             )
-        self.split = split
-        self.num_videos = num_videos
-        self.frames = frames
+        self.split, self.seed = split, seed
+        self.num_videos, self.frames = num_videos, frames
         self.action_frames = tuple(action_frames)
-        self.core = core
-        self.strength = tuple(strength)
-        self.max_actions = max_actions
-        self.window = window
+        self.core, self.strength = core, tuple(strength)
+        self.max_actions, self.window = max_actions, window
         self.with_segments = with_segments
-        self.seed = seed
         self.patterns = make_patterns(num_classes, channels, seed)
         classes = [f'action {label}' for label in range(num_classes)]
         kwargs.setdefault('metainfo', dict(classes=classes))

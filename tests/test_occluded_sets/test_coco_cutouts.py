@@ -35,20 +35,15 @@ def write_photos(root, notes, num=1):
         images.append(
             dict(id=index, file_name=name, width=60, height=40, license=4)
         )
+        base = dict(image_id=index, category_id=1)
         annotations += [
-            dict(
-                dict(id=100 * index + k, image_id=index, category_id=1),
-                **note,
-            )
+            dict(base, id=100 * index + k) | note
             for k, note in enumerate(notes)
         ]
     document = dict(
         images=images,
         annotations=annotations,
-        categories=[
-            dict(id=1, name='traffic light'),
-            dict(id=2, name='cat'),
-        ],
+        categories=[dict(id=1, name='traffic light'), dict(id=2, name='cat')],
         licenses=[dict(id=4, name='CC BY 2.0')],
     )
     path = root / 'photos.json'
@@ -61,7 +56,7 @@ def make(root, notes, settings=ANY, num=1, **kwargs):
     return make_cutouts(ann_file, images, root / 'out', settings, **kwargs)
 
 
-def test_a_cutout_is_the_photo_inside_the_mask_and_a_bank_takes_it(tmp_path):
+def test_a_cutout_is_the_photo_inside_the_mask_and_fits_a_bank(tmp_path):
     settings = CutoutSettings(min_side=4, test_share=1)
     triangle = [[10, 5, 30, 5, 10, 25]]
     (row,), _, _ = make(tmp_path, [dict(segmentation=triangle)], settings)
@@ -76,10 +71,10 @@ def test_a_cutout_is_the_photo_inside_the_mask_and_a_bank_takes_it(tmp_path):
     assert (cut[inside][:, :3] == part[inside]).all()
     assert load_cutouts(tmp_path / 'out' / 'test').sheets.shape[0] == 1
     with (tmp_path / 'out' / 'cutouts.csv').open() as file:
-        (told,) = csv.DictReader(file)
-    assert told['licence'] == 'CC BY 2.0'
-    assert told['category'] == 'traffic light'
-    assert told['fill'] == row['fill']
+        (line,) = csv.DictReader(file)
+    assert line['licence'] == 'CC BY 2.0'
+    assert line['category'] == 'traffic light'
+    assert line['fill'] == row['fill']
 
 
 @pytest.mark.parametrize(
@@ -92,9 +87,7 @@ def test_a_cutout_is_the_photo_inside_the_mask_and_a_bank_takes_it(tmp_path):
         (dict(segmentation=square(0, 5, 20)), 'truncated'),
     ],
 )
-def test_what_makes_no_good_occluder_is_refused_and_counted(
-    tmp_path, note, reason
-):
+def test_unusable_objects_are_refused_and_counted(tmp_path, note, reason):
     settings = CutoutSettings(min_side=10, min_fill=0.3)
     good = dict(segmentation=square(30, 10, 20))
     table, refused, _ = make(tmp_path, [good, note], settings)

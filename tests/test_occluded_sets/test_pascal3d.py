@@ -21,7 +21,7 @@ def make(root, **members):
     return write_occluded(source, SETTINGS, root / 'out')
 
 
-def test_it_becomes_voc_with_boxes_and_masks_put_right(tmp_path):
+def test_it_becomes_voc_with_correct_boxes_and_masks(tmp_path):
     manifest = make(tmp_path)
     assert manifest['cells']['white_L2']['inside'] == 2
     read = VOCObjects(

@@ -1,7 +1,6 @@
 """The cartoon faces: what their tables say is in the pictures."""
 
 import csv
-import hashlib
 import json
 from collections import Counter
 from dataclasses import replace
@@ -9,26 +8,25 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
-from conftest import ROOT
+from data_tools import run_here, tree
 
 from mmocc.synthetic.cartoon_faces import FaceSettings, is_current, write_faces
 from mmocc.synthetic.cartoon_faces.canvas import Canvas, Pose
-from mmocc.synthetic.cartoon_faces.expression import (
-    PROTOTYPES,
-    Muscles,
-    rest_face,
-    show_expression,
-)
 from mmocc.synthetic.cartoon_faces.face import draw_face, place_landmarks
 from mmocc.synthetic.cartoon_faces.occluders import (
     TEST_KINDS,
     TRAIN_KINDS,
-    draw_cutout,
+    draw_occluder,
 )
-from mmocc.synthetic.cartoon_faces.subject import draw_subject
+from mmocc.synthetic.cartoon_faces.person import (
+    PROTOTYPES,
+    Muscles,
+    draw_subject,
+    rest_face,
+    show_expression,
+)
 from mmocc.utils.expressions import EXPRESSIONS
 
-TOOL = ROOT / 'tools/dataset_converters/make_faces.py'
 SMALL = FaceSettings(
     seed=3, size=48, train=21, val=7, test=14, per_subject=7, occluders=2
 )
@@ -45,16 +43,6 @@ def rows(folder, split):
         return list(csv.DictReader(file))
 
 
-def digests(folder):
-    return {
-        str(path.relative_to(folder)): hashlib.sha256(
-            path.read_bytes()
-        ).hexdigest()
-        for path in folder.rglob('*')
-        if path.is_file()
-    }
-
-
 # -- the set -----------------------------------------------------------------
 
 
@@ -64,9 +52,9 @@ def test_the_same_seed_gives_the_same_bytes_and_another_does_not(
     again, other = tmp_path / 'again', tmp_path / 'other'
     write_faces(again, SMALL)
     write_faces(other, replace(SMALL, seed=4))
-    first = digests(small[0])
-    assert digests(again) == first
-    changed = digests(other)
+    first = tree(small[0])
+    assert tree(again) == first
+    changed = tree(other)
     assert changed.keys() == first.keys()
     pictures = [name for name in first if name.endswith('.png')]
     assert all(changed[name] != first[name] for name in pictures)
@@ -78,8 +66,8 @@ def test_splits_are_balanced_and_share_nobody(small):
     for split, count in (('train', 21), ('val', 7), ('test', 14)):
         table = rows(out, split)
         assert len(table) == count
-        shown = Counter(row['expression'] for row in table)
-        assert shown == dict.fromkeys(EXPRESSIONS, count // 7)
+        counts = Counter(row['expression'] for row in table)
+        assert counts == dict.fromkeys(EXPRESSIONS, count // 7)
         people.append({row['subject'] for row in table})
         assert manifest['counts'][split] == dict(
             pictures=count, subjects=count // 7
@@ -101,7 +89,7 @@ def test_no_kind_of_occluder_is_in_both_uses(small):
     assert kinds['test'] == set(TEST_KINDS)
 
 
-def test_cutouts_have_soft_edges_and_no_dark_rim(small):
+def test_occluders_have_soft_edges(small):
     for path in (small[0] / 'occluders').rglob('*.png'):
         image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
         assert image.shape[2] == 4
@@ -112,7 +100,7 @@ def test_cutouts_have_soft_edges_and_no_dark_rim(small):
 
 
 def test_half_covered_pixels_have_the_full_colour():
-    image = draw_cutout('phone', 96, np.random.default_rng(0)).image
+    image = draw_occluder('phone', 96, np.random.default_rng(0)).image
     edge = (image[..., 3] > 60) & (image[..., 3] < 200)
     inner = image[..., 3] == 255
     rim = cv2.dilate(edge.astype(np.uint8), np.ones((3, 3))) > 0
@@ -120,22 +108,22 @@ def test_half_covered_pixels_have_the_full_colour():
     assert abs(image[edge][:, :3].mean() - full) < 0.2 * full
 
 
-def test_what_is_worn_has_six_anchor_points(small):
+def test_worn_occluders_have_six_anchor_points(small):
     out, _ = small
-    found = {p.parent.name for p in out.rglob('masks.cfg')}
-    assert found == {'scarf', 'medical_mask', 'sunglasses'}
+    kinds = {p.parent.name for p in out.rglob('masks.cfg')}
+    assert kinds == {'scarf', 'medical_mask', 'sunglasses'}
     text = (out / 'occluders/test/medical_mask/masks.cfg').read_text()
     assert text.startswith('[000]\nmask_a: ')
     assert text.count('mask_') == 6 * SMALL.occluders
 
 
 def test_the_anchors_of_a_mask_are_on_its_rim():
-    cutout = draw_cutout('medical_mask', 96, np.random.default_rng(0))
-    alpha = np.pad(cutout.image[..., 3], 5)
-    a, b, c, d, e, f = cutout.anchors
+    occluder = draw_occluder('medical_mask', 96, np.random.default_rng(0))
+    alpha = np.pad(occluder.image[..., 3], 5)
+    a, b, c, d, e, f = occluder.anchors
     assert a[0] < b[0] < c[0] and d[0] < e[0] < f[0]
     assert b[1] < a[1] < d[1] < e[1]
-    for x, y in cutout.anchors + 5:
+    for x, y in occluder.anchors + 5:
         near = alpha[int(y) - 5 : int(y) + 6, int(x) - 5 : int(x) + 6]
         assert near.max() == 255
         assert near.min() == 0
@@ -157,16 +145,18 @@ def test_expressions_pull_as_their_names_say():
     assert not mean('Neutral').any()
 
 
-def test_a_weak_showing_is_nearer_to_rest():
+def test_a_weak_expression_is_nearer_to_rest():
     rest = np.zeros(13)
-    shown = [
-        show_expression('Anger', rest, np.random.default_rng(i))
-        for i in range(200)
-    ]
-    strength = [s for _, s in shown]
-    assert 0.5 <= min(strength) < 0.6 < 0.9 < max(strength) <= 1
-    pull = [-pulls.brow_inner for pulls, _ in shown]
-    assert np.corrcoef(strength, pull)[0, 1] > 0.5
+    pulls, strengths = zip(
+        *(
+            show_expression('Anger', rest, np.random.default_rng(i))
+            for i in range(200)
+        ),
+        strict=True,
+    )
+    assert 0.5 <= min(strengths) < 0.6 < 0.9 < max(strengths) <= 1
+    brows = [-pull.brow_inner for pull in pulls]
+    assert np.corrcoef(strengths, brows)[0, 1] > 0.5
 
 
 def test_a_persons_rest_moves_all_its_pictures():
@@ -191,7 +181,7 @@ def test_a_landmark_moves_with_the_pose():
         return place_landmarks(canvas, who, Muscles())
 
     front = points()
-    # symmetric, in the picture's order, of the person's measures
+    # symmetric, left before right, with the person's lengths
     assert front[0, 0] + front[1, 0] == pytest.approx(64)
     assert front[1, 0] - front[0, 0] == pytest.approx(40 * who.eye_gap)
     assert front[2].tolist() == pytest.approx([32, 34 + 20 * who.nose_tip])
@@ -199,7 +189,7 @@ def test_a_landmark_moves_with_the_pose():
     # turned to the picture's right, the nose moves further than the eyes
     moved = points(yaw=0.3) - front
     assert moved[2, 0] > moved[:2, 0].max() > 0
-    # rolled by 90 degrees clockwise, what was right is below
+    # rolled by 90 degrees clockwise, the right eye is below
     rolled = points(roll=np.pi / 2)
     assert rolled[1].tolist() == pytest.approx(
         [32 - (front[1, 1] - 34), 34 + front[1, 0] - 32]
@@ -207,7 +197,7 @@ def test_a_landmark_moves_with_the_pose():
 
 
 def test_eyes_are_drawn_where_the_landmarks_are():
-    # pupils are the darkest of what is near an eye of a wide-eyed face
+    # pupils are the darkest pixels near an eye of a wide-eyed face
     hits = 0
     for seed in range(12):
         rng = np.random.default_rng(seed)
@@ -227,7 +217,7 @@ def test_a_mouth_is_drawn_between_its_corners():
         draw_subject(np.random.default_rng(0)),
         skin=(232, 186, 145), lip=(150, 40, 50), beard=0,
     )  # fmt: skip
-    red = []
+    differences = []
     for seed in range(10):
         face = draw_face(who, 'Neutral', 96, np.random.default_rng(seed))
         x, y = face.landmarks[3:].mean(axis=0).round().astype(int)
@@ -235,8 +225,8 @@ def test_a_mouth_is_drawn_between_its_corners():
         redness = pixels[..., 0] / (pixels.sum(2) + 1)
         lips = redness[y - 2 : y + 3, x - 3 : x + 4].mean()
         chin = redness[y + 10 : y + 14, x - 3 : x + 4].mean()
-        red.append(lips - chin)
-    assert min(red) > 0.02
+        differences.append(lips - chin)
+    assert min(differences) > 0.02
 
 
 # -- settings and tool -------------------------------------------------------
@@ -250,13 +240,6 @@ def test_settings_out_of_range_are_refused(bad):
         FaceSettings(**bad)
 
 
-def test_a_folder_of_something_else_is_not_overwritten(tmp_path):
-    (tmp_path / 'mine.txt').write_text('precious')
-    with pytest.raises(FileExistsError, match='was not made by this tool'):
-        write_faces(tmp_path, SMALL)
-    assert (tmp_path / 'mine.txt').read_text() == 'precious'
-
-
 def test_a_damaged_folder_is_not_current(tmp_path):
     out = tmp_path / 'faces'
     tiny = replace(SMALL, train=1, val=1, test=1, occluders=1)
@@ -267,17 +250,18 @@ def test_a_damaged_folder_is_not_current(tmp_path):
     assert not is_current(out, tiny)
 
 
-def test_the_tool_makes_faces_and_leaves_them_when_they_are_there(
-    run_tool, tmp_path
-):
+def test_the_tool_makes_faces_once_and_refuses_other_folders(tmp_path):
     flags = ['--train', 7, '--val', 0, '--test', 7, '--occluders', 1]
-    first = run_tool(TOOL, '--out', 'f', *flags)
-    assert first.returncode == 0, first.stderr
-    assert 'occluders/test: book, leaf' in first.stdout
+    command = ('make_faces', '--out', tmp_path / 'f', *flags)
+    status, output, _ = run_here(*command)
+    assert status == 0
+    assert 'occluders/test: book, leaf' in output
     manifest = json.loads((tmp_path / 'f/manifest.json').read_text())
     assert manifest['counts']['val'] == dict(pictures=0, subjects=0)
-    again = run_tool(TOOL, '--out', 'f', *flags)
-    assert 'already holds' in again.stdout
-    wrong = run_tool(TOOL, '--out', 'f', '--size', 8)
-    assert wrong.returncode == 1
-    assert 'size is 8; use 32 or more' in wrong.stderr
+    assert 'already holds' in run_here(*command)[1]
+    (tmp_path / 'f/manifest.json').write_text('{}')
+    status, _, errors = run_here(*command)
+    assert status == 1 and 'was not made by this tool' in errors
+    assert (tmp_path / 'f/manifest.json').read_text() == '{}'
+    status, _, errors = run_here(*command, '--size', 8)
+    assert (status, errors) == (1, 'make_faces: size is 8; use 32 or more\n')

@@ -1,31 +1,39 @@
 """The digits data set: true flags, disjoint splits, the same bytes."""
 
-import hashlib
-import json
-from pathlib import Path
+from collections import defaultdict
+from dataclasses import replace
 
 import cv2
 import numpy as np
 import pytest
+from data_tools import run_here, tree
+from mmengine.registry import init_default_scope
 from PIL import Image
 
 pytest.importorskip('sklearn', reason='the digits come with scikit-learn')
 from sklearn.datasets import load_digits, load_sample_images
 
 from mmocc.datasets.voc_layout import parse_voc_xml
-from mmocc.synthetic.digits.photo_cutouts import SHAPES, cut_object
-from mmocc.synthetic.digits.plan import DigitsSettings, split_sources
+from mmocc.synthetic.digits.photo_cutouts import (
+    SHAPES,
+    add_clutter,
+    cut_object,
+)
 from mmocc.synthetic.digits.scene import (
     DIGIT_CLASSES,
     PlacedDigit,
     draw_opacity,
     draw_scene,
 )
-from mmocc.synthetic.digits.writer import index_masks, write_digits_voc
+from mmocc.synthetic.digits.writer import (
+    DigitsSettings,
+    index_masks,
+    split_sources,
+    write_digits_voc,
+)
 
-ROOT = Path(__file__).resolve().parents[2]
-TOOL = ROOT / 'tools/dataset_converters/make_digits_voc.py'
 SMALL = DigitsSettings(seed=3, limit=100, overlap=0.4, truncate=0.3)
+TINY = replace(SMALL, size=96, digit_size=(16, 40), repeat=1, occluders=1)
 LUMA = np.array([0.299, 0.587, 0.114])
 
 
@@ -35,18 +43,8 @@ def small(tmp_path_factory):
     return out, write_digits_voc(out, SMALL)
 
 
-def digests(folder):
-    return {
-        str(path.relative_to(folder)): hashlib.sha256(
-            path.read_bytes()
-        ).hexdigest()
-        for path in sorted(folder.rglob('*'))
-        if path.is_file()
-    }
-
-
 def scenes(number, **kwargs):
-    """Draw scenes of random digits; many overlaps and cut digits."""
+    """Draw scenes of random digits, many overlapping or truncated."""
     data, photos = load_digits(), load_sample_images().images
     for seed in range(number):
         rng = np.random.default_rng(seed)
@@ -65,7 +63,9 @@ def scenes(number, **kwargs):
 
 
 def test_flags_follow_from_the_silhouettes_in_drawing_order():
-    seen = set()
+    flags = set()
+    edge = np.ones((256, 256), bool)
+    edge[1:-1, 1:-1] = False
     for _, digits in scenes(25):
         for number, digit in enumerate(digits):
             later = [d.silhouette for d in digits[number + 1 :]]
@@ -73,36 +73,27 @@ def test_flags_follow_from_the_silhouettes_in_drawing_order():
             hidden = digit.silhouette & cover
             assert digit.occluded == hidden.any()
             assert digit.truncated == (digit.silhouette.sum() < digit.area)
+            if digit.truncated:  # only by the border
+                assert (digit.silhouette & edge).any()
             np.testing.assert_array_equal(
                 digit.visible, digit.silhouette & ~cover
             )
             share = (digit.silhouette & ~cover).sum() / digit.area
             assert digit.visible_share == pytest.approx(share)
             assert digit.difficult == (share < 0.5)
-            seen.add((digit.occluded, digit.truncated))
-    assert len(seen) == 4  # every combination has been looked at
-
-
-def test_only_a_digit_cut_by_the_border_is_truncated():
-    for _, digits in scenes(25):
-        for digit in digits:
-            edge = np.ones((256, 256), bool)
-            edge[1:-1, 1:-1] = False
-            if digit.truncated:
-                assert (digit.silhouette & edge).any()
-            if not (digit.silhouette & edge).any():
-                assert not digit.truncated
+            flags.add((digit.occluded, digit.truncated))
+    assert len(flags) == 4  # every combination occurs
 
 
 def test_a_digit_alone_stands_out_from_the_canvas_around_it():
     for scene, digits in scenes(25, overlap=0, truncate=0):
-        taken = np.logical_or.reduce([d.silhouette for d in digits])
-        taken = cv2.dilate(taken.astype(np.uint8), np.ones((7, 7))) > 0
+        ink = np.logical_or.reduce([d.silhouette for d in digits])
+        ink = cv2.dilate(ink.astype(np.uint8), np.ones((7, 7))) > 0
         for digit in digits:
             near = cv2.dilate(
                 digit.visible.astype(np.uint8), np.ones((15, 15))
             )
-            ring = (near > 0) & ~taken
+            ring = (near > 0) & ~ink
             core = cv2.erode(digit.visible.astype(np.uint8), np.ones((3, 3)))
             inner = (scene[core > 0] @ LUMA).mean()
             outer = (scene[ring] @ LUMA).mean()
@@ -116,7 +107,7 @@ def test_the_box_is_tight_around_the_visible_pixels():
     assert digit.box == (5, 3, 6, 7)
 
 
-def test_strokes_are_soft_and_of_the_size_asked_for():
+def test_strokes_are_soft_and_have_the_size_of_the_scan():
     scan = load_digits().images[0]  # a zero, all eight rows inked
     opacity = draw_opacity(scan, 80, 0)
     assert 60 <= opacity.shape[0] <= 88
@@ -130,9 +121,10 @@ def test_strokes_are_soft_and_of_the_size_asked_for():
 # -- splits ------------------------------------------------------------------
 
 
-def test_splits_are_disjoint_whole_and_stratified():
+def test_splits_are_disjoint_whole_stratified_and_depend_on_the_seed():
     labels = load_digits().target
     parts = split_sources(labels, seed=0)
+    assert set(parts['test']) != set(split_sources(labels, seed=1)['test'])
     together = np.concatenate(list(parts.values()))
     np.testing.assert_array_equal(np.sort(together), np.arange(1797))
     for label in range(10):
@@ -142,12 +134,6 @@ def test_splits_are_disjoint_whole_and_stratified():
             assert abs(number - share * of_label) <= 1
 
 
-def test_another_seed_parts_the_digits_otherwise():
-    labels = load_digits().target
-    first, second = (split_sources(labels, seed)['test'] for seed in (0, 1))
-    assert set(first) != set(second)
-
-
 # -- files -------------------------------------------------------------------
 
 
@@ -155,21 +141,17 @@ def read_split(out, split):
     return (out / f'ImageSets/Main/{split}.txt').read_text().split()
 
 
-def source_indices(out, split):
-    found = []
-    for img_id in read_split(out, split):
-        text = (out / f'Annotations/{img_id}.xml').read_text()
-        found += [
-            int(piece.split('<')[0])
-            for piece in text.split('<source_index>')[1:]
-        ]
-    return found
+def source_indices(out, img_id):
+    text = (out / f'Annotations/{img_id}.xml').read_text()
+    pieces = text.split('<source_index>')[1:]
+    return [int(piece.split('<')[0]) for piece in pieces]
 
 
 def test_no_source_digit_is_in_two_splits_of_the_files(small):
     out, _ = small
     train, val, test = (
-        source_indices(out, split) for split in ('train', 'val', 'test')
+        [i for name in read_split(out, s) for i in source_indices(out, name)]
+        for s in ('train', 'val', 'test')
     )
     assert not set(train) & set(val)
     assert not set(train) & set(test)
@@ -185,6 +167,7 @@ def test_no_source_digit_is_in_two_splits_of_the_files(small):
 def test_masks_boxes_and_classes_on_disk_agree(small):
     out, manifest = small
     labels, number, flags = load_digits().target, 0, np.zeros(3, int)
+    class_lines = defaultdict(list)
     for split in ('train', 'val', 'test'):
         for img_id in read_split(out, split):
             annotation = parse_voc_xml(out / f'Annotations/{img_id}.xml')
@@ -198,6 +181,17 @@ def test_masks_boxes_and_classes_on_disk_agree(small):
                 assert photo.size == annotation.size == mask.shape[::-1]
             ids = [item.instance_id for item in annotation.objects]
             assert np.unique(mask).tolist() == [0, *ids]
+            names = [item.name for item in annotation.objects]
+            sources = source_indices(out, img_id)
+            assert names == [DIGIT_CLASSES[labels[s]] for s in sources]
+            for name in DIGIT_CLASSES:
+                easy = [
+                    int(not item.difficult)
+                    for item in annotation.objects
+                    if item.name == name
+                ]
+                line = f'{img_id} {max(easy, default=-1):2}'
+                class_lines[f'{name}_{split}.txt'].append(line)
             for item in annotation.objects:
                 rows, columns = np.nonzero(mask == item.instance_id)
                 box = columns.min(), rows.min(), columns.max(), rows.max()
@@ -212,24 +206,9 @@ def test_masks_boxes_and_classes_on_disk_agree(small):
     assert number == sum(c['objects'] for c in counts)
     names = 'occluded', 'truncated', 'difficult'
     assert flags.tolist() == [sum(c[n] for c in counts) for n in names]
-    assert len(labels) == 1797
-
-
-def test_names_on_disk_are_those_of_the_source_digits(small):
-    out, _ = small
-    labels = load_digits().target
-    for img_id in read_split(out, 'test'):
-        names = [
-            item.name
-            for item in parse_voc_xml(
-                out / f'Annotations/{img_id}.xml'
-            ).objects
-        ]
-        text = (out / f'Annotations/{img_id}.xml').read_text()
-        sources = [
-            int(p.split('<')[0]) for p in text.split('<source_index>')[1:]
-        ]
-        assert names == [DIGIT_CLASSES[labels[s]] for s in sources]
+    for name, lines in class_lines.items():
+        text = (out / 'ImageSets/Main' / name).read_text()
+        assert text.splitlines() == lines
 
 
 def test_the_reader_cuts_out_every_digit_with_its_own_mask(small):
@@ -258,22 +237,19 @@ def test_the_reader_cuts_out_every_digit_with_its_own_mask(small):
 def test_the_same_seed_gives_the_same_bytes_and_another_does_not(
     small, tmp_path
 ):
-    out, _ = small
     write_digits_voc(tmp_path / 'again', SMALL)
-    assert digests(tmp_path / 'again') == digests(out)
-    other = DigitsSettings(seed=4, limit=100, overlap=0.4, truncate=0.3)
-    write_digits_voc(tmp_path / 'other', other)
-    ours, theirs = digests(out), digests(tmp_path / 'other')
-    assert (
-        ours['JPEGImages/test_00001.jpg']
-        != theirs['JPEGImages/test_00001.jpg']
-    )
+    ours = tree(small[0])
+    assert tree(tmp_path / 'again') == ours
+    write_digits_voc(tmp_path / 'other', replace(SMALL, seed=4, occluders=0))
+    name = 'JPEGImages/test_00001.jpg'
+    assert ours[name] != (tmp_path / 'other' / name).read_bytes()
 
 
 def test_a_digit_without_a_visible_pixel_is_left_out(tmp_path):
     crowded = DigitsSettings(
-        size=96, digits=30, digit_size=(40, 72), limit=200, overlap=0.9
-    )
+        size=96, digits=30, digit_size=(40, 72), limit=100, overlap=0.9,
+        occluders=0,
+    )  # fmt: skip
     manifest = write_digits_voc(tmp_path / 'crowded', crowded)
     counts = manifest['counts']['test']
     assert counts['left_out_as_hidden'] > 0
@@ -329,22 +305,22 @@ def test_a_cutout_is_tight_and_has_a_soft_outline(shape):
 # -- the folder appears in one piece -----------------------------------------
 
 
-def test_a_strange_folder_is_kept_unless_forced(tmp_path):
+def test_a_folder_of_something_else_stays_unless_forced(tmp_path):
     out = tmp_path / 'mine'
     out.mkdir()
     (out / 'thesis.txt').write_text('years of work')
     with pytest.raises(FileExistsError, match=r'mine .*--force'):
         write_digits_voc(out, SMALL)
     assert (out / 'thesis.txt').read_text() == 'years of work'
-    write_digits_voc(out, SMALL, force=True)
+    write_digits_voc(out, TINY, force=True)
     assert not (out / 'thesis.txt').exists()
     assert (out / 'manifest.json').is_file()
 
 
-def test_an_interrupted_run_leaves_what_was_there(small, tmp_path):
+def test_an_interrupted_run_leaves_the_earlier_folder(tmp_path):
     out = tmp_path / 'voc'
-    write_digits_voc(out, DigitsSettings(limit=100, occluders=1))
-    before = digests(out)
+    write_digits_voc(out, TINY)
+    before = tree(out)
 
     def interrupt(items):
         yield from items[:2]
@@ -352,7 +328,7 @@ def test_an_interrupted_run_leaves_what_was_there(small, tmp_path):
 
     with pytest.raises(KeyboardInterrupt):
         write_digits_voc(out, SMALL, progress=interrupt)
-    assert digests(out) == before
+    assert tree(out) == before
     assert [path.name for path in tmp_path.iterdir()] == ['voc']
 
 
@@ -364,6 +340,7 @@ def test_an_interrupted_run_leaves_what_was_there(small, tmp_path):
         (dict(digits=0), r'digits and repeat must be 1 or more'),
         (dict(occluders=-1), r'occluders 0 or more'),
         (dict(limit=99), r'limit is 99'),
+        (dict(clutter=-1), 'clutter'),
     ],
 )
 def test_settings_that_cannot_be_drawn_are_refused(bad, message):
@@ -371,26 +348,79 @@ def test_settings_that_cannot_be_drawn_are_refused(bad, message):
         DigitsSettings(**bad)
 
 
-# -- the tool ----------------------------------------------------------------
+def test_the_tool_makes_the_data_once_and_refuses_other_folders(tmp_path):
+    out = tmp_path / 'data/voc'
+    command = ('make_digits_voc', '--out', out, '--limit', 100, '--size', 128)
+    status, output, _ = run_here(*command)
+    assert status == 0
+    assert f'Wrote {out}' in output and 'occluded' in output
+    assert 'already holds' in run_here(*command)[1]
+    (out / 'JPEGImages/test_00001.jpg').unlink()
+    assert f'Wrote {out}' in run_here(*command)[1]
+    (out / 'manifest.json').write_text('{}')
+    status, _, errors = run_here(*command)
+    assert status == 1
+    assert errors.startswith('make_digits_voc: ') and '--force' in errors
 
 
-def test_the_tool_makes_the_data_once_and_says_so(run_tool, tmp_path):
-    command = [TOOL, '--out', 'data/voc', '--limit', '100']
-    first = run_tool(*command)
-    assert first.returncode == 0, first.stderr
-    assert 'Wrote data/voc' in first.stdout
-    assert 'occluded' in first.stdout
-    manifest = json.loads((tmp_path / 'data/voc/manifest.json').read_text())
-    assert manifest['settings']['seed'] == 0
-    assert 'already holds' in run_tool(*command).stdout
-    (tmp_path / 'data/voc/JPEGImages/test_00001.jpg').unlink()
-    assert 'Wrote data/voc' in run_tool(*command).stdout
+# -- one digit in each image, for localization -------------------------------
 
 
-def test_the_tool_refuses_a_strange_folder_in_one_line(run_tool, tmp_path):
-    (tmp_path / 'mine').mkdir()
-    (tmp_path / 'mine/a.txt').touch()
-    result = run_tool(TOOL, '--out', 'mine', '--limit', '100')
-    assert result.returncode == 1
-    assert '--force' in result.stderr
-    assert 'Traceback' not in result.stderr
+@pytest.fixture(scope='module')
+def single(tmp_path_factory):
+    """Run the tool; it writes where the config looks."""
+    folder = tmp_path_factory.mktemp('digits_single')
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        flags = ('--single', '--limit', 100, '--repeat', 1)
+        status, _, errors = run_here('make_digits_voc', *flags)
+    assert status == 0, errors
+    return folder / 'data/digits_single'
+
+
+def read_single(root, split, **kwargs):
+    wsol = pytest.importorskip(
+        'mmocc.datasets.wsol_dataset', exc_type=ImportError
+    )
+    init_default_scope('mmpretrain')
+    return wsol.WSOLDataset(
+        'voc', str(root), split, classes=DIGIT_CLASSES, pipeline=[], **kwargs
+    )
+
+
+def test_every_image_has_one_digit_smaller_than_itself(single):
+    assert (single / 'ImageSets/Main/nine_test.txt').is_file()
+    images = 0
+    for split in ('train', 'val', 'test'):
+        dataset = read_single(single, split, with_boxes=True)
+        for index in range(len(dataset)):
+            info = dataset.get_data_info(index)
+            ((x1, y1, x2, y2),) = info['gt_bboxes']
+            assert 0 <= x1 < x2 <= 128 and 0 <= y1 < y2 <= 128
+            assert (x2 - x1) * (y2 - y1) < 0.5 * 128**2
+            images += 1
+    assert images > 90  # of 100: a hardly visible digit is no label
+
+
+def test_it_trains_without_its_annotations(single, tmp_path):
+    labels = read_single(single, 'train').get_gt_labels().tolist()
+    hidden = single / 'Annotations'
+    hidden.rename(tmp_path / 'Annotations')
+    try:
+        dataset = read_single(single, 'train')
+        assert dataset.get_gt_labels().tolist() == labels
+        assert len(set(labels)) == 10
+        with pytest.raises(FileNotFoundError, match='Annotations'):
+            read_single(single, 'train', with_boxes=True)
+    finally:
+        (tmp_path / 'Annotations').rename(hidden)
+
+
+def test_clutter_changes_a_part_of_the_canvas():
+    photos = load_sample_images().images
+    canvas = np.zeros((96, 96, 3), np.float32)
+    rng = np.random.default_rng(0)
+    np.testing.assert_array_equal(add_clutter(canvas, photos, 0, rng), canvas)
+    changed = (add_clutter(canvas, photos, 3, rng) != 0).any(axis=2)
+    assert 0.01 < changed.mean() < 0.4
+    assert not canvas.any()

@@ -1,4 +1,4 @@
-"""Ornament pages: who is in the dictionary, where things lie, same bytes."""
+"""Ornament pages: the dictionary, places on a page, the same bytes."""
 
 import hashlib
 import json
@@ -8,16 +8,11 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
-from conftest import ROOT
+from data_tools import run_here, tree
 
 from mmocc.datasets.voc_layout import parse_voc_xml
-from mmocc.synthetic.ornaments import (
-    REDUCED,
-    OrnamentSettings,
-    write_ornaments,
-)
+from mmocc.synthetic.ornaments import OrnamentSettings, write_ornaments
 from mmocc.synthetic.ornaments.dictionary import make_dictionary
-from mmocc.synthetic.ornaments.fonts import find_font, list_codes
 from mmocc.synthetic.ornaments.glyphs import (
     INK,
     ORIENTATIONS,
@@ -27,6 +22,8 @@ from mmocc.synthetic.ornaments.glyphs import (
     differing_turns,
     draw_glyph,
     drop_alike,
+    find_font,
+    list_codes,
     thumbnails,
     turn,
 )
@@ -39,7 +36,6 @@ from mmocc.synthetic.ornaments.page import (
     scan,
 )
 
-TOOL = ROOT / 'tools/dataset_converters/make_ornament_pages.py'
 SMALL = OrnamentSettings(
     page=160,
     classes=6,
@@ -68,16 +64,6 @@ def dictionary():
 def small(tmp_path_factory):
     out = tmp_path_factory.mktemp('ornaments') / 'pages'
     return out, write_ornaments(SMALL, out)
-
-
-def digests(folder):
-    return {
-        str(path.relative_to(folder)): hashlib.sha256(
-            path.read_bytes()
-        ).hexdigest()
-        for path in sorted(folder.rglob('*'))
-        if path.is_file()
-    }
 
 
 def glyph_of(ink):
@@ -109,7 +95,7 @@ def test_ink_is_tight():
     assert crop_ink(ink * 0).size == 0
 
 
-def test_only_symbols_of_text_fonts_serve():
+def test_only_symbols_of_text_fonts_are_ornaments():
     codes = list_codes(find_font('DejaVuSans.ttf'))
     assert 0x2766 in codes and ord('A') not in codes
     assert len(list_codes(find_font('cmsy10.ttf'))) > 100
@@ -147,7 +133,7 @@ def test_outside_glyphs_look_like_none_of_the_dictionary(dictionary):
     inside = np.stack([thumbnails(g.ink)[0] for g in dictionary.classes])
     for glyph in dictionary.outside:
         views = thumbnails(glyph.ink)
-        # measured on larger drawings: a little off
+        # measured on larger drawings, so a little different
         assert (views @ inside.T).max() < SMALL.similarity + 0.05
     sources = [g.source for g in dictionary.classes + dictionary.outside]
     assert len(set(sources)) == 9
@@ -175,20 +161,17 @@ def test_too_few_glyphs_are_turned():
 def test_numbers_of_objects_are_poisson(dictionary):
     settings = replace(SMALL, objects=11.0)
     rng = np.random.default_rng(0)
-    counts = {'train': [], 'test': []}
-    for split, found in counts.items():
+    for split, expected in (('train', 0), ('test', 2)):
+        counts = []
         for _ in range(2000):
-            labels = [
-                label
-                for _, label in choose_glyphs(settings, dictionary, split, rng)
-            ]
-            found.append((len(labels), labels.count(OUTSIDE)))
-    for found, outside in zip(counts.values(), (0, 2), strict=True):
-        numbers, odd = np.transpose(found)
+            chosen = choose_glyphs(settings, dictionary, split, rng)
+            labels = [label for _, label in chosen]
+            counts.append((len(labels), labels.count(OUTSIDE)))
+        numbers, outside = np.transpose(counts)
         assert numbers.mean() == pytest.approx(11, abs=0.3)
         assert numbers.var() == pytest.approx(11, abs=1.2)
-        assert odd.mean() == pytest.approx(outside, abs=0.15)
-        assert odd.var() == pytest.approx(outside, abs=0.35)
+        assert outside.mean() == pytest.approx(expected, abs=0.15)
+        assert outside.var() == pytest.approx(expected, abs=0.35)
 
 
 def squares(*sides):
@@ -241,7 +224,7 @@ def test_overlap_is_bounded():
     assert 0.2 < max(shares) <= 0.4
 
 
-def test_what_has_no_room_is_counted(dictionary):
+def test_objects_without_room_are_counted(dictionary):
     settings = replace(SMALL, page=50, objects=9.0)
     _, placed, left_out = draw_page(settings, dictionary, 'train', 0)
     assert left_out > 0 and placed
@@ -277,7 +260,7 @@ def test_grey_levels(dictionary, levels):
     assert len(values) > levels / 2
 
 
-def test_noise_keeps_what_is_printed(dictionary):
+def test_noise_does_not_move_objects(dictionary):
     clean, placed, _ = draw_page(SMALL, dictionary, 'train', 0)
     rates = []
     for noise in (0.2, 1.0):
@@ -290,7 +273,7 @@ def test_noise_keeps_what_is_printed(dictionary):
     assert light.min() >= 0 and light.max() <= 1 and light.std() > 0.03
 
 
-def test_what_is_written_agrees(small, dictionary):
+def test_the_files_of_a_page_agree(small, dictionary):
     out, manifest = small
     names = [glyph.name for glyph in dictionary.classes]
     assert manifest['classes'] == names
@@ -300,9 +283,9 @@ def test_what_is_written_agrees(small, dictionary):
         assert [c['name'] for c in coco['categories']] == [*names, 'outside']
         assert len(listed) == len(coco['images']) == getattr(SMALL, split)
         assert manifest['counts'][split]['objects'] == len(coco['annotations'])
-        odd = sum(a['anomaly'] for a in coco['annotations'])
-        assert manifest['counts'][split]['outside'] == odd
-        assert (odd > 0) == (split == 'test')
+        outside = sum(a['anomaly'] for a in coco['annotations'])
+        assert manifest['counts'][split]['outside'] == outside
+        assert (outside > 0) == (split == 'test')
         for number, image in enumerate(coco['images']):
             page, placed, _ = draw_page(SMALL, dictionary, split, number)
             path = out / 'JPEGImages' / image['file_name']
@@ -323,8 +306,10 @@ def test_what_is_written_agrees(small, dictionary):
         reversed(line.split('  '))
         for line in (out / 'SHA256SUMS').read_text().splitlines()
     )
-    found = digests(out)
-    assert sums == {name: found[name] for name in sums}
+    files = tree(out)
+    assert sums == {
+        name: hashlib.sha256(files[name]).hexdigest() for name in sums
+    }
     assert len(sums) == 2 * 13 + 6 + 9
 
 
@@ -332,40 +317,40 @@ def test_same_bytes_in_parts_and_in_two_processes(small, tmp_path):
     whole, _ = small
     out = tmp_path / 'pages'
     shutil.copytree(whole, out)
-    # As if stopped: a page is half there, another not at all.
+    # As if stopped: one page is half there, another is missing.
     (out / 'JPEGImages/train_00001.png').write_bytes(b'half')
     (out / 'records/test_00003.json').unlink()
     (out / 'Annotations/val_00001.xml').unlink()
     (out / 'manifest.json').unlink()
-    kept = (out / 'JPEGImages/train_00000.png').stat().st_mtime_ns
+    (out / 'JPEGImages/val_00001.png.tmp').write_bytes(b'half')
+    time = (out / 'JPEGImages/train_00000.png').stat().st_mtime_ns
     write_ornaments(SMALL, out, workers=2)
-    assert digests(out) == digests(whole)
-    assert (out / 'JPEGImages/train_00000.png').stat().st_mtime_ns == kept
+    assert tree(out) == tree(whole)
+    assert (out / 'JPEGImages/train_00000.png').stat().st_mtime_ns == time
 
 
-def test_the_seed_changes_dictionary_and_pages(small, tmp_path):
-    out, manifest = small
-    other = write_ornaments(replace(SMALL, seed=1), tmp_path / 'pages')
-    assert other['classes'] != manifest['classes']
-    name = 'JPEGImages/train_00000.png'
-    assert (out / name).read_bytes() != (
-        tmp_path / 'pages' / name
-    ).read_bytes()
+def test_the_seed_changes_dictionary_and_pages(dictionary):
+    other = replace(SMALL, seed=1)
+    changed = make_dictionary(other)
+    names = [[g.name for g in d.classes] for d in (dictionary, changed)]
+    assert names[0] != names[1]
+    pages = [draw_page(s, dictionary, 'train', 0)[0] for s in (SMALL, other)]
+    assert (pages[0] != pages[1]).any()
 
 
-def test_a_folder_of_other_settings_is_left_alone(small, tmp_path):
+def test_a_folder_of_other_settings_does_not_change(small, tmp_path):
     out, _ = small
-    before = digests(out)
+    before = tree(out)
     with pytest.raises(FileExistsError, match=r'noise \(0\.0, now 0\.5\)'):
         write_ornaments(replace(SMALL, noise=0.5), out)
-    assert digests(out) == before
+    assert tree(out) == before
     (tmp_path / 'mine.txt').write_text('dear to me')
     with pytest.raises(FileExistsError, match='not made by this tool'):
         write_ornaments(SMALL, tmp_path)
 
 
 @pytest.mark.parametrize(
-    'given, message',
+    'changes, message',
     [
         (dict(classes=0), 'classes is 0'),
         (dict(seed=-1), 'seed is -1'),
@@ -380,12 +365,12 @@ def test_a_folder_of_other_settings_is_left_alone(small, tmp_path):
         (dict(fonts=('DejaVuSerif.ttf',) * 2), 'repeat a name'),
     ],
 )
-def test_wrong_settings_are_named(given, message):
+def test_wrong_settings_are_named(changes, message):
     with pytest.raises(ValueError, match=message):
-        replace(SMALL, **given)
+        replace(SMALL, **changes)
 
 
-def test_fonts_that_are_none(tmp_path):
+def test_files_that_are_not_fonts_are_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r'nope\.ttf.*DejaVuSans\.ttf'):
         replace(SMALL, fonts=('nope.ttf',))
     path = tmp_path / 'text.ttf'
@@ -394,20 +379,11 @@ def test_fonts_that_are_none(tmp_path):
         make_dictionary(replace(SMALL, fonts=(str(path),)))
 
 
-def test_the_tool(small, run_tool, tmp_path):
-    result = run_tool(TOOL, '--out', 'pages', *FLAGS)
-    assert result.returncode == 0, result.stderr
-    assert digests(tmp_path / 'pages') == digests(small[0])
-    assert 'left_out' in result.stdout
-    result = run_tool(TOOL, '--out', 'pages', *FLAGS, '--noise', '2')
-    assert result.returncode == 1
-    assert result.stderr == 'make_ornament_pages: noise is 2.0; it is 0 to 1\n'
-
-
-def test_the_reduced_set_is_half_of_the_papers():
-    paper = OrnamentSettings()
-    assert (paper.page, paper.classes) == (640, 200)
-    assert (paper.objects, paper.outside) == (11, 2)
-    assert REDUCED.page * 2 == paper.page
-    assert tuple(2 * s for s in REDUCED.glyph_size) == paper.glyph_size
-    assert (REDUCED.objects, REDUCED.outside) == (11, 2)
+def test_the_tool(small, tmp_path):
+    command = ('make_ornament_pages', '--out', tmp_path / 'pages', *FLAGS)
+    status, output, _ = run_here(*command)
+    assert status == 0 and 'left_out' in output
+    assert tree(tmp_path / 'pages') == tree(small[0])
+    status, _, errors = run_here(*command, '--noise', '2')
+    message = 'make_ornament_pages: noise is 2.0; it is 0 to 1\n'
+    assert (status, errors) == (1, message)

@@ -3,16 +3,15 @@
 from urllib.error import URLError
 
 import pytest
-from conftest import ROOT, import_tool
+from conftest import import_tool
+from data_tools import CONVERTERS, run_here
 
 pytest.importorskip('torchvision', reason='torchvision does the download')
-
-TOOL = ROOT / 'tools/dataset_converters/download_voc.py'
 
 
 @pytest.fixture
 def tool():
-    return import_tool(TOOL)
+    return import_tool(CONVERTERS / 'download_voc.py')
 
 
 def put(root, split, *ids):
@@ -24,20 +23,18 @@ def put(root, split, *ids):
     (root / f'ImageSets/Main/{split}.txt').write_text('\n'.join(ids))
 
 
-def test_what_is_there_is_not_fetched_again(
-    tool, tmp_path, monkeypatch, capsys
-):
+def test_a_complete_split_is_not_fetched_again(tmp_path, monkeypatch):
     root = tmp_path / 'VOCdevkit/VOC2007'
     put(root, 'trainval', '000005')
     put(root, 'test', '000001', '000002')
-    monkeypatch.setattr(tool, 'VOCDetection', None)  # calling it would fail
-    monkeypatch.setattr(
-        'sys.argv', ['x', '--out', str(tmp_path), '--years', '2007']
+    # calling it would fail
+    monkeypatch.setattr('torchvision.datasets.VOCDetection', None)
+    status, output, _ = run_here(
+        'download_voc', '--out', tmp_path, '--years', '2007'
     )
-    assert tool.main() == 0
-    said = capsys.readouterr().out
-    assert 'trainval is already there' in said
-    assert 'test is already there' in said
+    assert status == 0
+    assert 'trainval is already there' in output
+    assert 'test is already there' in output
 
 
 def test_a_split_that_lacks_an_image_is_fetched_again(
@@ -66,21 +63,12 @@ def test_a_download_that_stays_incomplete_is_an_error(
         tool.fetch(tmp_path, '2007', 'test')
 
 
-def test_no_network_says_which_archive_to_put_where(
-    tool, tmp_path, monkeypatch, capsys
-):
+def test_no_network_says_which_archive_to_put_where(tmp_path, monkeypatch):
     def download(*args, **kwargs):
         raise URLError('no route')
 
-    monkeypatch.setattr(tool, 'VOCDetection', download)
-    monkeypatch.setattr('sys.argv', ['x', '--out', str(tmp_path)])
-    assert tool.main() == 1
-    said = capsys.readouterr().err
-    assert 'VOC2007 trainval' in said
-    assert str(tmp_path / 'VOCtrainval_06-Nov-2007.tar') in said
-
-
-def test_an_unknown_year_is_refused(run_tool):
-    result = run_tool(TOOL, '--years', '1999')
-    assert result.returncode == 2
-    assert 'invalid choice' in result.stderr
+    monkeypatch.setattr('torchvision.datasets.VOCDetection', download)
+    status, _, errors = run_here('download_voc', '--out', tmp_path)
+    assert status == 1
+    assert 'VOC2007 trainval' in errors
+    assert str(tmp_path / 'VOCtrainval_06-Nov-2007.tar') in errors

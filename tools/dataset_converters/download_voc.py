@@ -2,14 +2,14 @@
 
     python tools/dataset_converters/download_voc.py --out data
 
-makes, from about 2.8 GB of archives that stay beside it,
+makes, from about 2.8 GB of archives, which stay,
 
     data/VOCdevkit/VOC2007/    trainval and test
     data/VOCdevkit/VOC2012/    trainval
         Annotations/ JPEGImages/ ImageSets/Main/ SegmentationObject/ ...
 
 which ``mmocc.VOCObjects(data_root='data/VOCdevkit/VOC2007', ...)`` reads.
-What is already there and complete is not fetched again.
+A complete split is not fetched again.
 """
 
 import argparse
@@ -18,6 +18,8 @@ from pathlib import Path
 
 from torchvision.datasets import VOCDetection
 from torchvision.datasets.voc import DATASET_YEAR_DICT
+
+from mmocc.utils.data_tool import run_tool
 
 SPLITS = {'2007': ('trainval', 'test'), '2012': ('trainval',)}
 
@@ -52,11 +54,11 @@ def is_complete(root: Path, split: str) -> bool:
 
 
 def fetch(out: Path, year: str, split: str) -> None:
-    """Make one split of one year be there.
+    """Fetch one split of one year, unless it is there.
 
     Raises:
-        OSError: The download failed, or is not complete. The message says
-            what to put where by hand.
+        OSError: The download failed, or is not complete; says which archive
+            to put where by hand.
     """
     source = archive(year, split)
     root = out / source['base_dir']
@@ -70,7 +72,7 @@ def fetch(out: Path, year: str, split: str) -> None:
     except (OSError, RuntimeError) as error:
         raise OSError(
             f'could not fetch VOC{year} {split} ({error}). Without access to '
-            f'the internet, take {source["url"]} elsewhere, put it here as '
+            f'the internet, fetch {source["url"]} elsewhere, put it here as '
             f'{out / source["filename"]} and run this again'
         ) from error
     if not is_complete(root, split):
@@ -80,18 +82,13 @@ def fetch(out: Path, year: str, split: str) -> None:
         )
 
 
-def main() -> int:
-    """Fetch all years asked for; return the exit status."""
+def main() -> None:
+    """Fetch all years."""
     args = parse_args()
-    try:
-        for year in dict.fromkeys(args.years):
-            for split in SPLITS[year]:
-                fetch(args.out, year, split)
-    except OSError as error:
-        print(f'download_voc: {error}', file=sys.stderr)
-        return 1
-    return 0
+    for year in dict.fromkeys(args.years):
+        for split in SPLITS[year]:
+            fetch(args.out, year, split)
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    sys.exit(run_tool('download_voc', main))

@@ -4,19 +4,19 @@
 
 OUT/train and OUT/test hold RGBA PNGs, the object_bank of mmocc.Occlude; no
 photo gives cut-outs to both, nor do two copies of one photo.
-OUT/cutouts.csv tells where each is from. Masks are polygons or run lengths.
+OUT/cutouts.csv names the photo of each. Masks are polygons or run lengths.
 """
 
 import argparse
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 
 from rich.progress import track
 
-from mmocc.occluded_sets.coco_cutouts import make_cutouts
-from mmocc.occluded_sets.cutout_rules import CutoutSettings
+from mmocc.occluded_sets.coco_cutouts import CutoutSettings, make_cutouts
+from mmocc.utils.data_tool import run_tool, settings_of
 
 DEFAULTS = CutoutSettings()
 
@@ -66,43 +66,26 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def show(photos: Iterable, total: int) -> Iterator:
-    """Show how many photos are done."""
-    return track(photos, 'Cutting out objects', total=total)
-
-
-def main() -> int:
-    """Make the cut-outs; return the exit status."""
+def main() -> None:
+    """Make the cut-outs."""
     args = parse_args()
-    try:
-        settings = CutoutSettings(
-            args.test_share,
-            args.seed,
-            args.min_side,
-            args.min_fill,
-            args.max_per_image,
-            args.truncated,
-            tuple(args.categories) if args.categories else None,
-        )
-        table, refused, failures = make_cutouts(
-            args.ann_file,
-            args.images,
-            args.out,
-            settings,
-            args.skip_corrupt,
-            show,
-        )
-    except (ValueError, OSError) as error:
-        print(f'make_cutouts: {error}', file=sys.stderr)
-        return 1
-    told = Counter(row['split'] for row in table)
-    print(f'\nWrote {args.out}: {told["train"]} train, {told["test"]} test')
+    table, refused, failures = make_cutouts(
+        args.ann_file,
+        args.images,
+        args.out,
+        settings_of(args, DEFAULTS),
+        args.skip_corrupt,
+        partial(track, description='Cutting out objects'),
+    )
+    splits = Counter(row['split'] for row in table)
+    print(
+        f'\nWrote {args.out}: {splits["train"]} train, {splits["test"]} test'
+    )
     counts = ', '.join(f'{v} {k}' for k, v in sorted(refused.items()) if v)
     print(f'Refused: {counts or "none"}')
     for failure in failures:
         print(f'Left out: {failure}')
-    return 0
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    sys.exit(run_tool('make_cutouts', main))

@@ -6,19 +6,24 @@ Takes seconds, needs no download and gives the same bytes for the same seed:
     python tools/dataset_converters/make_digits_voc.py --single
 
 The second makes data/digits_single, for localization: one digit in each image,
-among pieces of photograph.
-A folder that already holds what is asked for is left as it is.
+among pieces of photograph. A folder that already holds the data does not
+change.
 """
 
 import argparse
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 from rich.progress import track
 
-from mmocc.synthetic.digits.plan import SINGLE, SPLITS, DigitsSettings
-from mmocc.synthetic.digits.writer import is_current, write_digits_voc
+from mmocc.synthetic.digits.writer import (
+    SINGLE,
+    SPLITS,
+    DigitsSettings,
+    is_current,
+    write_digits_voc,
+)
+from mmocc.utils.data_tool import run_tool, settings_of
 
 DEFAULTS = DigitsSettings()
 FLAGS = ('occluded', 'truncated', 'difficult')
@@ -59,23 +64,6 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def read_settings(args: argparse.Namespace) -> DigitsSettings:
-    """Return the settings that the flags ask for.
-
-    Raises:
-        ValueError: If a flag has a value that it cannot have.
-    """
-    base = SINGLE if args.single else DEFAULTS
-    names = (
-        'seed', 'size', 'digits', 'digit_size', 'repeat', 'limit', 'clutter'
-    )  # fmt: skip
-    given = {name: getattr(args, name) for name in names}
-    given = {k: v for k, v in given.items() if v is not None}
-    if 'digit_size' in given:
-        given['digit_size'] = tuple(given['digit_size'])
-    return replace(base, **given)
-
-
 def summarise(manifest: dict) -> str:
     """Return the counts of a manifest as a table."""
     flags = ''.join(f'{flag:>12}' for flag in FLAGS)
@@ -90,23 +78,18 @@ def summarise(manifest: dict) -> str:
     return '\n'.join(lines)
 
 
-def main() -> int:
-    """Make the data set; return the exit status."""
+def main() -> None:
+    """Make the data set."""
     args = parse_args()
     name = 'digits_single' if args.single else 'digits_voc'
-    args.out = args.out or Path('data', name)
-    try:
-        settings = read_settings(args)
-        if is_current(args.out, settings) and not args.force:
-            print(f"{args.out} already holds these settings' data")
-            return 0
-        manifest = write_digits_voc(args.out, settings, track, args.force)
-    except (ValueError, OSError) as error:
-        print(f'make_digits_voc: {error}', file=sys.stderr)
-        return 1
-    print(f'\nWrote {args.out}\n{summarise(manifest)}')
-    return 0
+    out = args.out or Path('data', name)
+    settings = settings_of(args, SINGLE if args.single else DEFAULTS)
+    if is_current(out, settings) and not args.force:
+        print(f"{out} already holds these settings' data")
+        return
+    manifest = write_digits_voc(out, settings, track, args.force)
+    print(f'\nWrote {out}\n{summarise(manifest)}')
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    sys.exit(run_tool('make_digits_voc', main))

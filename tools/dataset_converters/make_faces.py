@@ -1,4 +1,4 @@
-"""Draw cartoon faces with seven expressions, and things to hide them with.
+"""Draw cartoon faces with seven expressions, and occluders for them.
 
 Takes about a minute, needs no download and gives the same bytes for the same
 seed:
@@ -10,14 +10,12 @@ seed:
     occluders/{train,test}/     cut-outs with transparency, by kind; no kind
                                 is in both
 
-A folder that already holds what is asked for is left as it is. docs/faces.md
-tells more.
+A folder that already holds the data does not change. See docs/faces.md.
 """
 
 import argparse
 import sys
-from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from rich.progress import track
@@ -28,6 +26,7 @@ from mmocc.synthetic.cartoon_faces import (
     is_current,
     write_faces,
 )
+from mmocc.utils.data_tool import run_tool, settings_of
 
 DEFAULTS = FaceSettings()
 NUMBERS = dict(
@@ -55,29 +54,12 @@ def parse_args() -> argparse.Namespace:
         default=Path('data/faces'),
         help='folder to make (default: data/faces)',
     )
-    for name, told in NUMBERS.items():
+    for name, meaning in NUMBERS.items():
         flag = f'--{name.replace("_", "-")}'
         default = getattr(DEFAULTS, name)
-        add(flag, type=int, help=f'{told} (default: {default})')
+        add(flag, type=int, help=f'{meaning} (default: {default})')
     add('--force', action='store_true', help='replace whatever is at --out')
     return parser.parse_args()
-
-
-def read_settings(args: argparse.Namespace) -> FaceSettings:
-    """Return the settings that the flags ask for.
-
-    Raises:
-        ValueError: If a flag has a value that it cannot have.
-    """
-    given = {name: getattr(args, name) for name in NUMBERS}
-    return replace(
-        DEFAULTS, **{k: v for k, v in given.items() if v is not None}
-    )
-
-
-def show(jobs: Iterable, total: int) -> Iterator:
-    """Show how many pictures are drawn."""
-    return track(jobs, 'Drawing faces', total=total)
 
 
 def summarise(manifest: dict) -> str:
@@ -93,21 +75,17 @@ def summarise(manifest: dict) -> str:
     return '\n'.join(lines)
 
 
-def main() -> int:
-    """Make the data set; return the exit status."""
+def main() -> None:
+    """Make the data set."""
     args = parse_args()
-    try:
-        settings = read_settings(args)
-        if is_current(args.out, settings) and not args.force:
-            print(f"{args.out} already holds these settings' data")
-            return 0
-        manifest = write_faces(args.out, settings, show, args.force)
-    except (ValueError, OSError) as error:
-        print(f'make_faces: {error}', file=sys.stderr)
-        return 1
+    settings = settings_of(args, DEFAULTS)
+    if is_current(args.out, settings) and not args.force:
+        print(f"{args.out} already holds these settings' data")
+        return
+    show = partial(track, description='Drawing faces')
+    manifest = write_faces(args.out, settings, show, args.force)
     print(f'\nWrote {args.out}\n{summarise(manifest)}')
-    return 0
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    sys.exit(run_tool('make_faces', main))

@@ -4,28 +4,26 @@
     make_occluded.py coco ANN_FILE IMAGES --out OUT
     make_occluded.py pascal3d ROOT --out OUT      # gives VOC's layout
 
-Every object is hidden to the share that the level asks for: of its mask if it
-has one, else of its box. What is at --out:
+Every object is hidden to the share of the level: of its mask if it has one,
+else of its box. --out then holds:
 
     L0/, white_L1/, ..., object_L3/   one folder per kind and level
       JPEGImages/ or images/          images, PNG unless --format jpg
       OcclusionMasks/                 8-bit grey PNG: 1 = hidden, 0 = visible
       Annotations/, ImageSets/, ...   of VOC, or annotations/NAME.json of COCO
-    images.csv      what hides what: bank files, seed, source and its SHA-256
+    images.csv      occluders (bank files), seed, source and its SHA-256
     objects.csv     hidden share of each object, and whether it is in the level
     manifest.json   settings, counts, objects out of the level, images left out
     SHA256SUMS      check with: sha256sum -c SHA256SUMS
-    settings.json, records/           by which an interrupted run goes on
+    settings.json, records/           with which an interrupted run goes on
 
-The same command again makes what is missing, and only that. For the same seed
-the bytes are the same, whatever the number of --workers. docs/make_occluded.md
-tells more.
+The same command again makes only what is missing. The same seed gives the same
+bytes, whatever the number of --workers. See docs/make_occluded.md.
 """
 
 import argparse
 import sys
-from collections.abc import Iterable, Iterator
-from concurrent.futures.process import BrokenProcessPool
+from functools import partial
 from pathlib import Path
 
 from rich.progress import track
@@ -35,6 +33,7 @@ from mmocc.occluded_sets.sources import Source
 from mmocc.occluded_sets.voc import VOCSource
 from mmocc.occluded_sets.writer import write_occluded
 from mmocc.occlusion import KINDS, LEVELS
+from mmocc.utils.data_tool import run_tool, settings_of
 
 DEFAULTS = OccludedSettings()
 
@@ -65,7 +64,7 @@ def parse_args() -> argparse.Namespace:
         '--lost-edge',
         choices=['error', 'drop', 'image'],
         default='error',
-        help='what to do with boxes that the set itself has spoiled',
+        help='what to do with boxes that lost an edge in the set',
     )
     return parser.parse_args()
 
@@ -85,8 +84,8 @@ def _common_arguments() -> argparse.ArgumentParser:
         '--format',
         choices=['png', 'jpg'],
         default=DEFAULTS.format,
-        help='png is lossless; jpg encodes L0 alike, so that compression is '
-        'not what tells the levels apart',
+        help='png is lossless; jpg encodes L0 alike, so that compression '
+        'does not tell the levels apart',
     )
     add('--quality', type=int, default=DEFAULTS.quality, help='of jpg files')
     add('--workers', type=int, default=1, help='number of processes')
@@ -124,8 +123,8 @@ def summarise(manifest: dict) -> str:
     if manifest['out_of_level']:
         lines.append(
             f'{len(manifest["out_of_level"])} times an object is out of its '
-            'level (below: overlapping neighbours left no way; too_small: too '
-            'few pixels). manifest.json lists them.'
+            'level (below: neighbours cover its visible pixels; too_small: '
+            'too few pixels). manifest.json lists them.'
         )
     if manifest['images_without_objects']:
         lines.append(
@@ -138,50 +137,19 @@ def summarise(manifest: dict) -> str:
     return '\n'.join(lines)
 
 
-def show(results: Iterable, total: int) -> Iterator:
-    """Show how many images are done."""
-    return track(results, 'Occluding images', total=total)
-
-
-def main() -> int:
-    """Make the set; return the exit status."""
+def main() -> None:
+    """Make the set."""
     args = parse_args()
-    try:
-        settings = OccludedSettings(
-            kinds=tuple(args.kinds),
-            levels=tuple(args.levels),
-            seed=args.seed,
-            texture_bank=args.texture_bank,
-            object_bank=args.object_bank,
-            texture_size=args.texture_size,
-            format=args.format,
-            quality=args.quality,
-            limit=args.limit,
-        )
-        manifest = write_occluded(
-            make_source(args),
-            settings,
-            args.out,
-            args.workers,
-            args.skip_corrupt,
-            show,
-        )
-    except (ValueError, OSError) as error:
-        print(f'make_occluded: {error}', file=sys.stderr)
-        return 1
-    except BrokenProcessPool:
-        print(
-            'make_occluded: a process was killed, perhaps for lack of memory; '
-            'the same command goes on, also with fewer --workers',
-            file=sys.stderr,
-        )
-        return 1
-    except KeyboardInterrupt:
-        print('\nStopped; the same command goes on.', file=sys.stderr)
-        return 130
+    manifest = write_occluded(
+        make_source(args),
+        settings_of(args, DEFAULTS),
+        args.out,
+        args.workers,
+        args.skip_corrupt,
+        partial(track, description='Occluding images'),
+    )
     print(f'\nWrote {args.out}\n{summarise(manifest)}')
-    return 0
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    sys.exit(run_tool('make_occluded', main))

@@ -1,10 +1,11 @@
-"""A canvas that draws in the coordinates of a turned head."""
+"""A canvas that draws in the coordinates of a turned head, and colours."""
 
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
+RGB = tuple[int, int, int]
 _BITS = 4  # of a pixel, for OpenCV's fractional coordinates
 
 
@@ -29,7 +30,7 @@ class Pose:
     y: float
 
     def enlarged(self, factor: float) -> 'Pose':
-        """Return the pose in a picture so many times as large."""
+        """Return the pose in a picture that is larger by a factor."""
         sizes = (factor * v for v in (self.scale, self.x, self.y))
         return Pose(self.yaw, self.pitch, self.roll, *sizes)
 
@@ -65,7 +66,7 @@ class Canvas:
     def project(
         self, points: np.ndarray, depth: float = 1.0, lift: float = 0.0
     ) -> np.ndarray:
-        """Return where points of the head are in the picture.
+        """Return the places of points of the head in the picture.
 
         Args:
             points: (n, 2) x and y seen from the front.
@@ -168,3 +169,19 @@ def rounded_box(
         circle = np.stack([np.cos(angle), np.sin(angle)], 1)
         parts.append(middle + r * circle)
     return np.concatenate(parts)
+
+
+def tint(colour: RGB, factor: float, towards: RGB = (0, 0, 0)) -> RGB:
+    """Return a colour moved by a share towards another."""
+    pairs = zip(colour, towards, strict=True)
+    return tuple(round(a + factor * (b - a)) for a, b in pairs)
+
+
+def opaque(colour: RGB) -> tuple[int, ...]:
+    """Return RGBA of a colour."""
+    return (*colour, 255)
+
+
+def any_colour(rng: np.random.Generator) -> RGB:
+    """Draw a colour that is neither black nor white."""
+    return tuple(rng.integers(25, 240, 3).tolist())

@@ -1,37 +1,24 @@
-"""Draws one picture of a cartoon face."""
+"""Draws one picture of a cartoon face: background, person, light, camera."""
 
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 
-from mmocc.synthetic.cartoon_faces.canvas import Canvas, draw_pose
-from mmocc.synthetic.cartoon_faces.expression import Muscles, show_expression
-from mmocc.synthetic.cartoon_faces.features import (
-    draw_brows,
-    draw_eyes,
-    draw_folds,
-    draw_mouth,
-    draw_nose,
-    mouth_corners,
+from mmocc.synthetic.cartoon_faces import parts
+from mmocc.synthetic.cartoon_faces.canvas import Canvas, Pose, draw_pose
+from mmocc.synthetic.cartoon_faces.person import (
+    Muscles,
+    Subject,
+    show_expression,
 )
-from mmocc.synthetic.cartoon_faces.head import (
-    draw_glasses,
-    draw_hair_behind,
-    draw_hair_front,
-    draw_head,
-    draw_shoulders,
-    draw_skin,
-    head_outline,
-)
-from mmocc.synthetic.cartoon_faces.scene import draw_background, photograph
-from mmocc.synthetic.cartoon_faces.subject import Subject
 
-_FINE = 3  # faces are drawn so many times as large, then reduced
+BACKGROUNDS = ('plain', 'gradient', 'stripes', 'blobs', 'shelves', 'clouds')
+_FINE = 3  # faces are drawn this many times as large, then reduced
 
 
 class CartoonFace(NamedTuple):
-    """A picture and what is known of it.
+    """A picture of a face, and facts about it.
 
     Attributes:
         image: (size, size, 3) uint8 RGB.
@@ -70,20 +57,20 @@ def draw_face(
 def _draw_parts(
     canvas: Canvas, who: Subject, pulls: Muscles, rng: np.random.Generator
 ) -> None:
-    """Draw a person, from what is behind to what is in front."""
+    """Draw a person, from the back to the front."""
     gaze = rng.uniform(-0.6, 0.6, 2)
-    draw_hair_behind(canvas, who)
-    draw_shoulders(canvas, who)
-    draw_head(canvas, who)
-    # Freckles stay where they are from picture to picture.
-    draw_skin(canvas, who, np.random.default_rng(who.freckles))
-    draw_folds(canvas, who, pulls)
-    draw_mouth(canvas, who, pulls)
-    draw_nose(canvas, who, pulls)
-    draw_eyes(canvas, who, pulls, tuple(gaze))
-    draw_brows(canvas, who, pulls)
-    draw_hair_front(canvas, who)
-    draw_glasses(canvas, who)
+    parts.draw_hair_behind(canvas, who)
+    parts.draw_shoulders(canvas, who)
+    parts.draw_head(canvas, who)
+    # Freckles are at the same places in all pictures of a person.
+    parts.draw_skin(canvas, who, np.random.default_rng(who.freckles))
+    parts.draw_folds(canvas, who, pulls)
+    parts.draw_mouth(canvas, who, pulls)
+    parts.draw_nose(canvas, who, pulls)
+    parts.draw_eyes(canvas, who, pulls, tuple(gaze))
+    parts.draw_brows(canvas, who, pulls)
+    parts.draw_hair_front(canvas, who)
+    parts.draw_glasses(canvas, who)
 
 
 def place_landmarks(
@@ -95,7 +82,7 @@ def place_landmarks(
         [
             canvas.project(eyes),
             canvas.project([(0, who.nose_tip)], lift=0.2),
-            canvas.project(mouth_corners(who, pulls)),
+            canvas.project(parts.mouth_corners(who, pulls)),
         ]
     )
 
@@ -104,5 +91,79 @@ def _face_mask(canvas: Canvas, who: Subject) -> np.ndarray:
     """Return the head as float32 (H, W), 1 inside."""
     mask = np.zeros(canvas.pixels.shape[:2], np.uint8)
     head = Canvas(mask, canvas.pose, who.width, who.height)
-    head.fill(head_outline(who), (255,), depth=0)
+    head.fill(parts.head_outline(who), (255,), depth=0)
     return mask.astype(np.float32) / 255
+
+
+def draw_background(size: int, rng: np.random.Generator) -> np.ndarray:
+    """Draw a background.
+
+    Args:
+        size: Side of the picture in pixels.
+        rng: Source of its kind and colours.
+
+    Returns:
+        (size, size, 3) uint8 RGB.
+    """
+    kind = BACKGROUNDS[rng.integers(len(BACKGROUNDS))]
+    first, second = rng.uniform(30, 230, (2, 3))
+    if kind == 'clouds':
+        share = rng.uniform(0, 1, (6, 6)).astype(np.float32)
+        share = cv2.resize(share, (size, size), interpolation=cv2.INTER_CUBIC)
+    else:
+        row, column = np.mgrid[:size, :size].astype(np.float32) / size
+        angle = rng.uniform(0, np.pi)
+        along = np.cos(angle) * column + np.sin(angle) * row
+        count = rng.integers(3, 9)
+        share = dict(
+            plain=np.zeros_like(row),
+            gradient=along,
+            stripes=(np.sin(2 * np.pi * count * along) > 0) * 0.6,
+            blobs=np.zeros_like(row),
+            shelves=(row * count % 1 > 0.85) * 0.8,
+        )[kind]
+    share = np.clip(share, 0, 1)[..., None]
+    image = ((1 - share) * first + share * second).astype(np.uint8)
+    if kind == 'blobs':
+        scale = (size, size, size / 6)
+        for x, y, radius in rng.uniform(0, 1, (12, 3)) * scale:
+            colour = rng.integers(20, 236, 3).tolist()
+            centre = (int(x), int(y))
+            cv2.circle(image, centre, int(radius), colour, -1, cv2.LINE_AA)
+    return image
+
+
+def photograph(
+    image: np.ndarray,
+    face: np.ndarray,
+    pose: Pose,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """Light a drawing and take a picture of it.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        face: (H, W) float32, 1 on the head.
+        pose: Of the head, which is lit as an ellipsoid.
+        rng: Source of light, blur and noise.
+
+    Returns:
+        A new picture, (H, W, 3) uint8.
+    """
+    height, width = face.shape
+    y, x = np.mgrid[:height, :width].astype(np.float32)
+    u, v = (x - pose.x) / pose.scale, (y - pose.y) / (1.25 * pose.scale)
+    depth = np.sqrt(np.clip(1 - u**2 - v**2, 0.05, 1))
+    light = rng.normal(0, 1, 3) * (1, 0.6, 0) + (0, -0.4, 1.6)
+    light /= np.linalg.norm(light)
+    lit = light[0] * u + light[1] * v + light[2] * depth
+    shade = 1 + rng.uniform(0.15, 0.45) * (lit - 0.7) * face
+    slope = rng.normal(0, 0.12, 2)
+    shade *= 1 + slope[0] * (x / width - 0.5) + slope[1] * (y / height - 0.5)
+    colour = rng.uniform(0.8, 1.15) * rng.normal(1, 0.04, 3)
+    picture = image * shade[..., None] * colour
+    picture = cv2.GaussianBlur(
+        picture, (0, 0), float(rng.uniform(0.2, 0.7)) * width / 64
+    )
+    picture += rng.normal(0, rng.uniform(1, 6), picture.shape)
+    return np.clip(picture, 0, 255).round().astype(np.uint8)

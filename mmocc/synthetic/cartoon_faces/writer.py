@@ -1,29 +1,30 @@
-"""Writes cartoon faces and occluders, the same bytes for the same settings.
+"""Settings and writer of the cartoon faces and their occluders.
 
-The folder appears in one piece: it is written under a temporary name and
-renamed when it is complete.
+The same settings give the same bytes.
 """
 
 import csv
-import json
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict
+import io
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from mmocc.synthetic.cartoon_faces.face import draw_face
 from mmocc.synthetic.cartoon_faces.occluders import (
     TEST_KINDS,
     TRAIN_KINDS,
-    draw_cutout,
+    draw_occluder,
 )
-from mmocc.synthetic.cartoon_faces.settings import SPLITS, FaceSettings
-from mmocc.synthetic.cartoon_faces.subject import draw_subject
+from mmocc.synthetic.cartoon_faces.person import draw_subject
+from mmocc.utils import own_folder
 from mmocc.utils.expressions import EXPRESSIONS
-from mmocc.utils.own_folder import make_folder
+from mmocc.utils.own_folder import write_files
+from mmocc.utils.pictures import encode_image
 
+SPLITS = ('train', 'val', 'test')
+LEAST_SIZE = 32  # px; brows and mouths are lost below it
 GENERATOR = 'mmocc cartoon_faces, format 1'
 LANDMARKS = tuple(f'{axis}{i}' for i in range(5) for axis in 'xy')
 COLUMNS = ('path', 'expression', 'subject', *LANDMARKS)
@@ -46,26 +47,55 @@ occluders/test/      the same, of other kinds
 manifest.json        settings and counts
 """
 
-Progress = Callable[[Iterable, int], Iterator]
+Progress = Callable[..., Iterator]
+
+
+@dataclass(frozen=True)
+class FaceSettings:
+    """What decides the faces.
+
+    Attributes:
+        seed: Base seed.
+        size: Side of a picture in pixels.
+        train: Number of training pictures.
+        val: Number of validation pictures.
+        test: Number of test pictures.
+        per_subject: Pictures of one person, all in the same split, with
+            expressions in turn.
+        occluders: Cut-outs of each kind of occluder.
+        occluder_size: Longer side of a cut-out in pixels.
+
+    Raises:
+        ValueError: One of them is out of range.
+    """
+
+    seed: int = 0
+    size: int = 64
+    train: int = 2002
+    val: int = 350
+    test: int = 700
+    per_subject: int = 14
+    occluders: int = 40
+    occluder_size: int = 96
+
+    def __post_init__(self) -> None:
+        least = dict.fromkeys(SPLITS, 0) | dict(
+            seed=0,
+            size=LEAST_SIZE,
+            per_subject=1,
+            occluders=0,
+            occluder_size=LEAST_SIZE,
+        )
+        for name, low in least.items():
+            if getattr(self, name) < low:
+                raise ValueError(
+                    f'{name} is {getattr(self, name)}; use {low} or more'
+                )
 
 
 def is_current(folder: Path, settings: FaceSettings) -> bool:
     """Return whether a folder already holds these settings' data, whole."""
-    manifest = read_manifest(folder)
-    known = manifest.get('generator') == GENERATOR and manifest.get(
-        'settings'
-    ) == asdict(settings)
-    return known and _count_files(folder) == manifest.get('files')
-
-
-def read_manifest(folder: Path) -> dict:
-    """Return the manifest of a folder of faces, or {} if it is not one."""
-    try:
-        manifest = json.loads((folder / 'manifest.json').read_text())
-    except (OSError, ValueError):
-        return {}
-    ours = str(manifest.get('generator', '')).startswith('mmocc cartoon_faces')
-    return manifest if ours else {}
+    return own_folder.is_current(folder, GENERATOR, asdict(settings))
 
 
 def write_faces(
@@ -79,47 +109,30 @@ def write_faces(
     Args:
         out: Folder to make. A folder of faces that is there is replaced.
         settings: What to make.
-        progress: Wraps the pictures to draw, of a known number.
+        progress: Wraps the pictures to draw, with their number (``total``).
         force: Replace whatever is at ``out``.
 
     Raises:
         FileExistsError: ``out`` holds something that this did not make.
     """
-    return make_folder(
-        out,
-        lambda folder: _write_all(folder, settings, progress),
-        read_manifest,
-        force,
+
+    def fill(folder: Path) -> dict:
+        counts = _write_faces(folder, settings, progress)
+        for use in OCCLUDERS:
+            _write_occluders(folder / 'occluders' / use, use, settings)
+        write_files(folder, {'README.txt': README.encode()})
+        return own_folder.write_manifest(
+            folder,
+            GENERATOR,
+            asdict(settings),
+            classes=EXPRESSIONS,
+            counts=counts,
+            occluders={use: list(kinds) for use, kinds in OCCLUDERS.items()},
+        )
+
+    return own_folder.make_folder(
+        out, fill, lambda old: own_folder.read_manifest(old, GENERATOR), force
     )
-
-
-def _count_files(folder: Path) -> int:
-    """Return the number of data files, leaving out the manifest."""
-    files = (path for path in folder.rglob('*') if path.is_file())
-    return sum(path.name != 'manifest.json' for path in files)
-
-
-def _write_all(
-    folder: Path, settings: FaceSettings, progress: Progress
-) -> dict:
-    """Write faces, occluders, README and manifest."""
-    for split in SPLITS:
-        (folder / split).mkdir(parents=True)
-    counts = _write_faces(folder, settings, progress)
-    for use in OCCLUDERS:
-        _write_occluders(folder / 'occluders' / use, use, settings)
-    (folder / 'README.txt').write_text(README)
-    manifest = dict(
-        generator=GENERATOR,
-        settings=asdict(settings),
-        classes=EXPRESSIONS,
-        counts=counts,
-        occluders={use: list(kinds) for use, kinds in OCCLUDERS.items()},
-        files=_count_files(folder),
-    )
-    text = json.dumps(manifest, indent=2) + '\n'
-    (folder / 'manifest.json').write_text(text)
-    return manifest
 
 
 def _write_faces(
@@ -128,16 +141,17 @@ def _write_faces(
     """Draw and write every face; return the counts of each split."""
     jobs = [(s, i) for s in SPLITS for i in range(getattr(settings, s))]
     rows = {split: [] for split in SPLITS}
-    for split, number in progress(jobs, len(jobs)):
+    for split, number in progress(jobs, total=len(jobs)):
         rows[split].append(_write_face(folder, settings, split, number))
     for split in SPLITS:
-        path = folder / split / 'labels.csv'
-        with path.open('w', newline='') as file:
-            table = csv.writer(file, lineterminator='\n')
-            table.writerows([COLUMNS, *rows[split]])
+        table = io.StringIO()
+        sheet = csv.writer(table, lineterminator='\n')
+        sheet.writerows([COLUMNS, *rows[split]])
+        data = table.getvalue().encode()
+        write_files(folder, {f'{split}/labels.csv': data})
     return {
-        split: dict(pictures=len(found), subjects=len({r[2] for r in found}))
-        for split, found in rows.items()
+        split: dict(pictures=len(faces), subjects=len({f[2] for f in faces}))
+        for split, faces in rows.items()
     }
 
 
@@ -152,7 +166,8 @@ def _write_face(
     rng = np.random.default_rng((*stream, 1, number))
     face = draw_face(who, expression, settings.size, rng)
     name = f'{number:05d}.png'
-    _write_png(folder / split / name, face.image)
+    data = encode_image(face.image[..., ::-1])
+    write_files(folder, {f'{split}/{name}': data})
     points = [f'{value:.2f}' for value in face.landmarks.ravel()]
     return name, expression, f'{split}_{person:03d}', *points
 
@@ -160,30 +175,23 @@ def _write_face(
 def _write_occluders(folder: Path, use: str, settings: FaceSettings) -> None:
     """Draw and write the cut-outs of one use, and their anchor points."""
     for k, kind in enumerate(OCCLUDERS[use]):
-        (folder / kind).mkdir(parents=True)
         stream = (settings.seed, _OCCLUDER_STREAM, use == 'test', k)
-        lines = []
+        files, lines = {}, []
         for number in range(settings.occluders):
             rng = np.random.default_rng((*stream, number))
-            cutout = draw_cutout(kind, settings.occluder_size, rng)
+            occluder = draw_occluder(kind, settings.occluder_size, rng)
             name = f'{number:03d}'
-            _write_png(folder / kind / f'{name}.png', cutout.image)
-            if cutout.anchors is not None:
-                lines += [f'[{name}]', *_anchor_lines(cutout.anchors), '']
+            image = occluder.image[..., [2, 1, 0, 3]]
+            files[f'{name}.png'] = encode_image(image)
+            if occluder.anchors is not None:
+                lines += [f'[{name}]', *_anchor_lines(occluder.anchors), '']
         if lines:
-            (folder / kind / 'masks.cfg').write_text('\n'.join(lines))
+            files['masks.cfg'] = '\n'.join(lines).encode()
+        (folder / kind).mkdir(parents=True)
+        write_files(folder / kind, files)
 
 
 def _anchor_lines(anchors: np.ndarray) -> list[str]:
-    """Return the lines of masks.cfg for one cut-out, in whole pixels."""
+    """Return the lines of masks.cfg for one occluder, in whole pixels."""
     points = zip('abcdef', anchors.round().astype(int).tolist(), strict=True)
     return [f'mask_{letter}: {x}, {y}' for letter, (x, y) in points]
-
-
-def _write_png(path: Path, image: np.ndarray) -> None:
-    """Write an RGB or RGBA array as a PNG file."""
-    order = (2, 1, 0, 3)[: image.shape[2]]
-    done, data = cv2.imencode('.png', image[..., order])
-    if not done:
-        raise OSError(f'{path}: OpenCV could not encode the image')
-    path.write_bytes(data.tobytes())

@@ -1,36 +1,34 @@
 """Writes the digits data set: the Pascal VOC layout, and occluders with it.
 
-Everything is a function of the ``DigitsSettings`` alone, so that the
-same settings give the same bytes. The folder appears in one piece: it is
-written under a temporary name and renamed when it is complete.
+``DigitsSettings`` decides everything, so that the same settings give the same
+bytes.
 """
 
-import json
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from xml.sax.saxutils import escape
 
-import cv2
 import numpy as np
 from PIL import Image
 from sklearn.datasets import load_digits, load_sample_image
 
-from mmocc.occluded_sets.voc_class_lists import write_class_lists
 from mmocc.synthetic.digits.photo_cutouts import (
     SHAPES,
     cut_object,
     cut_texture,
 )
-from mmocc.synthetic.digits.plan import SPLITS, DigitsSettings, plan_scenes
 from mmocc.synthetic.digits.scene import DIGIT_CLASSES, PlacedDigit, draw_scene
-from mmocc.utils.own_folder import make_folder
+from mmocc.synthetic.voc_xml import voc_xml
+from mmocc.utils import own_folder
+from mmocc.utils.own_folder import write_files
+from mmocc.utils.pictures import encode_jpeg, encode_pillow
 
 GENERATOR = 'mmocc digits_voc, format 2'
-JPEG_QUALITY = 95
+SPLITS = ('train', 'val', 'test')
 # Occluders for training and for the test come from different photographs.
 OCCLUDER_PHOTOS = {'train': 'china.jpg', 'test': 'flower.jpg'}
+_LEAST_SOURCES = 100
 _CUTOUT_PX, _TEXTURE_PX = 96, 128
 _OCCLUDER_STREAM = 1000  # keeps their random numbers apart from the scenes'
 
@@ -63,32 +61,230 @@ CC BY 4.0) and its two sample photos, china.jpg (F. Ortolan) and flower.jpg
 """
 
 
-def annotation_xml(img_id: str, size: int, digits: list[PlacedDigit]) -> str:
-    """Return the VOC annotation of a scene; boxes 1-based and inclusive."""
-    lines = [
-        '<annotation>',
-        '  <folder>digits_voc</folder>',
-        f'  <filename>{escape(img_id)}.jpg</filename>',
-        f'  <size><width>{size}</width><height>{size}</height>'
-        '<depth>3</depth></size>',
-        '  <segmented>1</segmented>',
+@dataclass(frozen=True)
+class DigitsSettings:
+    """What decides the data set.
+
+    Attributes:
+        seed: Seed of everything random.
+        size: Side of a scene in pixels.
+        digits: Digits per scene.
+        digit_size: Least and greatest height of a digit's scan in pixels.
+        repeat: How often the train split uses each source digit.
+        overlap: Chance that a digit is put on top of an earlier one.
+        truncate: Chance that a digit crosses the border.
+        limit: Greatest number of source digits, for quick trials; None: all.
+        occluders: Textures, and cut-outs, for each of training and test.
+        clutter: Pieces of photograph on the canvas, under the digits.
+    """
+
+    seed: int = 0
+    size: int = 256
+    digits: int = 4
+    digit_size: tuple[int, int] = (56, 96)
+    repeat: int = 2
+    overlap: float = 0.17
+    truncate: float = 0.08
+    limit: int | None = None
+    occluders: int = 24
+    clutter: int = 0
+
+    def __post_init__(self) -> None:
+        low, high = self.digit_size
+        if not 16 <= low <= high <= self.size * 3 // 4:
+            raise ValueError(
+                f'digit_size is {low} to {high} pixels on a canvas of '
+                f'{self.size}: it must be ascending, at least 16 and at most '
+                'three quarters of the canvas'
+            )
+        least = min(self.occluders, self.clutter)
+        if min(self.digits, self.repeat) < 1 or least < 0:
+            raise ValueError(
+                'digits and repeat must be 1 or more, clutter and '
+                f'occluders 0 or more; got {self.digits}, {self.repeat}, '
+                f'{self.clutter} and {self.occluders}'
+            )
+        if self.limit is not None and self.limit < _LEAST_SOURCES:
+            raise ValueError(
+                f'limit is {self.limit}; each split needs digits of each '
+                f'class, so give {_LEAST_SOURCES} or more'
+            )
+
+
+# One digit in each image, smaller than it and among clutter: for localization
+# (docs/localization.md).
+SINGLE = DigitsSettings(
+    size=128, digits=1, digit_size=(32, 72), repeat=4, clutter=3
+)
+
+
+def split_sources(
+    labels: np.ndarray, seed: int, shares: tuple[float, float] = (0.6, 0.1)
+) -> dict[str, np.ndarray]:
+    """Divide the source digits into train, val and test, class by class.
+
+    Args:
+        labels: Class of each source digit.
+        seed: Seed of the draw.
+        shares: Shares of train and val; the rest is the test split.
+
+    Returns:
+        Sorted indices per split; together each index once.
+    """
+    rng = np.random.default_rng((seed, len(SPLITS)))
+    parts = {split: [] for split in SPLITS}
+    for label in np.unique(labels):
+        indices = rng.permutation(np.flatnonzero(labels == label))
+        ends = np.cumsum(np.rint(np.multiply(shares, len(indices))))
+        pieces = np.split(indices, ends.astype(int))
+        for split, piece in zip(SPLITS, pieces, strict=True):
+            parts[split].append(piece)
+    return {s: np.sort(np.concatenate(p)) for s, p in parts.items()}
+
+
+def plan_scenes(settings: DigitsSettings) -> list[tuple[str, np.ndarray]]:
+    """Return (image id, source indices) of every scene, split by split."""
+    labels = load_digits().target[: settings.limit]
+    scenes = []
+    for number, (split, sources) in enumerate(
+        split_sources(labels, settings.seed).items()
+    ):
+        rng = np.random.default_rng((settings.seed, number))
+        passes = settings.repeat if split == 'train' else 1
+        order = [rng.permutation(sources) for _ in range(passes)]
+        order = np.concatenate(order)
+        for start in range(0, len(order), settings.digits):
+            img_id = f'{split}_{start // settings.digits + 1:05d}'
+            scenes.append((img_id, order[start : start + settings.digits]))
+    return scenes
+
+
+def is_current(folder: Path, settings: DigitsSettings) -> bool:
+    """Return whether a folder already holds these settings' data, whole."""
+    return own_folder.is_current(folder, GENERATOR, asdict(settings))
+
+
+def write_digits_voc(
+    out: Path,
+    settings: DigitsSettings,
+    progress: Callable[[list], Iterator] = iter,
+    force: bool = False,
+) -> dict:
+    """Write the data set to ``out``, in one piece, and return its manifest.
+
+    Args:
+        out: Folder to make. A digits folder that is there is replaced.
+        settings: What to make.
+        progress: Wraps the list of scenes, to show how far it is.
+        force: Replace whatever is at ``out``.
+
+    Raises:
+        FileExistsError: ``out`` holds something that is not a digits folder.
+    """
+
+    def fill(folder: Path) -> dict:
+        counts, flags = _write_scenes(folder, settings, progress)
+        flags['trainval'] = flags['train'] | flags['val']
+        for split in flags:
+            write_files(folder, _split_lists(split, flags[split]))
+        write_files(folder / 'occluders', _draw_occluders(settings))
+        write_files(folder, {'README.txt': README.encode()})
+        return own_folder.write_manifest(
+            folder,
+            GENERATOR,
+            asdict(settings),
+            classes=DIGIT_CLASSES,
+            counts=counts,
+        )
+
+    return own_folder.make_folder(
+        out, fill, lambda old: own_folder.read_manifest(old, GENERATOR), force
+    )
+
+
+def _write_scenes(
+    folder: Path, settings: DigitsSettings, progress: Callable
+) -> tuple[dict[str, Counter], dict[str, dict]]:
+    """Draw and write every scene.
+
+    Returns:
+        Counts per split, and per split and image the classes that it shows: 1
+        for a class, 0 if all of it is difficult.
+    """
+    data = load_digits()
+    photos = [load_sample_image(n) for n in OCCLUDER_PHOTOS.values()]
+    counts = {split: Counter() for split in SPLITS}
+    flags = {split: {} for split in SPLITS}
+    for number, (img_id, sources) in enumerate(
+        progress(plan_scenes(settings))
+    ):
+        scene, digits = draw_scene(
+            data.images[sources],
+            data.target[sources],
+            sources,
+            photos,
+            np.random.default_rng((settings.seed, len(SPLITS) + 1, number)),
+            settings.size,
+            settings.digit_size,
+            settings.overlap,
+            settings.truncate,
+            settings.clutter,
+        )
+        visible = [digit for digit in digits if digit.visible.any()]
+        split = img_id.split('_')[0]
+        # update, because the sum of two Counters drops zeros
+        counts[split].update(_count(visible, len(digits) - len(visible)))
+        # Digits that are not difficult come last, and so decide.
+        flags[split][img_id] = {
+            DIGIT_CLASSES[digit.label]: int(not digit.difficult)
+            for digit in sorted(visible, key=lambda d: -d.difficult)
+        }
+        write_files(folder, scene_files(img_id, scene, visible))
+    return counts, flags
+
+
+def _count(digits: list[PlacedDigit], hidden: int) -> dict[str, int]:
+    """Return the numbers of one scene for the manifest."""
+    flags = ('occluded', 'truncated', 'difficult')
+    numbers = {f: sum(getattr(d, f) for d in digits) for f in flags}
+    return {
+        'images': 1,
+        'objects': len(digits),
+        'left_out_as_hidden': hidden,
+        **numbers,
+    }
+
+
+def scene_files(
+    img_id: str, scene: np.ndarray, digits: list[PlacedDigit]
+) -> dict[str, bytes]:
+    """Return the image, the annotation and both masks of one scene."""
+    objects = [
+        dict(
+            name=DIGIT_CLASSES[digit.label],
+            pose='Unspecified',
+            truncated=int(digit.truncated),
+            occluded=int(digit.occluded),
+            difficult=int(digit.difficult),
+            bndbox=digit.box,
+            visible=f'{digit.visible_share:.4f}',
+            source_index=digit.source,
+        )
+        for digit in digits
     ]
-    for digit in digits:
-        x1, y1, x2, y2 = digit.box
-        lines += [
-            '  <object>',
-            f'    <name>{DIGIT_CLASSES[digit.label]}</name>',
-            '    <pose>Unspecified</pose>',
-            f'    <truncated>{int(digit.truncated)}</truncated>',
-            f'    <occluded>{int(digit.occluded)}</occluded>',
-            f'    <difficult>{int(digit.difficult)}</difficult>',
-            f'    <bndbox><xmin>{x1 + 1}</xmin><ymin>{y1 + 1}</ymin>'
-            f'<xmax>{x2}</xmax><ymax>{y2}</ymax></bndbox>',
-            f'    <visible>{digit.visible_share:.4f}</visible>',
-            f'    <source_index>{digit.source}</source_index>',
-            '  </object>',
-        ]
-    return '\n'.join([*lines, '</annotation>', ''])
+    name = f'{img_id}.jpg'
+    xml = voc_xml('digits_voc', name, scene.shape, objects, segmented=True)
+    files = {
+        f'JPEGImages/{name}': encode_jpeg(scene[..., ::-1]),
+        f'Annotations/{img_id}.xml': xml,
+    }
+    masks = index_masks(len(scene), digits)
+    folders = ('SegmentationObject', 'SegmentationClass')
+    for folder, mask in zip(folders, masks, strict=True):
+        image = Image.fromarray(mask).convert('P')
+        image.putpalette(voc_palette())
+        files[f'{folder}/{img_id}.png'] = encode_pillow(image)
+    return files
 
 
 def index_masks(
@@ -114,176 +310,32 @@ def voc_palette() -> list[int]:
     return palette.ravel().tolist()
 
 
-def is_own(folder: Path) -> bool:
-    """Return whether a folder was written by :func:`write_digits_voc`."""
-    return bool(read_manifest(folder).get('generator'))
-
-
-def is_current(folder: Path, settings: DigitsSettings) -> bool:
-    """Return whether a folder already holds these settings' data, whole."""
-    manifest = read_manifest(folder)
-    wanted = json.loads(json.dumps(asdict(settings)))
-    if (manifest.get('generator'), manifest.get('settings')) != (
-        GENERATOR,
-        wanted,
-    ):
-        return False
-    return _count_files(folder) == manifest.get('files')
-
-
-def read_manifest(folder: Path) -> dict:
-    """Return the manifest of a digits folder, or {} if it is not one."""
-    try:
-        manifest = json.loads((folder / 'manifest.json').read_text())
-    except (OSError, ValueError):
-        return {}
-    ours = str(manifest.get('generator', '')).startswith('mmocc digits_voc')
-    return manifest if ours else {}
-
-
-def write_digits_voc(
-    out: Path,
-    settings: DigitsSettings,
-    progress: Callable[[list], Iterator] = iter,
-    force: bool = False,
-) -> dict:
-    """Write the data set to ``out``, in one piece, and return its manifest.
-
-    Args:
-        out: Folder to make. A digits folder that is there is replaced.
-        settings: What to make.
-        progress: Wraps the list of scenes, to show how far it is.
-        force: Replace whatever is at ``out``.
-
-    Raises:
-        FileExistsError: ``out`` holds something that is not a digits folder.
-    """
-    return make_folder(
-        out,
-        lambda folder: _write_all(folder, settings, progress),
-        is_own,
-        force,
-    )
-
-
-def _write_all(
-    folder: Path, settings: DigitsSettings, progress: Callable
-) -> dict:
-    """Write scenes, split lists, occluders, README and manifest."""
-    for name in (
-        'Annotations',
-        'JPEGImages',
-        'SegmentationObject',
-        'SegmentationClass',
-        'ImageSets/Main',
-    ):
-        (folder / name).mkdir(parents=True)
-    counts, ids = _write_scenes(folder, settings, progress)
-    ids['trainval'] = ids['train'] + ids['val']
-    for split, names in ids.items():
-        lines = ''.join(f'{name}\n' for name in names)
-        (folder / f'ImageSets/Main/{split}.txt').write_text(lines)
-        write_class_lists(folder, split, DIGIT_CLASSES)
-    _write_occluders(folder / 'occluders', settings)
-    (folder / 'README.txt').write_text(README)
-    manifest = {
-        'generator': GENERATOR,
-        'settings': asdict(settings),
-        'classes': DIGIT_CLASSES,
-        'counts': {split: dict(counts[split]) for split in SPLITS},
-        'files': _count_files(folder),
-    }
-    text = json.dumps(manifest, indent=2) + '\n'
-    (folder / 'manifest.json').write_text(text)
-    return manifest
-
-
-def _count_files(folder: Path) -> int:
-    """Return the number of data files, leaving out the manifest."""
-    files = (path for path in folder.rglob('*') if path.is_file())
-    return sum(path.name != 'manifest.json' for path in files)
-
-
-def _write_scenes(
-    folder: Path, settings: DigitsSettings, progress: Callable
-) -> tuple[dict[str, Counter], dict[str, list[str]]]:
-    """Draw and write every scene; return counts and image ids per split."""
-    data = load_digits()
-    photos = [load_sample_image(n) for n in OCCLUDER_PHOTOS.values()]
-    counts = {split: Counter() for split in SPLITS}
-    ids = {split: [] for split in SPLITS}
-    for number, (img_id, sources) in enumerate(
-        progress(plan_scenes(settings))
-    ):
-        scene, digits = draw_scene(
-            data.images[sources],
-            data.target[sources],
-            sources,
-            photos,
-            np.random.default_rng((settings.seed, len(SPLITS) + 1, number)),
-            settings.size,
-            settings.digit_size,
-            settings.overlap,
-            settings.truncate,
-            settings.clutter,
+def _split_lists(split: str, flags: dict[str, dict]) -> dict[str, bytes]:
+    """Return the list of a split, and the lists of its classes."""
+    lists = {split: ''.join(f'{img_id}\n' for img_id in flags)}
+    for name in DIGIT_CLASSES:
+        lists[f'{name}_{split}'] = ''.join(
+            f'{img_id} {shows.get(name, -1):2}\n'
+            for img_id, shows in flags.items()
         )
-        shown = [digit for digit in digits if digit.visible.any()]
-        split = img_id.split('_')[0]
-        # update, because the sum of two Counters drops what is zero
-        counts[split].update(_count(shown, len(digits) - len(shown)))
-        ids[split].append(img_id)
-        _write_scene(folder, img_id, scene, shown)
-    return counts, ids
-
-
-def _count(digits: list[PlacedDigit], hidden: int) -> dict[str, int]:
-    """Return the numbers that the manifest tells of one scene."""
-    flags = ('occluded', 'truncated', 'difficult')
-    numbers = {f: sum(getattr(d, f) for d in digits) for f in flags}
     return {
-        'images': 1,
-        'objects': len(digits),
-        'left_out_as_hidden': hidden,
-        **numbers,
+        f'ImageSets/Main/{name}.txt': text.encode()
+        for name, text in lists.items()
     }
 
 
-def _write_scene(
-    folder: Path, img_id: str, scene: np.ndarray, digits: list[PlacedDigit]
-) -> None:
-    """Write the image, the annotation and both masks of one scene."""
-    _write_jpeg(folder / 'JPEGImages' / f'{img_id}.jpg', scene)
-    xml = annotation_xml(img_id, len(scene), digits)
-    (folder / 'Annotations' / f'{img_id}.xml').write_text(xml)
-    masks = index_masks(len(scene), digits)
-    names = ('SegmentationObject', 'SegmentationClass')
-    for name, mask in zip(names, masks, strict=True):
-        image = Image.fromarray(mask).convert('P')
-        image.putpalette(voc_palette())
-        image.save(folder / name / f'{img_id}.png')
-
-
-def _write_jpeg(path: Path, rgb: np.ndarray) -> None:
-    """Write an RGB array as a JPEG file."""
-    params = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
-    done, data = cv2.imencode('.jpg', rgb[..., ::-1], params)
-    if not done:
-        raise OSError(f'{path}: OpenCV could not encode the image')
-    path.write_bytes(data.tobytes())
-
-
-def _write_occluders(folder: Path, settings: DigitsSettings) -> None:
-    """Write the textures and the cut-outs for training and for the test."""
+def _draw_occluders(settings: DigitsSettings) -> dict[str, bytes]:
+    """Return the textures and the cut-outs for training and for the test."""
+    files = {}
     for number, (use, photo_name) in enumerate(OCCLUDER_PHOTOS.items()):
         rng = np.random.default_rng((settings.seed, _OCCLUDER_STREAM + number))
         photo = load_sample_image(photo_name)
-        textures, objects = folder / use / 'textures', folder / use / 'objects'
-        textures.mkdir(parents=True)
-        objects.mkdir(parents=True)
         for i in range(settings.occluders):
             texture = cut_texture(photo, _TEXTURE_PX, rng)
-            _write_jpeg(textures / f'{i + 1:02d}.jpg', texture)
+            name = f'{use}/textures/{i + 1:02d}.jpg'
+            files[name] = encode_jpeg(texture[..., ::-1])
             shape = SHAPES[i % len(SHAPES)]
             cutout = cut_object(photo, _CUTOUT_PX, shape, rng)
-            path = objects / f'{i + 1:02d}_{shape}.png'
-            Image.fromarray(cutout).save(path)
+            name = f'{use}/objects/{i + 1:02d}_{shape}.png'
+            files[name] = encode_pillow(Image.fromarray(cutout))
+    return files

@@ -1,21 +1,86 @@
-"""Draws glyphs, turns and mirrors them, and tells which look alike."""
+"""Finds, draws, turns and compares the glyphs that serve as ornaments."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
+import matplotlib
 import numpy as np
+from matplotlib.ft2font import FT2Font
 from PIL import Image, ImageDraw, ImageFont
 
-from mmocc.synthetic.ornaments.fonts import find_font, list_codes
-
+# All come with matplotlib (DejaVu, STIX, Bakoma: free licences).
+FONTS = (
+    'DejaVuSans.ttf',
+    'STIXGeneral.ttf',
+    'DejaVuSerif.ttf',
+    'DejaVuSansMono.ttf',
+    'DejaVuSans-Bold.ttf',
+    'cmsy10.ttf',
+)
+# Unicode blocks of symbols and dingbats; first and last code point.
+BLOCKS = (
+    (0x2190, 0x21FF),  # arrows
+    (0x2300, 0x23FF),  # miscellaneous technical
+    (0x25A0, 0x25FF),  # geometric shapes
+    (0x2600, 0x26FF),  # miscellaneous symbols
+    (0x2701, 0x27BF),  # dingbats
+    (0x2B00, 0x2BFF),  # more symbols and arrows
+    (0x1F030, 0x1F0FF),  # dominoes and playing cards
+    (0x1F300, 0x1F64F),  # pictographs and faces
+)
+_BY_BLOCK = ('DejaVu', 'STIX')  # text fonts; in others all glyphs serve
 INK = 128  # grey value from which a pixel is ink
 ORIENTATIONS = ('', 'r90', 'r180', 'r270', 'm', 'mr90', 'mr180', 'mr270')
-# Lines and dots are no ornaments.
+# Lines and dots are not ornaments.
 MIN_ASPECT, MIN_INK = 0.3, 0.15
 _SMALL, _LARGE = 64, 512  # font sizes in pixels: to compare, and to scale down
 _THUMB, _BLUR = 24, 1.25
+
+
+def find_font(font: str) -> Path:
+    """Return the path of a font that matplotlib carries, or of another.
+
+    Raises:
+        FileNotFoundError: There is no such file; lists matplotlib's fonts.
+    """
+    folder = Path(matplotlib.get_data_path(), 'fonts', 'ttf')
+    for path in (folder / font, Path(font)):
+        if path.is_file():
+            return path
+    names = ', '.join(sorted(path.name for path in folder.glob('*.ttf')))
+    raise FileNotFoundError(
+        f'font {font}: neither a file nor one that matplotlib carries, which '
+        f'are {names}'
+    )
+
+
+def list_codes(path: Path) -> list[int]:
+    """Return the code points of the glyphs that may be ornaments.
+
+    A glyph that several code points share comes once.
+
+    Raises:
+        ValueError: The file is not a font.
+    """
+    try:
+        charmap = FT2Font(str(path)).get_charmap()
+    except (OSError, RuntimeError) as error:
+        raise ValueError(f'{path}: not a readable font ({error})') from error
+    codes, known = [], set()
+    for code, glyph in sorted(charmap.items()):
+        if glyph not in known and _is_symbol(path, code):
+            known.add(glyph)
+            codes.append(code)
+    return codes
+
+
+def _is_symbol(path: Path, code: int) -> bool:
+    """Return whether a code point stands for an ornament in this font."""
+    if not path.name.startswith(_BY_BLOCK):
+        return True
+    return any(low <= code <= high for low, high in BLOCKS)
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,8 +91,8 @@ class Glyph:
         path: Font file.
         code: Code point.
         ink: (h, w) uint8, 255 = ink, cropped to its ink.
-        orientation: How it is turned (``r``, degrees counter-clockwise) after
-            it was mirrored (``m``) or not; empty for as in the font.
+        orientation: ``m`` if it is mirrored, then ``r`` and the degrees
+            counter-clockwise that it is turned; empty for as in the font.
     """
 
     path: Path
@@ -46,13 +111,13 @@ class Glyph:
         return '_'.join(filter(None, (self.source, self.orientation)))
 
     def turned(self) -> list['Glyph']:
-        """Return a glyph that is as in its font in all orientations."""
+        """Return this glyph, which is as in its font, in all orientations."""
         return [
             replace(self, ink=ink, orientation=name)
             for name, ink in zip(ORIENTATIONS, turn(self.ink), strict=True)
         ]
 
-    def redrawn(self, side: int) -> 'Glyph':
+    def resized(self, side: int) -> 'Glyph':
         """Return the glyph with this longer side, in pixels."""
         ink = draw_glyph(self.path, self.code, _LARGE)
         ink = turn(ink)[ORIENTATIONS.index(self.orientation)]
@@ -94,7 +159,7 @@ def draw_glyph(path: Path, code: int, points: int) -> np.ndarray:
 def read_glyphs(fonts: Sequence[str]) -> Iterator[Glyph]:
     """Yield the glyphs of fonts that may be ornaments, in the fonts' order.
 
-    Blank glyphs are left out, and lines, dots and the like.
+    Blank glyphs, lines and dots are left out.
     """
     for font in fonts:
         path = find_font(font)
@@ -123,7 +188,7 @@ def thumbnails(ink: np.ndarray) -> np.ndarray:
         Pearson correlation.
     """
     scale = _THUMB / max(ink.shape)
-    # Even, so that it is in the very middle however it is turned.
+    # Even, so that it stays in the middle when it is turned.
     height, width = (max(2, 2 * round(n * scale / 2)) for n in ink.shape)
     small = cv2.resize(ink, (width, height), interpolation=cv2.INTER_AREA)
     thumb = np.zeros((_THUMB, _THUMB), np.float32)
@@ -140,15 +205,15 @@ def drop_alike(glyphs: Sequence[Glyph], similarity: float) -> list[Glyph]:
 
     Args:
         glyphs: What to choose from.
-        similarity: From which correlation of thumbnails on they look alike.
+        similarity: Correlation of thumbnails from which they look alike.
     """
-    kept, thumbs = [], np.zeros((len(glyphs), _THUMB**2), np.float32)
+    firsts, thumbs = [], np.zeros((len(glyphs), _THUMB**2), np.float32)
     for glyph in glyphs:
-        views = thumbnails(glyph.ink)
-        if not kept or (thumbs[: len(kept)] @ views.T).max() < similarity:
-            thumbs[len(kept)] = views[0]
-            kept.append(glyph)
-    return kept
+        views, count = thumbnails(glyph.ink), len(firsts)
+        if not count or (thumbs[:count] @ views.T).max() < similarity:
+            thumbs[count] = views[0]
+            firsts.append(glyph)
+    return firsts
 
 
 def differing_turns(glyph: Glyph, similarity: float) -> list[Glyph]:
@@ -159,9 +224,9 @@ def differing_turns(glyph: Glyph, similarity: float) -> list[Glyph]:
         similarity: As for :func:`drop_alike`.
     """
     thumbs = thumbnails(glyph.ink)
-    kept: list[int] = []
+    numbers: list[int] = []
     for number, thumb in enumerate(thumbs):
-        if not kept or (thumbs[kept] @ thumb).max() < similarity:
-            kept.append(number)
+        if not numbers or (thumbs[numbers] @ thumb).max() < similarity:
+            numbers.append(number)
     turned = glyph.turned()
-    return [turned[number] for number in kept]
+    return [turned[number] for number in numbers]

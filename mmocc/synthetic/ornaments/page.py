@@ -5,9 +5,12 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from mmocc.synthetic.ornaments.dictionary import Dictionary
+from mmocc.synthetic.ornaments.dictionary import (
+    SPLITS,
+    Dictionary,
+    OrnamentSettings,
+)
 from mmocc.synthetic.ornaments.glyphs import Glyph
-from mmocc.synthetic.ornaments.settings import SPLITS, OrnamentSettings
 
 OUTSIDE = -1  # label of what is outside the dictionary
 ATTEMPTS = 20  # layouts tried before an object is left out
@@ -18,7 +21,7 @@ class PlacedGlyph:
     """An object of a page.
 
     Attributes:
-        glyph: What is printed.
+        glyph: The glyph that is printed.
         label: Its class, or ``OUTSIDE``.
         x: Column of its box's left edge in pixels.
         y: Row of its box's upper edge.
@@ -42,7 +45,7 @@ def draw_page(
     split: str,
     number: int,
 ) -> tuple[np.ndarray, list[PlacedGlyph], int]:
-    """Draw one page, as the settings and its place in the set determine.
+    """Draw one page, which the settings and its place in the set decide.
 
     Returns:
         (page, page) uint8, 0 = black; its objects, largest first; the number
@@ -53,9 +56,9 @@ def draw_page(
     glyphs = choose_glyphs(settings, dictionary, split, rng)
     placed: list[PlacedGlyph] = []
     for _ in range(ATTEMPTS):
-        found = place(glyphs, settings, rng)
-        if not placed or len(found) > len(placed):
-            placed = found
+        layout = place(glyphs, settings, rng)
+        if not placed or len(layout) > len(placed):
+            placed = layout
         if len(placed) == len(glyphs):
             break
     return print_page(placed, settings, rng), placed, len(glyphs) - len(placed)
@@ -69,8 +72,8 @@ def choose_glyphs(
 ) -> list[tuple[Glyph, int]]:
     """Draw the objects of a page and their labels.
 
-    Two Poisson numbers, of dictionary and of outside objects, whose sum then
-    is one with the mean of all.
+    The numbers of dictionary and of outside objects are Poisson distributed,
+    and so is their sum.
     """
     outside = settings.outside if split == 'test' else 0.0
     labels = rng.integers(
@@ -90,16 +93,16 @@ def place(
     settings: OrnamentSettings,
     rng: np.random.Generator,
 ) -> list[PlacedGlyph]:
-    """Place objects largest first, each anywhere that is free.
+    """Place objects, the largest first, each at a random free place.
 
-    Those for which there is no room are left out.
+    Objects for which there is no room are left out.
     """
-    taken = np.zeros((settings.page, settings.page), np.uint8)
+    used = np.zeros((settings.page, settings.page), np.uint8)
     gap = 0 if settings.overlap else settings.gap
     placed = []
     for glyph, label in sorted(glyphs, key=lambda g: -g[0].ink.size):
         height, width = glyph.ink.shape
-        sums = cv2.integral(taken)
+        sums = cv2.integral(used)
         covered = (
             sums[height:, width:]
             - sums[:-height, width:]
@@ -112,7 +115,7 @@ def place(
         y, x = divmod(int(rng.choice(free)), covered.shape[1])
         placed.append(PlacedGlyph(glyph, label, x, y))
         top, left = max(0, y - gap), max(0, x - gap)
-        taken[top : y + height + gap, left : x + width + gap] = 1
+        used[top : y + height + gap, left : x + width + gap] = 1
     return placed
 
 
@@ -130,7 +133,7 @@ def print_page(
     light = page.astype(np.float32) / 255
     if settings.noise:
         light = scan(light, settings.noise, rng)
-    # A pixel is ink from INK on, of 255: as boxes have it.
+    # As for boxes, a pixel is ink from INK on, of 255.
     steps = settings.grey_levels - 1
     return np.round(np.floor(light * steps + 0.5) * (255 / steps)).astype(
         np.uint8
@@ -140,10 +143,9 @@ def print_page(
 def scan(
     page: np.ndarray, noise: float, rng: np.random.Generator
 ) -> np.ndarray:
-    """Add what a scanner and old paper do to a page.
+    """Add the noise of a scanner and of old paper to a page.
 
-    Blur, ink that took badly, light that falls off, grain and specks; at 1
-    all of it is plain to see.
+    Blur, uneven ink and light, grain and specks; at 1 each is easy to see.
 
     Args:
         page: (h, w) float32, 0 = black, 1 = white.

@@ -1,17 +1,11 @@
 """Writes ornament pages, in several processes, and goes on after stops.
 
-The bytes of a page depend on the settings, its split and its number alone,
-whatever the number of processes.
+The bytes of a page depend on the settings, its split and its number only.
 """
 
-import hashlib
-import io
 import json
-import multiprocessing
-import signal
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import cv2
@@ -20,25 +14,61 @@ import numpy as np
 import PIL
 from PIL import Image
 
-from mmocc.occluded_sets.manifest import SUMS
-from mmocc.occluded_sets.settings import sha256_of
-from mmocc.occluded_sets.sources import write_whole
-from mmocc.occluded_sets.writer import claim
-from mmocc.synthetic.ornaments.annotations import (
-    coco_json,
-    object_records,
-    voc_xml,
+from mmocc.synthetic.ornaments.dictionary import (
+    SPLITS,
+    Dictionary,
+    OrnamentSettings,
+    make_dictionary,
 )
-from mmocc.synthetic.ornaments.dictionary import Dictionary, make_dictionary
-from mmocc.synthetic.ornaments.glyphs import Glyph
 from mmocc.synthetic.ornaments.page import OUTSIDE, draw_page
-from mmocc.synthetic.ornaments.settings import SPLITS, OrnamentSettings
+from mmocc.synthetic.voc_xml import voc_xml
+from mmocc.utils.own_folder import (
+    MANIFEST,
+    SUMS,
+    are_there,
+    claim,
+    remove_parts,
+    write_files,
+)
+from mmocc.utils.pictures import encode_pillow
+from mmocc.utils.worker_pool import run_jobs
 
 GENERATOR = 'mmocc make_ornament_pages, format 1'
-IMAGES, XML, RECORDS = 'JPEGImages', 'Annotations', 'records'
-CHUNK = 16  # pages that a process is handed at once
+OUTSIDE_NAME = 'outside'  # category of all glyphs outside the dictionary
 
-Progress = Callable[[Iterable, int], Iterator]
+Progress = Callable[..., Iterator]
+
+
+def write_ornaments(
+    settings: OrnamentSettings,
+    out: Path,
+    workers: int = 1,
+    progress: Progress = lambda pages, total: iter(pages),
+) -> dict:
+    """Make a set of ornament pages, or what is missing of one.
+
+    Args:
+        settings: What to make.
+        out: Folder to write to: new, or of an earlier run.
+        workers: Number of processes.
+        progress: Wraps the pages, with their number (``total``).
+
+    Returns:
+        The manifest.
+
+    Raises:
+        FileExistsError: ``out`` holds something else, or other settings.
+        ValueError: The fonts have too few glyphs.
+    """
+    dictionary = make_dictionary(settings)
+    document = dict(generator=GENERATOR, settings=settings.as_json())
+    pages = [(s, i) for s in SPLITS for i in range(getattr(settings, s))]
+    job = (settings, dictionary, out)
+    records = run_jobs(PageMaker, job, PageMaker.make, pages, workers)
+    claim(out, document)
+    records = list(progress(records, total=len(pages)))
+    remove_parts(out)
+    return _write_tables(out, settings, dictionary, document, records)
 
 
 class PageMaker:
@@ -63,57 +93,44 @@ class PageMaker:
             job: Split, and number of the page in it.
         """
         split, number = job
-        name = page_name(split, number)
+        name = f'{split}_{number:05d}'
         record = self._read(name)
         if record is not None:
             return record
         page, placed, left_out = draw_page(
             self.settings, self.dictionary, split, number
         )
-        objects = object_records(placed)
+        objects = [
+            dict(label=item.label, glyph=item.glyph.name, box=list(item.box))
+            for item in placed
+        ]
+        picture = encode_page(page, self.settings.grey_levels)
         files = {
-            f'{IMAGES}/{name}.png': encode_page(
-                page, self.settings.grey_levels
-            ),
-            f'{XML}/{name}.xml': voc_xml(name, len(page), objects).encode(),
+            f'JPEGImages/{name}.png': picture,
+            f'Annotations/{name}.xml': annotate(name, len(page), objects),
         }
-        for file, data in files.items():
-            write_whole(self.out / file, data)
         record = dict(
             name=name,
             split=split,
             objects=objects,
             left_out=left_out,
-            files={
-                file: [len(data), hashlib.sha256(data).hexdigest()]
-                for file, data in files.items()
-            },
+            files=write_files(self.out, files),
         )
         data = json.dumps(record).encode()
-        write_whole(self.out / RECORDS / f'{name}.json', data)
+        write_files(self.out, {f'records/{name}.json': data})
         return record
 
     def _read(self, name: str) -> dict | None:
-        """Return the record of a page that is there, with its files.
+        """Return the record of a page, if it and its files are there.
 
-        The record is written last, and each file in one piece, so that a
-        file of the right length is the right file.
+        The record is written last.
         """
         try:
-            path = self.out / RECORDS / f'{name}.json'
+            path = self.out / f'records/{name}.json'
             record = json.loads(path.read_bytes())
-            sizes = [
-                (self.out / file).stat().st_size == length
-                for file, (length, _) in record['files'].items()
-            ]
+            return record if are_there(self.out, record['files']) else None
         except (OSError, ValueError, KeyError):
             return None
-        return record if all(sizes) else None
-
-
-def page_name(split: str, number: int) -> str:
-    """Return the name of a page, without ending."""
-    return f'{split}_{number:05d}'
 
 
 def encode_page(page: np.ndarray, grey_levels: int) -> bytes:
@@ -121,105 +138,99 @@ def encode_page(page: np.ndarray, grey_levels: int) -> bytes:
     image = Image.fromarray(page)
     if grey_levels == 2:
         image = image.convert('1', dither=Image.Dither.NONE)
-    file = io.BytesIO()
-    image.save(file, 'PNG', optimize=True)
-    return file.getvalue()
+    return encode_pillow(image, optimize=True)
 
 
-def write_ornaments(
-    settings: OrnamentSettings,
-    out: Path,
-    workers: int = 1,
-    progress: Progress = lambda pages, total: iter(pages),
-) -> dict:
-    """Make a set of ornament pages, or what is missing of one.
+def annotate(name: str, page: int, objects: Sequence[dict]) -> bytes:
+    """Return the VOC annotation of a page.
 
     Args:
-        settings: What to make.
-        out: Folder to write to: new, or of an earlier run.
-        workers: Number of processes.
-        progress: Wraps what comes in page by page, of a known number.
-
-    Returns:
-        The manifest.
-
-    Raises:
-        FileExistsError: ``out`` holds something else, or other settings.
-        ValueError: The fonts have too few glyphs.
+        name: Of the page, without ending.
+        page: Its side in pixels.
+        objects: Label, glyph and half-open xyxy box of each object.
     """
-    if workers < 1:
-        raise ValueError(f'workers is {workers}; use 1 process or more')
-    dictionary = make_dictionary(settings)
-    document = dict(generator=GENERATOR, settings=settings.as_json())
-    claim(out, document)
-    jobs = [(s, i) for s in SPLITS for i in range(getattr(settings, s))]
-    maker = PageMaker(settings, dictionary, out)
-    records = list(progress(_run(maker, jobs, workers), len(jobs)))
-    return _write_sum(out, settings, dictionary, document, records)
+    tags = [
+        dict(
+            name=OUTSIDE_NAME if item['label'] == OUTSIDE else item['glyph'],
+            pose='Unspecified',
+            truncated=0,
+            difficult=0,
+            bndbox=item['box'],
+            anomaly=int(item['label'] == OUTSIDE),
+            glyph=item['glyph'],
+        )
+        for item in objects
+    ]
+    return voc_xml('ornament_pages', f'{name}.png', (page, page, 1), tags)
 
 
-_maker: PageMaker | None = None  # of this process
+def coco_json(
+    records: Iterable[dict], classes: Sequence[str], page: int
+) -> dict[str, list[dict]]:
+    """Return the COCO annotations of a split.
+
+    Category ``label + 1`` is a class of the dictionary, the last one holds
+    all objects outside of it. Areas are those of the boxes.
+
+    Args:
+        records: Name and objects of each page.
+        classes: Names of the dictionary's classes.
+        page: Side of a page in pixels.
+    """
+    images, annotations = [], []
+    for number, record in enumerate(records, start=1):
+        image = dict(id=number, file_name=f'{record["name"]}.png')
+        images.append(dict(image, height=page, width=page))
+        for item in record['objects']:
+            x1, y1, x2, y2 = item['box']
+            outside = item['label'] == OUTSIDE
+            label = len(classes) if outside else item['label']
+            annotations.append(
+                dict(
+                    id=len(annotations) + 1,
+                    image_id=number,
+                    category_id=label + 1,
+                    bbox=[x1, y1, x2 - x1, y2 - y1],
+                    area=(x2 - x1) * (y2 - y1),
+                    iscrowd=0,
+                    anomaly=int(outside),
+                    glyph=item['glyph'],
+                )
+            )
+    categories = [
+        dict(id=label + 1, name=name, supercategory='dictionary')
+        for label, name in enumerate(classes)
+    ]
+    last = dict(id=len(classes) + 1, name=OUTSIDE_NAME)
+    categories.append(dict(last, supercategory=OUTSIDE_NAME))
+    return dict(images=images, annotations=annotations, categories=categories)
 
 
-def _run(
-    maker: PageMaker, jobs: list[tuple[str, int]], workers: int
-) -> Iterator[dict]:
-    """Yield the pages' records, in the order of the jobs."""
-    if workers == 1:
-        yield from map(maker.make, jobs)
-        return
-    methods = multiprocessing.get_all_start_methods()
-    # Not a fork of this process, which may run threads.
-    method = 'forkserver' if 'forkserver' in methods else 'spawn'
-    context = multiprocessing.get_context(method)
-    if method == 'forkserver':
-        context.set_forkserver_preload([__name__])
-    pool = ProcessPoolExecutor(workers, context, _start, (maker,))
-    try:
-        yield from pool.map(_work, jobs, chunksize=CHUNK)
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _start(maker: PageMaker) -> None:
-    """Prepare a process."""
-    global _maker
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first process stops us
-    cv2.setNumThreads(1)
-    _maker = maker
-
-
-def _work(job: tuple[str, int]) -> dict:
-    """Make a page in a process of its own."""
-    return _maker.make(job)
-
-
-def _write_sum(
+def _write_tables(
     out: Path,
     settings: OrnamentSettings,
     dictionary: Dictionary,
     document: dict,
     records: list[dict],
 ) -> dict:
-    """Write what speaks of all pages, and return the manifest."""
+    """Write the files that speak of all pages, and return the manifest."""
     names = [glyph.name for glyph in dictionary.classes]
-    sums = {
-        file: checksum
-        for record in records
-        for file, (_, checksum) in record['files'].items()
+    files = {
+        f'glyphs/{folder}/{glyph.name}.png': encode_page(255 - glyph.ink, 256)
+        for folder in ('classes', 'outside')
+        for glyph in getattr(dictionary, folder)
     }
-    files = dict(_glyph_files(dictionary))
     for split in SPLITS:
         pages = [r for r in records if r['split'] == split]
         coco = coco_json(pages, names, settings.page)
         files[f'annotations/{split}.json'] = json.dumps(coco).encode()
-        listed = ''.join(f'{page["name"]}\n' for page in pages)
-        files[f'ImageSets/Main/{split}.txt'] = listed.encode()
-    for file, data in files.items():
-        write_whole(out / file, data)
-        sums[file] = sha256_of(out / file)
-    text = ''.join(f'{sums[file]}  {file}\n' for file in sorted(sums))
-    write_whole(out / SUMS, text.encode())
+        lines = ''.join(f'{page["name"]}\n' for page in pages)
+        files[f'ImageSets/Main/{split}.txt'] = lines.encode()
+    facts = write_files(out, files)
+    for record in records:
+        facts |= record['files']
+    sums = ''.join(f'{facts[name][1]}  {name}\n' for name in sorted(facts))
+    checksum = write_files(out, {SUMS: sums.encode()})[SUMS][1]
     manifest = dict(
         document,
         versions=dict(
@@ -232,25 +243,14 @@ def _write_sum(
         outside=[glyph.name for glyph in dictionary.outside],
         counts={split: _count(records, split) for split in SPLITS},
     )
-    manifest[f'{SUMS}.sha256'] = sha256_of(out / SUMS)
+    manifest[f'{SUMS}.sha256'] = checksum
     data = json.dumps(manifest, indent=2).encode() + b'\n'
-    write_whole(out / 'manifest.json', data)
+    write_files(out, {MANIFEST: data})
     return manifest
 
 
-def _glyph_files(dictionary: Dictionary) -> Iterator[tuple[str, bytes]]:
-    """Yield a picture of each glyph, at its size."""
-    for folder in ('classes', 'outside'):
-        glyphs: list[Glyph] = getattr(dictionary, folder)
-        for glyph in glyphs:
-            yield (
-                f'glyphs/{folder}/{glyph.name}.png',
-                encode_page(255 - glyph.ink, 256),
-            )
-
-
 def _count(records: list[dict], split: str) -> dict[str, int]:
-    """Return the numbers that the manifest tells of one split."""
+    """Return the numbers of one split for the manifest."""
     counts = Counter(pages=0, objects=0, outside=0, left_out=0)
     for record in records:
         if record['split'] == split:

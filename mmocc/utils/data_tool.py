@@ -1,0 +1,51 @@
+"""What the tools that make data sets share."""
+
+import argparse
+import sys
+from collections.abc import Callable
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import fields, replace
+from typing import TypeVar
+
+Settings = TypeVar('Settings')
+
+
+def settings_of(args: argparse.Namespace, base: Settings) -> Settings:
+    """Return settings (a dataclass) with the values of the flags.
+
+    Args:
+        args: Flags have the names of fields; None keeps the value of ``base``.
+        base: The defaults.
+
+    Raises:
+        ValueError: A flag has a value that the settings refuse.
+    """
+    values = {f.name: getattr(args, f.name, None) for f in fields(base)}
+    values = {k: v for k, v in values.items() if v is not None}
+    values = {k: tuple(v) if type(v) is list else v for k, v in values.items()}
+    return replace(base, **values)
+
+
+def run_tool(name: str, make: Callable[[], None]) -> int:
+    """Return the exit status of a tool; it tells its errors in one line.
+
+    Args:
+        name: The tool's.
+        make: Does the work.
+    """
+    try:
+        make()
+    except (ValueError, OSError) as error:
+        print(f'{name}: {error}', file=sys.stderr)
+        return 1
+    except BrokenProcessPool:
+        print(
+            f'{name}: a process was killed, perhaps for lack of memory; the '
+            'same command goes on, also with fewer --workers',
+            file=sys.stderr,
+        )
+        return 1
+    except KeyboardInterrupt:
+        print('\nStopped; start the same command again.', file=sys.stderr)
+        return 130
+    return 0
