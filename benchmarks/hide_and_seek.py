@@ -21,10 +21,9 @@ float32, over its product in place with a ready mask 64x1x224x224.
 
 ``--threads 1`` is what a loading process has; it holds for OpenCV as well.
 
-Predicted before the first run: 0.42, 0.38, 0.40 and 0.36 times RandomErasing
-for 16, 32, 44 and 56, 0.38 mixed; 5 times faster than GridDropout, 2 times
-than CoarseDropout and torchvision, 20 times than kornia; batches 1.35, mixed
-1.4.
+Predicted: 0.42, 0.38, 0.40 and 0.36 times RandomErasing for 16, 32, 44 and 56,
+0.38 mixed; 5 times faster than GridDropout, 2 times than CoarseDropout and
+torchvision, 20 times than kornia; batches 1.35, mixed 1.4.
 """
 
 import argparse
@@ -35,6 +34,7 @@ from importlib.util import find_spec
 import cv2
 import numpy as np
 import torch
+from mmcv.transforms import BaseTransform
 from mmpretrain.datasets.transforms import RandomErasing
 
 from benchmarks.timing import Rivals, add_arguments, run_cases
@@ -63,26 +63,25 @@ def name_of(grid: tuple[int, ...]) -> str:
     return 'mixed' if len(grid) > 1 else str(grid[0])
 
 
-def hide(grid: tuple[int, ...]) -> Callable[[], dict]:
-    """Return the call of HideAndSeek on an image."""
-    step, pixels = HideAndSeek(grid), image()
+def call(step: BaseTransform) -> Callable[[], dict]:
+    """Return the call of a transform on an image."""
+    pixels = image()
     return lambda: step(dict(img=pixels))
 
 
 def against_erasing(grid: tuple[int, ...]) -> Rivals:
     """Return HideAndSeek and mmpretrain's RandomErasing."""
-    erasing, pixels = RandomErasing(1.0, mode='const'), image()
     return Rivals(
         f'HideAndSeek {name_of(grid)} / mmpretrain RandomErasing',
-        hide(grid),
-        lambda: erasing(dict(img=pixels)),
+        call(HideAndSeek(grid)),
+        call(RandomErasing(1.0, mode='const')),
         target=ERASING_TARGET,
     )
 
 
 def against_rival(library: str, name: str) -> Rivals:
     """Return HideAndSeek of the most cells and another library's transform."""
-    ours = hide(GRIDS[0])
+    ours = call(HideAndSeek(GRIDS[0]))
     times = BATCH if library == 'kornia' else 1  # it takes only batches
     return Rivals(
         f'HideAndSeek {name_of(GRIDS[0])}, times faster than {library} {name}',

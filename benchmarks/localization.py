@@ -91,13 +91,11 @@ def loop_hits(levels: np.ndarray, gt_boxes: np.ndarray) -> np.ndarray:
     """Return (3, 100) hits of a map, one threshold after the other."""
     height, width = levels.shape
     hits = np.zeros((len(IOUS), len(THRESHOLDS)), bool)
+    way = cv2.RETR_TREE, cv2.CHAIN_APPROX_SIMPLE
     for place, threshold in enumerate(THRESHOLDS):
-        _, mask = cv2.threshold(
-            levels, int(threshold * levels.max()), 255, cv2.THRESH_BINARY
-        )
-        contours, _ = cv2.findContours(
-            mask, cv2.RETR_TREE, cv2.CHAIN_APPROX_SIMPLE
-        )
+        cut = int(threshold * levels.max())
+        _, mask = cv2.threshold(levels, cut, 255, cv2.THRESH_BINARY)
+        contours, _ = cv2.findContours(mask, *way)
         boxes = [[0, 0, 0, 0]] if not contours else []
         for contour in contours:
             x, y, w, h = cv2.boundingRect(contour)
@@ -141,7 +139,7 @@ def rivals(kind: str, number: int) -> Rivals:
 
 
 def use_memory(number: int) -> None:
-    """Run the metric over maps drawn one by one; print MiB."""
+    """Run the metric over maps drawn one by one; print its memory."""
     rng, metric = np.random.default_rng(0), MaxBoxAcc(interval=0.01)
     for _ in range(number):
         box = draw_box(rng)
@@ -162,14 +160,10 @@ def main() -> None:
         description='Measure the speed and memory of MaxBoxAccV2'
     )
     add_arguments(parser, 3, 'cam or noise14')
-    parser.add_argument(
-        '--memory',
-        type=int,
-        nargs='+',
-        metavar='MAPS',
-        help='measure only the memory, for so many maps',
-    )
-    parser.add_argument('--in-process', action='store_true')
+    add = parser.add_argument
+    text = 'measure only the memory, for so many maps'
+    add('--memory', type=int, nargs='+', metavar='MAPS', help=text)
+    add('--in-process', action='store_true')
     args = parser.parse_args()
     torch.set_num_threads(1)
     cv2.setNumThreads(1)

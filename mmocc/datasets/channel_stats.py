@@ -83,8 +83,9 @@ def cut_pipelines(dataset: dict) -> tuple[ConfigDict, list[str]]:
     def cut(node: dict) -> None:
         if 'pipeline' in node:
             node['pipeline'] = _cut_pipeline(node['pipeline'], left_out)
-        for inner in (node.get('dataset', {}), *node.get('datasets', ())):
-            cut(inner)
+        for inner in (node.get('dataset'), *node.get('datasets', ())):
+            if inner:
+                cut(inner)
 
     cut(dataset)
     return dataset, left_out

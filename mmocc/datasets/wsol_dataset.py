@@ -37,8 +37,8 @@ class WSOLDataset(BaseDataset):
             ``indices`` and so on.
 
     Raises:
-        ValueError: If there is no such layout, or, once the data are read, an
-            image has neither box nor mask despite ``with_boxes``.
+        ValueError: If there is no such layout, or an image has neither box nor
+            mask despite ``with_boxes``.
     """
 
     def __init__(
@@ -100,11 +100,8 @@ class WSOLDataset(BaseDataset):
 
     def extra_repr(self) -> list[str]:
         """Return the lines that ``repr`` adds to the host's."""
-        return [
-            f'Layout and split: \t{self.layout} {self.split}',
-            f'Root: \t{self.reader.data_root}',
-            f'With boxes: \t{self.with_boxes}',
-        ]
+        source = f'{self.layout} {self.split} of {self.reader.data_root}'
+        return [f'Data: \t{source}', f'With boxes: \t{self.with_boxes}']
 
     def _load_truth(self, images: list[WSOLImage]) -> dict[str, dict]:
         """Return boxes or masks by image id."""

@@ -12,7 +12,7 @@ from mmocc.registry import HOOKS, MODELS
 
 @HOOKS.register_module()
 class HideFeaturesHook(Hook):
-    """Put ``mmocc.HideFeatures`` after a named module, while training.
+    """Put ``mmocc.HideFeatures`` after a named module, in training only.
 
     The model, its parameters and its checkpoints do not change::
 
@@ -21,8 +21,6 @@ class HideFeaturesHook(Hook):
                 type='mmocc.HideFeaturesHook',
                 module='backbone.conv1',
                 hide=dict(type='mmocc.HideFeatures', grid_sizes=(5,)))]
-
-    Nothing is hidden in validation and testing.
 
     Args:
         module: Name of the module in ``model.named_modules()``; its output is

@@ -73,7 +73,7 @@ def sweep_thresholds(
     ious = _best_iou(*components, shape, gt_boxes, number)
     if worth.any():
         if largest:
-            others = _loop_at(levels, cuts, worth, True)
+            others = _loop(levels, cuts, True, np.flatnonzero(worth))
         else:
             others = _find_holes(levels, cuts, worth, outer + holes)
         ious = np.maximum(ious, _best_iou(*others, shape, gt_boxes, number))
@@ -129,12 +129,7 @@ def _best_iou(
 ) -> np.ndarray:
     """Return the best IoU (C,) per cut; 0 without a rectangle.
 
-    Args:
-        rects: int (k, 4) x, y, w, h.
-        places: int (k,), the cut of each, ascending.
-        shape: (h, w) of the map.
-        gt_boxes: int (n, 4) xyxy.
-        number: Number of cuts C.
+    ``rects`` are (k, 4) x, y, w, h, ``places`` (k,) their cuts, ascending.
     """
     best = np.zeros(number)
     if len(rects):
@@ -175,11 +170,7 @@ def _find_holes(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return rectangles around holes, and the place in ``cuts`` of each.
 
-    Args:
-        levels: uint8 (h, w).
-        cuts: int (C,), ascending.
-        worth: Boolean (C,), which cuts.
-        contours: int (C,), how many there are at each.
+    ``worth`` (C,) says at which cuts, ``contours`` (C,) counts them there.
     """
     call, each = _CONTOURS_COST
     if (call + each * contours[worth]).sum() > _TREE_COST:
@@ -191,7 +182,7 @@ def _find_holes(
             rects, inside = _grow_holes(rects, levels.shape)
             places = len(cuts) - 1 - places[inside]
             return rects[::-1], places[::-1]
-    return _loop_at(levels, cuts, worth)
+    return _loop(levels, cuts, at=np.flatnonzero(worth))
 
 
 def _grow_holes(
@@ -204,24 +195,16 @@ def _grow_holes(
     return rects[inside] + [-1, -1, 2, 2], inside
 
 
-def _loop_at(
+def _loop(
     levels: np.ndarray,
     cuts: np.ndarray,
-    worth: np.ndarray,
     largest: bool = False,
+    at: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return what :func:`_loop` does, at some of the cuts."""
-    at = np.flatnonzero(worth)
-    rects, places = _loop(levels, cuts[at], largest)
-    return rects, at[places]
-
-
-def _loop(
-    levels: np.ndarray, cuts: np.ndarray, largest: bool = False
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return rectangles around all contours, cut by cut."""
+    """Return rectangles around all contours, cut by cut, at some places."""
+    at = np.arange(len(cuts)) if at is None else at
     rects, counts = [], [0]
-    for cut in cuts.tolist():
+    for cut in cuts[at].tolist():
         _, mask = cv2.threshold(levels, cut, 1, cv2.THRESH_BINARY)
         # The next foreground has about as many contours as the last one.
         if counts[-1] > _MANY_CONTOURS and not largest:
@@ -229,11 +212,11 @@ def _loop(
         else:
             rects.append(contour_rects(mask, largest))
         counts.append(len(rects[-1]))
-    return np.concatenate(rects), np.repeat(np.arange(len(cuts)), counts[1:])
+    return np.concatenate(rects), np.repeat(at, counts[1:])
 
 
 def label_rects(mask: np.ndarray) -> np.ndarray:
-    """Return what ``contour_rects`` does, in another order, by labelling.
+    """Return the rectangles of ``contour_rects``, in another order.
 
     Args:
         mask: uint8 (h, w), 0 or 1.
@@ -241,12 +224,9 @@ def label_rects(mask: np.ndarray) -> np.ndarray:
     Returns:
         int (k, 4) x, y, w, h.
     """
-    outer = _component_rects(mask, 8)
-    holes, _ = _grow_holes(_component_rects(1 - mask, 4), mask.shape)
-    return np.concatenate([outer, holes])
-
-
-def _component_rects(mask: np.ndarray, connectivity: int) -> np.ndarray:
-    """Return int32 (n, 4), the x, y, w, h of the components of a mask."""
-    stats = cv2.connectedComponentsWithStats(mask, connectivity=connectivity)
-    return stats[2][1:, : cv2.CC_STAT_AREA]
+    outer, background = (
+        cv2.connectedComponentsWithStats(part, connectivity=connectivity)[2]
+        for part, connectivity in ((mask, 8), (1 - mask, 4))
+    )
+    holes, _ = _grow_holes(background[1:, :4], mask.shape)
+    return np.concatenate([outer[1:, :4], holes])

@@ -71,13 +71,8 @@ def split_blocks(
 ) -> tuple[np.ndarray, int]:
     """Return the pixels of each place in a block, and the length of a row.
 
-    Args:
-        image: uint8 (h, w).
-        block: (h, w) of a block, (2, 2) or (1, 2).
-
-    Returns:
-        uint8 (block h, block w, B), all blocks in one row, and the number of
-        blocks from one to that below it.
+    They are uint8 (block h, block w, B), all blocks in one row; the length is
+    the number of blocks from one to that below it.
     """
     # Zeros complete the last block and add another one.
     (height, width), (down, right) = image.shape, block
@@ -95,10 +90,6 @@ def find_passes(pixels: np.ndarray, stride: int) -> Passes:
 
     Two blocks are connected above a level if two pixels of them that touch
     are: a pass is as high as the lower of the best such pair.
-
-    Args:
-        pixels: From :func:`split_blocks`.
-        stride: From there, too.
 
     Returns:
         For each direction, the number of places from a block to its
@@ -129,12 +120,8 @@ def climb(highest: np.ndarray, passes: Passes) -> np.ndarray:
     of the same height: the way never falls, so that the area of a peak is
     connected above any level, nor returns. A plateau may have several peaks.
 
-    Args:
-        highest: uint8 (B,), the highest pixel of each block.
-        passes: From :func:`find_passes`.
-
-    Returns:
-        int64 (B,), 0 for peaks.
+    ``highest`` is uint8 (B,), the highest pixel of each block; the result is
+    int64 (B,), 0 for peaks.
     """
     chosen = np.zeros(highest.shape, np.uint8)
     number = len(passes)
@@ -169,14 +156,9 @@ def _renumber(above: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def find_borders(
     areas: np.ndarray, passes: Passes
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the passes between areas, of all blocks that touch.
+    """Return the passes between areas (B,), of all blocks that touch.
 
-    Args:
-        areas: int64 (B,), the area of each block.
-        passes: From :func:`find_passes`.
-
-    Returns:
-        int64 (2, k) areas, and uint8 (k,) heights.
+    They are int64 (2, k) areas, and uint8 (k,) heights.
     """
     pairs, heights = [], []
     narrow = areas.astype(np.int16)  # four times as fast to compare
@@ -228,9 +210,8 @@ def _box_ends(
 ) -> np.ndarray:
     """Return the box of each area above each of ``number`` cuts.
 
-    Returns:
-        int16 (number, areas, 4): x1, y1, -x2, -y2, the last pixels included;
-        all ``_EMPTY`` above the peak.
+    They are int16 (number, areas, 4): x1, y1, -x2, -y2, the last pixels
+    included; all ``_EMPTY`` above the peak.
     """
     ends = np.full((number + 1, areas.max() + 1, 4), _EMPTY, np.int16)
     flat = ends.reshape(-1)
@@ -254,14 +235,8 @@ def _summits(
     """Return where no neighbour of the same area is higher along a line.
 
     Only the highest of an area's pixels in a line decides how far it reaches.
-
-    Args:
-        lines: uint8 (n, B), n lines of pixels in each line of blocks.
-        areas: int64 (B,).
-        step: From a block to the next in its line.
-
-    Returns:
-        int64 places in n, int64 blocks and uint8 levels, above 0.
+    ``lines`` are uint8 (n, B), n lines of pixels in each line of blocks, with
+    ``step`` from a block to the next one. Returns places in n, blocks, levels.
     """
     same = areas[:-step] == areas[step:]
     rises = lines[:, step:] > lines[:, :-step]
@@ -276,10 +251,8 @@ def _summits(
 def _join(ends: np.ndarray, pairs: np.ndarray, counts: np.ndarray) -> None:
     """Join areas along their passes, in place, the highest pass first.
 
-    Args:
-        ends: int16 (C, areas, 4), boxes at each cut.
-        pairs: int64 (2, k), the areas on both sides of a pass.
-        counts: (k,), how many cuts are below it.
+    ``ends`` are boxes (C, areas, 4) at each cut, ``pairs`` (2, k) the areas on
+    both sides of a pass, ``counts`` (k,) how many cuts are below it.
     """
     above = list(range(ends.shape[1]))
 

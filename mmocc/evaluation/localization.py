@@ -111,9 +111,6 @@ def threshold_levels(
     A share of the map's highest level, rounded down to a whole number;
     foreground is strictly above it (OpenCV's THRESH_BINARY).
 
-    Args:
-        thresholds: (T,) in [0, 1).
-        highest: Highest level of the map, 0 to 255.
     """
     return (np.asarray(thresholds) * int(highest)).astype(int)
 
@@ -160,12 +157,7 @@ def map_to_boxes(
 
 
 def mask_to_boxes(mask: np.ndarray, keep: str = 'all') -> np.ndarray:
-    """Return the boxes of a foreground; see :func:`map_to_boxes`.
-
-    Args:
-        mask: Boolean (h, w).
-        keep: As in :func:`map_to_boxes`.
-    """
+    """Return the boxes of a boolean mask (h, w); see :func:`map_to_boxes`."""
     mask = np.ascontiguousarray(mask, np.uint8)
     if not mask.any():
         rects = [(0, 0, 0, 0)]
@@ -208,12 +200,7 @@ def close_boxes(
     are one pixel too large, except at the border, where they are clipped. All
     its published numbers have this.
 
-    Args:
-        rects: k of them, in pixels of the map.
-        shape: (h, w) of the map.
-
-    Returns:
-        int64 (k, 4).
+    ``shape`` is (h, w) of the map; the result is int64 (k, 4).
     """
     boxes = np.array(rects, np.int64).reshape(-1, 4)
     boxes[:, 2:] += boxes[:, :2]

@@ -1,6 +1,7 @@
 """Localization accuracy as the papers on class activation maps report it."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -43,9 +44,7 @@ class LocalizationAccuracy(MapMetric):
         keep: As in :func:`mmocc.evaluation.localization.map_to_boxes`; of
             ``all``, one right box is enough.
         normalize: As there.
-        map_field: Field of the data sample with the map of the true class.
-        collect_device: ``cpu`` or ``gpu``, for sums of several processes.
-        prefix: What the names begin with.
+        **kwargs: As in :class:`MapMetric`.
     """
 
     default_prefix = 'localization'
@@ -57,11 +56,9 @@ class LocalizationAccuracy(MapMetric):
         topk: Sequence[int] = (1,),
         keep: str = 'largest',
         normalize: str = 'max',
-        map_field: str = 'gt_cam',
-        collect_device: str = 'cpu',
-        prefix: str | None = None,
+        **kwargs: Any,
     ) -> None:
-        super().__init__(map_field, collect_device, prefix)
+        super().__init__(**kwargs)
         if not (0 <= threshold < 1 and 0 < iou_thr <= 1):
             raise ValueError(
                 f'threshold is {threshold} and iou_thr {iou_thr}; they must '

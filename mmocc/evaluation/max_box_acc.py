@@ -1,6 +1,7 @@
 """MaxBoxAcc: box accuracy at the best threshold of the data set."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -15,8 +16,7 @@ from mmocc.evaluation.localization import (
 from mmocc.evaluation.summed_metric import MapMetric
 from mmocc.registry import METRICS
 
-# MaxBoxAcc of the CVPR paper is at this IoU alone.
-_V1_IOU = 0.5
+_V1_IOU = 0.5  # the only one in the CVPR paper
 
 
 def box_hits(
@@ -93,13 +93,10 @@ class MaxBoxAcc(MapMetric):
     Args:
         version: 1, 2, or both.
         iou_thrs: Those of version 2.
-        interval: Step between the thresholds 0, interval, ... below 1. The
-            reference takes 0.001 in training and 0.01 in its stand-alone
-            script; a map has 256 levels.
+        interval: Step between the thresholds 0, interval, ... below 1: 0.001
+            in the reference's training, 0.01 in its stand-alone script.
         eval_size: (h, w) of the grid.
-        map_field: Field of the data sample with the map of the true class.
-        collect_device: ``cpu`` or ``gpu``, for sums of several processes.
-        prefix: What the names begin with.
+        **kwargs: As in :class:`MapMetric`.
     """
 
     default_prefix = 'max_box_acc'
@@ -110,11 +107,9 @@ class MaxBoxAcc(MapMetric):
         iou_thrs: Sequence[float] = (0.3, 0.5, 0.7),
         interval: float = 0.001,
         eval_size: tuple[int, int] = (224, 224),
-        map_field: str = 'gt_cam',
-        collect_device: str = 'cpu',
-        prefix: str | None = None,
+        **kwargs: Any,
     ) -> None:
-        super().__init__(map_field, collect_device, prefix)
+        super().__init__(**kwargs)
         versions = (version,) if isinstance(version, int) else tuple(version)
         if not versions or not set(versions) <= {1, 2}:
             raise ValueError(
@@ -137,13 +132,7 @@ class MaxBoxAcc(MapMetric):
     def score_map(
         self, cam: np.ndarray, gt_boxes: np.ndarray, shape: tuple[int, int]
     ) -> np.ndarray:
-        """Return what :meth:`score` does, for a map from elsewhere.
-
-        Args:
-            cam: (h, w), any range.
-            gt_boxes: (n, 4) xyxy in pixels of the image.
-            shape: (h, w) of the image.
-        """
+        """Return what :meth:`score` does; see :func:`box_hits`."""
         head = np.zeros((1, len(self.thresholds)), np.int64)
         head[0, :2] = 1, is_blank(cam)
         ious = {1: (_V1_IOU,), 2: self.iou_thrs}

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -110,9 +111,7 @@ class PxAP(MapMetric):
     Args:
         interval: Step between the thresholds 0, interval, ... below 1.
         eval_size: (h, w) of the grid that maps and masks are brought to.
-        map_field: Field of the data sample with the map of the true class.
-        collect_device: ``cpu`` or ``gpu``, for sums of several processes.
-        prefix: What the names begin with.
+        **kwargs: As in :class:`MapMetric`.
     """
 
     default_prefix = 'px_ap'
@@ -121,11 +120,9 @@ class PxAP(MapMetric):
         self,
         interval: float = 0.001,
         eval_size: tuple[int, int] = (224, 224),
-        map_field: str = 'gt_cam',
-        collect_device: str = 'cpu',
-        prefix: str | None = None,
+        **kwargs: Any,
     ) -> None:
-        super().__init__(map_field, collect_device, prefix)
+        super().__init__(**kwargs)
         if not 0 < interval < 1:
             raise ValueError(f'interval is {interval}; it must be in (0, 1)')
         self.thresholds = np.arange(0, 1, interval)

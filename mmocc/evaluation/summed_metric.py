@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,14 +23,12 @@ class SummedMetric(BaseMetric):
     Subclasses give :meth:`score` and :meth:`summarize`.
 
     Args:
-        collect_device: ``cpu`` or ``gpu``, for sums of several processes.
-        prefix: What the names begin with.
+        *args: ``collect_device`` and ``prefix``, as in mmengine.
+        **kwargs: Likewise.
     """
 
-    def __init__(
-        self, collect_device: str = 'cpu', prefix: str | None = None
-    ) -> None:
-        super().__init__(collect_device=collect_device, prefix=prefix)
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
         self._clear()
 
     def _clear(self) -> None:
@@ -55,10 +54,7 @@ class SummedMetric(BaseMetric):
             self._count += 1
 
     def evaluate(self, size: int) -> dict[str, float]:
-        """Return the metrics over the data set, and start again.
-
-        Args:
-            size: Number of samples of the data set.
+        """Return the metrics over a data set of ``size``, and start again.
 
         Raises:
             RuntimeError: If a process got more than its share and one.
@@ -102,11 +98,11 @@ class MapMetric(SummedMetric):
 
     Args:
         map_field: Field of the data sample with the map of the true class.
-        *args: As in :class:`SummedMetric`.
+        **kwargs: As in :class:`SummedMetric`.
     """
 
-    def __init__(self, map_field: str, *args) -> None:
-        super().__init__(*args)
+    def __init__(self, map_field: str = 'gt_cam', **kwargs: Any) -> None:
+        super().__init__(**kwargs)
         self.map_field = map_field
 
     def read_map(self, sample: dict) -> np.ndarray:

@@ -6,6 +6,7 @@ intersection over their union.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from mmengine.evaluator import BaseMetric
@@ -141,7 +142,7 @@ def temporal_map(
 
     Args:
         predicted: By class; a class may be missing.
-        truth: By class. The mean is over the classes that it has.
+        truth: By class; the mean is over these classes.
         ious: Overlaps that a hit must exceed.
         points: See :func:`average_precision`.
 
@@ -201,8 +202,7 @@ class TemporalMeanAP(BaseMetric):
             video; the most probable class always does.
         ious: Overlaps that a hit must exceed.
         points: As in :func:`average_precision`.
-        collect_device: ``cpu`` or ``gpu``, for results of several processes.
-        prefix: What the names begin with.
+        **kwargs: ``collect_device`` and ``prefix``, as in mmengine.
     """
 
     default_prefix = 'temporal'
@@ -213,10 +213,9 @@ class TemporalMeanAP(BaseMetric):
         min_score: float = 0.1,
         ious: Sequence[float] = (0.1, 0.2, 0.3, 0.4, 0.5),
         points: int | None = None,
-        collect_device: str = 'cpu',
-        prefix: str | None = None,
+        **kwargs: Any,
     ) -> None:
-        super().__init__(collect_device=collect_device, prefix=prefix)
+        super().__init__(**kwargs)
         self.threshold = threshold
         self.min_score = min_score
         self.ious = tuple(ious)
@@ -228,16 +227,14 @@ class TemporalMeanAP(BaseMetric):
         Raises:
             ValueError: If a sample has no maps or no ground truth.
         """
+        remedies = dict(cams="give the CAMHead maps=['all']")
         for sample in data_samples:
-            for key, remedy in (
-                ('cams', "give the CAMHead maps=['all']"),
-                ('gt_segments', "name it in PackInputs' meta_keys"),
-                ('sample_idx', "name it in PackInputs' meta_keys"),
-            ):
+            for key in ('cams', 'gt_segments', 'sample_idx'):
                 if key not in sample:
+                    remedy = "name it in PackInputs' meta_keys"
                     raise ValueError(
                         f'mmocc.TemporalMeanAP: a sample has no {key}; '
-                        + remedy
+                        + remedies.get(key, remedy)
                     )
             self.results.append((self._predict(sample), true_rows(sample)))
 

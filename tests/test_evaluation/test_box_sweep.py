@@ -134,7 +134,7 @@ def class_map(rng):
 
 def test_the_sweep_is_the_loop_for_any_smooth_map():
     rng = np.random.default_rng(7)
-    for _ in range(60):
+    for _ in range(20):
         levels = class_map(rng)
         height, width = levels.shape
         ends = [width, height, width, height]

@@ -87,13 +87,7 @@ def measure(cfg: Config, args: argparse.Namespace) -> tuple[ChannelStats, int]:
 
 
 def lines_to_paste(stats: ChannelStats, cfg: Config, rgb: bool) -> str:
-    """Return the lines to paste.
-
-    Args:
-        stats: In the pipeline's channel order.
-        cfg: Its data preprocessor says whether it reverses the channels.
-        rgb: Whether the pipeline's order is RGB.
-    """
+    """Return the lines to paste; ``rgb`` is the pipeline's channel order."""
     settings = cfg.get('data_preprocessor') or cfg.model.get(
         'data_preprocessor', {}
     )

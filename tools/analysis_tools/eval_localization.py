@@ -33,7 +33,6 @@ from mmocc.evaluation.px_ap import PxAP
 
 BASELINES, IOUS = ('gaussian', 'full-image'), (0.3, 0.5, 0.7)
 SIGMA = 0.25  # any width gives the same ellipses
-ReadMap = Callable[[str], np.ndarray]
 
 
 def parse_args() -> argparse.Namespace:
@@ -51,12 +50,8 @@ def parse_args() -> argparse.Namespace:
         help='folder of maps, or a baseline (./gaussian is a folder)',
     )
     add('--json', type=Path, metavar='FILE', help='file for the scores')
-    add(
-        '--interval',
-        type=float,
-        default=0.001,
-        help='step between thresholds (default: %(default)s)',
-    )
+    text = 'step between thresholds (default: %(default)s)'
+    add('--interval', type=float, default=0.001, help=text)
     add(
         '--eval-size',
         type=int,
@@ -83,12 +78,8 @@ def gaussian_map(size: Sequence[int]) -> np.ndarray:
     return np.exp(-0.5 * (rows[:, None] + columns))
 
 
-def open_maps(maps: str, size: Sequence[int]) -> ReadMap:
-    """Return a function from the id of an image to its map.
-
-    Raises:
-        FileNotFoundError: If there is no such folder.
-    """
+def open_maps(maps: str, size: Sequence[int]) -> Callable[[str], np.ndarray]:
+    """Return a function from the id of an image to its map."""
     if maps in BASELINES:
         cam = gaussian_map(size) if maps == 'gaussian' else np.zeros(size)
         return lambda image_id: cam
@@ -102,12 +93,7 @@ def open_maps(maps: str, size: Sequence[int]) -> ReadMap:
 
 
 def read_map(path: Path) -> np.ndarray:
-    """Read one map.
-
-    Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If it holds no map.
-    """
+    """Read one map."""
     if not path.is_file():
         raise FileNotFoundError(
             f'{path}: no such map, though image_ids.txt lists the image; '
@@ -129,11 +115,7 @@ def read_map(path: Path) -> np.ndarray:
 
 
 def check_lines(ids: Sequence[str], lines: dict, path: Path) -> None:
-    """Refuse images without a line in a file.
-
-    Raises:
-        ValueError: If there is one.
-    """
+    """Refuse images without a line in a file."""
     missing = [image_id for image_id in ids if image_id not in lines]
     if missing:
         raise ValueError(
@@ -141,13 +123,6 @@ def check_lines(ids: Sequence[str], lines: dict, path: Path) -> None:
             f'for {missing[0]}; add them, or remove these images from '
             'image_ids.txt'
         )
-
-
-def add_up(
-    score: Callable[[str], np.ndarray], ids: Sequence[str]
-) -> np.ndarray:
-    """Return the sum of the scores of all images."""
-    return sum(map(score, track(ids, 'scoring', transient=True)))
 
 
 def score_boxes(
@@ -163,11 +138,12 @@ def score_boxes(
     read = open_maps(args.maps, args.eval_size)
     metric = MaxBoxAcc((1, 2), IOUS, args.interval, args.eval_size)
 
-    def score(image_id: str) -> np.ndarray:
-        boxes, shape = truth.boxes[image_id], shapes[image_id]
-        return metric.score_map(read(image_id), boxes, shape)
-
-    return metric.summarize(add_up(score, ids))
+    return metric.summarize(
+        sum(
+            metric.score_map(read(i), truth.boxes[i], shapes[i])
+            for i in track(ids, 'scoring', transient=True)
+        )
+    )
 
 
 def score_full_image(
@@ -204,7 +180,8 @@ def score_masks(
         ignore = ignore and args.mask_root / ignore
         return metric.score_map(read(image_id), paths, ignore)
 
-    return metric.summarize(add_up(score, ids))
+    images = track(ids, 'scoring', transient=True)
+    return metric.summarize(sum(map(score, images)))
 
 
 def main() -> int:
@@ -229,14 +206,9 @@ def main() -> int:
     for name, value in scores.items():
         print(f'{name:32}{value:8.3f}')
     if args.json:
-        document = dict(
-            metadata=str(args.metadata),
-            maps=args.maps,
-            images=len(ids),
-            interval=args.interval,
-            eval_size=list(args.eval_size),
-            metrics=scores,
-        )
+        settings = dict(interval=args.interval, eval_size=[*args.eval_size])
+        document = dict(metadata=str(args.metadata), maps=args.maps)
+        document |= dict(images=len(ids), **settings, metrics=scores)
         args.json.write_text(json.dumps(document, indent=2) + '\n')
     return 0
 

@@ -5,62 +5,15 @@ from the lists of each class in ``ImageSets/Main``; only the test opens the
 annotations, which hold the boxes.
 """
 
-data_root = 'data/VOCdevkit/VOC2007'
-batch_size = 32
-num_workers = 4
+_base_ = './wsol_224.py'
 
-data_preprocessor = dict(
-    num_classes=20,
-    mean=[123.675, 116.28, 103.53],
-    std=[58.395, 57.12, 57.375],
-    to_rgb=True,
-)
-# As clovaai/wsolevaluation: squeezed to a square, not cropped to one.
-train_pipeline = [
-    dict(type='LoadImageFromFile'),
-    dict(type='Resize', scale=(256, 256)),
-    dict(type='RandomCrop', crop_size=224),
-    dict(type='RandomFlip', prob=0.5, direction='horizontal'),
-    dict(type='PackInputs'),
-]
-# A map must cover the whole image, so the test only resizes. Boxes stay in
-# pixels of the original image: they do not pass through the pipeline.
-test_pipeline = [
-    dict(type='LoadImageFromFile'),
-    dict(type='Resize', scale=(224, 224)),
-    dict(type='PackInputs'),
-]
+data_root = 'data/VOCdevkit/VOC2007'
+
+data_preprocessor = dict(num_classes=20)
 train_dataloader = dict(
-    batch_size=batch_size,
-    num_workers=num_workers,
-    persistent_workers=False,
-    drop_last=True,
-    sampler=dict(type='DefaultSampler', shuffle=True),
-    dataset=dict(
-        type='mmocc.WSOLDataset',
-        layout='voc',
-        data_root=data_root,
-        split='trainval',
-        pipeline=train_pipeline,
-    ),
+    dataset=dict(layout='voc', data_root=data_root, split='trainval')
 )
 test_dataloader = dict(
-    batch_size=64,
-    num_workers=num_workers,
-    persistent_workers=False,
-    sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(
-        type='mmocc.WSOLDataset',
-        layout='voc',
-        data_root=data_root,
-        split='test',
-        with_boxes=True,
-        pipeline=test_pipeline,
-    ),
+    dataset=dict(layout='voc', data_root=data_root, split='test')
 )
 val_dataloader = test_dataloader
-val_evaluator = [
-    dict(type='mmocc.LocalizationAccuracy'),
-    dict(type='mmocc.MaxBoxAcc'),
-]
-test_evaluator = val_evaluator

@@ -41,15 +41,15 @@ class CUBReader(WSOLReader):
             self.classes = tuple(read_pairs(names, 'CLASS_ID NAME').values())
 
     def images(self) -> list[WSOLImage]:
-        """Return the images of the split.
-
-        Raises:
-            ValueError: If a list lacks an image of ``images.txt``, or a class
-                is no number from 1.
-        """
-        paths = self._read('images.txt', 'IMAGE_ID PATH')
-        labels = self._read('image_class_labels.txt', 'IMAGE_ID CLASS_ID')
-        splits = self._read('train_test_split.txt', 'IMAGE_ID 0 or 1')
+        """Return the images of the split."""
+        paths, labels, splits = (
+            read_pairs(self.data_root / f'{name}.txt', f'IMAGE_ID {value}')
+            for name, value in (
+                ('images', 'PATH'),
+                ('image_class_labels', 'CLASS_ID'),
+                ('train_test_split', '0 or 1'),
+            )
+        )
         folder, images = self.data_root / 'images', []
         for number, path in paths.items():
             if number not in labels or number not in splits:
@@ -75,7 +75,7 @@ class CUBReader(WSOLReader):
         The file has x, y, width, height; x + width is the end, as in the
         public metadata (which clips it to the image's last pixel).
         """
-        paths = self._read('images.txt', 'IMAGE_ID PATH')
+        paths = read_pairs(self.data_root / 'images.txt', 'IMAGE_ID PATH')
 
         def parse(line: str) -> tuple[str, list[float]]:
             number, *box = line.split()
@@ -88,7 +88,3 @@ class CUBReader(WSOLReader):
     def source(self) -> str:
         """Return the path of the boxes."""
         return str(self.data_root / 'bounding_boxes.txt')
-
-    def _read(self, name: str, form: str) -> dict[str, str]:
-        """Read a list by image number."""
-        return read_pairs(self.data_root / name, form)

@@ -51,11 +51,7 @@ class ILSVRCReader(WSOLReader):
         self.box_source = self.data_root / boxes
 
     def images(self) -> list[WSOLImage]:
-        """Return the images of the list, or of the folders.
-
-        Raises:
-            ValueError: If a line of the list holds more than path and label.
-        """
+        """Return the images of the list, or of the folders."""
         if self.image_list:
             form = 'PATH LABEL; a list with boxes is layout_args.boxes'
             lines = read_lines(self.image_list, _parse_label, form)
@@ -123,7 +119,7 @@ class ILSVRCReader(WSOLReader):
         ]
 
     def _image(self, path: str, label: int) -> WSOLImage:
-        """Return the image of a path within the split's folder."""
+        """Return the image of a path in the split's folder."""
         image_id = f'{self.split}/{path}'
         return WSOLImage(image_id, self.data_root / image_id, label)
 

@@ -51,10 +51,6 @@ def read_localization(folder: Path) -> Localization:
     Returns:
         Boxes as float32 (n, 4) xyxy; or names of masks, and of the mask to
         ignore (None where no line of the image names it).
-
-    Raises:
-        FileNotFoundError: If the file does not exist.
-        ValueError: If a line does not parse; with file and line number.
     """
     path = folder / 'localization.txt'
     fields = next(read_lines(path, str, ''), '').rsplit(',', 2)
@@ -119,11 +115,7 @@ class MetadataReader(WSOLReader):
         self.mask_root = Path(mask_root or self.data_root)
 
     def images(self) -> list[WSOLImage]:
-        """Return the images of ``image_ids.txt``.
-
-        Raises:
-            ValueError: If an image has no label.
-        """
+        """Return the images of ``image_ids.txt``."""
         labels, images = read_class_labels(self.folder), []
         for name in read_image_ids(self.folder):
             if name not in labels:

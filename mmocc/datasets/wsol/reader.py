@@ -50,7 +50,12 @@ class WSOLReader:
         self.classes = classes
 
     def images(self) -> list[WSOLImage]:
-        """Return the images of the split, in the order of the files."""
+        """Return the images of the split, in the order of the files.
+
+        Raises:
+            FileNotFoundError: If a file of the layout does not exist.
+            ValueError: If a line does not parse, or an image has no label.
+        """
         raise NotImplementedError
 
     def labelled_by_boxes(self) -> list[WSOLImage]:
@@ -74,12 +79,7 @@ class WSOLReader:
 
 
 def read_pairs(path: Path, form: str) -> dict[str, str]:
-    """Read lines of two fields, separated by a blank, by their first.
-
-    Raises:
-        FileNotFoundError: If the file does not exist.
-        ValueError: If a line has another number of fields.
-    """
+    """Read lines of two fields, separated by a blank, by their first."""
 
     def parse(line: str) -> tuple[str, str]:
         first, second = line.split()

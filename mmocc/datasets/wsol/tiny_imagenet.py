@@ -60,11 +60,7 @@ class TinyImageNetReader(WSOLReader):
         self.classes = self.classes or tuple(self.wnids)
 
     def images(self) -> list[WSOLImage]:
-        """Return the images of a folder per class.
-
-        Raises:
-            ValueError: If only the file of the boxes has the labels.
-        """
+        """Return the images of a folder per class."""
         root = self.data_root / self.split
         if not all((root / wnid).is_dir() for wnid in self.wnids):
             raise ValueError(

@@ -43,12 +43,7 @@ class VOCSingleReader(WSOLReader):
         self.one_object = one_object
 
     def images(self) -> list[WSOLImage]:
-        """Return the images that show one class for sure, and no other.
-
-        Raises:
-            FileNotFoundError: If a list or an image does not exist.
-            ValueError: If no image shows a single class.
-        """
+        """Return the images that show one class for sure, and no other."""
         flags = self._read_lists()
         files = index_folder(self.data_root / 'JPEGImages', IMAGE_SUFFIXES)
         images = []

@@ -1,10 +1,8 @@
 """The networks of CAM and Hide-and-Seek, up to their last maps (N, C, h, w).
 
-The published networks ("GAP" for the global average pooling in the head):
-AlexNet, GoogLeNet and VGG without their fully connected layers; and two
-layers for sequences. What a docstring tells of Zhou et al., "Learning Deep
-Features for Discriminative Localization" (CVPR 2016) is as others report it:
-its text was not at hand.
+"GAP" is the global average pooling in the head, which replaces the fully
+connected layers of AlexNet, GoogLeNet and VGG. We know Zhou et al., "Learning
+Deep Features for Discriminative Localization" (CVPR 2016), from reports only.
 """
 
 import re
@@ -42,7 +40,6 @@ TORCHVISION = {
     number: f'conv{index}.conv'
     for index, number in enumerate((0, 3, 6, 8, 10), 1)
 }
-LAST, LAST_CHANNELS = 'inception4e', 832
 # ImageNet's, RGB, of values in [0, 1]
 MEAN_STD = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
@@ -55,14 +52,8 @@ def rename_features(
 ) -> None:
     """Rename torchvision's ``features.N.weight`` and its like, in place.
 
-    Names of more parts, such as mmpretrain's ``features.N.conv.weight``, are
-    left alone.
-
-    Args:
-        model: The network that gets the weights.
-        state_dict: A checkpoint of torchvision's network, or any other.
-        prefix: The network's prefix in it.
-        layers: The name here of each of torchvision's numbered layers.
+    mmpretrain's ``features.N.conv.weight`` and its like stay. ``layers`` are
+    the names here of torchvision's numbered layers.
 
     Raises:
         ValueError: If a weight fits no layer here.
@@ -89,20 +80,19 @@ def rename_features(
 class AlexNetGAP(BaseBackbone):
     """AlexNet-GAP up to its last map: 11x11 for 224 and for 227 pixels.
 
-    From the papers: two convolutions of 512 kernels instead of the fully
-    connected layers (Zhou et al.); a first map of 55x55x96 (Singh and Lee,
-    arXiv 1704.04232).
+    From the papers: two more convolutions of 512 kernels (Zhou et al.); a
+    first map of 55x55x96 (Singh and Lee, arXiv 1704.04232).
 
     From the code (``deploy_alexnetplusCAM_imagenet.prototxt`` of
     metalbubble/CAM): the widths of ``arch='cam'``, with 384 in conv5 where
     AlexNet has 256; pooling before normalisation; pool5 with stride 1; the two
-    convolutions are 3x3 with a ReLU each; all but the first and the third
+    convolutions are 3x3 with a ReLU each; all except the first and the third
     are in two groups (``groups=2``). Hide-and-Seek's released recipe names
     ``alexnetowtbn``: the widths of ``arch='owt'`` with batch norm.
 
-    Inferred: conv1 pads by 2, as Torch's networks do, so that 224 pixels give
-    55x55 (Caffe's needs 227 without padding); ``groups=1`` by default, as
-    Hide-and-Seek is reported to use no groups.
+    Inferred: conv1 pads by 2, as in Torch's networks, so that 224 pixels give
+    55x55 (Caffe's needs 227 without padding); no groups by default, as
+    reported of Hide-and-Seek.
 
     torchvision's AlexNet loads into ``arch='owt', lrn=False``.
 
@@ -133,9 +123,8 @@ class AlexNetGAP(BaseBackbone):
         if arch not in CHANNELS:
             raise ValueError(f'arch {arch!r} is none of {list(CHANNELS)}')
         widths = pairwise((3, *CHANNELS[arch], out_channels, out_channels))
-        for index, (width, layer) in enumerate(
-            zip(widths, LAYERS, strict=True), 1
-        ):
+        layers = zip(widths, LAYERS, strict=True)
+        for index, (width, layer) in enumerate(layers, 1):
             kernel, padding, grouped, pool = layer
             conv = ConvModule(
                 *width,
@@ -216,14 +205,10 @@ class GoogLeNetGAP(BaseBackbone):
                     padding=branch_kernel // 2,
                 )
             self.add_module(name, layer)
-            if name == LAST:
+            if name == 'inception4e':
                 break
         self.cam_conv = BasicConv2d(
-            LAST_CHANNELS,
-            out_channels,
-            kernel_size=3,
-            padding=1,
-            groups=groups,
+            832, out_channels, kernel_size=3, padding=1, groups=groups
         )
 
     def _load_from_state_dict(
@@ -288,12 +273,9 @@ class VGGGAP(VGG):
         if large_maps:
             _, last_pool = self.range_sub_modules[-2]
             self.features[last_pool - 1] = nn.Identity()
+        norm_cfg = kwargs.get('norm_cfg')
         self.conv6 = ConvModule(
-            self.in_channels,
-            out_channels,
-            3,
-            padding=1,
-            norm_cfg=kwargs.get('norm_cfg'),
+            self.in_channels, out_channels, 3, padding=1, norm_cfg=norm_cfg
         )
 
     def _load_from_state_dict(

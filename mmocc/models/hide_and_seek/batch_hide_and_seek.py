@@ -30,8 +30,52 @@ CACHED_PIXELS = 2**20
 BITS = {2: torch.int16, 4: torch.int32, 8: torch.int64}
 
 
+class GridHiding(nn.Module):
+    """Draws the hidden grid cells of a batch, in training mode.
+
+    Args:
+        grid_sizes: Sides of the grid cells in pixels, or in positions of a
+            map; one is drawn for each sample. 0 leaves a sample as it is. A
+            size larger than the sample makes one cell of it.
+        hide_prob: Probability that a grid cell is hidden.
+
+    Raises:
+        ValueError: If a grid size is negative or no whole number, or the
+            probability is outside [0, 1].
+    """
+
+    def __init__(self, grid_sizes: Sequence[int], hide_prob: float) -> None:
+        super().__init__()
+        self.grid_sizes = check_grid(grid_sizes, hide_prob)
+        self.hide_prob = hide_prob
+        sizes = torch.tensor(self.grid_sizes)
+        self.register_buffer('sizes', sizes, persistent=False)
+
+    @property
+    def hides(self) -> bool:
+        """Whether anything can be hidden now."""
+        return self.training and any(self.grid_sizes)
+
+    def draw(
+        self, batch: Tensor, regions: Tensor | None = None, step: int = 1
+    ) -> tuple[Tensor, Tensor]:
+        """Draw what :func:`mmocc.occlusion.grid.draw_rows` returns."""
+        return draw_rows(
+            tuple(batch.shape[-2:]),
+            choose(self.sizes, batch),
+            self.hide_prob,
+            min(size for size in self.grid_sizes if size),
+            regions,
+            step,
+        )
+
+    def extra_repr(self) -> str:
+        """Return the arguments."""
+        return f'grid_sizes={self.grid_sizes}, hide_prob={self.hide_prob}'
+
+
 @MODELS.register_module()
-class BatchHideAndSeek(nn.Module):
+class BatchHideAndSeek(GridHiding):
     """Hide random grid cells of a normalised batch: set them to 0.
 
     It does what ``mmocc.HideAndSeek`` does image by image: each image has its
@@ -51,15 +95,9 @@ class BatchHideAndSeek(nn.Module):
     not into ``train_cfg.augments``, which would turn the labels into scores.
 
     Args:
-        grid_sizes: Sides of the grid cells in pixels; one is drawn for each
-            image. 0 leaves an image as it is. A size larger than the image
-            makes one cell of it.
-        hide_prob: Probability that a grid cell is hidden.
+        grid_sizes: As in :class:`GridHiding`, in pixels.
+        hide_prob: As there.
         inplace: Write into the batch; else into a copy.
-
-    Raises:
-        ValueError: If a grid size is negative or no whole number, or the
-            probability is outside [0, 1].
     """
 
     def __init__(
@@ -68,12 +106,8 @@ class BatchHideAndSeek(nn.Module):
         hide_prob: float = 0.5,
         inplace: bool = True,
     ) -> None:
-        super().__init__()
-        self.grid_sizes = check_grid(grid_sizes, hide_prob)
-        self.hide_prob = hide_prob
+        super().__init__(grid_sizes, hide_prob)
         self.inplace = inplace
-        sizes = torch.tensor(self.grid_sizes)
-        self.register_buffer('sizes', sizes, persistent=False)
 
     @torch.no_grad()
     def forward(
@@ -100,13 +134,21 @@ class BatchHideAndSeek(nn.Module):
                 'fills with 0, which is the mean of normalised batches only; '
                 'use mmocc.HideAndSeek in the pipeline, or normalise first'
             )
-        if not self.training or not any(self.grid_sizes):
+        if not self.hides:
             return inputs, data_samples
         inputs = inputs if self.inplace else inputs.clone()
         size = tuple(inputs.shape[-2:])
         sizes = image_sizes(size, data_samples, sizes)
+        regions = None
+        if sizes is not None:
+            if len(sizes) != len(inputs):
+                raise ValueError(
+                    f'{len(sizes)} image sizes for a batch of {len(inputs)}'
+                )
+            # The host does not wait for such a copy.
+            regions = torch.tensor(sizes).to(inputs.device, non_blocking=True)
         alike = self.rows_alike(inputs, sizes)
-        rows, row = self.draw(inputs, sizes, alike)
+        rows, row = self.draw(inputs, regions, alike)
         # Bits are cleared, since a product would give -0 and NaN (of inf).
         bits = BITS[inputs.element_size()]
         bit_rows = rows.view(torch.int8).sub_(1).to(bits)  # no bits or all
@@ -132,37 +174,9 @@ class BatchHideAndSeek(nn.Module):
         ends = [end for end, _ in sizes or () if end < height]
         return min(height, math.gcd(*self.grid_sizes, *ends))
 
-    def draw(
-        self,
-        inputs: Tensor,
-        sizes: Sequence[tuple[int, int]] | None,
-        alike: int,
-    ) -> tuple[Tensor, Tensor]:
-        """Draw what :func:`mmocc.occlusion.grid.draw_rows` returns."""
-        regions = None
-        if sizes is not None:
-            if len(sizes) != len(inputs):
-                raise ValueError(
-                    f'{len(sizes)} image sizes for a batch of {len(inputs)}'
-                )
-            # The host does not wait for such a copy.
-            regions = torch.tensor(sizes).to(inputs.device, non_blocking=True)
-        return draw_rows(
-            tuple(inputs.shape[-2:]),
-            choose(self.sizes, inputs),
-            self.hide_prob,
-            min(size for size in self.grid_sizes if size),
-            regions,
-            alike,
-        )
-
-    def extra_repr(self) -> str:
-        """Return the arguments."""
-        return f'grid_sizes={self.grid_sizes}, hide_prob={self.hide_prob}'
-
 
 @MODELS.register_module()
-class HideFeatures(nn.Module):
+class HideFeatures(GridHiding):
     """Hide random grid cells of a feature map, all channels together.
 
     The "AlexNet-HaS-conv1-5" and "-11" of Singh and Lee (arXiv 1704.04232,
@@ -170,16 +184,14 @@ class HideFeatures(nn.Module):
     them. ``mmocc.HideFeaturesHook`` puts it after a module of any model.
 
     Args:
-        grid_sizes: Sides of the grid cells in positions of the map; one is
-            drawn for each map. 0 leaves a map as it is.
-        hide_prob: Probability that a grid cell is hidden.
+        grid_sizes: As in :class:`GridHiding`, in positions of the map.
+        hide_prob: As there.
         fill: Value of what is hidden: a number, or ``'mean'``, each channel's
             mean over the batch, without a gradient. It keeps the mean of what
             the next layer gets; the paper does not say what it used.
 
     Raises:
-        ValueError: If a grid size is negative or no whole number, the
-            probability is outside [0, 1], or the fill is something else.
+        ValueError: If the fill is something else.
     """
 
     def __init__(
@@ -188,24 +200,16 @@ class HideFeatures(nn.Module):
         hide_prob: float = 0.5,
         fill: str | float = 'mean',
     ) -> None:
-        super().__init__()
-        self.grid_sizes = check_grid(grid_sizes, hide_prob)
-        self.hide_prob = hide_prob
+        super().__init__(grid_sizes, hide_prob)
         if isinstance(fill, str) and fill != 'mean':
             raise ValueError(f"fill must be 'mean' or a number, got {fill!r}")
         self.fill = fill
-        sizes = torch.tensor(self.grid_sizes)
-        self.register_buffer('sizes', sizes, persistent=False)
 
     def forward(self, maps: Tensor) -> Tensor:
         """Hide cells of maps (N, C, H, W); in evaluation, return them."""
-        if not self.training or not any(self.grid_sizes):
+        if not self.hides:
             return maps
-        smallest = min(size for size in self.grid_sizes if size)
-        cells = choose(self.sizes, maps)
-        hidden = spread_rows(
-            *draw_rows(tuple(maps.shape[-2:]), cells, self.hide_prob, smallest)
-        )
+        hidden = spread_rows(*self.draw(maps))
         if self.fill != 'mean':
             return maps.masked_fill(hidden, self.fill)
         mean = maps.detach().mean(dim=(0, 2, 3), keepdim=True)
@@ -213,10 +217,7 @@ class HideFeatures(nn.Module):
 
     def extra_repr(self) -> str:
         """Return the arguments."""
-        return (
-            f'grid_sizes={self.grid_sizes}, hide_prob={self.hide_prob}, '
-            f'fill={self.fill!r}'
-        )
+        return f'{super().extra_repr()}, fill={self.fill!r}'
 
 
 @MODELS.register_module()
@@ -234,8 +235,7 @@ class BatchHideSegments(nn.Module):
             for each item of the last axis: the mean feature.
 
     Raises:
-        ValueError: If a length is negative or no whole number, or the
-            probability is outside [0, 1].
+        ValueError: If a length or the probability is not possible.
     """
 
     def __init__(

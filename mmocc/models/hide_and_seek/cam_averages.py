@@ -34,9 +34,7 @@ class CAMEnsemble(BaseModel):
         data_preprocessor: One for all; the first model's by default.
 
     Raises:
-        ValueError: If there are no models, one has no ``mmocc.CAMHead``,
-            their classes differ in number, or a place in ``map_models`` does
-            not exist.
+        ValueError: If the models do not fit together.
     """
 
     def __init__(
@@ -89,11 +87,7 @@ class CAMEnsemble(BaseModel):
         Args:
             inputs: (N, 3, H, W), normalised.
             data_samples: N samples.
-            mode: ``tensor`` or ``predict``.
-
-        Raises:
-            ValueError: If ``mode`` is ``loss``: the models are trained one by
-                one.
+            mode: ``tensor`` or ``predict``; it has no ``loss``.
         """
         if mode not in ('tensor', 'predict'):
             raise ValueError(
@@ -119,15 +113,7 @@ class CAMEnsemble(BaseModel):
     def class_maps(
         self, feats: list[tuple[Tensor, ...]], labels: Tensor | None = None
     ) -> Tensor:
-        """Return the mean of the chosen models' class maps.
-
-        Args:
-            feats: Features of each model.
-            labels: (N,) int64, the class for each image; None for all.
-
-        Returns:
-            (N, h, w), or (N, classes, h, w) for all classes; float32.
-        """
+        """Return the mean of the chosen models' maps; see ``CAMHead``."""
         maps = [
             self.models[i].head.class_maps(feats[i], labels)
             for i in self.map_models
@@ -228,12 +214,10 @@ class TenCropTTA(BaseTTAModel):
     def merge_preds(
         self, data_samples_list: Sequence[Sequence[DataSample]]
     ) -> list[DataSample]:
-        """Merge the predictions of the crops of each image.
+        """Return one sample for the samples of each image's crops.
 
-        Args:
-            data_samples_list: For each image the samples of its crops, with
-                ``cams``, ``pred_score`` and, packed by ``mmocc.FixedCrop``
-                and RandomFlip, ``crop_box``, ``full_shape`` and ``flip``.
+        These have ``cams``, ``pred_score`` and, from ``mmocc.FixedCrop`` and
+        RandomFlip, ``crop_box``, ``full_shape`` and ``flip``.
         """
         return [self._merge(samples) for samples in data_samples_list]
 

@@ -24,8 +24,7 @@ def add_maps(
     Args:
         samples: With ``pred_label``; changed in place.
         maps: As in :class:`CAMHead`.
-        class_maps: Gives the (N, h, w) maps of (N,) labels, or for None the
-            (N, classes, h, w) maps of all classes.
+        class_maps: As :meth:`CAMHead.class_maps`, from labels.
 
     Raises:
         ValueError: If a sample has several true classes and ``gt`` is in
@@ -102,11 +101,8 @@ class CAMHead(LinearClsHead):
     def pre_logits(self, feats: tuple[Tensor, ...]) -> Tensor:
         """Return the (N, in_channels) pooled features.
 
-        Args:
-            feats: Features; the last is (N, in_channels, h, w).
-
         Raises:
-            ValueError: If the last is no map of so many channels.
+            ValueError: If the last of ``feats`` is not (N, in_channels, h, w).
         """
         feat = feats[-1]
         if feat.ndim != 4 or feat.shape[1] != self.in_channels:
@@ -155,13 +151,7 @@ class CAMHead(LinearClsHead):
         feats: tuple[Tensor, ...],
         data_samples: list[DataSample | None] | None = None,
     ) -> list[DataSample]:
-        """Return the samples with scores, labels and the chosen maps.
-
-        Args:
-            feats: Features; the last is (N, in_channels, h, w).
-            data_samples: N samples, with ``gt_label`` where ``gt_cam`` is
-                wanted; changed in place.
-        """
+        """Return the samples with scores, labels and the chosen maps."""
         samples = super().predict(feats, data_samples)
         add_maps(samples, self.maps, partial(self.class_maps, feats))
         return samples

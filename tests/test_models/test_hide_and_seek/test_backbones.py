@@ -117,27 +117,15 @@ def output_of(net, last, x):
     return outputs[0]
 
 
+ALEX = dict(type='mmocc.AlexNetGAP', arch='owt', lrn=False)
+VGG_BN = dict(type='mmocc.VGGGAP', depth=11, norm_cfg=dict(type='BN'))
+GOOGLE = dict(type='mmocc.GoogLeNetGAP', branch_kernel=3, transform_input=True)
 CASES = [
     # torchvision's name, its last layer that we have, ours, our last of them
-    (
-        'alexnet',
-        'features.11',
-        dict(type='mmocc.AlexNetGAP', arch='owt', lrn=False),
-        'conv5',
-    ),
+    ('alexnet', 'features.11', ALEX, 'conv5'),
     ('vgg16', 'features.29', dict(type='mmocc.VGGGAP'), 'features.16'),
-    (
-        'vgg11_bn',
-        'features.27',
-        dict(type='mmocc.VGGGAP', depth=11, norm_cfg=dict(type='BN')),
-        'features.11',
-    ),
-    (
-        'googlenet',
-        'inception4e',
-        dict(type='mmocc.GoogLeNetGAP', branch_kernel=3, transform_input=True),
-        'inception4e',
-    ),
+    ('vgg11_bn', 'features.27', VGG_BN, 'features.11'),
+    ('googlenet', 'inception4e', GOOGLE, 'inception4e'),
 ]
 
 
@@ -164,7 +152,7 @@ def test_inside_a_classifier_they_load_as_well():
     model = build(
         dict(
             type='ImageClassifier',
-            backbone=CASES[0][2],
+            backbone=ALEX,
             head=dict(type='mmocc.CAMHead', num_classes=2, in_channels=512),
         )
     )

@@ -142,27 +142,21 @@ def test_a_whole_classifier_predicts_maps_of_its_images():
         torch.testing.assert_close(mean, score[label], rtol=0, atol=1e-4)
 
 
+LABELS = [DataSample().set_gt_label([0, 1]) for _ in range(2)]
+
+
 @pytest.mark.parametrize(
-    ('change', 'message'),
+    ('call', 'message'),
     [
-        (dict(pool='sum'), "pool 'sum' is none of"),
-        (dict(maps=('pred', 'true')), r"maps \('pred', 'true'\) must be"),
-        (dict(maps='pred'), "maps 'pred' must be a list"),
+        (lambda: CAMHead(3, 2, pool='sum'), "pool 'sum' is none of"),
+        (lambda: CAMHead(3, 2, maps=('true',)), r"maps \('true',\) must be"),
+        (lambda: CAMHead(3, 2, maps='pred'), "maps 'pred' must be a list"),
+        (lambda: head()((torch.zeros(2, 2),)), r'needs maps \(N, 2, h, w\)'),
+        (lambda: head()((torch.zeros(2, 7, 1, 1),)), r'got \(2, 7, 1, 1\)'),
+        (lambda: head().predict((FEAT,), LABELS), '2 true classes'),
     ],
 )
-def test_unknown_settings_are_refused(change, message):
+def test_wrong_settings_and_inputs_are_refused(call, message):
     with pytest.raises(ValueError, match=message):
-        CAMHead(3, 2, **change)
-
-
-@pytest.mark.parametrize('feat', [torch.zeros(2, 2), torch.zeros(2, 7, 1, 1)])
-def test_features_that_are_no_map_of_its_channels_are_refused(feat):
-    with pytest.raises(ValueError, match=r'needs maps \(N, 2, h, w\), got'):
-        head()((feat,))
-
-
-def test_several_true_classes_are_refused_unless_gt_is_left_out():
-    samples = [DataSample().set_gt_label([0, 1]) for _ in range(2)]
-    with pytest.raises(ValueError, match='2 true classes'):
-        head().predict((FEAT,), samples)
-    head(maps=('pred',)).predict((FEAT,), samples)
+        call()
+    head(maps=('pred',)).predict((FEAT,), LABELS)
