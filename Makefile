@@ -29,6 +29,7 @@ lint: $(VENV)/.installed
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m interrogate -c pyproject.toml $(wildcard mmocc tools benchmarks)
+	$(PY) -m mypy
 	$(PY) -m codespell_lib
 
 clean:

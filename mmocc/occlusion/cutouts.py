@@ -62,7 +62,7 @@ def read_anchors(path: Path) -> dict[str, NDArray[np.float32]]:
         parser.read_string(path.read_text(encoding='utf-8'))
     except (Error, UnicodeDecodeError) as error:
         raise ValueError(f'{path} is no list of anchors: {error}') from error
-    anchors = {}
+    anchors: dict[str, NDArray[np.float32]] = {}
     for name in parser.sections():
         if not any(key in parser[name] for key in ANCHORS):
             continue

@@ -327,10 +327,11 @@ def render(
     """
     x, y = inner_axes(occluders, pixel, scale, size)
     if sheets is not None and kind == 'object':
-        inner = torch.broadcast_tensors(x[:, None, :], y[:, :, None])
+        columns = x[:, None, :].expand(-1, size[0], -1)
+        rows = y[:, :, None].expand(-1, -1, size[1])
         rgba = F.grid_sample(
             sheets[occluders.sheet].float(),
-            torch.stack(inner, dim=-1),
+            torch.stack([columns, rows], dim=-1),
             align_corners=False,
         )
         return rgba[:, :3], rgba[:, 3:] / 255

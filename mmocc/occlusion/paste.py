@@ -35,13 +35,14 @@ Pixels = NDArray[np.float32]
 
 def _face_axes(points: ArrayLike) -> tuple[Floats, Floats, Floats]:
     """Return the eyes' middle, the vector across, and that to the mouth."""
-    left, right, _, *mouth = np.asarray(points, np.float64)
+    face = np.asarray(points, np.float64)
+    left, right, _, *mouth = face
     middle = (left + right) / 2
     across, down = right - left, np.mean(mouth, axis=0) - middle
     area = across[0] * down[1] - across[1] * down[0]
     if not abs(area) > 1:
         raise ValueError(
-            f'the five points {np.round(points, 1).tolist()} are no face: '
+            f'the five points {face.round(1).tolist()} are no face: '
             'eyes and mouth lie on one line, or within a pixel'
         )
     return middle, across, down
@@ -96,7 +97,8 @@ def fit_affine(source: NDArray[Any], target: ArrayLike) -> Floats:
         target: (n, 2).
     """
     rows = np.column_stack([source, np.ones(len(source))])
-    return np.linalg.lstsq(rows, np.asarray(target), rcond=None)[0].T
+    affine: Floats = np.linalg.lstsq(rows, np.asarray(target), rcond=None)[0]
+    return affine.T
 
 
 def place_affine(
@@ -167,8 +169,9 @@ def fade(alpha: Pixels, feather: float) -> Pixels:
     """
     if feather < 0.5:
         return alpha
-    soft = cv2.GaussianBlur(alpha, (0, 0), feather / 2)
-    return alpha * (2 * soft - 1).clip(0, 1)
+    soft: Pixels = cv2.GaussianBlur(alpha, (0, 0), feather / 2)
+    faded: Pixels = alpha * (2 * soft - 1).clip(0, 1)
+    return faded
 
 
 def blend(

@@ -79,7 +79,8 @@ def patch_coverage(mask: NDArray[Any], patch: int) -> NDArray[np.float32]:
     rows, columns = patch_grid(mask.shape, patch)
     pixels = np.asarray(mask, np.float32)
     pixels = pixels.reshape(rows, patch, columns, patch)
-    return pixels.mean(axis=(1, 3), dtype=np.float32)
+    shares: NDArray[np.float32] = pixels.mean(axis=(1, 3), dtype=np.float32)
+    return shares
 
 
 def draw_patch_masks(
@@ -136,4 +137,5 @@ def draw_patch_masks(
     score = score + noise * rough * roughness * max(grid)
     count = (low + amount * (high - low)) * rows * columns
     rank = score.argsort(dim=1).argsort(dim=1)
-    return rank < count.round().clamp_min(1)
+    mask: Tensor = rank < count.round().clamp_min(1)
+    return mask
