@@ -7,17 +7,17 @@ SIZE, PATCH, PATCHES = 32, 8, 16
 DIMS, DECODER_DIMS = 24, 16
 
 
-def mae_config(**head):
-    """Return the config of the MAE."""
+def mae_config(dims=DIMS, decoder_dims=DECODER_DIMS, depth=2, **head):
+    """Return the config of the MAE; ``depth`` is the decoder's."""
     return dict(
         type='mmpretrain.MAE',
         backbone=dict(
             type='mmpretrain.MAEViT',
             arch=dict(
-                embed_dims=DIMS,
+                embed_dims=dims,
                 num_layers=2,
                 num_heads=2,
-                feedforward_channels=48,
+                feedforward_channels=2 * dims,
             ),
             img_size=SIZE,
             patch_size=PATCH,
@@ -26,9 +26,9 @@ def mae_config(**head):
             type='mmpretrain.MAEPretrainDecoder',
             num_patches=PATCHES,
             patch_size=PATCH,
-            embed_dim=DIMS,
-            decoder_embed_dim=DECODER_DIMS,
-            decoder_depth=2,
+            embed_dim=dims,
+            decoder_embed_dim=decoder_dims,
+            decoder_depth=depth,
             decoder_num_heads=2,
             mlp_ratio=2,
         ),
@@ -49,7 +49,7 @@ def build_mae(seed=0):
     with DefaultScope.overwrite_default_scope('mmpretrain'):
         mae = MODELS.build(mae_config())
         mae.init_weights()
-    with torch.no_grad():  # as of a trained one: nothing is left at zero
+    with torch.no_grad():  # like a trained MAE: nothing stays zero
         for parameter in mae.parameters():
             parameter += 0.02 * torch.randn_like(parameter)
     return mae

@@ -10,37 +10,12 @@ import torch
 from mmengine.registry import DefaultScope
 from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
+from tiny_mae import SIZE, mae_config
 
-SIZE, GRID, DIMS = 32, (4, 4), 24
+DIMS = 24
 MEAN, STD = [123.675, 116.28, 103.53], [58.395, 57.12, 57.375]
 PREPROCESSOR = dict(mean=MEAN, std=STD, to_rgb=True, num_classes=7)
-MAE = dict(
-    type='MAE',
-    backbone=dict(
-        type='MAEViT',
-        arch=dict(
-            embed_dims=32, num_layers=2, num_heads=2, feedforward_channels=64
-        ),
-        img_size=SIZE,
-        patch_size=8,
-    ),
-    neck=dict(
-        type='MAEPretrainDecoder',
-        num_patches=16,
-        patch_size=8,
-        embed_dim=32,
-        decoder_embed_dim=DIMS,
-        decoder_depth=1,
-        decoder_num_heads=2,
-        mlp_ratio=2,
-    ),
-    head=dict(
-        type='MAEPretrainHead',
-        norm_pix=False,
-        patch_size=8,
-        loss=dict(type='PixelReconstructionLoss', criterion='L2'),
-    ),
-)
+MAE = mae_config(dims=32, decoder_dims=DIMS, depth=1)
 EXTRACTOR = dict(type='mmocc.PatchLatentExtractor', mae=MAE)
 SVDD = dict(type='mmocc.PatchSVDD', extractor=None, dims=(16, 8), radius=1.0)
 MAE_ERROR = dict(type='mmocc.MAEErrorDetector', extractor=None, radius=0.85)

@@ -5,39 +5,11 @@ import copy
 import torch
 from mmengine.registry import MODELS, init_default_scope
 from mmpretrain.structures import DataSample
+from tiny_mae import SIZE, mae_config
 
-SIDE, PATCH, GRID = 32, 8, (4, 4)
 EXTRACTOR = dict(
     type='mmocc.PatchLatentExtractor',
-    mae=dict(
-        type='MAE',
-        backbone=dict(
-            type='MAEViT',
-            arch=dict(
-                embed_dims=16,
-                num_layers=1,
-                num_heads=2,
-                feedforward_channels=32,
-            ),
-            img_size=SIDE,
-            patch_size=PATCH,
-        ),
-        neck=dict(
-            type='MAEPretrainDecoder',
-            num_patches=GRID[0] * GRID[1],
-            patch_size=PATCH,
-            embed_dim=16,
-            decoder_embed_dim=16,
-            decoder_depth=1,
-            decoder_num_heads=2,
-        ),
-        head=dict(
-            type='MAEPretrainHead',
-            norm_pix=False,
-            patch_size=PATCH,
-            loss=dict(type='PixelReconstructionLoss', criterion='L2'),
-        ),
-    ),
+    mae=mae_config(dims=16, depth=1),
 )
 UNET = dict(type='mmocc.HybridUNet', widths=(8, 12, 16, 16), assembly_level=2)
 NET = dict(
@@ -86,7 +58,7 @@ OPTIM = dict(
         feature_discriminator=dict(type='Adam', lr=1e-3),
     ),
 )
-# Parts and losses that redrawing alone does without.
+# Parts and losses that prediction does not need.
 TRAINING_ONLY = (
     'discriminator',
     'feature_discriminator',
@@ -107,12 +79,12 @@ def build(**changes):
     return model
 
 
-def build_redrawing(**changes):
-    """Build the model with what redrawing needs, and no more."""
+def build_plain(**changes):
+    """Build the model with only the parts that prediction needs."""
     return build(**dict.fromkeys(TRAINING_ONLY), **changes)
 
 
-def pictures(number=2, side=SIDE):
+def pictures(number=2, side=SIZE):
     """Return smooth normalised pictures (N, 3, side, side)."""
     torch.manual_seed(1)
     return torch.nn.functional.interpolate(

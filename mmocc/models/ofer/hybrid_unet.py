@@ -1,4 +1,4 @@
-"""The U-Net of Latent-OFER's redrawing, with self-assembly in its encoder.
+"""The U-Net of Latent-OFER's reconstruction, with self-assembly.
 
 arXiv 2307.11404, section 3.2, says no more than that; layers and widths are
 those of the released code::
@@ -10,11 +10,10 @@ those of the released code::
       down 3   512 + 512 x H/8 -> self-assembly, skip 512 ---> up 3
       down 4-8    512 x H/16 ... H/256  -------- skip 512 ---> up 4-8
 
-The last convolution before self-assembly gives twice the channels. In the
-released code their second half shall be the mirrored image's features, but
-nothing makes it so. Here it is flipped left to right, and starts with the
-weights of the first half, so that it is the mirrored feature map, and learns
-what it takes to put content on the other side.
+The last convolution before self-assembly gives twice the channels. The second
+half must be the features of the mirrored image, but nothing in the released
+code ensures this. Here it is flipped left to right and starts with the weights
+of the first half, so it begins as the mirrored feature map.
 """
 
 from collections.abc import Sequence
@@ -27,12 +26,12 @@ from torch import Tensor, nn
 
 from mmocc.registry import MODELS
 
-# A position is hidden if more of its pixels are; the released code's number,
-# which it holds against a wider, weighted mean.
+# A position is hidden if more of its pixels are; the number of the released
+# code, which compares it with a wider, weighted mean.
 HIDDEN_SHARE = 5 / 16
 
 
-class Redrawing(NamedTuple):
+class Reconstruction(NamedTuple):
     """What the U-Net gives.
 
     Attributes:
@@ -59,7 +58,7 @@ class _Down(nn.Sequential):
             nn.LeakyReLU(0.2),
             nn.Conv2d(below, above * (1 + doubled), 3, padding=1),
         ]
-        # What is self-assembled is normalised afterwards.
+        # Self-assembled features are normalised afterwards.
         norm = [] if doubled else [nn.InstanceNorm2d(above, affine=True)]
         super().__init__(*layers, *norm)
 
@@ -83,7 +82,7 @@ class _Up(nn.Sequential):
 
 @MODELS.register_module()
 class HybridUNet(BaseModule):
-    """Redraw the hole of a coarsely filled picture.
+    """Reconstruct the hole of a coarsely filled picture.
 
     The defaults are the released code's size: 86,479,363 parameters, for
     sides that are multiples of 256.
@@ -93,12 +92,12 @@ class HybridUNet(BaseModule):
         assembly_level: Number of halvings before self-assembly. Skips before
             it carry the first half of their channels.
         assembly: Config of ``mmocc.SelfAssembly``; its mode ``release`` gets
-            the second half as it is, unflipped. None: a plain convolution, of
-            half the channels.
+            the second half unflipped. None: a plain convolution with half
+            the channels.
         init_cfg: As in mmengine's BaseModule.
 
     Raises:
-        ValueError: If a level is not there, or a width that is halved odd;
+        ValueError: If a level does not exist, or a width cannot be halved;
             while running, if the sides are not multiples of the stride.
     """
 
@@ -154,7 +153,7 @@ class HybridUNet(BaseModule):
         return 2**self.levels
 
     def init_weights(self) -> None:
-        """Initialise; both halves before self-assembly start alike."""
+        """Initialise; both halves before self-assembly start equal."""
         super().init_weights()
         if self.assembly is not None and self.assembly.mode == 'paper':
             conv = self.downs[self.assembly_level - 1][-1]
@@ -165,8 +164,8 @@ class HybridUNet(BaseModule):
 
     def forward(
         self, filled: Tensor, masked: Tensor, hole: Tensor
-    ) -> Redrawing:
-        """Redraw pictures.
+    ) -> Reconstruction:
+        """Reconstruct pictures.
 
         Args:
             filled: (N, 3, H, W) with coarse content in the hole.
@@ -196,7 +195,7 @@ class HybridUNet(BaseModule):
                 decoded = x
             skip = skips[level - 1]
             x = torch.cat([x, skip.to(x.dtype)], 1)
-        return Redrawing(self.last(x), assembled, decoded, holes)
+        return Reconstruction(self.last(x), assembled, decoded, holes)
 
     @staticmethod
     def _hidden(hole: Tensor, like: Tensor) -> Tensor:
@@ -205,7 +204,7 @@ class HybridUNet(BaseModule):
         return share > HIDDEN_SHARE
 
     def _assemble(self, x: Tensor, hole: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the self-assembled map, and what goes on from it."""
+        """Return the self-assembled map, and the input of the next level."""
         if self.assembly is None:
             return x, x
         feature, mirrored = x.chunk(2, 1)

@@ -1,15 +1,14 @@
-"""Latent-OFER: expressions behind masks and hands, in four stages.
+"""Latent-OFER: expressions of partly hidden faces, in four stages.
 
 Lee et al., "Latent-OFER: Detect, Mask, and Reconstruct with Latent Vectors for
 Occluded Facial Expression Recognition", ICCV 2023, arXiv 2307.11404::
 
-    photo -> detector -> mask -> reconstructor -> redrawn face -> backbone
-                          |                                          | map
-                          +---> extractor ---> latents ----------> head ->
-                                                                 expression
+    photo -> detector -> mask -> reconstructor -> face -> backbone
+                          |                                  | map
+                          +---> extractor ---> latents --> head -> expression
 
-Each stage is trained by itself, as in the paper; this class trains the last
-one, and is the whole model when it predicts.
+Each stage is trained separately, as in the paper; this class trains the last
+one, and is the whole model in prediction.
 """
 
 from mmengine.model import BaseModel
@@ -17,44 +16,44 @@ from mmpretrain.models.classifiers import ImageClassifier
 from mmpretrain.structures import DataSample
 from torch import Tensor, rand
 
-from mmocc.models.ofer.stage_cache import StageCache
-from mmocc.models.ofer.stages import (
+from mmocc.models.ofer.frozen_stages import (
     FrozenStages,
+    StageCache,
     StageOutputs,
     mirror_outputs,
 )
+from mmocc.models.ofer.stage_model import to_rgb
 from mmocc.registry import MODELS
 
 
 @MODELS.register_module()
 class LatentOFER(ImageClassifier):
-    """Classifier of redrawn faces; stages 1 to 3 are frozen.
+    """Classifier of reconstructed faces; stages 1 to 3 are frozen.
 
-    Checkpoints hold all stages. Any of them can be another one: a detector
-    has ``detect``, a reconstructor ``reconstruct``, and backbone, neck and
-    head are an ``ImageClassifier``'s.
+    Checkpoints hold all stages. You can replace any of them: a detector has
+    ``detect``, a reconstructor ``reconstruct``, and backbone, neck and head
+    are those of an ``ImageClassifier``.
 
     Args:
-        backbone: Config of the CNN that sees the redrawn face.
+        backbone: Config of the CNN that sees the reconstructed face.
         head: Config of ``mmocc.OFERHead``, or of any head of mmpretrain,
-            which then sees the CNN's features alone.
+            which then sees only the CNN's features.
         extractor: Config of ``mmocc.PatchLatentExtractor``, built once for
-            all; None gives no latents.
+            all stages; None gives no latents.
         detector: Config of a detector of occluded patches, such as
             ``mmocc.PatchSVDD`` or ``mmocc.MAEErrorDetector``; with
-            ``extractor=None`` in it, it uses the model's. None hides nothing.
-        reconstructor: Config of what redraws the face, such as
+            ``extractor=None`` it uses the model's. None hides nothing.
+        reconstructor: Config of a reconstructor, such as
             ``mmocc.HybridReconstructor`` or ``mmocc.MAEReconstructor``,
             likewise. None leaves the photo as it is.
         neck: Config of a neck between backbone and head.
         latents: ``decoder``, the latents of the masked photo; or
-            ``encoder``, those of the redrawn face.
+            ``encoder``, those of the reconstructed face.
         flip_prob: In training, probability that a face is mirrored, with its
             latents, after the frozen stages: a cache then holds each face
             once. A ``RandomFlip`` in the pipeline mirrors the photo instead.
-        cache: Folder for outputs of the frozen stages, computed once for each
-            image; None computes them each time. See
-            :mod:`mmocc.models.ofer.stage_cache`.
+        cache: Folder for the outputs of the frozen stages, see
+            :class:`StageCache`; None computes them each time.
         cache_limit_gib: Size from which nothing more is cached.
         **kwargs: Of ``ImageClassifier`` (``pretrained``, ``train_cfg``,
             ``data_preprocessor``, ``init_cfg``).
@@ -83,11 +82,7 @@ class LatentOFER(ImageClassifier):
         self.cache = cache and StageCache(cache, cache_limit_gib)
 
     def run_stages(self, inputs: Tensor) -> StageOutputs:
-        """Return what the frozen stages make of photos, cached or new.
-
-        Args:
-            inputs: (N, 3, H, W), normalised.
-        """
+        """Return the stages' outputs for (N, 3, H, W), cached or new."""
         if self.cache is None:
             return self.stages(inputs)
         return self.cache(self.stages, inputs)
@@ -114,7 +109,7 @@ class LatentOFER(ImageClassifier):
     def loss(
         self, inputs: Tensor, data_samples: list[DataSample]
     ) -> dict[str, Tensor]:
-        """Return the head's losses on redrawn faces."""
+        """Return the head's losses on reconstructed faces."""
         outputs = self.run_stages(inputs)
         if self.training and self.flip_prob > 0:
             which = rand(len(inputs)) < self.flip_prob
@@ -128,16 +123,16 @@ class LatentOFER(ImageClassifier):
         data_samples: list[DataSample] | None = None,
         **kwargs,
     ) -> list[DataSample]:
-        """Return the samples with all that the stages say of the photos.
+        """Return the samples with the outputs of all stages.
 
-        To what the head sets are added ``recon`` (3, H, W), the redrawn face
-        in RGB, 0 to 255, and with a detector ``pred_patch_dist`` (L,) float32
-        and ``pred_patch_mask`` (L,) bool; ``patch_grid`` (gh, gw) is in the
-        metainfo.
+        Besides the head's fields they have ``recon`` (3, H, W), the
+        reconstructed face in RGB, 0 to 255, and with a detector
+        ``pred_patch_dist`` (L,) float32 and ``pred_patch_mask`` (L,) bool;
+        ``patch_grid`` (gh, gw) is in the metainfo.
 
         Args:
             inputs: (N, 3, H, W), normalised.
-            data_samples: N samples, changed in place; None makes new ones.
+            data_samples: N samples, changed in place; None for new ones.
             **kwargs: Of the head.
         """
         outputs = self.run_stages(inputs)
@@ -145,7 +140,7 @@ class LatentOFER(ImageClassifier):
         samples = self.head.predict(
             feats, data_samples, **self._latents(outputs), **kwargs
         )
-        faces = self.to_rgb(outputs.faces)
+        faces = to_rgb(outputs.faces, self.data_preprocessor)
         for number, sample in enumerate(samples):
             sample.recon = faces[number]
             if outputs.grid is not None:
@@ -155,17 +150,8 @@ class LatentOFER(ImageClassifier):
                 sample.pred_patch_mask = outputs.mask[number]
         return samples
 
-    def to_rgb(self, images: Tensor) -> Tensor:
-        """Undo the normalisation: (N, 3, H, W) float32 RGB in 0 to 255."""
-        made = self.data_preprocessor
-        if getattr(made, '_enable_normalize', False):
-            images = images * made.std + made.mean
-        if not getattr(made, 'to_rgb', False):
-            images = images.flip(1)
-        return images.clamp(0, 255)
-
     def _latents(self, outputs: StageOutputs) -> dict:
-        """Return what a head that reads latents is given besides features."""
+        """Return the arguments of a head that reads latents."""
         if getattr(self.head, 'selector', None) is None:
             return {}
         if not outputs.latents.shape[1]:

@@ -11,7 +11,7 @@ Lee et al., "Latent-OFER", arXiv 2307.11404::
 
 The paper gives no layer sizes. With four heads, ``mode='box'`` of the selector
 and ``mmocc.LatentMLP`` as readout, the layers are those of the authors'
-release; with a ResNet-18 these are 474,719,997 parameters.
+release, 474,719,997 parameters with a ResNet-18.
 """
 
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mmocc.models.ofer.latent_token_selector import fit_attention
+from mmocc.models.ofer.latent_readout import fit_attention
 from mmocc.registry import MODELS
 
 KEYS = ('spatial', 'cam')
@@ -35,8 +35,8 @@ class Recognition(NamedTuple):
     Attributes:
         logits: (N, num_classes).
         attention: The keys: (N, gh, gw) on the grid of patches, or (N, h, w)
-            where no latents are read.
-        chosen: (N, K) int64 patches whose latents were read, or None.
+            without latents.
+        chosen: (N, K) int64 patches of the latents it read, or None.
         cam_logits: (N, num_classes) of the class maps, or None.
     """
 
@@ -50,22 +50,23 @@ class Recognition(NamedTuple):
 class OFERHead(ClsHead):
     """Attention, selected latents, fusion and classification.
 
-    It pools by itself, so the model needs no pooling neck. Without a selector
-    it reads no latents and works in any ``ImageClassifier``.
+    It pools, so the model needs no pooling neck. Without a selector it reads
+    no latents and works in any ``ImageClassifier``.
 
     Args:
         num_classes: Number of expressions.
         in_channels: Channels C of the feature map.
         num_heads: Attention heads; the release has 4, and adds the logarithms
-            of their softmax over the heads. A single head's feature is taken
-            as it is.
+            of their softmax over the heads. The feature of a single head
+            stays as it is.
         attention: Config of a head.
         selector: Config of ``mmocc.LatentTokenSelector``; None reads no
             latents.
-        readout: Config of what makes one vector of the chosen latents.
+        readout: Config of what makes one vector of the chosen latents, such
+            as ``mmocc.LatentProjection``.
         keys: What chooses the positions: ``spatial``, the mean of the heads'
             attention; ``cam``, the class activation map of the class that an
-            own linear layer sees (trained by ``loss_cam``).
+            additional linear layer predicts (trained by ``loss_cam``).
         hidden_dims: Widths of the fusion.
         loss: Config of the classification loss.
         loss_cam_weight: Weight of ``loss_cam``.
@@ -125,7 +126,7 @@ class OFERHead(ClsHead):
         latents: Tensor | None = None,
         grid: tuple[int, int] | None = None,
     ) -> Recognition:
-        """Classify N faces, and say where was looked.
+        """Classify N faces, and return where the head looked.
 
         Args:
             feats: Features; the last is (N, C, h, w).
@@ -133,17 +134,17 @@ class OFERHead(ClsHead):
             grid: (gh, gw) of the latents' patches.
 
         Raises:
-            ValueError: If the last feature is no such map, or latents are
-                missing.
+            ValueError: If the last feature is not such a map, or latents
+                are missing.
         """
         self._check(feats[-1], latents)
-        seen = [head(feats[-1]) for head in self.heads]
-        vector = self.merge([s.feature.mean(dim=(2, 3)) for s in seen])
-        attention = torch.stack([s.attention for s in seen]).mean(0)
+        maps = [head(feats[-1]) for head in self.heads]
+        vector = self.merge([m.feature.mean(dim=(2, 3)) for m in maps])
+        attention = torch.stack([m.attention for m in maps]).mean(0)
         chosen = cam_logits = None
         if self.selector is not None:
             if self.cam is not None:
-                feature = torch.stack([s.feature for s in seen]).mean(0)
+                feature = torch.stack([m.feature for m in maps]).mean(0)
                 attention, cam_logits = self.class_map(feature)
             attention = fit_attention(attention, grid)
             tokens, chosen = self.selector(attention, latents, grid)
@@ -153,13 +154,13 @@ class OFERHead(ClsHead):
 
     @staticmethod
     def merge(features: Sequence[Tensor]) -> Tensor:
-        """Make one feature (N, C) of those of the heads."""
+        """Merge the features (N, C) of the heads into one."""
         if len(features) == 1:
             return features[0]
         return torch.stack(list(features)).log_softmax(dim=0).sum(dim=0)
 
     def class_map(self, feature: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the map (N, h, w) of the class seen, and the class logits.
+        """Return the map (N, h, w) of the best class, and the class logits.
 
         The map is the sum over channels of weight times feature, without the
         bias (Zhou et al., CVPR 2016, equation 2).
@@ -169,13 +170,12 @@ class OFERHead(ClsHead):
         return torch.einsum('nchw,nc->nhw', feature, weight), logits
 
     def _check(self, feature: Tensor, latents: Tensor | None) -> None:
-        """Raise ValueError unless this is a map, with latents if needed."""
+        """Raise ValueError if it is not a map, or latents are missing."""
         if feature.ndim != 4 or feature.shape[1] != self.in_channels:
             raise ValueError(
                 f'mmocc.OFERHead needs maps (N, {self.in_channels}, h, w), '
-                f'got {tuple(feature.shape)}; it pools by itself, so leave '
-                'out a pooling neck, and set in_channels to the channels of '
-                "the backbone's last stage"
+                f'got {tuple(feature.shape)}; leave out a pooling neck, and '
+                "set in_channels to the channels of the backbone's last stage"
             )
         if self.selector is not None and latents is None:
             raise ValueError(
@@ -200,12 +200,12 @@ class OFERHead(ClsHead):
         grid: tuple[int, int] | None = None,
     ) -> dict[str, Tensor]:
         """Return ``loss_cls``, and ``loss_cam`` if its maps are the keys."""
-        said = self.recognise(feats, latents, grid)
-        losses = self._get_loss(said.logits, data_samples)
+        result = self.recognise(feats, latents, grid)
+        losses = self._get_loss(result.logits, data_samples)
         losses['loss_cls'] = losses.pop('loss')
-        if said.cam_logits is not None:
+        if result.cam_logits is not None:
             labels = torch.cat([sample.gt_label for sample in data_samples])
-            loss_cam = F.cross_entropy(said.cam_logits.float(), labels)
+            loss_cam = F.cross_entropy(result.cam_logits.float(), labels)
             losses['loss_cam'] = self.loss_cam_weight * loss_cam
         return losses
 
@@ -219,14 +219,14 @@ class OFERHead(ClsHead):
         """Return the samples with score, label, attention and choice.
 
         ``attention`` is (gh, gw) or (h, w), see :class:`Recognition`;
-        ``chosen_patches`` (gh, gw) bool says whose latents were read, if any.
+        ``chosen_patches`` (gh, gw) bool marks the latents that were read.
         """
-        said = self.recognise(feats, latents, grid)
-        samples = self._get_predictions(said.logits, data_samples)
+        result = self.recognise(feats, latents, grid)
+        samples = self._get_predictions(result.logits, data_samples)
         for number, sample in enumerate(samples):
-            sample.attention = said.attention[number]
-            if said.chosen is not None:
-                flags = torch.zeros_like(said.attention[number].flatten())
-                flags[said.chosen[number]] = 1
+            sample.attention = result.attention[number]
+            if result.chosen is not None:
+                flags = torch.zeros_like(result.attention[number].flatten())
+                flags[result.chosen[number]] = 1
                 sample.chosen_patches = flags.bool().view(grid)
         return samples

@@ -1,24 +1,25 @@
-"""What all detectors of occluded patches have in common."""
+"""Detectors of occluded patches: what they share, and that of an MAE."""
 
 from abc import abstractmethod
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from mmengine.dist import all_gather_object
 from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
-from mmocc.models.ofer.stage_model import StageModel
+from mmocc.models.ofer.stage_model import StageModel, sample_coverage
 from mmocc.models.ofer.svdd import quantile_radius
 from mmocc.occlusion.patches import upsample_patch_mask
+from mmocc.registry import MODELS
 
 
 class PatchDetection(NamedTuple):
     """Which patches of N images are occluded.
 
     Attributes:
-        distances: (N, L) float32, higher for stranger patches.
+        distances: (N, L) float32, higher for more anomalous patches.
         mask: (N, L) bool, True where the distance exceeds the radius.
         grid: (gh, gw), gh * gw = L.
     """
@@ -31,24 +32,21 @@ class PatchDetection(NamedTuple):
 class PatchDetector(StageModel):
     """Base of detectors: a distance for each patch, and a radius.
 
-    A patch further than the radius is occluded (arXiv 2307.11404, section
-    3.1), with no smoothing of the mask. The radius is a buffer; 0 means that
-    it is not known yet. :meth:`fit` sets it from clean patches.
+    A patch is occluded if its distance exceeds the radius (arXiv 2307.11404,
+    section 3.1); the mask is not smoothed. The radius is a buffer; 0 means
+    unknown. :meth:`fit` sets it from clean patches.
 
     Subclasses give :meth:`patch_distances`.
 
     Args:
-        extractor: ``mmocc.PatchLatentExtractor``, or its config; None if a
-            model around it shares its own by :meth:`share_extractor`.
+        extractor: See :class:`StageModel`.
         nu: Share of clean patches that may count as occluded, in (0, 1).
-        radius: What is known of it beforehand; 0 to have it fitted.
-        data_preprocessor: That of the MAE's training; its type is
-            ``ClsDataPreprocessor`` unless it names another.
-        init_cfg: As in any model.
+        radius: The radius if it is known; 0 if it must be fitted.
+        **kwargs: Of :class:`StageModel`.
 
     Raises:
-        ValueError: If ``nu`` is not in (0, 1); while running, if no radius is
-            known.
+        ValueError: If ``nu`` is not in (0, 1); while running, if the radius
+            is unknown.
     """
 
     def __init__(
@@ -56,10 +54,9 @@ class PatchDetector(StageModel):
         extractor: dict | nn.Module | None = None,
         nu: float = 0.1,
         radius: float = 0.0,
-        data_preprocessor: dict | nn.Module | None = None,
-        init_cfg: dict | list[dict] | None = None,
+        **kwargs,
     ) -> None:
-        super().__init__(extractor, data_preprocessor, init_cfg)
+        super().__init__(extractor, **kwargs)
         if not 0 < nu < 1:
             raise ValueError(f'nu is {nu}; it must be in (0, 1)')
         self.nu = nu
@@ -81,7 +78,7 @@ class PatchDetector(StageModel):
             images: (N, 3, H, W), normalised.
 
         Raises:
-            ValueError: If no radius is known, or the images do not fit the
+            ValueError: If the radius is unknown, or the images do not fit the
                 patch grid.
         """
         if not self.radius > 0:
@@ -94,42 +91,11 @@ class PatchDetector(StageModel):
         distances = self.patch_distances(images)
         return PatchDetection(distances, distances > self.radius, grid)
 
-    def forward(
-        self,
-        inputs: Tensor,
-        data_samples: list[DataSample] | None = None,
-        mode: str = 'tensor',
-    ) -> Any:
-        """Return distances, losses or samples, as other models do.
-
-        Args:
-            inputs: (N, 3, H, W), normalised.
-            data_samples: N samples, or None.
-            mode: ``tensor``, ``loss`` or ``predict``.
-
-        Raises:
-            ValueError: If ``mode`` is none of these.
-        """
-        if mode == 'loss':
-            return self.loss(inputs, data_samples)
-        if mode == 'predict':
-            return self.predict(inputs, data_samples)
-        if mode == 'tensor':
-            return self.patch_distances(inputs)
-        raise ValueError(f'mode={mode!r} is none of tensor, loss, predict')
-
-    def loss(
+    def tensor(
         self, inputs: Tensor, data_samples: list[DataSample] | None = None
-    ) -> dict[str, Tensor]:
-        """Return the losses; detectors that learn nothing have none.
-
-        Raises:
-            RuntimeError: Always, unless a subclass has something to learn.
-        """
-        raise RuntimeError(
-            f'{type(self).__name__} has nothing to train; fit its radius '
-            'with mmocc.FitRadiusHook in the training of another model'
-        )
+    ) -> Tensor:
+        """Return the distances (N, L); samples are not read."""
+        return self.patch_distances(inputs)
 
     def predict(
         self,
@@ -146,15 +112,15 @@ class PatchDetector(StageModel):
             inputs: (N, 3, H, W), normalised.
             data_samples: N samples; None for new ones.
         """
-        found = self.detect(inputs)
+        detection = self.detect(inputs)
         size = tuple(inputs.shape[-2:])
-        masks = upsample_patch_mask(found.mask, found.grid, size)[:, 0]
+        masks = upsample_patch_mask(detection.mask, detection.grid, size)
         samples = data_samples or [DataSample() for _ in inputs]
         for place, sample in enumerate(samples):
-            sample.set_field(found.distances[place], 'pred_patch_dist')
-            sample.set_field(found.mask[place], 'pred_patch_mask')
-            sample.set_field(masks[place], 'pred_occlusion_mask')
-            sample.set_metainfo(dict(patch_grid=found.grid))
+            sample.set_field(detection.distances[place], 'pred_patch_dist')
+            sample.set_field(detection.mask[place], 'pred_patch_mask')
+            sample.set_field(masks[place, 0], 'pred_occlusion_mask')
+            sample.set_metainfo(dict(patch_grid=detection.grid))
         return samples
 
     @torch.no_grad()
@@ -162,21 +128,17 @@ class PatchDetector(StageModel):
         """Fit the radius to clean patches; return their number.
 
         Args:
-            batches: Of a dataloader; in each process a share of them. What
-                ``patch_coverage`` of a sample says is occluded does not
-                count.
+            batches: Of a dataloader; in each process a share of them.
+                Patches that a sample's ``patch_coverage`` calls occluded do
+                not count.
 
         Raises:
             ValueError: If there is no clean patch.
         """
         mode = self.training
         self.eval()
-        distances = gather(
-            [
-                self.patch_distances(x)[clean]
-                for x, clean in self._load(batches)
-            ]
-        )
+        parts = [self.patch_distances(x)[c] for x, c in self._load(batches)]
+        distances = gather(parts)
         self.train(mode)
         self.radius.fill_(quantile_radius(distances, self.nu))
         return len(distances)
@@ -191,7 +153,7 @@ class PatchDetector(StageModel):
 
 
 def gather(parts: list[Tensor]) -> Tensor:
-    """Return what all processes have, one after the other, on the CPU."""
+    """Return the tensors of all processes, joined, on the CPU."""
     if not parts:
         raise ValueError('the dataloader of clean patches is empty')
     mine = torch.cat([part.cpu() for part in parts])
@@ -216,15 +178,82 @@ def clean_patches(
     """
     clean = torch.ones(len(images), grid[0] * grid[1], dtype=torch.bool)
     for row, sample in zip(clean, data_samples or [], strict=False):
-        coverage = sample.get('patch_coverage')
-        if coverage is None:
-            continue
-        if tuple(coverage.shape) != tuple(grid):
-            raise ValueError(
-                f'{sample.get("img_path", "a sample")}: patch_coverage is '
-                f'{tuple(coverage.shape)}, the model has {tuple(grid)} '
-                'patches; give mmocc.PasteOcclusion the patch_size of the '
-                'model, after all steps that change the size'
-            )
-        row.copy_(torch.as_tensor(coverage).flatten() == 0)
+        coverage = sample_coverage(sample, grid)
+        if coverage is not None:
+            row.copy_(coverage == 0)
     return clean.to(images.device)
+
+
+def visible_groups(number: int, groups: int, rounds: int) -> Tensor:
+    """Return masks that show each patch once in every round.
+
+    Args:
+        number: Number of patches L.
+        groups: Passes of a round; each shows about L / groups patches.
+        rounds: Number of rounds.
+
+    Returns:
+        (groups * rounds, L) bool, True where a patch is hidden. The draw is
+        always the same.
+    """
+    generator = torch.Generator().manual_seed(0)
+    masks = []
+    for _ in range(rounds):
+        order = torch.randperm(number, generator=generator)
+        group = torch.empty(number, dtype=torch.long)
+        group[order] = torch.arange(number) % groups
+        masks.append(group != torch.arange(groups)[:, None])
+    return torch.cat(masks)
+
+
+@MODELS.register_module()
+class MAEErrorDetector(PatchDetector):
+    """A patch is occluded if the MAE reconstructs it badly from the others.
+
+    Not in the paper: an alternative to ``mmocc.PatchSVDD`` without training.
+    Each pass shows the MAE one group of patches. The distance of a patch is
+    its mean absolute error over the passes that hide it, in units of the
+    normalised images.
+
+    Args:
+        extractor: See :class:`StageModel`.
+        groups: Passes of a round; 4 shows a quarter of the patches, as in
+            the MAE's training.
+        rounds: Rounds of passes, averaged; the cost grows with it.
+        **kwargs: Of :class:`PatchDetector`.
+
+    Raises:
+        ValueError: If an option is out of its range.
+    """
+
+    def __init__(
+        self,
+        extractor: dict | nn.Module | None = None,
+        groups: int = 4,
+        rounds: int = 1,
+        **kwargs,
+    ) -> None:
+        super().__init__(extractor, **kwargs)
+        if groups < 2 or rounds < 1:
+            raise ValueError(
+                f'groups={groups}, rounds={rounds}: there must be at least 2 '
+                'groups and 1 round'
+            )
+        self.groups = groups
+        self.rounds = rounds
+
+    @torch.no_grad()
+    def patch_distances(self, images: Tensor) -> Tensor:
+        """Return (N, L) float32 mean absolute errors; see the base."""
+        grid = self.extractor.grid(*images.shape[-2:])
+        masks = visible_groups(grid[0] * grid[1], self.groups, self.rounds)
+        masks = masks.to(images.device)
+        head = self.extractor.mae.head
+        target = head.patchify(images.float())
+        total = target.new_zeros(target.shape[:2])
+        for mask in masks:
+            hidden = mask.expand(len(images), -1)
+            coarse = self.extractor(images, hidden).coarse
+            error = (head.patchify(coarse) - target).abs().mean(dim=-1)
+            total += error * mask
+        return total / masks.sum(dim=0)

@@ -1,10 +1,10 @@
-"""Latents and pixels of a frozen MAE, for any mask of patches.
+"""Latents and pictures of a frozen MAE, for any mask of patches.
 
 Stage 1 of Latent-OFER (arXiv 2307.11404). The paper takes "ViT latents" and
-an MAE's redrawing; it names neither the layer nor the training, and its code
-has no ViT. The official classifier reads 512 numbers for each position, which
-is the width of an MAE's decoder; so the decoder's tokens are the latents of
-recognition here, and the encoder's are those of detection.
+what an MAE reconstructs; it names neither the layer nor the training, and its
+code has no ViT. The official classifier reads 512 numbers for each position,
+which is the width of an MAE's decoder. So recognition reads the decoder's
+tokens here, and detection the encoder's.
 """
 
 from typing import NamedTuple
@@ -16,9 +16,88 @@ from torch import Tensor, nn
 
 from mmocc.occlusion.patches import patch_grid
 from mmocc.registry import MODELS
-from mmocc.utils.frozen import check_frozen, warn_random
+from mmocc.utils.weights import check_frozen, warn_random
 
 LATENTS = ('normed', 'embedded')
+
+
+class FrozenPart(BaseModule):
+    """A trained network that never changes and is always in eval mode.
+
+    It loads a checkpoint of the network alone, or of a model that holds this
+    part. It warns once if no weights were loaded.
+
+    Args:
+        net: The network, or its config.
+        init_cfg: ``dict(type='Pretrained', checkpoint=...)``, with ``prefix``
+            if the network is a part of what was saved; or set the network's
+            own ``init_cfg``.
+
+    Raises:
+        ValueError: If a checkpoint does not fit the network.
+    """
+
+    inner = 'net'  # the attribute that holds the network
+    effect = ''  # what random weights lead to, for the warning
+
+    def __init__(
+        self,
+        net: dict | nn.Module,
+        init_cfg: dict | list[dict] | None = None,
+    ) -> None:
+        super().__init__(init_cfg)
+        self.loaded = isinstance(net, nn.Module)
+        net = net if self.loaded else MODELS.build(net)
+        self.add_module(self.inner, net)
+        self.requires_grad_(False)
+        self.train(False)
+
+    def train(self, mode: bool = True) -> 'FrozenPart':
+        """Stay in eval mode, whatever the caller asks for."""
+        return super().train(False)
+
+    def init_weights(self) -> None:
+        """Initialise, or load what a ``Pretrained`` init_cfg names."""
+        super().init_weights()
+        net = getattr(self, self.inner)
+        own = getattr(net, 'init_cfg', None)
+        for cfg in own if isinstance(own, list) else [own or {}]:
+            self.loaded |= cfg.get('type') == 'Pretrained'
+        if self.init_cfg and not self.loaded:
+            raise ValueError(
+                f'{self.init_cfg.get("checkpoint")} holds no weights of this '
+                f'{type(net).__name__}; name its checkpoint, and in prefix '
+                "the part of it that is the network, such as 'backbone.'"
+            )
+
+    def _warn_if_random(self) -> None:
+        """Warn once if the network was never loaded."""
+        if not self.loaded:
+            self.loaded = True
+            net = getattr(self, self.inner)
+            name = f'mmocc.{type(self).__name__}'
+            warn_random(name, type(net).__name__, self.effect)
+
+    def _load_from_state_dict(
+        self, state_dict: dict, prefix: str, *args
+    ) -> None:
+        net = getattr(self, self.inner)
+        own, inner = net.state_dict(), f'{prefix}{self.inner}.'
+        # A checkpoint of the network alone
+        if not any(key.startswith(inner) for key in state_dict):
+            for name in own:
+                if prefix + name in state_dict:
+                    state_dict[inner + name] = state_dict.pop(prefix + name)
+        weights = {
+            key.removeprefix(inner): value
+            for key, value in state_dict.items()
+            if key.startswith(inner)
+        }
+        if weights:
+            kind = type(net).__name__
+            check_frozen(own, weights, kind, kind)
+            self.loaded = True
+        super()._load_from_state_dict(state_dict, prefix, *args)
 
 
 class PatchLatents(NamedTuple):
@@ -27,8 +106,8 @@ class PatchLatents(NamedTuple):
     Attributes:
         encoder: (N, L, D) tokens of the encoder; zeros at hidden patches.
         decoder: (N, 1 + L, Dd) tokens of the decoder, the class token's
-            first; there is one for hidden patches too.
-        coarse: (N, 3, H, W) float32, what the decoder draws everywhere, in
+            first; hidden patches have one too.
+        coarse: (N, 3, H, W) float32, what the decoder gives everywhere, in
             the normalised space of the images.
     """
 
@@ -38,29 +117,31 @@ class PatchLatents(NamedTuple):
 
 
 @MODELS.register_module()
-class PatchLatentExtractor(BaseModule):
-    """A trained ``mmpretrain.MAE`` that is told what to hide; frozen.
+class PatchLatentExtractor(FrozenPart):
+    """A frozen, trained ``mmpretrain.MAE`` that hides the patches you name.
 
-    It is always in eval mode and gives no gradient. Images of a batch may
-    hide different numbers of patches: those that are seen are gathered, and
-    what fills up the shorter rows takes no part in the attention, so that an
-    image's result does not depend on the others. With all patches hidden, the
-    class token alone is left, and the result is still finite.
+    Images of a batch may hide different numbers of patches. Visible patches
+    are gathered, and what fills up the shorter rows takes no part in the
+    attention, so that an image's result does not depend on the others. If all
+    patches are hidden, only the class token is left, and the result is still
+    finite.
 
     Args:
         mae: Config of an ``MAE`` of MAEViT, MAEPretrainDecoder and
             MAEPretrainHead, or such a module.
         latent: Which tokens ``decoder`` holds: ``normed``, the last ones,
-            that pixels are read from; or ``embedded``, the first ones, that
-            know their own patch (or that it is hidden) and position only.
-        init_cfg: ``dict(type='Pretrained', checkpoint=...)`` of a trained
-            MAE, or of a model that holds this extractor (with ``prefix``).
+            which pixels are read from; or ``embedded``, the first ones, which
+            know only their own patch (or that it is hidden) and position.
+        init_cfg: See :class:`FrozenPart`.
 
     Raises:
-        ValueError: If the MAE draws normalised patches, ``latent`` is
+        ValueError: If the MAE gives normalised patches, ``latent`` is
             unknown, or a checkpoint does not fit; while running, if images or
             masks do not fit the patch grid.
     """
+
+    inner = 'mae'
+    effect = 'its latents are random'
 
     def __init__(
         self,
@@ -68,24 +149,16 @@ class PatchLatentExtractor(BaseModule):
         latent: str = 'normed',
         init_cfg: dict | None = None,
     ) -> None:
-        super().__init__(init_cfg=init_cfg)
+        super().__init__(mae, init_cfg)
         if latent not in LATENTS:
             raise ValueError(f'latent={latent!r} is none of {LATENTS}')
         self.latent = latent
-        built = isinstance(mae, nn.Module)
-        self.mae = mae if built else MODELS.build(mae)
         if getattr(self.mae.head, 'norm_pix', False):
             raise ValueError(
-                'the MAE has head.norm_pix=True: it draws each patch with '
-                'zero mean and unit variance, and those of a hidden patch '
-                'are not known; train it with norm_pix=False'
+                'the MAE has head.norm_pix=True: it gives each patch zero '
+                'mean and unit variance, and those of a hidden patch are not '
+                'known; train it with norm_pix=False'
             )
-        own = getattr(self.mae, 'init_cfg', None)
-        self.loaded = built or (
-            isinstance(own, dict) and own['type'] == 'Pretrained'
-        )
-        self.requires_grad_(False)
-        self.eval()
 
     @property
     def patch_size(self) -> int:
@@ -103,14 +176,10 @@ class PatchLatentExtractor(BaseModule):
         return self.mae.neck.decoder_embed.out_features
 
     def grid(self, h: int, w: int) -> tuple[int, int]:
-        """Return the (gh, gw) patches of an image.
-
-        Args:
-            h: Height in pixels.
-            w: Width in pixels.
+        """Return the (gh, gw) patches of an image of h x w pixels.
 
         Raises:
-            ValueError: If the size is not the one the MAE has positions for.
+            ValueError: If the MAE has no positions for this size.
         """
         grid = patch_grid((h, w), self.patch_size)
         trained = tuple(self.mae.backbone.patch_resolution)
@@ -123,19 +192,12 @@ class PatchLatentExtractor(BaseModule):
             )
         return grid
 
-    def train(self, mode: bool = True) -> 'PatchLatentExtractor':
-        """Stay in eval mode, whatever is asked for."""
-        return super().train(False)
-
     @torch.no_grad()
     def encode(self, images: Tensor) -> Tensor:
-        """Return the encoder's tokens with nothing hidden.
+        """Return the encoder's tokens (N, L, D) with nothing hidden.
 
         Args:
             images: (N, 3, H, W), normalised as in the MAE's training.
-
-        Returns:
-            (N, L, D).
         """
         self.grid(*images.shape[-2:])
         return self._encode(images, None)[:, 1:]
@@ -144,7 +206,7 @@ class PatchLatentExtractor(BaseModule):
     def forward(
         self, images: Tensor, mask: Tensor | None = None
     ) -> PatchLatents:
-        """Return latents and the coarse redrawing.
+        """Return latents and the coarse picture.
 
         Args:
             images: (N, 3, H, W), normalised as in the MAE's training.
@@ -164,8 +226,8 @@ class PatchLatentExtractor(BaseModule):
         neck = self.mae.neck
         x = neck.decoder_embed(tokens)
         if mask is not None:
-            shown = torch.where(mask[..., None], neck.mask_token, x[:, 1:])
-            x = torch.cat([x[:, :1].to(shown), shown], dim=1)
+            patches = torch.where(mask[..., None], neck.mask_token, x[:, 1:])
+            x = torch.cat([x[:, :1].to(patches), patches], dim=1)
         x = embedded = x + neck.decoder_pos_embed
         for block in neck.decoder_blocks:
             x = block(x)
@@ -189,9 +251,9 @@ class PatchLatentExtractor(BaseModule):
             for layer in vit.layers:
                 x = layer(x)
             return vit.norm1(x)
-        # Seen patches first, in their order; the fullest row sets the length.
-        seen = int((~mask).sum(dim=1).max())
-        order = mask.byte().argsort(dim=1, stable=True)[:, :seen]
+        # Visible patches first, in order; the fullest row sets the length.
+        longest = int((~mask).sum(dim=1).max())
+        order = mask.byte().argsort(dim=1, stable=True)[:, :longest]
         index = order[..., None].expand(-1, -1, dims)
         x = torch.cat([first, x.gather(1, index)], dim=1)
         filling = mask.gather(1, order)
@@ -201,51 +263,8 @@ class PatchLatentExtractor(BaseModule):
             x = layer.ffn(layer.ln2(x), identity=x)
         x = vit.norm1(x)
         tokens = x.new_zeros(number, length, dims)
-        shown = x[:, 1:].masked_fill(filling[..., None], 0)
-        return torch.cat([x[:, :1], tokens.scatter(1, index, shown)], dim=1)
-
-    def _warn_if_random(self) -> None:
-        """Say once that the MAE was never loaded."""
-        if not self.loaded:
-            self.loaded = True
-            warn_random(
-                'mmocc.PatchLatentExtractor',
-                'a trained MAE',
-                'its latents are random',
-            )
-
-    def _load_from_state_dict(
-        self, state_dict: dict, prefix: str, *args
-    ) -> None:
-        own = self.state_dict()
-        # A checkpoint of stage 1 is of the MAE alone.
-        if not any(key.startswith(f'{prefix}mae.') for key in state_dict):
-            for name in own:
-                key = prefix + name.removeprefix('mae.')
-                if key in state_dict:
-                    state_dict[prefix + name] = state_dict.pop(key)
-        given = {
-            key.removeprefix(prefix): value
-            for key, value in state_dict.items()
-            if key.startswith(f'{prefix}mae.')
-        }
-        if given:
-            check_frozen(own, given, 'MAE', 'encoder and decoder')
-            self.loaded = True
-        super()._load_from_state_dict(state_dict, prefix, *args)
-
-    def init_weights(self) -> None:
-        """Initialise, or load what ``init_cfg`` names.
-
-        Raises:
-            ValueError: If the checkpoint has nothing of an MAE.
-        """
-        super().init_weights()
-        if self.init_cfg and not self.loaded:
-            raise ValueError(
-                f'{self.init_cfg.get("checkpoint")} holds no weights of an '
-                'MAE (no backbone.*, neck.*); name the checkpoint of stage 1'
-            )
+        visible = x[:, 1:].masked_fill(filling[..., None], 0)
+        return torch.cat([x[:, :1], tokens.scatter(1, index, visible)], dim=1)
 
 
 def _attend(attention: nn.Module, x: Tensor, key: Tensor) -> Tensor:

@@ -5,10 +5,10 @@ Latent-OFER (arXiv 2307.11404, section 3.1 and Eq. 1):
     min_W  mean |Phi(z; W) - c|^2 + lambda / 2 * sum |W_l|^2
     occluded if  |Phi(z) - c| > R
 
-with z the latent of a patch. Its detector was never released, and the paper
-names neither Phi nor c, R or lambda. Here Phi has no biases and no bounded
-activation, and c is fixed at the start, as the theory of Deep SVDD asks for
-(Ruff et al., ICML 2018, section 3.3); R is the quantile 1 - nu.
+with z the latent of a patch. The detector was never released, and the paper
+gives neither Phi nor c, R or lambda. Here Phi has no biases and no bounded
+activation, and c is fixed at the start, as Deep SVDD requires (Ruff et al.,
+ICML 2018, section 3.3); R is the quantile 1 - nu.
 """
 
 import math
@@ -27,13 +27,13 @@ from mmocc.models.ofer.patch_detector import (
 )
 from mmocc.models.ofer.svdd import (
     KernelSVDD,
+    PatchWhitening,
     centre_distances,
     one_class_loss,
     push_from_zero,
     quantile_radius,
     soft_boundary_loss,
 )
-from mmocc.models.ofer.whitening import PatchWhitening
 from mmocc.registry import MODELS
 
 OBJECTIVES = ('one-class', 'soft-boundary')
@@ -43,57 +43,46 @@ OBJECTIVES = ('one-class', 'soft-boundary')
 class PatchSVDD(PatchDetector):
     """Deep SVDD of the encoder's patch latents, trained on clean patches.
 
-    What is trained is a projection alone; the extractor is frozen. Patches
-    that a sample's ``patch_coverage`` calls occluded, however little, take no
-    part in training. The centre is set at the first step, to the mean of that
-    batch over all processes. ``mmocc.FitRadiusHook`` sets the radius when the
-    training ends.
+    Only a projection is trained; the extractor is frozen. Patches that a
+    sample's ``patch_coverage`` calls occluded, however little, take no part.
+    The first step sets the centre to the mean of its batch over all
+    processes. ``mmocc.FitRadiusHook`` sets the radius after training.
 
     Args:
-        extractor: ``mmocc.PatchLatentExtractor``, or its config; None if a
-            model around it shares its own.
+        extractor: See :class:`StageModel`.
         dims: Widths of the projection, hidden layers and output.
-        nu: Share of clean patches that may lie outside, in (0, 1).
         objective: ``one-class`` (Eq. 1) or ``soft-boundary``.
-        warmup_iters: Steps of ``soft-boundary`` that are one-class, before
-            the radius is known: from then on it is the quantile of each
-            batch.
-        slope: Of the projection's LeakyReLU below zero. On drawn faces, a
-            steep one (0.5) ranked patches better than 0.1.
+        warmup_iters: First steps of ``soft-boundary``, which are one-class;
+            after them the radius is the quantile of each batch.
+        slope: Of the projection's LeakyReLU below zero. On cartoon faces 0.5
+            ranked patches better than 0.1.
         kernel: Options of a kernel SVDD on top of the projection, which then
-            gives distances and radius: ``gamma``, and ``max_patches`` that
-            it is fitted to (2048). ``dict()`` for its defaults, None for
-            none.
-        whiten: Whether latents are whitened at each position before they
-            are projected, see :class:`PatchWhitening`. It needs
-            ``mmocc.FitRadiusHook`` with ``at_start=True`` besides the usual
-            one. On drawn faces it finds much more, with a small learning
-            rate (1e-4) and no kernel.
-        radius: What is known of it beforehand; 0 to have it fitted.
-        data_preprocessor: As in any model: the MAE's normalisation.
-        init_cfg: As in any model.
+            gives the distances: ``gamma``, and ``max_patches`` to fit it to
+            (2048). ``dict()`` for its defaults, None for no kernel.
+        whiten: Whether to whiten latents at each position before the
+            projection, see :class:`PatchWhitening`. It needs a second
+            ``mmocc.FitRadiusHook`` with ``at_start=True``. On cartoon faces
+            it finds much more, with a small learning rate (1e-4) and no
+            kernel.
+        **kwargs: Of :class:`PatchDetector`.
 
     Raises:
         ValueError: If an option is out of its range, or a checkpoint has
-            another projection, slope or whitening, or a kernel where this
-            has none.
+            another projection, slope, whitening or kernel.
     """
 
     def __init__(
         self,
         extractor: dict | nn.Module | None = None,
         dims: Sequence[int] = (256, 128),
-        nu: float = 0.1,
         objective: str = 'one-class',
         warmup_iters: int = 0,
         slope: float = 0.5,
         kernel: dict | None = None,
         whiten: bool = False,
-        radius: float = 0.0,
-        data_preprocessor: dict | nn.Module | None = None,
-        init_cfg: dict | list[dict] | None = None,
+        **kwargs,
     ) -> None:
-        super().__init__(extractor, nu, radius, data_preprocessor, init_cfg)
+        super().__init__(extractor, **kwargs)
         if objective not in OBJECTIVES:
             raise ValueError(
                 f'objective={objective!r} is none of {OBJECTIVES}'
@@ -102,50 +91,44 @@ class PatchSVDD(PatchDetector):
         self.warmup_iters = warmup_iters
         self.dims = tuple(dims)
         self.leak = float(slope)
-        # In checkpoints, for other slopes are other distances.
+        # In checkpoints, because another slope gives other distances.
         self.register_buffer('slope', torch.tensor(self.leak))
         self.whiten = whiten
         self.projection = self.whitening = None
         if self.extractor is not None:
             self._build_projection()
-        # Pushed from zero as soon as it is set: all zeros is not set.
+        # All zeros means not set: the real centre is pushed from zero.
         self.register_buffer('centre', torch.zeros(dims[-1]))
         self.register_buffer('steps', torch.zeros((), dtype=torch.long))
         kernel = None if kernel is None else dict(kernel)
         self.max_patches = kernel.pop('max_patches', 2048) if kernel else 2048
-        self.kernel = None if kernel is None else KernelSVDD(nu, **kernel)
+        self.kernel = None if kernel is None else KernelSVDD(self.nu, **kernel)
 
     def share_extractor(self, extractor: nn.Module) -> None:
-        """Use an extractor that belongs to, and is saved with, another."""
+        """Use an extractor that another model owns and saves."""
         super().share_extractor(extractor)
         if self.projection is None:
             self._build_projection()
 
     def _build_projection(self) -> None:
         """Build Phi, whose input is as wide as the extractor's latents."""
+        widths = [self.extractor.encoder_dims, *self.dims]
         layers = []
-        for inner, outer in pairwise(
-            [self.extractor.encoder_dims, *self.dims]
-        ):
-            layers += [
-                nn.Linear(inner, outer, bias=False),
-                nn.LeakyReLU(self.leak),
-            ]
+        for inner, outer in pairwise(widths):
+            linear = nn.Linear(inner, outer, bias=False)
+            layers += [linear, nn.LeakyReLU(self.leak)]
         self.projection = nn.Sequential(*layers[:-1])
         if self.whiten:
             self.whitening = PatchWhitening(
                 math.prod(self.extractor.mae.backbone.patch_resolution),
-                self.extractor.encoder_dims,
+                widths[0],
             )
 
     def project(self, latents: Tensor) -> Tensor:
-        """Return Phi of latents in float32.
+        """Return Phi of latents, float32 (..., dims[-1]).
 
         Args:
             latents: (..., D), any floating type; with whitening (N, L, D).
-
-        Returns:
-            (..., dims[-1]).
         """
         with torch.autocast(latents.device.type, enabled=False):
             latents = latents.float()
@@ -160,7 +143,7 @@ class PatchSVDD(PatchDetector):
             images: (N, 3, H, W), normalised.
 
         Raises:
-            RuntimeError: If there is no centre, or no kernel SVDD, yet.
+            RuntimeError: If the centre or the kernel SVDD is not set yet.
         """
         return self.distances(self.project(self.extractor.encode(images)))
 
@@ -179,14 +162,11 @@ class PatchSVDD(PatchDetector):
     def loss(
         self, inputs: Tensor, data_samples: list[DataSample] | None = None
     ) -> dict[str, Tensor]:
-        """Return the loss of the clean patches of a batch.
+        """Return ``loss_svdd`` of a batch, and ``distance`` for the log.
 
         Args:
             inputs: (N, 3, H, W), normalised.
             data_samples: N samples; their ``patch_coverage`` is read.
-
-        Returns:
-            ``loss_svdd``, and ``distance``, the mean that is only logged.
         """
         grid = self.extractor.grid(*inputs.shape[-2:])
         clean = clean_patches(data_samples, inputs, grid)
@@ -221,16 +201,16 @@ class PatchSVDD(PatchDetector):
         all_reduce(total)
         if not number:
             raise ValueError(
-                'the first batch has no clean patch to set the centre of '
-                'mmocc.PatchSVDD by; paste less, or on fewer images'
+                'the first batch has no clean patch, from which '
+                'mmocc.PatchSVDD sets its centre; paste on fewer images'
             )
         self.centre.copy_(push_from_zero(total / number))
 
     @torch.no_grad()
     def fit(self, batches: Iterable[dict]) -> int:
-        """Fit what is not trained: whitening, kernel SVDD and radius.
+        """Fit whitening, kernel SVDD and radius.
 
-        The whitening is fitted once, for Phi is trained on what it gives.
+        The whitening is fitted only once, because Phi is trained on it.
 
         Args:
             batches: Of a dataloader, iterated up to four times.
@@ -245,7 +225,7 @@ class PatchSVDD(PatchDetector):
         return super().fit(batches)
 
     def _fit_whitening(self, batches: Iterable[dict]) -> None:
-        """Fit the whitening, and set the centre of what it gives."""
+        """Fit the whitening, then set the centre."""
         encode = self.extractor.encode
         self.whitening.fit((encode(x), c) for x, c in self._load(batches))
         images, clean = next(iter(self._load(batches)))
@@ -253,43 +233,42 @@ class PatchSVDD(PatchDetector):
 
     def _draw_points(self, batches: Iterable[dict]) -> Tensor:
         """Return ``max_patches`` clean patches at random, projected."""
-        # Each patch draws a number, the smallest are kept: memory does not
-        # grow with the data, and all processes keep the same.
+        # Each patch draws a number, and the smallest stay: memory does not
+        # grow with the data, and all processes choose the same patches.
         generator = torch.Generator().manual_seed(get_rank())
-        kept = torch.zeros(0, 1 + len(self.centre))
+        rows = torch.zeros(0, 1 + len(self.centre))
         for images, clean in self._load(batches):
             points = self.project(self.extractor.encode(images))[clean].cpu()
             draw = torch.rand(len(points), 1, generator=generator)
-            kept = self._smallest(
-                torch.cat([kept, torch.hstack([draw, points])])
-            )
-        return self._smallest(gather([kept]))[:, 1:]
+            rows = torch.cat([rows, torch.hstack([draw, points])])
+            rows = self._smallest(rows)
+        return self._smallest(gather([rows]))[:, 1:]
 
     def _smallest(self, rows: Tensor) -> Tensor:
-        """Return the rows whose first number is among the smallest."""
+        """Return the ``max_patches`` rows with the smallest first number."""
         return rows[rows[:, 0].argsort()[: self.max_patches]]
 
     def _load_from_state_dict(
         self, state_dict: dict, prefix: str, *args
     ) -> None:
-        # Loaders that are not strict would leave a part at random.
-        given = {k.removeprefix(prefix): v for k, v in state_dict.items()}
-        found, wanted = (
+        # A loader that is not strict would leave a part random.
+        saved = {k.removeprefix(prefix): v for k, v in state_dict.items()}
+        theirs, ours = (
             {
                 name: tuple(value.shape)
                 for name, value in source.items()
-                # not the support vectors, whose number may differ
+                # except the support vectors, whose number may differ
                 if name.startswith(('projection.', 'whitening.'))
                 or name == 'kernel.gamma'
             }
-            for source in (given, self.state_dict())
+            for source in (saved, self.state_dict())
         )
-        if found and found != wanted:
+        if theirs and theirs != ours:
             raise ValueError(
-                f'the checkpoint is of a PatchSVDD with {found}, this one has '
-                f'{wanted}: give it the same dims and kernel, and whiten'
+                f'the checkpoint is of a PatchSVDD with {theirs}, this one '
+                f'has {ours}: give it the same dims and kernel, and whiten'
             )
-        slope = float(given.get('slope', self.leak))
+        slope = float(saved.get('slope', self.leak))
         if not math.isclose(slope, self.leak, rel_tol=1e-6):
             raise ValueError(
                 f'the checkpoint is of a PatchSVDD with slope={slope:g}, this '

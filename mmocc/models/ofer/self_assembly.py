@@ -1,20 +1,20 @@
-"""Self-assembly: hidden features put together from those around them.
+"""Self-assembly: hidden features are combined from other features.
 
 Latent-OFER (arXiv 2307.11404), section 3.2. With S the cosine of two feature
-vectors (Eq. 2), each hidden position i, one after the other, becomes (Eq. 3)
+vectors (Eq. 2), the hidden positions i become, one after the other (Eq. 3),
 
     p_i = (S_sym p_s + S_known p_k + S_prev p_prev)
           / (S_sym + S_known + S_prev)
 
-with p_s the mirrored place, averaged over its neighbours, p_k the visible
-position most similar to it and p_prev the hidden position before it, assembled
-already; for the first one S_prev = 0. Similarities are those of the coarse
-content that the hidden position has.
+with p_s the mean of the neighbours of the mirrored place, p_k the most similar
+visible position, and p_prev the previous hidden position, already assembled;
+for the first one S_prev = 0. Similarities are those of the coarse content of
+the hidden position.
 
-The paper does not state these; they are choices made here: the order (raster
-scan) and the neighbourhood (3x3, positions outside the map left out), both as
-in the released code; negative similarities count as 0; a position similar to
-nothing keeps its coarse content; gradients flow through the weights as well.
+The paper leaves these choices open: the order (raster scan) and the
+neighbourhood (3x3 inside the map) are those of the released code; negative
+similarities count as 0; a position similar to nothing keeps its coarse
+content; gradients flow through the weights too.
 """
 
 from typing import NamedTuple
@@ -25,15 +25,15 @@ from torch import Tensor, nn
 from mmocc.registry import MODELS
 
 MODES = ('paper', 'release')
-EPS = 1e-6  # below the length of any feature vector that has a direction
-ALONE = 1e-3  # sum of similarities below which its own content takes part
+EPS = 1e-6  # shorter than any feature vector with a direction
+ALONE = 1e-3  # below this sum of similarities, its own content takes part
 
 
 class Assembly(NamedTuple):
     """What self-assembly makes of a map.
 
     Attributes:
-        feature: (N, C, h, w); visible positions as they were.
+        feature: (N, C, h, w); visible positions unchanged.
         weights: (N, 4, h, w) float32 in [0, 1]: shares of the mirrored, the
             best visible, the previous and the position's own content; they
             sum to 1.
@@ -44,9 +44,10 @@ class Assembly(NamedTuple):
 
 
 class _Sources(NamedTuple):
-    """What can be told of hidden positions before the scan over them.
+    """What is known of hidden positions before the scan over them.
 
-    The scan's n steps come first, so that each finds its numbers in one piece.
+    The n steps of the scan are the first axis, so that each step's numbers
+    are contiguous.
 
     Attributes:
         query: (n, N, C) unit vectors of the coarse content.
@@ -72,22 +73,21 @@ def self_assembly(
 ) -> Assembly:
     """Assemble the hidden positions of feature maps.
 
-    Only hidden positions are gone through, one image's beside the others',
-    so that the number of steps is that of the image with the most of them.
-    Float32, with autocast off.
+    The scan visits only hidden positions, in all images at once, so the image
+    with most of them sets the number of steps. Float32, with autocast off.
 
-    ``release`` takes what the released code compares, less its slips (a
-    wrong index, weights that sum to less than 1): the neighbourhood is that
-    of the position itself, its similarity the greatest between the mirrored
-    map's vector and any position, only one of two vectors is brought to unit
-    length, and the first position takes half of p_s and half of p_k.
+    ``release`` compares what the released code compares, without its mistakes
+    (a wrong index, weights that sum to less than 1): the neighbourhood is
+    that of the position, its similarity the greatest between the vector of
+    the mirrored map and any position, only one of two vectors is brought to
+    unit length, and the first position takes half of p_s and half of p_k.
 
     Args:
         feature: (N, C, h, w); hidden positions hold coarse content.
-        mirrored: (N, C, h, w) of the mirrored image: what stands at a
-            position is the content of its mirrored place.
-        hole: (N, 1, h, w), or (N, h, w), bool; True is hidden. Where all is
-            hidden there is no p_k; where nothing is, nothing changes.
+        mirrored: (N, C, h, w) of the mirrored image: each position holds the
+            content of its mirrored place.
+        hole: (N, 1, h, w), or (N, h, w), bool; True is hidden. If all
+            positions are hidden there is no p_k.
         mode: ``paper`` or ``release``.
         detach_weights: Whether the weights are constants to the gradient.
 
@@ -111,9 +111,9 @@ def self_assembly(
         if len(place):
             maps = (tokens, other, hidden, place, (height, width))
             sources = _compare(*maps, mode)
-            made, share = _scan(sources, mode, detach_weights)
+            rows, share = _scan(sources, mode, detach_weights)
             real = _pick(hidden[..., None], place)
-            tokens = _put(tokens, place, torch.where(real, made, sources.own))
+            tokens = _put(tokens, place, torch.where(real, rows, sources.own))
             alone = weights[0, 0].expand_as(share)
             weights = _put(weights, place, torch.where(real, share, alone))
     shape = (height, width)
@@ -124,16 +124,15 @@ def self_assembly(
 
 
 def _tokens(maps: Tensor) -> Tensor:
-    """Return maps (N, C, h, w) as (N, L, C), each vector in one piece."""
+    """Return maps (N, C, h, w) as (N, L, C), each vector contiguous."""
     return maps.flatten(2).mT.contiguous()
 
 
 def _places(hidden: Tensor) -> Tensor:
-    """Return where to find the hidden positions, of (N, L), in raster order.
+    """Return the hidden positions of (N, L) in raster order.
 
-    Returns:
-        (n, N) int64, indices in N * L; visible positions fill up the images
-        that have fewer than n hidden ones.
+    They are (n, N) int64 indices in N * L; visible positions fill up the
+    images with fewer than n hidden ones.
     """
     number, length = hidden.shape
     steps = int(hidden.sum(1).max()) if number else 0
@@ -168,7 +167,7 @@ def _length(x: Tensor) -> Tensor:
 def _blur(tokens: Tensor, shape: tuple[int, int]) -> Tensor:
     """Return the mean over each position's 3x3 neighbours in the map.
 
-    As products with two matrices: several times as fast on a CPU as pooling.
+    Two matrix products are several times as fast on a CPU as pooling.
     """
     rows, columns = (_neighbours(size, tokens) for size in shape)
     number, length, channels = tokens.shape
@@ -178,7 +177,7 @@ def _blur(tokens: Tensor, shape: tuple[int, int]) -> Tensor:
 
 
 def _neighbours(size: int, like: Tensor) -> Tensor:
-    """Return the share (size, size) of each place in its neighbours' mean."""
+    """Return the (size, size) weights of neighbours in their mean."""
     near = like.new_ones(size, size).tril(1).triu(-1)
     return near / near.sum(1, keepdim=True)
 
@@ -201,13 +200,13 @@ def _compare(
     shape: tuple[int, int],
     mode: str,
 ) -> _Sources:
-    """Return what can be told before the scan."""
+    """Return what is known before the scan."""
     own, across = (_pick(x, place) for x in (tokens, other))
     query = own / _length(own)
     known = _pick(tokens, _best(query, tokens, hidden))
     any_known = (~hidden).any(1)[:, None]
     near = _pick(_blur(other if mode == 'paper' else tokens, shape), place)
-    # Rather one number divided than all C of a vector.
+    # Dividing one number is cheaper than dividing all C of a vector.
     if mode == 'paper':
         symmetric = _dot(query, near) / _length(near)
         alike = _dot(query, known) / _length(known) * any_known
@@ -224,7 +223,7 @@ def _compare(
 def _scan(
     sources: _Sources, mode: str, detach_weights: bool
 ) -> tuple[Tensor, Tensor]:
-    """Go through the hidden positions.
+    """Assemble the hidden positions one after the other.
 
     Returns:
         (n, N, C) new content, and (n, N, 4) weights.
@@ -232,25 +231,25 @@ def _scan(
     share = sources.share.detach() if detach_weights else sources.share
     alone = (ALONE - share.sum(-1, keepdim=True)).clamp_min(0)
     share = torch.cat([share, alone], -1)
-    # All that does not depend on the previous position, for all at once.
+    # What does not depend on the previous position, for all at once.
     contents = (sources.mirrored, sources.known, sources.own)
     parts = zip(share.split(1, -1), contents, strict=True)
     fixed = sum(part * content for part, content in parts)
     sums = share.sum(-1, keepdim=True)
-    made, weights = [fixed[0] / sums[0]], [torch.zeros_like(sums[0])]
+    rows, weights = [fixed[0] / sums[0]], [torch.zeros_like(sums[0])]
     steps = zip(*(x[1:] for x in (sources.query, fixed, sums)), strict=True)
     for query, base, amount in steps:
-        weight = _dot(query, made[-1])
+        weight = _dot(query, rows[-1])
         if mode == 'paper':
-            weight = weight / _length(made[-1])
+            weight = weight / _length(rows[-1])
         weight = weight.detach() if detach_weights else weight
         scale = (amount + weight).reciprocal()
-        made.append(torch.addcmul(base * scale, weight * scale, made[-1]))
+        rows.append(torch.addcmul(base * scale, weight * scale, rows[-1]))
         weights.append(weight)
     mirrored, known, alone = share.detach().split(1, -1)
     previous = torch.stack(weights).detach()
     weights = torch.cat([mirrored, known, previous, alone], -1)
-    return torch.stack(made), weights / weights.sum(-1, keepdim=True)
+    return torch.stack(rows), weights / weights.sum(-1, keepdim=True)
 
 
 @MODELS.register_module()

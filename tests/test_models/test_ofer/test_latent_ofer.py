@@ -1,3 +1,5 @@
+"""The whole model: prediction, training, other stages, checkpoints."""
+
 import copy
 
 import pytest
@@ -6,6 +8,8 @@ import torch
 from conftest import HALVES
 from mmengine.registry import DefaultScope
 from mmpretrain.registry import MODELS
+
+from mmocc.models.ofer.stage_model import to_rgb
 
 
 def step(model, photos=None, number=4):
@@ -25,10 +29,16 @@ def predict(model, photos=None):
         )
 
 
-def test_one_call_gives_mask_redrawn_face_and_expression():
+def test_one_call_gives_mask_reconstructed_face_and_expression():
     model = tiny_ofer.build()
     photos = tiny_ofer.photos(3)
-    for photo, sample in zip(photos, predict(model, photos), strict=True):
+    samples = predict(model, photos)
+    images = tiny_ofer.normalised(model, photos)
+    with torch.no_grad():
+        scores = model(images).softmax(dim=1)
+    predicted = torch.stack([s.pred_score for s in samples])
+    torch.testing.assert_close(scores, predicted)
+    for photo, sample in zip(photos, samples, strict=True):
         assert sample.patch_grid == (4, 4)
         assert sample.pred_patch_dist.shape == (16,)
         over = sample.pred_patch_dist > model.stages.detector.radius
@@ -56,32 +66,23 @@ def test_only_recognition_learns():
         assert (parameter.grad is None) == name.startswith('stages.'), name
 
 
-def test_logits_are_those_of_the_prediction():
-    model = tiny_ofer.build().eval()
-    images = tiny_ofer.normalised(model, tiny_ofer.photos(3))
-    with torch.no_grad():
-        scores = model(images).softmax(dim=1)
-    predicted = torch.stack([s.pred_score for s in predict(model)])
-    torch.testing.assert_close(scores, predicted)
-
-
-def seen_by_head(model, photos):
+def inputs_of_head(model, photos):
     """Return the feature and the latents that the head gets in training."""
-    seen = {}
+    inputs = {}
 
-    def look(feats, data_samples, **latents):
-        seen.update(latents, feature=feats[-1])
+    def record(feats, data_samples, **latents):
+        inputs.update(latents, feature=feats[-1])
         return dict(loss_cls=feats[-1].sum())
 
-    model.head.loss = look
+    model.head.loss = record
     step(model.train(), photos)
-    return seen
+    return inputs
 
 
-def test_flip_prob_mirrors_the_face_and_its_latents_alike():
+def test_flip_prob_mirrors_the_face_and_its_latents():
     photos = tiny_ofer.photos(4)
-    plain = seen_by_head(tiny_ofer.build(), photos)
-    mirrored = seen_by_head(tiny_ofer.build(flip_prob=1.0), photos)
+    plain = inputs_of_head(tiny_ofer.build(), photos)
+    mirrored = inputs_of_head(tiny_ofer.build(flip_prob=1.0), photos)
     rows = plain['latents'][:, 1:].unflatten(1, (4, 4))
     assert torch.equal(mirrored['latents'][:, 1:], rows.flip(2).flatten(1, 2))
     assert torch.equal(mirrored['latents'][:, 0], plain['latents'][:, 0])
@@ -90,22 +91,14 @@ def test_flip_prob_mirrors_the_face_and_its_latents_alike():
     faces = model.run_stages(images).faces
     feature = model.extract_feat(faces.flip(-1))[-1]
     torch.testing.assert_close(mirrored['feature'], feature)
-
-
-def test_a_photo_mirrored_by_the_pipeline_gets_its_own_latents():
-    photos = tiny_ofer.photos(4).flip(-1)
-    model = tiny_ofer.build()
-    seen = seen_by_head(model, photos)
-    images = tiny_ofer.normalised(model, photos)
-    mask = model.stages.detector.detect(images).mask
-    expected = model.stages.extractor(images, mask).decoder
-    torch.testing.assert_close(seen['latents'], expected, rtol=1e-3, atol=1e-3)
-
-
-def test_nothing_is_mirrored_in_testing():
-    one = tiny_ofer.build(flip_prob=1.0)
-    two = tiny_ofer.build()
-    for a, b in zip(predict(one), predict(two), strict=True):
+    # a photo that the pipeline mirrors gets the latents of its own stages
+    latents = inputs_of_head(tiny_ofer.build(), photos.flip(-1))['latents']
+    mask = model.stages.detector.detect(images.flip(-1)).mask
+    expected = model.stages.extractor(images.flip(-1), mask).decoder
+    torch.testing.assert_close(latents, expected, rtol=1e-3, atol=1e-3)
+    # testing mirrors nothing
+    one, two = predict(tiny_ofer.build(flip_prob=1.0)), predict(model)
+    for a, b in zip(one, two, strict=True):
         assert torch.equal(a.pred_score, b.pred_score)
 
 
@@ -114,72 +107,64 @@ def check(model):
     losses = step(model.train())
     sum(losses.values()).backward()
     assert all(loss.isfinite() for loss in losses.values())
-    found = predict(model)
-    assert all(s.pred_score.isfinite().all() for s in found)
-    assert all(s.recon.isfinite().all() for s in found)
-    return found
+    rows = predict(model)
+    assert all(s.pred_score.isfinite().all() for s in rows)
+    assert all(s.recon.isfinite().all() for s in rows)
+    return rows
 
 
 def test_another_detector_by_config():
     model = tiny_ofer.build(detector=tiny_ofer.MAE_ERROR)
     assert type(model.stages.detector).__name__ == 'MAEErrorDetector'
-    found = check(model)
+    rows = check(model)
     errors = model.stages.detector.patch_distances(
         tiny_ofer.normalised(model, tiny_ofer.photos(3))
     )
-    torch.testing.assert_close(found[1].pred_patch_dist, errors[1])
+    torch.testing.assert_close(rows[1].pred_patch_dist, errors[1])
 
 
 def test_another_reconstructor_by_config():
     model = tiny_ofer.build(reconstructor=tiny_ofer.HYBRID)
-    found = check(model)
+    rows = check(model)
     images = tiny_ofer.normalised(model, tiny_ofer.photos(3))
-    mask = torch.stack([sample.pred_patch_mask for sample in found])
-    coarse = model.to_rgb(model.stages.extractor(images, mask).coarse)
-    for sample, mae, photo in zip(found, coarse, images, strict=True):
+    mask = torch.stack([sample.pred_patch_mask for sample in rows])
+    coarse = model.stages.extractor(images, mask).coarse
+    coarse, photos = (
+        to_rgb(x, model.data_preprocessor) for x in (coarse, images)
+    )
+    for sample, mae, photo in zip(rows, coarse, photos, strict=True):
         hidden = sample.pred_patch_mask.view(4, 4)
         hidden = hidden.repeat_interleave(8, 0).repeat_interleave(8, 1)
-        photo = model.to_rgb(photo[None])[0]
         assert (sample.recon - photo)[:, ~hidden].abs().max() < 0.15
         # the U-Net's picture, not the MAE's
         assert (sample.recon - mae)[:, hidden].abs().max() > 1
 
 
-def test_another_backbone_by_config():
+def test_another_backbone_or_head_by_config():
     backbone = dict(type='MobileNetV2', out_indices=(7,), widen_factor=0.25)
     head = dict(tiny_ofer.HEAD, in_channels=1280)
-    found = check(tiny_ofer.build(backbone=backbone, head=head))
-    assert found[0].chosen_patches.sum() == 8
-
-
-def test_another_head_by_config():
+    rows = check(tiny_ofer.build(backbone=backbone, head=head))
+    assert rows[0].chosen_patches.sum() == 8
     head = dict(type='mmocc.CAMHead', num_classes=7, in_channels=64)
-    found = check(tiny_ofer.build(head=head))
-    assert 'pred_cam' in found[0]
+    assert 'pred_cam' in check(tiny_ofer.build(head=head))[0]
 
 
-def test_no_stage_but_recognition():
+def test_recognition_works_without_some_stages():
     model = tiny_ofer.build(
         extractor=None,
         detector=None,
         reconstructor=None,
         head=dict(tiny_ofer.HEAD, selector=None, readout=None),
     )
-    found = check(model)
-    assert 'pred_patch_mask' not in found[0]
-    assert 'patch_grid' not in found[0]
+    [row, *_] = check(model)
+    assert 'pred_patch_mask' not in row
+    assert 'patch_grid' not in row
     assert not list(model.stages.parameters())
-
-
-def test_latents_without_detection():
-    model = tiny_ofer.build(detector=None, reconstructor=None)
-    found = check(model)
-    assert found[0].patch_grid == (4, 4)
-    assert 'pred_patch_mask' not in found[0]
-    assert found[0].chosen_patches.sum() == 8
-
-
-def test_a_head_that_reads_latents_needs_an_extractor():
+    [row, *_] = check(tiny_ofer.build(detector=None, reconstructor=None))
+    assert row.patch_grid == (4, 4)
+    assert 'pred_patch_mask' not in row
+    assert row.chosen_patches.sum() == 8
+    # but a head that reads latents needs an extractor
     model = tiny_ofer.build(extractor=None, detector=None, reconstructor=None)
     with pytest.raises(ValueError, match=r'model\.extractor is None'):
         step(model)
@@ -245,9 +230,9 @@ def test_autocast_trains(dtype):
             assert parameter.grad.isfinite().all(), name
 
 
-def test_without_normalisation_pictures_are_as_they_came():
-    model = tiny_ofer.build()
-    model.data_preprocessor._enable_normalize = False
-    model.data_preprocessor.to_rgb = False
+def test_without_normalisation_pictures_stay_as_they_are():
+    preprocessor = tiny_ofer.build().data_preprocessor
+    preprocessor._enable_normalize = False
+    preprocessor.to_rgb = False
     images = torch.tensor([3.0, 4, 500]).view(1, 3, 1, 1)
-    assert model.to_rgb(images).flatten().tolist() == [255, 4, 3]
+    assert to_rgb(images, preprocessor).flatten().tolist() == [255, 4, 3]

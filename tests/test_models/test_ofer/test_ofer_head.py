@@ -1,3 +1,5 @@
+"""The head: attention, chosen latents, fusion, losses."""
+
 import pytest
 import torch
 from conftest import HALVES
@@ -22,10 +24,6 @@ def head(**kwargs):
         return MODELS.build(dict(settings, **kwargs))
 
 
-def plain(**kwargs):
-    return head(selector=None, readout=None, **kwargs)
-
-
 def data(number=4):
     torch.manual_seed(1)
     feats = (torch.randn(number, 16, 2, 2),)
@@ -35,23 +33,18 @@ def data(number=4):
 
 
 def test_with_a_resnet18_the_release_has_474719997_parameters():
+    cfg = dict(
+        type='mmocc.OFERHead',
+        num_classes=7,
+        in_channels=512,
+        selector=dict(type='mmocc.LatentTokenSelector', mode='box'),
+        readout=dict(type='mmocc.LatentMLP'),
+    )
     with DefaultScope.overwrite_default_scope('mmpretrain'):
         backbone = MODELS.build(dict(type='ResNet', depth=18))
         with torch.device('meta'):
             model = MODELS.build(
-                dict(
-                    type='mmocc.LatentOFER',
-                    backbone=backbone,
-                    head=dict(
-                        type='mmocc.OFERHead',
-                        num_classes=7,
-                        in_channels=512,
-                        selector=dict(
-                            type='mmocc.LatentTokenSelector', mode='box'
-                        ),
-                        readout=dict(type='mmocc.LatentMLP'),
-                    ),
-                )
+                dict(type='mmocc.LatentOFER', backbone=backbone, head=cfg)
             )
     assert sum(p.numel() for p in model.parameters()) == 474_719_997
 
@@ -60,24 +53,23 @@ def test_feature_of_many_heads_is_the_sum_of_log_softmax_over_them():
     features = [torch.tensor([[1.0, 2.0]]), torch.tensor([[1.0, 4.0]])]
     # channel 0: 2 log(1/2); channel 1: log(e2/(e2+e4)) + log(e4/(e2+e4))
     expected = torch.tensor([[-1.386294, -2.253856]])
-    made = head().merge(features)
-    torch.testing.assert_close(made, expected)
+    torch.testing.assert_close(head().merge(features), expected)
     assert head().merge(features[:1]) is features[0]
 
 
 def test_logits_depend_on_chosen_latents_and_on_no_others():
     model = head().eval()
     feats, latents, _ = data()
-    said = model.recognise(feats, latents, GRID)
-    assert said.chosen.shape == (4, 8)
+    result = model.recognise(feats, latents, GRID)
+    assert result.chosen.shape == (4, 8)
     others = torch.ones(4, 16, dtype=torch.bool)
-    others.scatter_(1, said.chosen, False)
+    others.scatter_(1, result.chosen, False)
     changed = latents.clone()
     changed[:, 1:][others] *= -1
     changed[:, 0] *= -1  # the class token's
-    torch.testing.assert_close(model(feats, changed, GRID), said.logits)
-    changed[0, 1 + said.chosen[0, 0]] *= -1
-    assert not torch.allclose(model(feats, changed, GRID)[0], said.logits[0])
+    torch.testing.assert_close(model(feats, changed, GRID), result.logits)
+    changed[0, 1 + result.chosen[0, 0]] *= -1
+    assert not torch.allclose(model(feats, changed, GRID)[0], result.logits[0])
 
 
 @pytest.mark.parametrize('keys', ['spatial', 'cam'])
@@ -104,22 +96,22 @@ def test_cam_is_weights_times_feature_of_the_class_it_sees():
 
 
 def test_spatial_attention_is_the_mean_of_the_heads():
-    model = plain(num_heads=2).eval()
+    model = head(selector=None, readout=None, num_heads=2).eval()
     feats, _, _ = data()
     maps = [part(feats[0]).attention for part in model.heads]
-    said = model.recognise(feats)
-    torch.testing.assert_close(said.attention, (maps[0] + maps[1]) / 2)
+    attention = model.recognise(feats).attention
+    torch.testing.assert_close(attention, (maps[0] + maps[1]) / 2)
 
 
-def test_predict_says_where_was_looked_and_what_was_read():
+def test_predict_gives_attention_and_chosen_patches():
     feats, latents, samples = data()
-    found = head().eval().predict(feats, samples, latents, GRID)
-    assert found[0] is samples[0]
-    assert found[0].attention.shape == GRID
-    assert found[0].chosen_patches.sum() == 8
-    worst = found[0].attention[~found[0].chosen_patches].max()
-    assert worst <= found[0].attention[found[0].chosen_patches].min()
-    assert found[0].pred_score.sum().item() == pytest.approx(1)
+    row = head().eval().predict(feats, samples, latents, GRID)[0]
+    assert row is samples[0]
+    assert row.attention.shape == GRID
+    assert row.chosen_patches.sum() == 8
+    worst = row.attention[~row.chosen_patches].max()
+    assert worst <= row.attention[row.chosen_patches].min()
+    assert row.pred_score.sum().item() == pytest.approx(1)
 
 
 def test_without_a_selector_it_is_a_head_for_any_classifier():

@@ -1,3 +1,5 @@
+"""The extractor: masks, batches, checkpoints."""
+
 import pytest
 import torch
 from mmengine.registry import DefaultScope
@@ -41,11 +43,11 @@ def close(one, two):
     )
 
 
-def test_it_says_how_wide_its_tokens_are(extractor, images):
-    found = extractor(images, masks(0, 1, 4, 8, 15, 16))
-    assert found.encoder.shape == (6, PATCHES, DIMS)
-    assert found.decoder.shape == (6, 1 + PATCHES, DECODER_DIMS)
-    assert found.coarse.shape == images.shape
+def test_tokens_have_the_widths_of_the_mae(extractor, images):
+    latents = extractor(images, masks(0, 1, 4, 8, 15, 16))
+    assert latents.encoder.shape == (6, PATCHES, DIMS)
+    assert latents.decoder.shape == (6, 1 + PATCHES, DECODER_DIMS)
+    assert latents.coarse.shape == images.shape
     assert (extractor.encoder_dims, extractor.decoder_dims) == (24, 16)
     assert extractor.patch_size == PATCH
     assert extractor.grid(SIZE, SIZE) == (4, 4)
@@ -61,14 +63,16 @@ def test_an_image_does_not_depend_on_the_others_of_its_batch(
         assert close(alone, [t[i : i + 1] for t in together])
 
 
-def test_it_is_what_the_mae_does_with_the_same_patches(extractor, images):
+def test_it_equals_the_mae_with_the_same_patches(extractor, images):
     mae = extractor.mae
     torch.manual_seed(3)
-    latent, mask, restore = mae.backbone(images)  # 4 of 16 seen, shuffled
+    latent, mask, restore = mae.backbone(images)  # 4 of 16 visible, shuffled
     pixels = mae.neck(latent, restore)
-    found = extractor(images, mask)
-    assert torch.allclose(found.coarse, mae.head.unpatchify(pixels), atol=1e-5)
-    shuffled = found.encoder.gather(
+    latents = extractor(images, mask)
+    assert torch.allclose(
+        latents.coarse, mae.head.unpatchify(pixels), atol=1e-5
+    )
+    shuffled = latents.encoder.gather(
         1, restore.argsort(dim=1)[:, :4, None].expand(-1, -1, DIMS)
     )
     assert torch.allclose(shuffled, latent[:, 1:], atol=1e-5)
@@ -80,14 +84,16 @@ def test_hiding_nothing_is_no_mask(extractor, images):
     assert torch.equal(extractor.encode(images), extractor(images).encoder)
 
 
-def test_with_all_hidden_every_image_is_redrawn_alike(extractor, images):
-    found = extractor(images, torch.ones(6, PATCHES))
-    assert (found.encoder == 0).all()
-    assert found.coarse.isfinite().all() and found.decoder.isfinite().all()
-    assert torch.allclose(found.coarse, found.coarse[:1].expand(6, -1, -1, -1))
+def test_with_all_hidden_every_image_gives_the_same(extractor, images):
+    latents = extractor(images, torch.ones(6, PATCHES))
+    assert (latents.encoder == 0).all()
+    assert latents.coarse.isfinite().all() and latents.decoder.isfinite().all()
+    assert torch.allclose(
+        latents.coarse, latents.coarse[:1].expand(6, -1, -1, -1)
+    )
 
 
-def test_what_is_hidden_is_not_seen(extractor, images):
+def test_hidden_pixels_have_no_influence(extractor, images):
     mask = masks(3, 5, 7, 9, 11, 13)
     pixels = mask.view(6, 1, 4, 4).repeat_interleave(PATCH, 2)
     pixels = pixels.repeat_interleave(PATCH, 3)
@@ -98,16 +104,13 @@ def test_what_is_hidden_is_not_seen(extractor, images):
     assert (extractor(images, mask).encoder[~mask] != 0).any(-1).all()
 
 
-def test_the_early_decoder_tokens_know_their_own_patch_only(images):
+def test_early_decoder_tokens_know_only_their_own_patch(images):
     extractor = PatchLatentExtractor(build_mae(), latent='embedded')
     mask = masks(3, 3, 3, 3, 3, 3)
-    found = extractor(images, mask).decoder
-    wanted = (
-        extractor.mae.neck.mask_token + extractor.mae.neck.decoder_pos_embed
-    )
-    hidden = found[:, 1:][mask]
-    places = wanted.expand(6, -1, -1)[:, 1:][mask]
-    assert torch.allclose(hidden, places)
+    tokens = extractor(images, mask).decoder
+    neck = extractor.mae.neck
+    places = (neck.mask_token + neck.decoder_pos_embed).expand(6, -1, -1)
+    assert torch.allclose(tokens[:, 1:][mask], places[:, 1:][mask])
 
 
 def test_it_stays_frozen_and_in_eval_mode(extractor, images):
@@ -123,10 +126,10 @@ def test_mixed_precision_is_close_and_the_picture_in_float32(
 ):
     mask = masks(0, 1, 4, 8, 15, 16)
     with torch.autocast('cpu', torch.bfloat16):
-        found = extractor(images, mask)
-    assert found.coarse.dtype == torch.float32
+        latents = extractor(images, mask)
+    assert latents.coarse.dtype == torch.float32
     wanted = extractor(images, mask)
-    for a, b in zip(found, wanted, strict=True):
+    for a, b in zip(latents, wanted, strict=True):
         assert torch.allclose(a.float(), b, atol=0.15)
 
 
@@ -139,7 +142,7 @@ def test_sizes_and_masks_that_do_not_fit_are_refused(extractor, images):
         extractor(images, torch.zeros(6, 9))
 
 
-def test_an_mae_of_normalised_patches_is_refused():
+def test_normalised_patches_and_unknown_latents_are_refused():
     with (
         DefaultScope.overwrite_default_scope('mmpretrain'),
         pytest.raises(ValueError, match='norm_pix=False'),
@@ -165,8 +168,8 @@ def test_it_loads_an_mae_or_a_model_that_holds_it(tmp_path, extractor, images):
     assert close(from_checkpoint(tmp_path / 'mae.pth')(images), wanted)
     whole = {f'extractor.{k}': v for k, v in extractor.state_dict().items()}
     torch.save(dict(state_dict=whole), tmp_path / 'whole.pth')
-    found = from_checkpoint(tmp_path / 'whole.pth', prefix='extractor')
-    assert close(found(images), wanted)
+    other = from_checkpoint(tmp_path / 'whole.pth', prefix='extractor')
+    assert close(other(images), wanted)
 
 
 def test_a_checkpoint_that_does_not_fit_is_refused(tmp_path, extractor):

@@ -1,3 +1,5 @@
+"""The detector: training, fitting, checkpoints, several processes."""
+
 import copy
 
 import numpy as np
@@ -6,12 +8,11 @@ import torch
 from mmengine.registry import DefaultScope
 from mmpretrain.structures import DataSample
 from tiny_mae import PATCHES, SIZE, build_mae, mae_config
+from torch import multiprocessing
+from two_ranks import join, leave
 
 from mmocc.models.ofer import PatchLatentExtractor, PatchSVDD
-from mmocc.models.ofer.svdd import (
-    one_class_loss,
-    push_from_zero,
-)
+from mmocc.models.ofer.svdd import one_class_loss, push_from_zero
 from mmocc.registry import MODELS
 
 
@@ -22,8 +23,13 @@ def extractor():
 
 @pytest.fixture
 def svdd(extractor):
+    return build(extractor)
+
+
+def build(extractor, **options):
     torch.manual_seed(0)
-    return PatchSVDD(extractor, dims=(16, 8), data_preprocessor=dict())
+    options = dict(dims=(16, 8), data_preprocessor={}) | options
+    return PatchSVDD(extractor, **options)
 
 
 def images(number=8, seed=0):
@@ -37,9 +43,9 @@ def pasted(coverage):
     return sample
 
 
-def batch(*inputs):
+def batch(inputs):
     return dict(
-        inputs=[x for x in inputs], data_samples=[DataSample() for _ in inputs]
+        inputs=list(inputs), data_samples=[DataSample() for _ in inputs]
     )
 
 
@@ -90,7 +96,7 @@ def test_the_centre_is_set_once_and_away_from_zero(svdd):
     assert torch.equal(svdd.centre, before)
 
 
-def test_training_draws_clean_patches_together(svdd):
+def test_training_pulls_clean_patches_together(svdd):
     losses = train(svdd)
     assert np.mean(losses[-5:]) < 0.7 * np.mean(losses[:5])
     assert not any(p.requires_grad for p in svdd.extractor.parameters())
@@ -104,43 +110,39 @@ def test_occluded_patches_take_no_part(svdd):
     clean = torch.ones(PATCHES, dtype=torch.bool)
     clean[6] = False
     wanted = svdd.patch_distances(first)[0, clean].square().mean()
-    found = svdd.loss(first, [pasted(coverage)])
-    assert torch.allclose(found['loss_svdd'], wanted)
+    loss = svdd.loss(first, [pasted(coverage)])['loss_svdd']
+    assert torch.allclose(loss, wanted)
     none = svdd.loss(first, [pasted(np.ones((4, 4)))])['loss_svdd']
     none.backward()
     assert none == 0
     assert all((p.grad == 0).all() for p in svdd.projection.parameters())
 
 
-def test_a_first_batch_without_a_clean_patch_is_refused(svdd):
+def test_a_first_batch_must_have_clean_patches_on_the_grid(svdd):
     with pytest.raises(ValueError, match='no clean patch'):
         svdd.loss(images(1), [pasted(np.ones((4, 4)))])
-
-
-def test_a_coverage_of_another_grid_is_refused(svdd):
     with pytest.raises(ValueError, match=r'a.png.*\(2, 2\).*\(4, 4\)'):
         svdd.loss(images(1), [pasted(np.zeros((2, 2)))])
 
 
-@pytest.mark.parametrize('nu', [0.05, 0.3])
-def test_the_radius_leaves_a_share_nu_of_clean_patches_outside(extractor, nu):
-    svdd = PatchSVDD(extractor, dims=(16, 8), nu=nu, data_preprocessor={})
+def test_the_radius_leaves_a_share_nu_of_clean_patches_outside(extractor):
+    svdd = build(extractor, nu=0.3)
     train(svdd, 3)
     first = images(40, 5)
     with pytest.raises(ValueError, match='FitRadiusHook'):
         svdd.detect(first)
-    count = svdd.fit([batch(*first[:25]), batch(*first[25:])])
+    count = svdd.fit([batch(first[:25]), batch(first[25:])])
     assert count == 40 * PATCHES
-    found = svdd.detect(first)
-    assert abs(found.mask.float().mean() - nu) < 0.005
-    assert torch.equal(found.mask, found.distances > svdd.radius)
-    assert found.grid == (4, 4)
+    detection = svdd.detect(first)
+    assert abs(detection.mask.float().mean() - 0.3) < 0.005
+    assert torch.equal(detection.mask, detection.distances > svdd.radius)
+    assert detection.grid == (4, 4)
 
 
 def test_fitting_leaves_out_what_is_occluded(svdd):
     train(svdd, 3)
     first = images(4, 5)
-    data = batch(*first)
+    data = batch(first)
     for sample in data['data_samples'][:2]:
         sample.set_metainfo(dict(patch_coverage=np.ones((4, 4))))
     svdd.train()
@@ -150,13 +152,7 @@ def test_fitting_leaves_out_what_is_occluded(svdd):
 
 
 def test_the_soft_boundary_follows_the_batches_quantile(extractor):
-    svdd = PatchSVDD(
-        extractor,
-        dims=(16, 8),
-        objective='soft-boundary',
-        warmup_iters=2,
-        data_preprocessor={},
-    )
+    svdd = build(extractor, objective='soft-boundary', warmup_iters=2)
     train(svdd, 2)
     assert svdd.radius == 0
     first = images(8, 7)
@@ -170,17 +166,17 @@ def test_the_soft_boundary_follows_the_batches_quantile(extractor):
 
 def test_predict_fills_the_samples(svdd):
     train(svdd, 3)
-    svdd.fit([batch(*images(8, 5))])
+    svdd.fit([batch(images(8, 5))])
     first = images(3, 6)
     samples = svdd(first, [DataSample() for _ in range(3)], mode='predict')
-    found = svdd.detect(first)
+    detection = svdd.detect(first)
     for i, sample in enumerate(samples):
-        assert torch.equal(sample.pred_patch_dist, found.distances[i])
-        assert torch.equal(sample.pred_patch_mask, found.mask[i])
+        assert torch.equal(sample.pred_patch_dist, detection.distances[i])
+        assert torch.equal(sample.pred_patch_mask, detection.mask[i])
         assert sample.patch_grid == (4, 4)
         pixels = sample.pred_occlusion_mask
         assert pixels.shape == (SIZE, SIZE)
-        assert torch.equal(pixels[::8, ::8].flatten(), found.mask[i])
+        assert torch.equal(pixels[::8, ::8].flatten(), detection.mask[i])
     assert len(svdd(first, mode='predict')) == 3
     assert svdd(first).shape == (3, PATCHES)
     with pytest.raises(ValueError, match='mode'):
@@ -188,19 +184,15 @@ def test_predict_fills_the_samples(svdd):
 
 
 def test_a_kernel_sphere_on_top_finds_and_survives(extractor):
-    options = dict(
-        dims=(16, 8),
-        kernel=dict(max_patches=100),
-        data_preprocessor={},
-    )
-    svdd = PatchSVDD(extractor, **options)
+    options = dict(kernel=dict(max_patches=100))
+    svdd = build(extractor, **options)
     train(svdd, 20)
-    svdd.fit([batch(*images(20, 5)), batch(*images(20, 6))])
+    svdd.fit([batch(images(20, 5)), batch(images(20, 6))])
     assert 0 < len(svdd.kernel.weight) <= 100
     first = images(8, 9)
     assert svdd.detect(first).mask.float().mean() < 0.25
     assert (svdd.patch_distances(first) <= 2).all()
-    other = PatchSVDD(extractor, **options)
+    other = build(extractor, **options)
     other.load_state_dict(svdd.state_dict())
     assert torch.equal(
         other.detect(first).distances, svdd.detect(first).distances
@@ -208,29 +200,27 @@ def test_a_kernel_sphere_on_top_finds_and_survives(extractor):
     assert options['kernel'] == dict(max_patches=100)  # not emptied
 
 
-def test_all_that_is_learnt_is_in_the_checkpoint(svdd, extractor, tmp_path):
-    train(svdd, 3)
-    svdd.fit([batch(*images(8, 5))])
-    torch.save(svdd.state_dict(), tmp_path / 'svdd.pth')
-    other = PatchSVDD(extractor, dims=(16, 8))
-    other.load_state_dict(torch.load(tmp_path / 'svdd.pth', weights_only=True))
-    assert torch.equal(
-        other.detect(images(2)).mask, svdd.detect(images(2)).mask
-    )
-
-
-@pytest.mark.parametrize('options', [dict(dims=(16, 4)), dict(kernel={})])
+@pytest.mark.parametrize(
+    'options', [dict(dims=(16, 4)), dict(kernel={}), dict(whiten=True)]
+)
 def test_a_checkpoint_with_other_options_is_refused(svdd, extractor, options):
-    other = PatchSVDD(extractor, **{'dims': (16, 8), **options})
+    other = build(extractor, **options)
     for one, two in ((svdd, other), (other, svdd)):
         with pytest.raises(ValueError, match='same dims and kernel'):
             one.load_state_dict(two.state_dict(), strict=False)
+    slope = build(extractor, slope=0.1)
+    with pytest.raises(ValueError, match=r'slope=0\.5, this one has 0\.1'):
+        slope.load_state_dict(svdd.state_dict())
 
 
-def test_a_shared_extractor_is_not_saved_twice(svdd, extractor):
+@pytest.mark.parametrize('whiten', [False, True])
+def test_a_checkpoint_holds_all_but_a_shared_extractor(extractor, whiten):
+    svdd = build(extractor, whiten=whiten)
+    if whiten:
+        svdd.fit([batch(images(20))])
     train(svdd, 3)
-    svdd.fit([batch(*images(8, 5))])
-    other = PatchSVDD(dims=(16, 8))
+    svdd.fit([batch(images(8, 5))])
+    other = PatchSVDD(dims=(16, 8), whiten=whiten)
     assert other.projection is None
     other.share_extractor(extractor)
     assert not any(k.startswith('extractor') for k in other.state_dict())
@@ -267,7 +257,78 @@ def test_it_is_built_from_a_config():
     assert all(layer.bias is None for layer in layers)
 
 
-def test_a_checkpoint_of_another_slope_is_refused(svdd, extractor):
-    other = PatchSVDD(extractor, dims=(16, 8), slope=0.1)
-    with pytest.raises(ValueError, match=r'slope=0\.5, this one has 0\.1'):
-        other.load_state_dict(svdd.state_dict())
+def test_a_detector_is_trained_on_whitened_latents(extractor):
+    svdd = build(extractor, whiten=True)
+    with pytest.raises(RuntimeError, match='at_start=True'):
+        svdd.loss(images(2))
+    pictures = torch.cat([images(40), images(40, 1)])
+    svdd.fit([batch(pictures[:40]), batch(pictures[40:])])
+    before = {k: v.clone() for k, v in svdd.whitening.state_dict().items()}
+    centre = svdd.centre.clone()
+    mean = svdd.extractor.encode(pictures).mean(dim=0)
+    assert torch.allclose(before['mean'], mean, atol=1e-5)
+    losses = train(svdd, 30)
+    assert svdd.loss(images(8))['loss_svdd'] < 0.7 * losses[0]
+    assert svdd.fit([batch(images(40, 5))]) == 40 * PATCHES
+    assert torch.equal(svdd.centre, centre)
+    for name, value in svdd.whitening.state_dict().items():
+        assert torch.equal(value, before[name])
+    share = svdd.detect(images(40, 5)).mask.float().mean()
+    assert abs(share - svdd.nu) < 0.005
+
+
+# -- two processes -----------------------------------------------------------
+
+
+def work(rank, folder, options):
+    """Train one step and fit, on 4 pictures or on the other 2."""
+    join(rank, folder)
+    model = build(PatchLatentExtractor(build_mae()), **options)
+    mine = images(6, 1)[:4] if rank == 0 else images(6, 1)[4:]
+    samples = [DataSample() for _ in mine]
+    # not as many clean patches as the other process has
+    samples[0].set_metainfo(dict(patch_coverage=np.eye(4)))
+    data = dict(inputs=list(mine), data_samples=samples)
+    if options.get('whiten'):
+        model.fit([data])
+    model.loss(mine, samples)
+    state = dict(soft=model.radius.clone())
+    model.fit([data])
+    torch.save(state | model.state_dict(), folder / f'{rank}.pth')
+    leave()
+
+
+@pytest.mark.parametrize(
+    'options',
+    [
+        dict(),
+        dict(objective='soft-boundary'),
+        dict(kernel=dict()),
+        dict(whiten=True),
+    ],
+    ids=['one-class', 'soft-boundary', 'kernel', 'whiten'],
+)
+def test_two_processes_fit_to_all_patches(tmp_path, extractor, options):
+    multiprocessing.start_processes(
+        work, (tmp_path, options), nprocs=2, start_method='fork'
+    )
+    one, two = (torch.load(tmp_path / f'{rank}.pth') for rank in (0, 1))
+    for name, value in one.items():
+        assert torch.equal(value, two[name]), name
+    soft = one.pop('soft')
+    assert (soft > 0) == ('objective' in options or 'whiten' in options)
+    model = build(extractor, **options)
+    clean = torch.ones(6, PATCHES, dtype=torch.bool)
+    clean[0, ::5] = clean[4, ::5] = False  # the diagonal
+    latents = extractor.encode(images(6, 1))
+    if options.get('whiten'):
+        model.whitening.fit([(latents, clean)])
+        for name, value in model.whitening.state_dict().items():
+            found = one[f'whitening.{name}']
+            assert torch.allclose(found, value, rtol=1e-3, atol=1e-3)
+    with torch.no_grad():
+        wanted = push_from_zero(model.project(latents)[clean].mean(dim=0))
+    assert torch.allclose(one['centre'], wanted, rtol=1e-3, atol=1e-3)
+    model.load_state_dict(one)
+    outside = model.detect(images(6, 1)).mask[clean].sum()
+    assert abs(int(outside) - 0.1 * clean.sum()) <= 1

@@ -1,4 +1,4 @@
-"""Self-assembly: what is copied from where, against Eq. 2 and 3 by hand."""
+"""Self-assembly, compared with Eq. 2 and 3 by hand."""
 
 import pytest
 import torch
@@ -51,12 +51,12 @@ def test_equals_the_equation_with_its_gradient():
     hole[1] = False  # numbers of hidden positions differ
     hole[2, :, 1:] = True
     inputs = [x.requires_grad_() for x in (feature, mirrored)]
-    made = self_assembly(*inputs, hole).feature
+    out = self_assembly(*inputs, hole).feature
     rows = zip(feature, mirrored, hole[:, 0], strict=True)
     expected = torch.stack([paper(*row) for row in rows])
-    assert torch.allclose(made, expected, atol=1e-5)
-    weight = torch.randn(made.shape)
-    grads = torch.autograd.grad((made * weight).sum(), inputs)
+    assert torch.allclose(out, expected, atol=1e-5)
+    weight = torch.randn(out.shape)
+    grads = torch.autograd.grad((out * weight).sum(), inputs)
     others = torch.autograd.grad((expected * weight).sum(), inputs)
     for grad, other in zip(grads, others, strict=True):
         assert torch.allclose(grad, other, atol=1e-4)
@@ -65,18 +65,18 @@ def test_equals_the_equation_with_its_gradient():
 @pytest.mark.parametrize('mode', ['paper', 'release'])
 def test_weights_sum_to_1_and_visible_positions_keep_their_content(mode):
     feature, mirrored, hole = case(size=(7, 5))
-    made, weights = self_assembly(feature, mirrored, hole, mode)
+    out, weights = self_assembly(feature, mirrored, hole, mode)
     assert torch.allclose(weights.sum(1), torch.ones(3, 7, 5))
     assert weights.min() >= 0
     visible = ~hole.expand_as(feature)
-    assert torch.equal(made[visible], feature[visible])
+    assert torch.equal(out[visible], feature[visible])
     assert (weights[:, 3:][~hole] == 1).all()
-    assert (made[~visible] != feature[~visible]).any()
+    assert (out[~visible] != feature[~visible]).any()
 
 
 def test_a_half_hole_of_a_symmetric_map_is_copied_from_the_mirror():
-    # Every row has a colour of its own; the coarse content of the right half
-    # is like it, and not at all like that of the other rows.
+    # Each row has another colour; the coarse content of the right half is
+    # similar to it, and orthogonal to that of the other rows.
     rows = torch.eye(6)[:, :, None].expand(6, 6, 8)  # (C, h, w)
     true = rows[None].clone()
     hole = torch.zeros(1, 1, 6, 8, dtype=torch.bool)
@@ -86,15 +86,15 @@ def test_a_half_hole_of_a_symmetric_map_is_copied_from_the_mirror():
     shape = (6, 6, 1, 8)
     flat = [x[0].permute(1, 0, 2).reshape(shape) for x in (true, coarse)]
     mask = hole[0].permute(1, 0, 2).reshape(6, 1, 1, 8)
-    made, weights = self_assembly(flat[1], flat[0].flip(-1), mask)
-    assert torch.allclose(made, flat[0], atol=1e-5)
+    out, weights = self_assembly(flat[1], flat[0].flip(-1), mask)
+    assert torch.allclose(out, flat[0], atol=1e-5)
     assert weights[:, 0][mask[:, 0]].min() > 0.3
     without = self_assembly(flat[1], torch.zeros(shape), mask).weights
     assert (without[:, 0] == 0).all()
 
 
-def test_the_mirror_alone_is_used_where_nothing_else_is_alike():
-    # Content is one-hot: 0 stands in the known part, 1 in mirror and hole.
+def test_only_the_mirror_is_used_if_nothing_else_is_similar():
+    # Content is one-hot: 0 in the visible part, 1 in mirror and hole.
     feature = torch.zeros(1, 2, 3, 6)
     hole = torch.zeros(1, 1, 3, 6, dtype=torch.bool)
     hole[..., 3:] = True
@@ -102,11 +102,11 @@ def test_the_mirror_alone_is_used_where_nothing_else_is_alike():
     feature[:, 1, :, 3:] = 0.1
     mirrored = torch.zeros(1, 2, 3, 6)
     mirrored[:, 1] = 7
-    made, weights = self_assembly(feature, mirrored, hole)
-    first = made[0, :, 0, 3]
+    out, weights = self_assembly(feature, mirrored, hole)
+    first = out[0, :, 0, 3]
     assert torch.allclose(first, torch.tensor([0.0, 7.0]), atol=1e-4)
     assert weights[0, :, 0, 3].tolist() == pytest.approx([1, 0, 0, 0])
-    assert torch.allclose(made[0, 1, :, 3:], torch.full((3, 3), 7.0))
+    assert torch.allclose(out[0, 1, :, 3:], torch.full((3, 3), 7.0))
 
 
 def test_an_asymmetric_face_takes_little_from_its_mirror():
@@ -122,24 +122,24 @@ def test_an_asymmetric_face_takes_little_from_its_mirror():
 def test_all_or_nothing_hidden_is_defined(mode, hidden):
     feature, mirrored, hole = case()
     feature.requires_grad_()
-    made, weights = self_assembly(feature, mirrored, hole.fill_(hidden), mode)
-    made.square().sum().backward()
-    assert made.isfinite().all()
+    out, weights = self_assembly(feature, mirrored, hole.fill_(hidden), mode)
+    out.square().sum().backward()
+    assert out.isfinite().all()
     assert feature.grad.isfinite().all()
     assert torch.allclose(weights.sum(1), torch.ones(3, 4, 6))
     if hidden:
         assert (weights[:, 1] == 0).all()  # no visible position
     else:
-        assert torch.equal(made, feature)
+        assert torch.equal(out, feature)
 
 
 @pytest.mark.parametrize('mode', ['paper', 'release'])
 def test_blank_features_stay_as_they_are(mode):
     feature = torch.zeros(1, 4, 3, 3, requires_grad=True)
     hole = torch.ones(1, 1, 3, 3, dtype=torch.bool)
-    made, _ = self_assembly(feature, feature.detach(), hole, mode)
-    made.sum().backward()
-    assert (made == 0).all()
+    out, _ = self_assembly(feature, feature.detach(), hole, mode)
+    out.sum().backward()
+    assert (out == 0).all()
     assert feature.grad.isfinite().all()
 
 
@@ -168,8 +168,8 @@ def test_detached_weights_are_constants_to_the_gradient():
     results = []
     for detach in (True, False):
         x = mirrored.clone().requires_grad_()
-        made, _ = self_assembly(feature, x, hole, 'paper', detach)
-        (grad,) = torch.autograd.grad(made.sum(), x)
+        out, _ = self_assembly(feature, x, hole, 'paper', detach)
+        (grad,) = torch.autograd.grad(out.sum(), x)
         results.append(grad)
     assert not torch.allclose(*results)
     assert (results[0] >= 0).all()
@@ -181,9 +181,9 @@ def test_autocast_and_half_inputs_are_computed_in_float32():
     half = [x.bfloat16() for x in (feature, mirrored)]
     expected = self_assembly(*(x.float() for x in half), hole).feature
     with torch.autocast('cpu', dtype=torch.bfloat16):
-        made = self_assembly(*half, hole).feature
-    assert made.dtype == torch.bfloat16
-    assert torch.equal(made, expected.bfloat16())
+        out = self_assembly(*half, hole).feature
+    assert out.dtype == torch.bfloat16
+    assert torch.equal(out, expected.bfloat16())
 
 
 def test_wrong_shapes_and_modes_are_refused():

@@ -1,10 +1,12 @@
 import numpy as np
 import pytest
 import torch
+from sklearn.metrics import roc_auc_score
 from sklearn.svm import OneClassSVM
 
 from mmocc.models.ofer.svdd import (
     KernelSVDD,
+    PatchWhitening,
     centre_distances,
     one_class_loss,
     push_from_zero,
@@ -33,16 +35,13 @@ def test_losses_are_the_formulas():
     assert np.isclose(loss, 4 + 5 / 3 / 0.25)
 
 
-def test_of_no_patch_the_losses_are_zero_with_a_gradient():
+def test_without_patches_the_losses_are_zero_with_a_gradient():
     weight = torch.ones(2, requires_grad=True)
-    for loss in (
-        one_class_loss((torch.zeros(0, 2) * weight).sum(1)),
-        soft_boundary_loss(
-            (torch.zeros(0, 2) * weight).sum(1), torch.tensor(2.0), 0.1
-        ),
-    ):
+    none = (torch.zeros(0, 2) * weight).sum(1)
+    soft = soft_boundary_loss(none, torch.tensor(2.0), 0.1)
+    for loss in (one_class_loss(none), soft):
         assert loss == 0
-        loss.backward()
+        loss.backward(retain_graph=True)
         assert (weight.grad == 0).all()
 
 
@@ -52,14 +51,11 @@ def test_the_soft_boundary_pulls_on_outliers_only():
     assert distances.grad.tolist() == [0.0, 3 * 2 / 2 / 0.5]
 
 
-@pytest.mark.parametrize('nu', [0.01, 0.1, 0.5])
-def test_a_share_nu_exceeds_the_radius(nu):
+def test_a_share_nu_exceeds_the_radius():
     distances = torch.rand(20_000, generator=torch.manual_seed(0))
-    radius = quantile_radius(distances, nu)
-    assert abs((distances > radius).float().mean() - nu) < 1e-3
-
-
-def test_no_radius_of_nothing_or_of_nan():
+    for nu in (0.01, 0.5):
+        radius = quantile_radius(distances, nu)
+        assert abs((distances > radius).float().mean() - nu) < 1e-3
     with pytest.raises(ValueError, match='0 distances'):
         quantile_radius(torch.zeros(0), 0.1)
     with pytest.raises(ValueError, match='1 of them not finite'):
@@ -112,10 +108,96 @@ def test_the_kernel_sphere_survives_a_checkpoint_of_tensors(tmp_path, cloud):
     assert torch.equal(other(cloud), svdd(cloud))
 
 
-def test_points_far_away_are_at_the_distance_of_strangers(cloud):
+def test_points_far_away_are_outside_the_sphere(cloud):
     svdd = KernelSVDD(nu=0.1)
     svdd.fit(cloud)
     far = svdd(cloud[:5] + 1000)
     assert far.isfinite().all()
     assert (far > svdd(cloud).max()).all()
     assert svdd(cloud.view(6, 100, 8)).shape == (6, 100)
+
+
+# -- whitening ---------------------------------------------------------------
+
+L, D = 3, 5
+
+
+def latents(number=4000, seed=0):
+    """Return Gaussian latents, another mean and covariance at each place."""
+    torch.manual_seed(0)
+    mean, mix = 3 * torch.randn(L, D), torch.randn(L, D, D)
+    torch.manual_seed(seed)
+    noise = torch.randn(number, L, D)
+    return mean + torch.einsum('nld,lde->nle', noise, mix)
+
+
+def all_clean(z):
+    return torch.ones(z.shape[:2], dtype=torch.bool)
+
+
+def fitted(*parts, ridge=0.0):
+    module = PatchWhitening(L, D, ridge)
+    module.fit((z, all_clean(z)) for z in parts)
+    return module
+
+
+def test_each_position_gets_mean_0_and_covariance_1():
+    z = latents()
+    out = fitted(z[:1000], z[1000:])(z)
+    assert out.dtype == torch.float32
+    assert out.mean(dim=0).abs().max() < 1e-4
+    for place in range(L):
+        covariance = torch.cov(out[:, place].T, correction=0)
+        assert torch.allclose(covariance, torch.eye(D), atol=1e-3)
+
+
+def test_occluded_patches_are_not_counted():
+    z, clean = latents(), all_clean(latents())
+    clean[::3, 1] = False
+    wanted = PatchWhitening(L, D)
+    wanted.fit([(z, clean)])
+    spoilt = z.clone()
+    spoilt[~clean] = 1e3
+    found = PatchWhitening(L, D)
+    found.fit([(spoilt, clean)])
+    assert torch.equal(found.mean, wanted.mean)
+    assert torch.equal(found.matrix, wanted.matrix)
+    rest = z[clean[:, 1], 1].mean(dim=0)
+    assert torch.allclose(wanted.mean[1], rest, atol=1e-5)
+
+
+def test_a_direction_without_variance_does_not_decide():
+    z = latents()
+    z[..., 0] = 2.0
+    module = fitted(z, ridge=0.01)
+    moved = z.clone()
+    moved[..., 0] += 0.01
+    change = (module(moved) - module(z)).norm(dim=-1)
+    assert change.max() < 0.1
+    assert module(z).isfinite().all()
+
+
+def test_a_position_that_is_never_clean_is_refused():
+    z, clean = latents(10), all_clean(latents(10))
+    clean[1:, 2] = False
+    with pytest.raises(ValueError, match=r'position 2 .* clean in 1 pic'):
+        PatchWhitening(L, D).fit([(z, clean)])
+    z[0, 0] = torch.nan
+    with pytest.raises(ValueError, match='not finite'):
+        PatchWhitening(L, D).fit([(z, all_clean(z))])
+
+
+def test_what_is_common_elsewhere_is_anomalous_here():
+    """Latents that change places are far from the mean after whitening."""
+    z = latents(2000)
+    fresh = latents(500, seed=1)
+    moved = fresh[:, [1, 2, 0]]
+    truth = np.repeat([0, 1], 500 * L)
+    module = fitted(z, ridge=0.01)
+
+    def auroc(change):
+        both = change(torch.cat([fresh, moved]))
+        return roc_auc_score(truth, both.norm(dim=-1).flatten())
+
+    assert auroc(module) > 0.9
+    assert auroc(lambda x: x - z.mean(dim=(0, 1))) == pytest.approx(0.5)
