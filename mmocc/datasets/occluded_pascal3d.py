@@ -193,8 +193,9 @@ class OccludedPASCAL3D(BaseDataset):
         common = set(right)
         for folder in self.others:
             common &= set(self._list_stems(category, folder))
-        counts['dropped: not in all levels'] += len(right) - len(common)
-        return [stem for stem in right if stem in common]
+        shared = [stem for stem in right if stem in common]
+        counts['dropped: not in all levels'] += len(right) - len(shared)
+        return shared
 
     def _describe(
         self, path: str, image: str, category: str, counts: Counter

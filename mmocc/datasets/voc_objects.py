@@ -123,9 +123,8 @@ class VOCObjects(BaseDataset):
             raise ValueError(f'context is {context}; it must be 0 or more')
         self.roots = _pair_roots(data_root, split)
         self.context = context
-        self.flags = dict(
-            zip(FLAGS, (difficult, truncated, occluded), strict=True)
-        )
+        wanted = difficult, truncated, occluded
+        self.flags = dict(zip(FLAGS, wanted, strict=True))
         self.min_size = min_size
         super().__init__(ann_file='', **kwargs)
 

@@ -3,7 +3,6 @@
 ``sheet`` draws rows of panels. Panels come from ``localization_pictures``
 (class maps and boxes), ``redrawing_pictures`` (DEA), ``ofer_pictures``
 (Latent-OFER), ``hiding`` (what a pipeline hides) and ``deconv`` (what makes a
-channel fire). Maps come from ``class_activation``, which chooses its layer by
-``target_layers``; ``receptive_field`` tells what an activation can see. Models
-are given by the caller; nothing here loads one.
+channel fire). Maps come from ``class_activation``; ``target_layers`` chooses
+its layer, and computes receptive fields. Nothing here loads a model.
 """

@@ -236,9 +236,7 @@ def _check_categories(
         raise ValueError(
             f'{len(categories)} categories for {len(inputs)} images'
         )
-    for category in categories:
-        if not 0 <= category < count:
-            raise ValueError(
-                f'category {category} is not in 0 ... {count - 1}'
-            )
+    wrong = [number for number in categories if not 0 <= number < count]
+    if wrong:
+        raise ValueError(f'category {wrong[0]} is not in 0 ... {count - 1}')
     return categories

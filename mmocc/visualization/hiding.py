@@ -13,15 +13,9 @@ from mmocc.visualization.sheet import as_rgb
 
 # Transforms of mmocc, mmpretrain and mmdet that hide parts of an image.
 HIDING = (
-    'HideAndSeek',
-    'Occlude',
-    'OccludeObjects',
-    'PasteOcclusion',
-    'RandomErasing',
-    'Cutout',
-    'CutOut',
-    'GridMask',
-)
+    'HideAndSeek', 'Occlude', 'OccludeObjects', 'PasteOcclusion',
+    'RandomErasing', 'Cutout', 'CutOut', 'GridMask',
+)  # fmt: skip
 
 
 @dataclass

@@ -30,10 +30,9 @@ LOAD = dict(type='LoadImageFromFile')
 MASKS = dict(type='mmocc.LoadOcclusionMasks')
 
 
-def save(path, mode='RGB', size=SIZE, value=90):
+def save(path, size=SIZE):
     path.parent.mkdir(parents=True, exist_ok=True)
-    pixels = np.full(size[::-1] + (() if mode == 'L' else (3,)), value)
-    Image.fromarray(pixels.astype(np.uint8)).save(path)
+    Image.new('RGB', size).save(path)
 
 
 def write(path, lines):
@@ -50,8 +49,7 @@ def write_pascal(root, categories=VEHICLES):
             save(folder / f'{stem}.JPEG')
         write(root / f'{category}_imagenet_occ.txt', NAMES)
         for name in NAMES:
-            grey = 'L' if name == NAMES[0] else 'RGB'
-            save(root / f'{category}LEVELZERO/{name[:-2]}.JPEG', grey)
+            save(root / f'{category}LEVELZERO/{name[:-2]}.JPEG')
             for level in ('ONE', 'FIVE', 'NINE'):
                 for suffix in (*SUFFIXES.values(), ''):
                     folder = root / f'{category}LEVEL{level}{suffix}'
@@ -79,7 +77,7 @@ def write_masks(root, category='bus'):
     for name in NAMES:
         item = np.zeros((230, 350), np.uint8)  # larger than 224 x 336
         item[:224, :168] = 255
-        item[224:], item[:, 336:] = 255, 255  # what is to be cut away
+        item[224:], item[:, 336:] = 255, 255  # must be cut away
         folder = root / f'0_old_masks/{category}_imagenet_occludee_mask'
         folder.mkdir(parents=True, exist_ok=True)
         Image.fromarray(item).save(folder / f'{name}.png')
@@ -87,11 +85,11 @@ def write_masks(root, category='bus'):
             ('_mask', np.s_[:20]),
             ('_mask_object', np.s_[:, :15]),
         ):
-            hides = np.zeros((40, 60, 3), np.uint8)
-            hides[part] = 255
+            hidden = np.zeros((40, 60, 3), np.uint8)
+            hidden[part] = 255
             folder = root / f'{category}LEVELONE{suffix}'
             folder.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(hides).save(folder / f'{name}.JPEG', quality=50)
+            Image.fromarray(hidden).save(folder / f'{name}.JPEG', quality=50)
 
 
 @pytest.fixture
@@ -100,7 +98,8 @@ def package(tmp_path):
     return tmp_path
 
 
-def messages(monkeypatch):
+@pytest.fixture
+def logged(monkeypatch):
     lines = []
     monkeypatch.setattr(
         'mmocc.datasets.occluded_vehicles.print_log',
@@ -128,22 +127,17 @@ def test_each_cell_reads_its_own_folder(package, level, word, share, kind):
     expected = package / 'pascal3d+_occ' / folder / f'{NAMES[0]}.JPEG'
     assert sample['img_path'] == str(expected)
     assert sample['img_id'] == NAMES[0]
-    assert (sample['occlusion_level'], sample['occlusion_kind']) == (
-        level,
-        kind,
-    )
+    assert sample['occlusion_level'] == level
+    assert sample['occlusion_kind'] == kind
     assert sample['occlusion_range'] == share
 
 
-def test_twelve_way_labels_on_six_test_categories(package):
+def test_labels_are_of_twelve_classes_or_of_own_ones(package):
     data = OccludedVehicles(package, level='L1', kind='object')
     assert data.metainfo['classes'] == ALL
     pairs = {(d['category'], d['gt_label']) for d in data}
     assert pairs == {(name, ALL.index(name)) for name in VEHICLES}
     assert len(data) == 12
-
-
-def test_own_classes_give_own_labels_in_training_and_test(package):
     for split in ('train', 'test'):
         data = OccludedVehicles(package, split=split, classes=VEHICLES)
         assert {d['gt_label'] for d in data} == set(range(6))
@@ -157,14 +151,13 @@ def test_clean_images_lack_the_last_two_characters_of_the_list(package):
 
 
 def test_two_objects_of_one_photo_keep_both_lines_and_are_counted(
-    package, monkeypatch
+    package, logged
 ):
-    lines = messages(monkeypatch)
     path = package / 'pascal3d+_occ/car_imagenet_occ.txt'
     write(path, ['n0001_11_0', 'n0001_11_1'])
     data = OccludedVehicles(package, level='L0', categories=['car'])
     assert data[0]['img_path'] == data[1]['img_path']
-    assert 'lines that repeat an image: 1' in lines[0]
+    assert 'lines that repeat an image: 1' in logged[0]
 
 
 def test_training_reads_all_classes(tmp_path):
@@ -193,70 +186,50 @@ def test_coco_reads_its_own_lists_uncut(tmp_path, split, level, file):
     assert data[0]['occlusion_kind'] is None
 
 
-def test_grey_images_come_with_three_channels(package):
-    data = OccludedVehicles(package, categories=['car'], pipeline=[LOAD])
-    with Image.open(data.get_data_info(0)['img_path']) as image:
-        assert image.mode == 'L'
-    assert data[0]['img'].shape == (40, 60, 3)
-
-
 # -- masks -------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(('kind', 'share'), [('noise', 0.5), ('object', 0.5)])
-def test_masks_have_the_image_size_and_the_hidden_share(package, kind, share):
+@pytest.mark.parametrize('kind', ['noise', 'object'])
+def test_masks_have_the_image_size_and_the_hidden_share(package, kind):
     write_masks(package / 'pascal3d+_occ')
     data = OccludedVehicles(
         package, level='L1', kind=kind, categories=['bus'], with_masks=True,
         pipeline=[LOAD, dict(type='Resize', scale=(120, 80)), MASKS],
     )  # fmt: skip
     sample = data[0]
-    item, hides = sample['gt_seg_map'], sample['occlusion_mask']
+    hidden = sample['occlusion_mask']
     expected = np.zeros((80, 120), np.uint8)
     expected[:, :60] = 1  # the left half, cut to 224 x 336, not squeezed
-    np.testing.assert_array_equal(item, expected)
-    assert hides.shape == (80, 120)
+    np.testing.assert_array_equal(sample['gt_seg_map'], expected)
+    assert hidden.shape == (80, 120)
     # JPEG rounds at the edge of the occluder: thresholded, never in between
-    assert set(np.unique(hides)) == {0, 1}
-    occluded = hides[10, 20] == 1, hides[70, 70] == 1, hides[70, 5] == 1
-    assert occluded == (True, False, kind == 'object')
-    assert sample['occlusion_share'] == pytest.approx(share, abs=0.04)
+    assert set(np.unique(hidden)) == {0, 1}
+    occluded = [hidden[place] == 1 for place in ((10, 20), (70, 70), (70, 5))]
+    assert occluded == [True, False, kind == 'object']
+    assert sample['occlusion_share'] == pytest.approx(0.5, abs=0.04)
 
 
 def test_clean_images_have_an_object_mask_and_nothing_hidden(package):
-    write_masks(package / 'pascal3d+_occ')
-    data = OccludedVehicles(
-        package, categories=['bus'], with_masks=True, pipeline=[LOAD, MASKS]
-    )
-    assert data[0]['occlusion_mask'].sum() == 0
-    assert data[0]['gt_seg_map'].sum() == 40 * 30
-    assert data[0]['occlusion_share'] == 0
-
-
-def test_a_mask_that_does_not_fit_is_named(package):
     root = package / 'pascal3d+_occ'
     write_masks(root)
-    folder = root / '0_old_masks/bus_imagenet_occludee_mask'
-    save(folder / f'{NAMES[0]}.png', 'L', (100, 100))
     data = OccludedVehicles(
         package, categories=['bus'], with_masks=True, pipeline=[LOAD, MASKS]
     )
+    sample = data[0]
+    assert sample['occlusion_mask'].sum() == sample['occlusion_share'] == 0
+    assert sample['gt_seg_map'].sum() == 40 * 30
+    folder = root / '0_old_masks/bus_imagenet_occludee_mask'
+    save(folder / f'{NAMES[0]}.png', (100, 100))
     with pytest.raises(ValueError, match=rf'{NAMES[0]}\.png.*with_masks='):
         data[0]
 
 
-def test_a_missing_mask_folder_is_named(package):
+def test_masks_that_cannot_be_loaded_are_an_error(package):
     with pytest.raises(FileNotFoundError, match=r'occludee_mask: no such fol'):
         OccludedVehicles(package, with_masks=True)
-
-
-def test_masks_not_asked_for_are_no_silent_gap(package):
     data = OccludedVehicles(package, pipeline=[LOAD, MASKS])
     with pytest.raises(ValueError, match=r'with_masks=True'):
         data[0]
-
-
-def test_masks_behind_a_flip_are_refused(package):
     write_masks(package / 'pascal3d+_occ')
     flip = dict(type='RandomFlip', prob=1.0)
     data = OccludedVehicles(
@@ -278,25 +251,21 @@ def test_a_missing_list_is_named_with_the_remedy(package):
         OccludedVehicles(package, level='L1', kind='white')
 
 
-def test_missing_lists_may_be_allowed_and_are_counted(tmp_path, monkeypatch):
-    lines = messages(monkeypatch)
+def test_missing_lists_may_be_allowed_and_are_counted(tmp_path, logged):
+    with pytest.raises(
+        FileNotFoundError, match=r'none of the lists.*data_root'
+    ):
+        OccludedVehicles(tmp_path, allow_missing=True)
     write_coco(tmp_path)
     data = OccludedVehicles(tmp_path, 'coco', 'train', allow_missing=True)
     assert {d['category'] for d in data} == set(VEHICLES)
     assert (
         'categories without a list: 6 (boat, bottle, chair, diningtable, '
-        'sofa, tvmonitor)' in lines[0]
+        'sofa, tvmonitor)' in logged[0]
     )
 
 
-def test_no_list_at_all_is_an_error_even_if_missing_ones_are_allowed(tmp_path):
-    with pytest.raises(
-        FileNotFoundError, match=r'none of the lists.*data_root'
-    ):
-        OccludedVehicles(tmp_path, allow_missing=True)
-
-
-def test_a_missing_image_is_named_and_all_are_counted(package):
+def test_a_missing_image_or_level_is_named(package):
     root = package / 'pascal3d+_occ'
     (root / f'busLEVELONE/{NAMES[1]}.JPEG').unlink()
     with pytest.raises(
@@ -305,11 +274,7 @@ def test_a_missing_image_is_named_and_all_are_counted(package):
         r'.*1 of 2 are missing',
     ):
         OccludedVehicles(package, level='L1', kind='object')
-
-
-def test_a_missing_level_folder_is_named_with_those_there(package):
-    folder = package / 'pascal3d+_occ/aeroplaneLEVELNINE_white'
-    folder.rename(folder.with_name('elsewhere'))
+    (root / 'aeroplaneLEVELNINE_white').rename(root / 'elsewhere')
     with pytest.raises(
         FileNotFoundError,
         match=r'LEVELNINE_white: no such folder.*similar.*aeroplaneLEVELNINE_',
@@ -317,15 +282,13 @@ def test_a_missing_level_folder_is_named_with_those_there(package):
         OccludedVehicles(package, level='L3', kind='white')
 
 
-def test_an_empty_list_is_named(package):
-    write(package / 'pascal3d+_occ/car_imagenet_occ.txt', [])
-    with pytest.raises(ValueError, match=r'car_imagenet_occ\.txt.*empty'):
-        OccludedVehicles(package, categories=['car'])
-
-
-def test_a_line_too_short_to_be_cut_is_named(package):
-    write(package / 'pascal3d+_occ/car_imagenet_occ.txt', ['_0'])
-    with pytest.raises(ValueError, match=r"occ\.txt: the line '_0' is too"):
+@pytest.mark.parametrize(
+    ('lines', 'message'),
+    [([], '.*empty'), (['_0'], ": the line '_0' is too short")],
+)
+def test_a_list_without_names_is_named(package, lines, message):
+    write(package / 'pascal3d+_occ/car_imagenet_occ.txt', lines)
+    with pytest.raises(ValueError, match=rf'car_imagenet_occ\.txt{message}'):
         OccludedVehicles(package, categories=['car'])
 
 
@@ -361,11 +324,10 @@ def test_the_base_config_builds_and_yields_packed_samples(tmp_path):
     )
     write_pascal(tmp_path, ALL)
     init_default_scope('mmpretrain')
-    sizes = {'train_dataloader': 24, 'val_dataloader': 12}
-    for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
-        settings = dict(cfg[loader].dataset, data_root=str(tmp_path))
-        data = DATASETS.build(settings)
-        assert len(data) == sizes.get(loader, 12)
+    for loader, size in (('train', 24), ('val', 12), ('test', 12)):
+        settings = cfg[f'{loader}_dataloader'].dataset
+        data = DATASETS.build(dict(settings, data_root=str(tmp_path)))
+        assert len(data) == size
         packed = data[1]
         assert packed['inputs'].shape == (3, 224, 224)
         label = packed['data_samples'].gt_label.item()

@@ -1,4 +1,4 @@
-"""Mask files of the occluded sets: thresholds, odd modes, sizes."""
+"""Mask files of the occluded sets: thresholds, modes, sizes."""
 
 import numpy as np
 import pytest
@@ -29,22 +29,20 @@ def test_white_begins_above_half_in_every_mode(tmp_path, mode):
 def test_a_colour_mask_is_read_by_its_first_channel(tmp_path):
     pixels = np.zeros((1, 2, 3), np.uint8)
     pixels[0, 0, 0], pixels[0, 1, 1:] = 255, 255
-    Image.fromarray(pixels).save(tmp_path / 'm.png')
-    assert read_white(str(tmp_path / 'm.png')).tolist() == [[1, 0]]
-
-
-def test_an_unreadable_mask_is_named(tmp_path):
-    (tmp_path / 'm.png').write_bytes(b'no image')
+    path = tmp_path / 'm.png'
+    Image.fromarray(pixels).save(path)
+    assert read_white(str(path)).tolist() == [[1, 0]]
+    path.write_bytes(b'no image')
     with pytest.raises(ValueError, match=r'm\.png: unreadable mask'):
-        read_white(str(tmp_path / 'm.png'))
+        read_white(str(path))
 
 
 def test_a_mask_short_by_rounding_is_filled_up(tmp_path):
     path = tmp_path / 'm.png'
     Image.fromarray(np.full((224, 335), 255, np.uint8)).save(path)
-    item, hides = read_vehicle_masks(str(path), None, (40, 60))
-    assert item.shape == hides.shape == (40, 60)
-    assert not hides.any()
+    item, hidden = read_vehicle_masks(str(path), None, (40, 60))
+    assert item.shape == hidden.shape == (40, 60)
+    assert not hidden.any()
     assert item[:, :59].all()
 
 
@@ -56,17 +54,14 @@ def test_an_object_begins_above_ten(tmp_path, value, counts):
     assert (mask == counts).all()
 
 
-def test_any_channel_hides(tmp_path):
+def test_any_channel_hides_and_resizing_invents_no_values(tmp_path):
     mask = np.zeros((2, 3, 3), bool)
     mask[0, 1, 2] = True
     np.savez(tmp_path / 'a.npz', occluder_mask=mask)
-    found = read_occluder_mask(str(tmp_path / 'a.npz'), (2, 3))
-    assert found.tolist() == [[0, 1, 0], [0, 0, 0]]
-
-
-def test_resizing_invents_no_values():
-    mask = np.eye(7, dtype=np.uint8)
-    assert set(np.unique(resize_mask(mask, (13, 29)))) == {0, 1}
+    hidden = read_occluder_mask(str(tmp_path / 'a.npz'), (2, 3))
+    assert hidden.tolist() == [[0, 1, 0], [0, 0, 0]]
+    resized = resize_mask(hidden, (13, 29))
+    assert set(np.unique(resized)) == {0, 1}
 
 
 def test_the_transform_is_registered_and_refuses_other_samples():

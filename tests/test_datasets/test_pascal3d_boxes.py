@@ -14,8 +14,8 @@ from mmocc.datasets.pascal3d_boxes import (
 )
 
 
-def generated(box, size, swap):
-    """Return what the set's generator stores for an xyxy box, (h, w)."""
+def stored_box(box, size, swap):
+    """Return what the set's generator stores for an xyxy box."""
     x1, y1, x2, y2 = box
     if swap:
         x1, y1, x2, y2 = y1, x1, y2, x2
@@ -24,63 +24,56 @@ def generated(box, size, swap):
     return np.array([y1, y2, x1, x2, height, width], np.float32)
 
 
-def no_mask():
-    return None
-
-
 def test_the_stored_order_is_y_y_x_x_h_w():
     stored = read_stored_box(np.array([2, 8, 3, 5, 40, 60], np.float32))
     assert stored.direct == (3, 2, 5, 8)
     assert stored.size == (40, 60)
 
 
-@pytest.mark.parametrize('size', [(40, 60), (60, 40), (50, 50)])
-def test_swapping_back_gives_the_box_unless_an_edge_was_clipped(size):
-    box = (3, 12, 35, 30)
-    stored = read_stored_box(generated(box, size, swap=True))
-    assert swap_back(stored) == (box, None)
-
-
 @pytest.mark.parametrize(
     ('size', 'box', 'lost'),
     [
+        ((40, 60), (3, 12, 35, 30), None),
+        ((60, 40), (3, 12, 35, 30), None),
+        ((50, 50), (3, 12, 35, 30), None),
         ((40, 60), (20, 5, 55, 30), 2),  # the right edge became 40
         ((40, 60), (20, 5, 40, 30), 2),  # 40 itself cannot be told from it
         ((60, 40), (5, 20, 30, 55), 3),
         ((60, 40), (5, 20, 30, 39), None),
     ],
 )
-def test_a_clipped_edge_is_known_to_be_lost(size, box, lost):
-    swapped, edge = swap_back(
-        read_stored_box(generated(box, size, swap=True))
-    )
+def test_swapping_back_gives_the_box_or_names_the_lost_edge(size, box, lost):
+    stored = read_stored_box(stored_box(box, size, swap=True))
+    swapped, edge = swap_back(stored)
     assert edge == lost
-    if lost is not None:
+    if lost is None:
+        assert swapped == box
+    else:
         assert restore_edge(swapped, lost, box[lost]) == box
         assert restore_edge(swapped, lost, 0) == swapped  # only outwards
 
 
 @pytest.mark.parametrize('swap', [False, True])
 @pytest.mark.parametrize('expected', [False, True])
-def test_the_mask_tells_the_order_whatever_the_folder_promises(swap, expected):
+def test_the_mask_shows_the_order_whatever_the_folder_promises(swap, expected):
     box = (3, 12, 35, 30)
-    stored = read_stored_box(generated(box, (40, 60), swap))
+    stored = read_stored_box(stored_box(box, (40, 60), swap))
     assert is_swapped(stored, expected, lambda: (4, 13, 33, 30)) is swap
-    assert is_swapped(stored, expected, no_mask) is expected
+    assert is_swapped(stored, expected, lambda: None) is expected
 
 
 def test_a_reading_that_leaves_the_image_needs_no_mask():
     def extent():
         raise AssertionError('the mask was read')
 
-    stored = read_stored_box(generated((41, 2, 59, 30), (40, 60), False))
+    stored = read_stored_box(stored_box((41, 2, 59, 30), (40, 60), False))
     assert not is_swapped(stored, True, extent)
-    tall = read_stored_box(generated((2, 50, 30, 58), (60, 40), False))
+    tall = read_stored_box(stored_box((2, 50, 30, 58), (60, 40), False))
     assert not is_swapped(tall, True, extent)
 
 
 def test_a_mask_between_both_readings_leaves_it_to_the_folder():
-    stored = read_stored_box(generated((10, 10, 30, 30), (40, 60), False))
+    stored = read_stored_box(stored_box((10, 10, 30, 30), (40, 60), False))
     for expected in (False, True):
         assert is_swapped(stored, expected, lambda: (9, 9, 28, 28)) is expected
 
@@ -94,18 +87,15 @@ def test_a_mask_between_both_readings_leaves_it_to_the_folder():
         ([-1] * 6, 'empty'),
     ],
 )
-def test_a_box_that_is_none_is_refused(values, message):
+def test_a_wrong_box_is_refused(values, message):
     with pytest.raises(ValueError, match=message):
         read_stored_box(np.array(values, np.float32))
-
-
-def test_a_box_outside_its_image_either_way_is_refused():
-    stored = read_stored_box(np.array([1, 70, 1, 80, 40, 60]))
+    outside = read_stored_box(np.array([1, 70, 1, 80, 40, 60]))
     with pytest.raises(ValueError, match='leaves its image'):
-        is_swapped(stored, False, no_mask)
+        is_swapped(outside, False, lambda: None)
 
 
-def test_extent_ends_behind_the_last_pixel():
+def test_extent_ends_after_the_last_pixel():
     mask = np.zeros((9, 12), np.uint8)
     assert mask_extent(mask) is None
     mask[2:5, 3:10] = 1
@@ -122,13 +112,10 @@ def test_extent_ends_behind_the_last_pixel():
     ],
 )
 def test_occluder_boxes_leave_out_the_empty_ones(values, boxes):
-    found = read_occluder_boxes(np.array(values, np.float32))
-    assert found.shape == (len(boxes), 4)
-    assert found.dtype == np.float32
-    assert found.tolist() == boxes
-
-
-def test_occluder_boxes_of_another_shape_are_refused():
+    read = read_occluder_boxes(np.array(values, np.float32))
+    assert read.shape == (len(boxes), 4)
+    assert read.dtype == np.float32
+    assert read.tolist() == boxes
     with pytest.raises(ValueError, match=r'\(6,\), not \(n, 6\)'):
         read_occluder_boxes(np.ones(6))
 

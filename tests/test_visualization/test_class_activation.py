@@ -9,9 +9,11 @@ import torch
 from mmengine.registry import MODELS, DefaultScope
 from torch.nn import functional as F
 
+from mmocc.visualization import class_activation as module
 from mmocc.visualization.class_activation import (
     check_method,
     class_activation,
+    method_classes,
     method_title,
 )
 from mmocc.visualization.target_layers import (
@@ -45,23 +47,24 @@ def resnet(**kwargs):
     return build(dict(type='ResNet', **sizes, **kwargs))
 
 
-def vit(**kwargs):
+def vit(head='VisionTransformerClsHead', neck=None, **kwargs):
     backbone = dict(
         type='VisionTransformer',
         arch=dict(
-            embed_dims=24,
-            num_layers=2,
-            num_heads=2,
-            feedforward_channels=48,
+            embed_dims=24, num_layers=2, num_heads=2, feedforward_channels=48
         ),
         img_size=(64, 96),
         patch_size=16,
         **kwargs,
     )
-    head = dict(type='VisionTransformerClsHead', num_classes=3, in_channels=24)
-    if kwargs:
-        head = dict(type='LinearClsHead', num_classes=3, in_channels=24)
-    return build(backbone, POOL if kwargs else None, head)
+    return build(
+        backbone, neck, dict(type=head, num_classes=3, in_channels=24)
+    )
+
+
+def vit_of_patches():
+    patches = dict(out_type='featmap', with_cls_token=False)
+    return vit('LinearClsHead', POOL, **patches)
 
 
 def images(count=2, size=(64, 96)):
@@ -71,18 +74,18 @@ def images(count=2, size=(64, 96)):
 
 
 def scale(cam):
-    """Rectify and bring to [0, 1], as grad-cam does."""
+    """Rectify and scale to [0, 1], as grad-cam does."""
     cam = np.maximum(cam, 0)
     cam = cam - cam.min()
     return cam / (1e-7 + cam.max())
 
 
 def enlarge(cam, size=(64, 96)):
-    """Enlarge as grad-cam does: after scaling, and scale once more."""
+    """Scale, enlarge and scale again, as grad-cam does."""
     return scale(cv2.resize(scale(cam), size[::-1]))
 
 
-def test_the_mean_of_a_cam_is_the_score_less_its_bias():
+def test_cam_averages_to_the_score_and_equals_grad_cam_up_to_scale():
     model, inputs = resnet(), images()
     cam = class_activation(model, inputs, [2, 0], 'CAM')
     assert cam.shape == (2, 2, 3) and cam.dtype == np.float32
@@ -90,14 +93,9 @@ def test_the_mean_of_a_cam_is_the_score_less_its_bias():
     np.testing.assert_allclose(
         cam.mean(axis=(1, 2)), [scores[0, 2], scores[1, 0]], rtol=1e-4
     )
-
-
-def test_grad_cam_of_a_linear_head_is_its_cam_scaled():
-    model, inputs = resnet(), images()
-    cam = class_activation(model, inputs, 1, 'cam')
-    found = class_activation(model, inputs, 1, 'Grad-CAM')
-    assert found.shape == (2, 64, 96) and found.dtype == np.float32
-    np.testing.assert_allclose(found, [enlarge(one) for one in cam], atol=1e-4)
+    maps = class_activation(model, inputs, [2, 0], 'Grad-CAM')
+    assert maps.shape == (2, 64, 96) and maps.dtype == np.float32
+    np.testing.assert_allclose(maps, [enlarge(one) for one in cam], atol=1e-4)
 
 
 def test_the_head_of_mmocc_gives_its_own_maps():
@@ -115,12 +113,12 @@ def test_the_head_of_mmocc_gives_its_own_maps():
 def test_grad_cam_and_layer_cam_are_those_of_their_papers(frozen):
     model, inputs = resnet(frozen_stages=frozen), images()
     layer = find_layer(model, 'backbone.layer3')
-    kept = []
-    handle = layer.register_forward_hook(lambda m, i, out: kept.append(out))
+    outputs = []
+    handle = layer.register_forward_hook(lambda m, i, out: outputs.append(out))
     scores = model(inputs.clone().requires_grad_())
     handle.remove()
-    (grads,) = torch.autograd.grad(scores[:, 2].sum(), kept[0])
-    acts, grads = kept[0].detach().numpy(), grads.numpy()
+    (grads,) = torch.autograd.grad(scores[:, 2].sum(), outputs[0])
+    acts, grads = outputs[0].detach().numpy(), grads.numpy()
     expected = dict(
         # arXiv 1610.02391, equations 1 and 2
         gradcam=(grads.mean(axis=(2, 3), keepdims=True) * acts).sum(axis=1),
@@ -128,11 +126,11 @@ def test_grad_cam_and_layer_cam_are_those_of_their_papers(frozen):
         layercam=(np.maximum(grads, 0) * acts).sum(axis=1),
     )
     for method, cams in expected.items():
-        found = class_activation(
+        maps = class_activation(
             model, inputs, 2, method, layers=['backbone.layer3']
         )
         np.testing.assert_allclose(
-            found, [enlarge(cam) for cam in cams], atol=1e-4
+            maps, [enlarge(cam) for cam in cams], atol=1e-4
         )
 
 
@@ -148,13 +146,11 @@ def test_score_cam_weighs_channels_by_the_masked_images_scores():
     with torch.no_grad():  # arXiv 1910.01279, algorithm 1
         weights = model(inputs * masks)[:, 0].softmax(dim=0)
     cam = torch.einsum('c,chw->hw', weights, acts[0]).numpy()
-    found = class_activation(model, inputs, 0, 'score-cam')
-    np.testing.assert_allclose(found[0], enlarge(cam), atol=1e-3)
+    maps = class_activation(model, inputs, 0, 'score-cam')
+    np.testing.assert_allclose(maps[0], enlarge(cam), atol=1e-3)
 
 
 def test_every_method_of_the_package_gives_maps_of_the_image():
-    from mmocc.visualization.class_activation import method_classes
-
     model, inputs = resnet(), images()
     for method in method_classes():
         cam = class_activation(model, inputs, [0, 1], method)
@@ -171,13 +167,10 @@ def test_every_method_of_the_package_gives_maps_of_the_image():
         (resnet, 'backbone.layer4'),
         # The class token reads the patches in the last attention.
         (vit, 'backbone.layers.1.ln1'),
-        (
-            lambda: vit(out_type='featmap', with_cls_token=False),
-            'backbone.ln1',
-        ),
+        (vit_of_patches, 'backbone.ln1'),
     ],
 )
-def test_the_layer_taken_is_the_last_that_the_score_depends_on(model, layer):
+def test_the_default_layer_is_the_last_that_the_score_depends_on(model, layer):
     model, inputs = model(), images()
     name, module = default_layer(model, inputs, extra_tokens(model))
     assert name == layer
@@ -213,11 +206,9 @@ def test_a_vit_s_map_lies_as_its_patches_do():
 def test_tokens_lie_in_a_grid_of_the_image_s_aspect(count, size, grid):
     assert token_grid(count, size) == grid
 
-
-@pytest.mark.parametrize('count', [0, 197, 24])
-def test_tokens_that_are_no_grid_are_refused(count):
-    with pytest.raises(ValueError, match='no grid of square patches'):
-        token_grid(count, (224, 224))
+    for wrong in (0, 197, 24):
+        with pytest.raises(ValueError, match='no grid of square patches'):
+            token_grid(wrong, (224, 224))
 
 
 def test_a_layer_before_an_in_place_relu_keeps_its_own_values():
@@ -225,11 +216,8 @@ def test_a_layer_before_an_in_place_relu_keeps_its_own_values():
     for in_place in (False, True):
         model = resnet()
         model.backbone.relu.inplace = in_place
-        maps.append(
-            class_activation(
-                model, images(), 0, 'eigencam', layers=['backbone.bn1']
-            )
-        )
+        layers = ['backbone.bn1']
+        maps.append(class_activation(model, images(), 0, 'eigencam', layers))
     np.testing.assert_array_equal(*maps)
 
 
@@ -257,17 +245,12 @@ def test_faults_are_named():
         class_activation(model.backbone, inputs)
 
 
-def test_without_the_package_the_error_says_how_to_get_it(monkeypatch):
+def test_a_missing_or_old_package_is_refused(monkeypatch):
+    monkeypatch.setattr(module, 'version', lambda name: '1.4.8')
+    with pytest.raises(ImportError, match=r'grad-cam 1\.4\.8 is too old'):
+        class_activation(resnet(), images(), 0)
     monkeypatch.setitem(sys.modules, 'pytorch_grad_cam', None)
     with pytest.raises(ImportError, match=r'pip install "grad-cam>=1\.5"'):
         class_activation(resnet(), images(), 0)
     # CAM itself needs no package.
     assert class_activation(resnet(), images(), 0, 'cam').shape == (2, 2, 3)
-
-
-def test_an_old_package_is_refused(monkeypatch):
-    from mmocc.visualization import class_activation as module
-
-    monkeypatch.setattr(module, 'version', lambda name: '1.4.8')
-    with pytest.raises(ImportError, match=r'grad-cam 1\.4\.8 is too old'):
-        class_activation(resnet(), images(), 0)

@@ -10,13 +10,13 @@ from mmocc.visualization.deconv.network import (
     project_activations,
     strongest_activations,
 )
-from mmocc.visualization.receptive_field import ReceptiveField
+from mmocc.visualization.target_layers import ReceptiveField
 
 pytest.importorskip('captum', reason='pip install "captum>=0.7"')
 
 
 def chain(in_place=True):
-    """Return conv, ReLU, max-pool, twice: what the paper's networks do."""
+    """Return conv, ReLU, max-pool, twice, as in the paper's networks."""
     torch.manual_seed(0)
     return nn.Sequential(
         nn.Conv2d(3, 4, 3, padding=1),
@@ -63,37 +63,31 @@ def test_a_projection_worked_out_by_hand():
         net[3].weight[0, 0] = torch.tensor([[2.0, 1.0]])
     image = torch.zeros(1, 3, 1, 5)
     image[0, 0] = torch.tensor([3.0, 1.0, 5.0, 0.0, 0.0])
-    found = project_activations(net, '4', image, [(0, 0, 0)])
-    assert found[0, 0].tolist() == [[14, -28, 7, -14, 0]]
-    assert not found[0, 1:].any()
+    projected = project_activations(net, '4', image, [(0, 0, 0)])
+    assert projected[0, 0].tolist() == [[14, -28, 7, -14, 0]]
+    assert not projected[0, 1:].any()
 
 
 @pytest.mark.parametrize('in_place', [False, True])
-def test_it_is_unpool_rectify_filter(in_place):
+def test_it_is_unpool_rectify_filter_and_not_the_gradient(in_place):
     net = chain(in_place)
-    images = torch.randn(3, 3, 16, 24)
+    images = torch.randn(3, 3, 16, 24, requires_grad=True)
     units = [(0, 0, 0), (4, 1, 2), (2, 0, 1)]
-    found = project_activations(net, '5', images, units)
+    projected = project_activations(net, '5', images, units)
     expected = [
         deconvnet(net, image[None], *unit)[0]
         for image, unit in zip(images, units, strict=True)
     ]
-    torch.testing.assert_close(found, torch.stack(expected))
-    assert found.abs().flatten(1).max(dim=1).values.gt(0).all()
+    torch.testing.assert_close(projected, torch.stack(expected).detach())
+    assert projected.abs().flatten(1).max(dim=1).values.gt(0).all()
     assert [m.inplace for m in net if isinstance(m, nn.ReLU)] == [in_place] * 2
     assert all(parameter.grad is None for parameter in net.parameters())
+    value = net(images)[1, 4, 1, 2]  # its ReLUs are closed at some places
+    (gradient,) = torch.autograd.grad(value, images)
+    assert (projected[1] - gradient[1] * value).abs().max() > 1e-3
 
 
-def test_it_differs_from_the_gradient_where_a_relu_was_closed():
-    net = chain()
-    image = torch.randn(1, 3, 16, 24, requires_grad=True)
-    value = net(image)[0, 4, 1, 2]
-    (gradient,) = torch.autograd.grad(value, image)
-    found = project_activations(net, '5', image, [(4, 1, 2)])
-    assert (found - gradient * value).abs().max() > 1e-3
-
-
-def test_a_relu_layer_and_a_conv_layer_project_alike_where_it_fires():
+def test_only_what_fires_projects_and_with_or_without_its_relu():
     net = chain()
     image = torch.randn(1, 3, 16, 24)
     maps = layer_maps(net, '3', image)
@@ -102,12 +96,7 @@ def test_a_relu_layer_and_a_conv_layer_project_alike_where_it_fires():
     relu = project_activations(net, '4', image, [unit])
     torch.testing.assert_close(conv, relu)
     assert conv.any()
-
-
-def test_an_activation_that_does_not_fire_projects_to_nothing():
-    net = chain()
-    image = torch.randn(1, 3, 16, 24)
-    unit = (layer_maps(net, '3', image)[0] < 0).nonzero()[0].tolist()
+    unit = (maps[0] < 0).nonzero()[0].tolist()
     assert not project_activations(net, '3', image, [unit]).any()
 
 
@@ -120,21 +109,21 @@ def test_faults_are_named():
     with pytest.raises(ValueError, match='no ReLU module'):
         project_activations(nn.Conv2d(3, 2, 1), '', image, [(0, 0, 0)])
     net = nn.Sequential(nn.Flatten(), nn.Linear(3 * 16 * 24, 2), nn.ReLU())
-    with pytest.raises(ValueError, match=r"'1' is .* and not a map"):
+    with pytest.raises(ValueError, match=r"'1' is .*, not a map"):
         project_activations(net, '1', image, [(0, 0, 0)])
 
 
 def test_the_strongest_activations_are_those_of_all_images_at_once():
     net = chain()
     images = torch.randn(7, 3, 16, 24)
-    found = strongest_activations(net, '5', images.split(3), count=2)
+    strongest = strongest_activations(net, '5', images.split(3), count=2)
     maps = layer_maps(net, '5', images)  # (7, 5, 2, 3)
     value, image = maps.amax(dim=(2, 3)).T.sort(dim=1, descending=True)
-    assert torch.equal(found['value'], value[:, :2])
-    assert torch.equal(found['image'], image[:, :2])
-    channels = torch.arange(5)[:, None]
-    at_place = maps[found['image'], channels, found['y'], found['x']]
-    assert torch.equal(at_place, found['value'])
+    torch.testing.assert_close(strongest['value'], value[:, :2])
+    assert torch.equal(strongest['image'], image[:, :2])
+    places = strongest['image'], torch.arange(5)[:, None]
+    at_place = maps[(*places, strongest['y'], strongest['x'])]
+    torch.testing.assert_close(at_place, strongest['value'])
     few = strongest_activations(net, '5', [images[:2]], count=9)
     assert few['value'].shape == (5, 2)
     with pytest.raises(ValueError, match='no images'):
@@ -144,7 +133,7 @@ def test_the_strongest_activations_are_those_of_all_images_at_once():
 def test_a_receptive_field_is_what_can_change_the_activation():
     net = chain()
     field = ReceptiveField(net, '5', (32, 32))
-    # 3 pixels; pooled 4, in steps of 2; conv 8, steps of 4; pooled 12.
+    # Sizes (steps): conv 3 (1), pool 4 (2), conv 8 (4), pool 12 (8).
     assert field.box(1, 2) == (13, 5, 25, 17)
     assert field.box(0, 0) == (0, 0, 9, 9)  # ends at the border
     image = torch.rand(1, 3, 32, 32)
@@ -167,6 +156,5 @@ def test_a_receptive_field_sees_through_branches():
         def forward(self, x):
             return self.join(self.small(x) + self.large(x))
 
-    assert ReceptiveField(Branches(), 'join', (20, 20)).box(10, 9) == (
-        6, 7, 13, 14,
-    )  # fmt: skip
+    field = ReceptiveField(Branches(), 'join', (20, 20))
+    assert field.box(10, 9) == (6, 7, 13, 14)

@@ -1,4 +1,4 @@
-"""What a pipeline hides: the shares, and what is the same in all draws."""
+"""What a pipeline hides: the shares, and what all draws have in common."""
 
 import numpy as np
 import pytest
@@ -60,7 +60,7 @@ def test_draws_differ_in_the_hiding_alone():
     assert not np.array_equal(first.before, other.before)
 
 
-def test_the_share_of_the_object_is_told_where_it_is_known():
+def test_the_share_of_the_object_is_that_of_the_pipeline():
     draw = draw_hiding(dataset(OCCLUDE), 0)
     assert 0.4 <= draw.object_share < 0.6
     assert draw.share == pytest.approx(draw.hidden.sum() / (40 * 64))
@@ -75,9 +75,6 @@ def test_hiding_is_found_in_wrappers_and_by_name():
     message = 'hides nothing.*NoiseImage, RandomApply, Occlude.*--transforms'
     with pytest.raises(ValueError, match=message):
         find_hiding(steps, ['GridMask'])
-
-
-def test_a_dropped_sample_is_told():
     with pytest.raises(ValueError, match='Drop drops sample 2'):
         draw_hiding(dataset(dict(type='Drop'), HAS), 2)
 

@@ -43,13 +43,12 @@ def test_a_box_is_drawn_where_it_belongs():
     box = {'ground truth': [[50, 20, 150, 70]]}
     sheet = draw_sheet([[Panel(image, boxes=box)]], width=4)
     frame = places(sheet, (10, 20, 200))
-    legend = sheet[: frame[1]]  # what is below is the legend
-    top, bottom, left, right = places(legend, LIME)
+    panel = sheet[: frame[1]]  # the legend is below
+    top, bottom, left, right = places(panel, LIME)
+    drawn = np.array([left, top, right, bottom]) - np.tile(frame[2::-2], 2)
     scale = (frame[3] - frame[2]) / 200
-    found = [(left - frame[2]) / scale, (top - frame[0]) / scale]
-    found += [(right - frame[2]) / scale, (bottom - frame[0]) / scale]
-    np.testing.assert_allclose(found, [50, 20, 150, 70], atol=1.5)
-    assert places(sheet, LIME)[1] > frame[1]  # and it is explained
+    np.testing.assert_allclose(drawn / scale, [50, 20, 150, 70], atol=1.5)
+    assert places(sheet, LIME)[1] > frame[1]  # explained in the legend
     without = draw_sheet([[Panel(image)]], width=4)
     assert count(without, LIME) == 0 and len(without) < len(sheet)
 
@@ -62,7 +61,7 @@ def test_long_texts_make_rows_higher_and_not_wider():
     assert long.shape[0] > short.shape[0]
 
 
-def test_rows_may_differ_in_length_but_not_all_be_empty():
+def test_rows_may_differ_in_length_but_one_must_have_a_panel():
     image = plain((50, 50), (200, 10, 20))
     sheet = draw_sheet([[Panel(image), Panel(image)], [Panel(image)]])
     half = sheet[len(sheet) // 2 :, sheet.shape[1] // 2 :]
@@ -92,11 +91,11 @@ def test_a_map_s_box_is_in_pixels_of_the_image():
 
 
 def test_the_best_iou_counts():
-    found = np.array([[0, 0, 9, 9], [50, 50, 59, 59]])
+    boxes = np.array([[0, 0, 9, 9], [50, 50, 59, 59]])
     truth = np.array([[50, 50, 59, 54]])  # half of the second
-    assert pictures.best_iou(found, truth) == pytest.approx(0.5)
-    assert pictures.best_iou(found[:0], truth) == 0
-    assert pictures.best_iou(found, truth[:0]) == 0
+    assert pictures.best_iou(boxes, truth) == pytest.approx(0.5)
+    assert pictures.best_iou(boxes[:0], truth) == 0
+    assert pictures.best_iou(boxes, truth[:0]) == 0
 
 
 def test_a_row_says_class_score_and_iou():
@@ -123,12 +122,9 @@ def test_a_row_says_class_score_and_iou():
 
 
 def test_an_overlay_is_red_at_the_peak_and_blue_elsewhere():
-    seen = pictures.overlay_map(plain((80, 160), 128), peak())
-    assert seen[40, 70, 0] > 120 and seen[40, 70, 2] < 80
-    assert seen[5, 5, 2] > 120 and seen[5, 5, 0] < 80
-
-
-def test_a_rule_reads_as_a_sentence():
+    overlay = pictures.overlay_map(plain((80, 160), 128), peak())
+    assert overlay[40, 70, 0] > 120 and overlay[40, 70, 2] < 80
+    assert overlay[5, 5, 2] > 120 and overlay[5, 5, 0] < 80
     assert str(BoxRule()) == 'largest component above 20 % of the maximum'
     assert str(BoxRule(0.35, 'all', 'minmax')) == (
         'all contours above 35 % of the range (min-max)'
@@ -136,23 +132,23 @@ def test_a_rule_reads_as_a_sentence():
 
 
 def sample(**fields):
-    found = DataSample(metainfo=dict(img_path='a.jpg'))
-    found.set_pred_score(torch.tensor([0.2, 0.8])).set_pred_label(1)
+    data = DataSample(metainfo=dict(img_path='a.jpg'))
+    data.set_pred_score(torch.tensor([0.2, 0.8])).set_pred_label(1)
     for name, value in fields.items():
-        found.set_field(value, name)
-    return found
+        data.set_field(value, name)
+    return data
 
 
-def test_an_answer_is_read_from_a_sample():
+@pytest.mark.parametrize(
+    ('labels', 'classes', 'text'),
+    [([0, 1], ['cat', 'dog, pup'], 'dog 80 %'), (0, None, 'class 1 80 %')],
+)
+def test_an_answer_is_read_from_a_sample(labels, classes, text):
     cam = torch.ones(2, 3, dtype=torch.bfloat16)
-    seen = sample(pred_cam=cam).set_gt_label([0, 1])
-    answer = pictures.read_answer(seen, 'A', 'pred_cam', ['cat', 'dog, pup'])
-    assert (answer.text, answer.right) == ('dog 80 %', True)
+    data = sample(pred_cam=cam).set_gt_label(labels)
+    answer = pictures.read_answer(data, 'A', 'pred_cam', classes)
+    assert (answer.text, answer.right) == (text, classes is not None)
     assert answer.cam.dtype == np.float32 and answer.cam.shape == (2, 3)
-    wrong = pictures.read_answer(
-        sample(pred_cam=cam).set_gt_label(0), 'A', 'pred_cam'
-    )
-    assert (wrong.text, wrong.right) == ('class 1 80 %', False)
     with pytest.raises(ValueError, match=r"'gt_cam' for a\.jpg.*'gt' among"):
         pictures.read_answer(sample(), 'A', 'gt_cam')
 
@@ -167,7 +163,7 @@ def test_an_image_is_shown_in_its_own_size(tmp_path):
     write_image(plain((20, 30), RED), path)
     meta = DataSample(metainfo=dict(img_path=str(path), ori_shape=(20, 30)))
     assert (pictures.original_image(meta, packed) == RED).all()
-    # Not that file's: a crop of it, say.
+    # Not the file's size: perhaps a crop of it.
     meta.set_metainfo(dict(ori_shape=(10, 10)))
-    found = pictures.original_image(meta, packed)
-    assert found.shape == (10, 10, 3) and (found == (0, 0, 255)).all()
+    image = pictures.original_image(meta, packed)
+    assert image.shape == (10, 10, 3) and (image == (0, 0, 255)).all()

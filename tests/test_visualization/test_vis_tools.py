@@ -1,4 +1,6 @@
-"""The drawing tools as their users start them, on images that are known."""
+"""The drawing tools, started as users start them, on known images."""
+
+import itertools
 
 import numpy as np
 import pytest
@@ -7,7 +9,8 @@ from conftest import ROOT
 from PIL import Image
 
 TOOLS = ROOT / 'tools' / 'visualization'
-PATH = f'{ROOT}:{ROOT / "tests"}'
+METHODS = ('cam', 'gradcamplusplus')
+PATHS = dict(PYTHONPATH=f'{ROOT}:{ROOT / "tests"}', CUDA_VISIBLE_DEVICES='')
 
 
 @pytest.fixture
@@ -16,10 +19,7 @@ def draw(run_tool, tmp_path):
     toy_localizer.write(tmp_path)
 
     def run(tool, *args):
-        result = run_tool(
-            tool, *args, PYTHONPATH=PATH, CUDA_VISIBLE_DEVICES='',
-            MPLBACKEND='agg',
-        )  # fmt: skip
+        result = run_tool(tool, *args, **PATHS, MPLBACKEND='agg')
         assert result.returncode == 0, result.stderr
         return result.stdout
 
@@ -35,12 +35,12 @@ def has_colour(picture, colour):
 
 
 def test_models_are_compared_on_the_same_images(draw, tmp_path):
-    said = draw(
+    printed = draw(
         TOOLS / 'vis_localization.py', 'cam.py', 'weights.pth', 'plain.py',
         'weights.pth', '--names', 'head', 'Grad', '--select', '1_bird', '2',
         '--method', 'grad-cam', '--out', 'out',
     )  # fmt: skip
-    lines = [line for line in said.splitlines() if 'IoU' in line]
+    lines = [line for line in printed.splitlines() if 'IoU' in line]
     assert [line.split(':')[0] for line in lines] == [
         '1_bird, head', '1_bird, Grad', '2_bird, head', '2_bird, Grad',
     ]  # fmt: skip
@@ -57,42 +57,40 @@ def test_models_are_compared_on_the_same_images(draw, tmp_path):
 
 
 def test_maps_of_several_methods_and_classes(draw, tmp_path):
-    said = draw(
+    printed = draw(
         TOOLS / 'vis_cam.py', 'colours/1_bird.png', '0', 'plain.py',
         'weights.pth', '--method', 'cam', 'gradcam++', '--target-category',
         'Milvus', '1', '--boxes', '--save-path', 'cams.png', '--maps-dir',
         'maps', '--out-dir', 'single',
     )  # fmt: skip
-    assert 'target layer: backbone.features (others' in said
+    assert 'target layer: backbone.features (others' in printed
     names = {
-        f'{image}_{method}_{category}'
-        for image in ('0_bird', '1_bird')
-        for method in ('cam', 'gradcamplusplus')
-        for category in (0, 1)
+        f'{image}_bird_{method}_{category}'
+        for image, method, category in itertools.product(
+            (0, 1), METHODS, (0, 1)
+        )
     }
     assert {path.stem for path in (tmp_path / 'maps').iterdir()} == names
     assert {path.stem for path in (tmp_path / 'single').iterdir()} == names
-    for image, category in (('0_bird', 0), ('1_bird', 1)):
-        for method in ('cam', 'gradcamplusplus'):
-            file = tmp_path / 'maps' / f'{image}_{method}_{category}.npy'
-            cam = np.load(file)
-            inside = cam[
-                tuple(np.array(cam.shape) // 2 + [0, cam.shape[1] // 8])
-            ]
-            assert cam.dtype == np.float32
-            assert inside == pytest.approx(cam.max(), rel=0.05), file
-            assert cam[0, 0] < 0.1 * cam.max(), file
-            other = tmp_path / 'maps' / f'{image}_{method}_{1 - category}.npy'
-            assert np.load(other).max() < 1e-6
+    for category, method in itertools.product((0, 1), METHODS):
+        file = tmp_path / 'maps' / f'{category}_bird_{method}_{category}.npy'
+        cam = np.load(file)
+        height, width = cam.shape
+        inside = cam[height // 2, width // 2 + width // 8]
+        assert cam.dtype == np.float32
+        assert inside == pytest.approx(cam.max(), rel=0.05), file
+        assert cam[0, 0] < 0.1 * cam.max(), file
+        other = file.with_stem(f'{category}_bird_{method}_{1 - category}')
+        assert np.load(other).max() < 1e-6
     assert has_colour(read(tmp_path / 'cams.png'), (255, 0, 0))
 
 
 def test_features_are_projected_back_to_the_pixels(draw, tmp_path):
-    said = draw(
+    printed = draw(
         TOOLS / 'vis_deconv.py', 'cam.py', 'weights.pth', '--layer',
         'backbone.features.5', '--top', '4', '--out', 'out',
     )  # fmt: skip
-    assert '2 channels, of which 0 never fire' in said
+    assert '2 channels, of which 0 never fire' in printed
     files = {path.name for path in (tmp_path / 'out').iterdir()}
     assert files == {
         'deconv_backbone.features.5.png',
@@ -109,14 +107,14 @@ def test_features_are_projected_back_to_the_pixels(draw, tmp_path):
 
 
 def test_hiding_is_shown_and_summed_up(draw, tmp_path):
-    said = draw(
+    printed = draw(
         TOOLS / 'browse_occlusion.py', 'cam.py', '--draws', '5', '--rows',
         '3', '-o', 'out',
     )  # fmt: skip
-    assert 'wrote out/hiding_train_0003.png' in said
-    mean = float(said.split('hidden of the image: mean ')[1].split()[0])
+    assert 'wrote out/hiding_train_0003.png' in printed
+    mean = float(printed.split('hidden of the image: mean ')[1].split()[0])
     assert 35 < mean < 65  # 320 patches, each hidden with probability 0.5
-    assert said.rstrip().endswith('in 20 draws')
+    assert printed.rstrip().endswith('in 20 draws')
     assert has_colour(
         read(tmp_path / 'out/hiding_train_0000.png'), (255, 0, 255)
     )

@@ -28,8 +28,8 @@ from mmocc.visualization.deconv.network import (
     strongest_activations,
 )
 from mmocc.visualization.localization_pictures import shown_image
-from mmocc.visualization.receptive_field import ReceptiveField
 from mmocc.visualization.sheet import Panel, draw_sheet, write_image
+from mmocc.visualization.target_layers import ReceptiveField
 
 
 def parse_args() -> argparse.Namespace:

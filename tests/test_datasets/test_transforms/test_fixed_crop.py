@@ -24,15 +24,11 @@ def test_each_position_is_where_it_says(position, x, y):
     assert results['img_shape'] == (3, 3)
 
 
-def test_an_unknown_position_is_refused():
+def test_what_does_not_fit_is_refused():
     with pytest.raises(ValueError, match="'middle' is none of"):
         FixedCrop(3, 'middle')
-
-
-def test_an_image_smaller_than_the_crop_is_refused_by_name():
-    crop = FixedCrop(6, 'center')
     with pytest.raises(ValueError, match=r'small.png is 5x7 .*crop of 6'):
-        crop(dict(img=IMAGE, img_path='small.png'))
+        FixedCrop(6, 'center')(dict(img=IMAGE, img_path='small.png'))
 
 
 def test_repr_names_all_arguments():
