@@ -1,8 +1,10 @@
-"""FED-RO: faces with real occlusions, for the test alone."""
+"""FED-RO: faces with real occlusions, only for testing."""
 
-from mmocc.datasets.face_dataset import FaceDataset
-from mmocc.datasets.faces.folders import read_class_folders
-from mmocc.datasets.faces.listing import Face
+from mmocc.datasets.face_dataset import (
+    Face,
+    FaceDataset,
+    read_class_folders,
+)
 from mmocc.registry import DATASETS
 from mmocc.utils.expressions import FEDRO_FOLDERS
 
@@ -12,15 +14,14 @@ class FEDRO(FaceDataset):
     """FED-RO: 400 faces occluded in the wild, a folder for each expression.
 
     From Li et al., "Occlusion Aware Facial Expression Recognition Using CNN
-    With Attention Mechanism" (TIP 2019), where networks are trained on RAF-DB
-    and AffectNet and tested here. Folders are called surprise, fear, disgust,
-    happy, sad, anger and, as distributed, neural; ``neutral`` serves too.
-    Copies with fewer than 400 faces are about: the log says how many there
-    are.
+    With Attention Mechanism" (TIP 2019), which trains on RAF-DB and AffectNet
+    and tests here. The folders are surprise, fear, disgust, happy, sad, anger
+    and, as distributed, neural; ``neutral`` works too. Some copies have fewer
+    than 400 faces: the log gives the number.
 
     Args:
         data_root: Folder of the class folders.
-        **kwargs: As :class:`FaceDataset` takes them.
+        **kwargs: For :class:`FaceDataset`.
     """
 
     def read_faces(self) -> list[Face]:

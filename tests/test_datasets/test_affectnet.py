@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from tiny_faces import labels, samples, touch_pictures
 
-from mmocc.datasets.faces.affectnet import read_subset
 from mmocc.utils.expressions import EXPRESSIONS, EXPRESSIONS_8
 
 affectnet = pytest.importorskip(
@@ -49,27 +48,24 @@ def old(tmp_path):
     return tmp_path
 
 
-def test_the_new_release_in_the_order_of_rafdb_without_contempt(new):
-    dataset = AffectNet(str(new), 'val')
-    assert labels(dataset) == {str(i): PLACES[i] for i in range(7)}
-    assert dataset.metainfo['classes'] == EXPRESSIONS
+@pytest.mark.parametrize(
+    ('count', 'classes'), [(7, EXPRESSIONS), (8, EXPRESSIONS_8)]
+)
+def test_labels_of_the_new_release_are_in_the_order_of_rafdb(
+    new, count, classes
+):
+    dataset = AffectNet(str(new), 'val', num_classes=count)
+    assert labels(dataset) == {str(i): PLACES[i] for i in range(count)}
+    assert dataset.metainfo['classes'] == classes
 
 
-def test_with_contempt_it_has_eight_classes(new):
-    dataset = AffectNet(str(new), 'val', num_classes=8)
-    assert labels(dataset) == {str(i): PLACES[i] for i in range(8)}
-    assert dataset.metainfo['classes'] == EXPRESSIONS_8
-
-
-def test_a_picture_without_label_is_refused(new):
-    (new / 'val_set/annotations/3_exp.npy').unlink()
-    with pytest.raises(FileNotFoundError, match=r'3_exp.npy: no label of'):
-        AffectNet(str(new), 'val')
-
-
-def test_an_unknown_number_is_refused(new):
-    np.save(new / 'val_set/annotations/3_exp.npy', np.array('11'))
+def test_missing_and_unknown_labels_are_refused(new):
+    path = new / 'val_set/annotations/3_exp.npy'
+    np.save(path, np.array('11'))
     with pytest.raises(ValueError, match=r'3_exp.npy: unknown expression 11'):
+        AffectNet(str(new), 'val')
+    path.unlink()
+    with pytest.raises(FileNotFoundError, match=r'3_exp.npy: no label of'):
         AffectNet(str(new), 'val')
 
 
@@ -91,20 +87,17 @@ def test_the_old_release_gives_box_and_landmarks(old):
     ]  # fmt: skip
 
 
-def test_the_old_list_may_lack_its_header(old):
+def test_the_old_list_may_lack_its_header_but_not_fields(old):
     path = old / 'validation.csv'
-    path.write_text(path.read_text().removeprefix(HEADER + '\n'))
+    text = path.read_text()
+    path.write_text(text.removeprefix(HEADER + '\n'))
     assert len(AffectNet(str(old), 'val', release='old')) == 7
-
-
-def test_a_damaged_line_of_the_old_list_is_named(old):
-    path = old / 'validation.csv'
-    path.write_text(path.read_text() + '12/h1.jpg,5,6\n')
+    path.write_text(text + '12/h1.jpg,5,6\n')
     with pytest.raises(ValueError, match=r'line 13: does not parse'):
         AffectNet(str(old), 'val', release='old')
 
 
-def test_folders_are_called_by_affectnets_numbers(tmp_path):
+def test_the_names_of_folders_are_affectnets_numbers(tmp_path):
     touch_pictures(tmp_path / f'train/{i}/p{i}.jpg' for i in range(8))
     dataset = AffectNet(str(tmp_path), 'train', release='folders')
     assert labels(dataset) == {f'p{i}': PLACES[i] for i in range(7)}
@@ -116,22 +109,15 @@ def test_folders_are_called_by_affectnets_numbers(tmp_path):
 def test_all_forms_of_a_line_name_the_picture(tmp_path):
     path = tmp_path / 'list.txt'
     path.write_text('val/5/h5/\n1/h1.jpg\r\n4/h4/8.jpg\n1/h1.jpg\n')
-    assert read_subset(path) == dict(h5='Disgust', h1='Happiness', h4='Fear')
-
-
-def test_a_name_with_two_expressions_is_refused(tmp_path):
-    path = tmp_path / 'list.txt'
+    faces = {f.stem: f.expression for f in affectnet.read_subset(path)}
+    assert faces == dict(h5='Disgust', h1='Happiness', h4='Fear')
     path.write_text('1/h1.jpg\n2/h1/8.jpg\n')
     with pytest.raises(ValueError, match='h1 is listed as Happiness and'):
-        read_subset(path)
-
-
-@pytest.mark.parametrize('line', ['x/h1.jpg', 'h1.jpg', '11/h1.jpg', '5//'])
-def test_a_line_that_does_not_parse_is_named(tmp_path, line):
-    path = tmp_path / 'list.txt'
-    path.write_text(f'1/h1.jpg\n{line}\n')
-    with pytest.raises(ValueError, match=r'line 2: .* does not parse'):
-        read_subset(path)
+        affectnet.read_subset(path)
+    for line in ('x/h1.jpg', 'h1.jpg', '11/h1.jpg', '5//'):
+        path.write_text(f'1/h1.jpg\n{line}\n')
+        with pytest.raises(ValueError, match=r'line 2: .* does not parse'):
+            affectnet.read_subset(path)
 
 
 def test_a_subset_leaves_contempt_out_with_seven_classes(old):
@@ -143,19 +129,19 @@ def test_a_subset_leaves_contempt_out_with_seven_classes(old):
     assert labels(eight) == dict(h7=7, h5=2, h0=6)
 
 
-def test_lists_do_not_fit_the_names_of_the_new_release(new):
+def test_lists_of_other_names_or_expressions_are_refused(new, old):
     (new / 'pose_30_affectnet_list.txt').write_text('5/abcdef.jpg\n')
     with pytest.raises(ValueError, match='names of the old release'):
         AffectNet(str(new), 'val', subset='pose30')
-
-
-def test_a_list_with_other_expressions_is_refused(old):
-    (old / 'pose_45_affectnet_list.txt').write_text('2/h5.jpg\n')
+    kwargs = dict(release='old', subset='pose30')
+    with pytest.raises(ValueError, match='abcdef; complete the set'):
+        AffectNet(str(old), 'val', **kwargs)
+    (old / 'pose_30_affectnet_list.txt').write_text('2/h5.jpg\n')
     with pytest.raises(ValueError, match='1 of 1 expressions are not those'):
-        AffectNet(str(old), 'val', release='old', subset='pose45')
+        AffectNet(str(old), 'val', **kwargs)
 
 
-def test_arguments_that_do_not_exist_are_refused(new):
+def test_unknown_arguments_are_refused(new):
     with pytest.raises(ValueError, match='unknown num_classes 6'):
         AffectNet(str(new), 'val', num_classes=6)
     with pytest.raises(ValueError, match="unknown release 'newest'"):

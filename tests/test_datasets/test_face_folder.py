@@ -1,4 +1,4 @@
-"""Faces in folders and tables: what labels mean, and what is refused."""
+"""Faces in folders and tables: labels, and what is refused."""
 
 import pytest
 from mmengine.registry import DATASETS as ROOT_DATASETS
@@ -36,7 +36,7 @@ def table(folder, *lines, header='path,expression', name='labels.csv'):
 
 
 def test_affectnet_numbers_go_to_rafdb_numbers():
-    # the map of the literature: AffectNet's 0 to 6 are RAF-DB's 6 3 4 0 1 2 5
+    # in the literature, AffectNet's 0 to 6 are RAF-DB's 6 3 4 0 1 2 5
     places = [EXPRESSIONS.index(AFFECTNET_LABELS[i]) for i in range(7)]
     assert places == [6, 3, 4, 0, 1, 2, 5]
     assert AFFECTNET_LABELS[7] == EXPRESSIONS_8[7] == 'Contempt'
@@ -56,31 +56,20 @@ def test_class_folders_get_labels_by_the_map_in_the_order_of_rafdb(tmp_path):
     dataset = FaceFolder(str(tmp_path), class_map=WORDS)
     assert labels(dataset) == {'a': 5, 'b': 3}
     assert dataset.metainfo['classes'] == EXPRESSIONS
-
-
-def test_another_order_of_classes_gives_its_labels(tmp_path):
-    write_picture(tmp_path / 'angry/a.jpg')
     classes = ('Anger', 'Happiness')
     dataset = FaceFolder(str(tmp_path), class_map=WORDS, classes=classes)
-    assert labels(dataset) == {'a': 0}
+    assert labels(dataset) == {'a': 0, 'b': 1}
 
 
-def test_a_folder_of_unknown_name_is_refused(tmp_path):
-    write_picture(tmp_path / 'angry/a.jpg')
-    write_picture(tmp_path / 'bored/b.jpg')
-    with pytest.raises(ValueError, match="bored: unknown expression 'bored'"):
-        FaceFolder(str(tmp_path), class_map=WORDS)
-
-
-def test_a_root_without_folders_is_refused(tmp_path):
+def test_unknown_folders_and_classes_are_refused(tmp_path):
     with pytest.raises(FileNotFoundError, match='no folder of a class'):
         FaceFolder(str(tmp_path), class_map=WORDS)
-
-
-def test_a_map_to_something_that_is_no_class_is_refused(tmp_path):
     write_picture(tmp_path / 'angry/a.jpg')
     with pytest.raises(ValueError, match='class_map gives anger'):
         FaceFolder(str(tmp_path), class_map=dict(angry='anger'))
+    write_picture(tmp_path / 'bored/b.jpg')
+    with pytest.raises(ValueError, match="bored: unknown expression 'bored'"):
+        FaceFolder(str(tmp_path), class_map=WORDS)
 
 
 def test_the_pipeline_gets_the_picture(tmp_path):
@@ -98,17 +87,17 @@ def test_the_pipeline_gets_the_picture(tmp_path):
     assert packed['data_samples'].gt_label.item() == 5
 
 
-def test_pictures_that_differ_in_their_ending_alone_are_two(tmp_path):
+def test_pictures_with_different_endings_are_two(tmp_path):
     write_picture(tmp_path / 'Anger/a.jpg')
     write_picture(tmp_path / 'Anger/a.png')
-    found = [s['img_path'] for s in samples(FaceFolder(str(tmp_path)))]
-    assert found == [str(tmp_path / f'Anger/a.{x}') for x in ('jpg', 'png')]
+    paths = [s['img_path'] for s in samples(FaceFolder(str(tmp_path)))]
+    assert paths == [str(tmp_path / f'Anger/a.{x}') for x in ('jpg', 'png')]
 
 
 # -- tables ------------------------------------------------------------------
 
 
-def test_a_table_is_relative_to_its_own_folder(tmp_path):
+def test_the_paths_of_a_table_are_relative_to_its_folder(tmp_path):
     (tmp_path / 'train').mkdir()
     table(tmp_path / 'train', 'x/a.jpg,Fear', 'b.jpg,Neutral')
     dataset = FaceFolder(str(tmp_path), ann_file='train/labels.csv')
@@ -119,7 +108,7 @@ def test_a_table_is_relative_to_its_own_folder(tmp_path):
     assert labels(dataset) == {'a': 1, 'b': 6}
 
 
-def test_subject_and_landmarks_are_taken_along(tmp_path):
+def test_a_table_gives_subject_and_landmarks(tmp_path):
     points = 'x0,y0,x1,y1,x2,y2,x3,y3,x4,y4'
     row = 'a.jpg,Fear,anna,' + ','.join(f'{i}.5' for i in range(10))
     table(tmp_path, row, header=f'path,expression,subject,{points}')
@@ -132,7 +121,7 @@ def test_subject_and_landmarks_are_taken_along(tmp_path):
 
 @pytest.fixture
 def log(monkeypatch):
-    """Return the list that the log's lines are added to."""
+    """Return the lines of the log."""
     lines = []
     monkeypatch.setattr(
         'mmocc.datasets.face_dataset.print_log',
@@ -154,15 +143,18 @@ def test_an_expression_mapped_to_none_is_left_out_and_counted(tmp_path, log):
     assert log[0].endswith(f'1 of other classes left out ({tmp_path}/b.jpg)')
 
 
-def test_an_unknown_label_is_refused_with_its_line(tmp_path):
-    table(tmp_path, 'a.jpg,Fear', 'b.jpg,fear')
-    with pytest.raises(ValueError, match=r"csv, line 3: .* 'fear'"):
-        FaceFolder(str(tmp_path), ann_file='labels.csv')
-
-
-def test_numbers_without_a_map_are_refused(tmp_path):
-    table(tmp_path, 'a.jpg,0')
-    with pytest.raises(ValueError, match=r'in different orders.*class_map='):
+@pytest.mark.parametrize(
+    ('lines', 'message'),
+    [
+        (['a.jpg,Fear', 'b.jpg,fear'], r"csv, line 3: .* 'fear'"),
+        (['a.jpg,Fear', 'b.jpg'], 'line 3: 1 fields'),
+        (['a.jpg,Fear', 'a.jpg,Anger'], r'a\.jpg is listed as Fear and'),
+        (['a.jpg,0'], 'in different orders.*class_map='),
+    ],
+)
+def test_a_wrong_line_is_named(tmp_path, lines, message):
+    table(tmp_path, *lines)
+    with pytest.raises(ValueError, match=message):
         FaceFolder(str(tmp_path), ann_file='labels.csv')
 
 
@@ -175,20 +167,11 @@ def test_numbers_with_a_map_are_read(tmp_path):
     assert labels(dataset) == {'a': 5}
 
 
-def test_a_missing_column_is_named(tmp_path):
+def test_a_missing_column_or_table_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match='no such table'):
+        FaceFolder(str(tmp_path), ann_file='labels.csv')
     table(tmp_path, 'a.jpg,Fear', header='file,expression')
     with pytest.raises(ValueError, match='no column path; it has file'):
-        FaceFolder(str(tmp_path), ann_file='labels.csv')
-
-
-def test_a_row_that_is_too_short_is_refused(tmp_path):
-    table(tmp_path, 'a.jpg,Fear', 'b.jpg')
-    with pytest.raises(ValueError, match='line 3: 1 fields'):
-        FaceFolder(str(tmp_path), ann_file='labels.csv')
-
-
-def test_a_missing_table_is_refused(tmp_path):
-    with pytest.raises(FileNotFoundError, match='no such table'):
         FaceFolder(str(tmp_path), ann_file='labels.csv')
 
 
@@ -216,19 +199,10 @@ def test_a_repeated_picture_counts_once_and_is_named(tmp_path, log):
     dataset = FaceFolder(str(tmp_path), ann_file='labels.csv')
     assert labels(dataset) == {'a': 1, 'b': 5}
     assert f'1 repeated left out ({tmp_path}/a.jpg)' in log[0]
-
-
-def test_a_picture_with_two_expressions_is_refused(tmp_path):
-    table(tmp_path, 'a.jpg,Fear', 'a.jpg,Anger')
-    with pytest.raises(ValueError, match=r'a\.jpg is listed as Fear and'):
-        FaceFolder(str(tmp_path), ann_file='labels.csv')
-
-
-def test_nothing_left_is_an_error(tmp_path):
-    table(tmp_path, 'a.jpg,odd')
+    table(tmp_path, 'a.jpg,other')
     with pytest.raises(ValueError, match=r'no picture is left. 1 of other'):
         FaceFolder(
-            str(tmp_path), ann_file='labels.csv', class_map=dict(odd=None)
+            str(tmp_path), ann_file='labels.csv', class_map=dict(other=None)
         )
 
 
@@ -256,18 +230,13 @@ def test_parts_of_the_subjects_share_nobody_and_lose_nobody(tmp_path):
     assert 20 <= len(train) <= 36  # 28 are expected
 
 
-def test_a_picture_without_subject_is_refused_where_subjects_are_asked_for(
-    tmp_path,
-):
+def test_unknown_subjects_and_wrong_parts_are_refused(tmp_path):
     table(tmp_path, 'nobody.jpg,Fear')
     with pytest.raises(ValueError, match=r'nobody\.jpg does not tell'):
         split_by_subject(tmp_path, (0, 1))
-
-
-@pytest.mark.parametrize('subjects', [(0.5, 0.5), (0, 1.5), (0.8, 0.2)])
-def test_a_part_that_is_none_is_refused(tmp_path, subjects):
-    with pytest.raises(ValueError, match='must be a part of 0 to 1'):
-        FaceFolder(str(tmp_path), subjects=subjects)
+    for subjects in ((0.5, 0.5), (0, 1.5), (0.8, 0.2)):
+        with pytest.raises(ValueError, match='must be a part of 0 to 1'):
+            FaceFolder(str(tmp_path), subjects=subjects)
 
 
 # -- several sets ------------------------------------------------------------

@@ -1,11 +1,10 @@
-"""KDEF: what names tell, and splits that share no subject."""
+"""KDEF: the contents of names, and splits that share no subject."""
 
 import itertools
 
 import pytest
 from tiny_faces import labels, samples, touch_pictures
 
-from mmocc.datasets.faces.kdef import VIEWS, KDEFName, parse_name, read_list
 from mmocc.utils.expressions import FER2013_LABELS, KDEF_CODES
 
 kdef = pytest.importorskip(
@@ -13,23 +12,21 @@ kdef = pytest.importorskip(
     reason='the data sets of faces need mmpretrain',
     exc_type=ImportError,
 )
-KDEF = kdef.KDEF
+KDEF, KDEFName, parse_name = kdef.KDEF, kdef.KDEFName, kdef.parse_name
 NUMBERS = {name: k + 1 for k, name in FER2013_LABELS.items()}
 
 
 def all_ids(session='A', numbers=range(1, 36)):
     """Return the names of a session: 70 subjects, 7 expressions, 5 views."""
-    parts = itertools.product('FM', numbers, KDEF_CODES, VIEWS)
+    parts = itertools.product('FM', numbers, KDEF_CODES, kdef.VIEWS)
     return [f'{session}{s}{n:02d}{code}{view}' for s, n, code, view in parts]
 
 
-def lacking(names, train=7, test=2):
-    """Leave some names out: as the published list does, 7 and 2."""
-    is_test = [int(name[2:4]) <= 7 for name in names]
-    left = dict.fromkeys((False, True))
-    left[False] = [n for n, t in zip(names, is_test, strict=True) if not t]
-    left[True] = [n for n, t in zip(names, is_test, strict=True) if t]
-    return left[False][train:], left[True][test:]
+def lacking(names):
+    """Leave 7 and 2 names out, as the published list does."""
+    test = [name for name in names if int(name[2:4]) <= 7]
+    train = [name for name in names if int(name[2:4]) > 7]
+    return train[7:], test[2:]
 
 
 def write_list(path, train, test):
@@ -52,47 +49,30 @@ def published(tmp_path_factory):
     return root
 
 
-def test_a_name_tells_all():
+def test_a_name_holds_session_subject_expression_and_view():
     name = parse_name('AF01ANFL')
     assert name == KDEFName('A', 'F01', 'Anger', 'FL')
     assert (name.number, str(name)) == (1, 'AF01ANFL')
     # S is from the front: not the S of sad or surprised
     assert parse_name('BM35SAS') == KDEFName('B', 'M35', 'Sadness', 'S')
-    assert parse_name('train_align-am10sus') == KDEFName(
-        'A', 'M10', 'Surprise', 'S'
-    )
+    name = parse_name('train_align-am10sus')
+    assert name == KDEFName('A', 'M10', 'Surprise', 'S')
+    for stem in ('AF01XXFL', 'AX01ANFL', 'AF1ANFL', 'a'):
+        assert parse_name(stem) is None
 
 
-@pytest.mark.parametrize('stem', ['AF01XXFL', 'AX01ANFL', 'AF1ANFL', 'a'])
-def test_other_names_tell_nothing(stem):
-    assert parse_name(stem) is None
-
-
-def test_the_split_by_subjects_has_56_and_14_of_them(published):
-    parts = {s: samples(KDEF(str(published), s)) for s in ('train', 'test')}
-    subjects = {s: {x['subject'] for x in found} for s, found in parts.items()}
-    assert {s: len(found) for s, found in parts.items()} == dict(
-        train=1953, test=488
-    )
-    assert {s: len(found) for s, found in subjects.items()} == dict(
-        train=56, test=14
-    )
-    assert not subjects['train'] & subjects['test']
-
-
-@pytest.mark.parametrize(('split', 'count'), [('train', 1953), ('test', 488)])
-def test_the_list_gives_the_same_split(published, split, count):
-    listed = KDEF(str(published), split, ann_file='label.txt')
-    assert len(listed) == count
-    assert labels(listed) == labels(KDEF(str(published), split))
-
-
-def test_labels_are_in_the_order_of_rafdb_not_of_the_list(published):
-    found = labels(KDEF(str(published), 'test', ann_file='label.txt'))
-    # the list has Anger 1, Fear 3, Surprise 6
-    assert [found[f'AF03{code}S'] for code in ('AN', 'AF', 'SU', 'NE')] == [
-        5, 1, 0, 6,
-    ]  # fmt: skip
+def test_the_published_split_has_56_and_14_subjects(published):
+    people = {}
+    for split, count, subjects in (('train', 1953, 56), ('test', 488, 14)):
+        dataset = KDEF(str(published), split)
+        people[split] = {sample['subject'] for sample in samples(dataset)}
+        assert (len(dataset), len(people[split])) == (count, subjects)
+        listed = KDEF(str(published), split, ann_file='label.txt')
+        assert labels(listed) == labels(dataset)
+    assert not people['train'] & people['test']
+    # RAF-DB's order; the list has Anger 1, Fear 3, Surprise 6
+    places = [labels(listed)[f'AF03{c}S'] for c in ('AN', 'AF', 'SU', 'NE')]
+    assert places == [5, 1, 0, 6]
 
 
 def test_sessions_and_views_choose(published):
@@ -101,9 +81,6 @@ def test_sessions_and_views_choose(published):
     front = samples(KDEF(str(published), 'all', views=['S']))
     assert {s['view'] for s in front} == {'S'}
     assert len(KDEF(str(published), 'all')) == 1953 + 488
-
-
-def test_other_numbers_for_the_test(published):
     dataset = KDEF(str(published), 'test', test_numbers=[35])
     assert {s['subject'] for s in samples(dataset)} == {'F35', 'M35'}
     assert len(dataset) == 70
@@ -114,39 +91,30 @@ def test_any_case_of_name_and_ending_is_found(tmp_path):
     assert labels(KDEF(str(tmp_path), 'test')) == dict(af01anfl=5, AF01HAS=3)
 
 
-def test_a_picture_that_is_there_twice_is_refused(tmp_path):
+def test_repeated_and_other_pictures_are_refused(tmp_path):
+    touch_pictures([tmp_path / 'a.jpg'])
+    with pytest.raises(FileNotFoundError, match='name of KDEF'):
+        KDEF(str(tmp_path), 'test')
     touch_pictures([tmp_path / 'a/AF01ANFL.JPG', tmp_path / 'b/AF01ANFL.JPG'])
     with pytest.raises(ValueError, match='are the same picture'):
         KDEF(str(tmp_path), 'test')
 
 
-def test_a_folder_of_other_pictures_is_refused(tmp_path):
-    touch_pictures([tmp_path / 'a.jpg'])
-    with pytest.raises(FileNotFoundError, match='name of KDEF'):
-        KDEF(str(tmp_path), 'test')
-
-
-def test_a_picture_that_only_the_list_has_is_missing(tmp_path):
+def test_faults_of_a_list_are_named(tmp_path):
     touch_pictures([tmp_path / 'AF01ANFL.JPG'])
     write_list(tmp_path / 'label.txt', [], ['AF01ANFL', 'AF02ANFL'])
     with pytest.raises(FileNotFoundError, match=r'1 of 2.*AF02ANFL'):
         KDEF(str(tmp_path), 'test', ann_file='label.txt')
-
-
-def test_a_subject_in_both_splits_is_refused(tmp_path):
     write_list(tmp_path / 'label.txt', ['AF01ANFL'], ['AF01HAFL'])
     with pytest.raises(ValueError, match='F01 in both train and test'):
-        read_list(tmp_path / 'label.txt')
-
-
-def test_a_label_in_another_order_is_refused(tmp_path):
+        kdef.read_list(tmp_path / 'label.txt')
     # 6 is Anger in RAF-DB's order, but Surprise in FER2013's
     (tmp_path / 'label.txt').write_text('train_align-AF01ANFL.JPG 6\n')
-    with pytest.raises(ValueError, match=r'line 1: .*the name tells Anger'):
-        read_list(tmp_path / 'label.txt')
+    with pytest.raises(ValueError, match=r'line 1: .*the name means Anger'):
+        kdef.read_list(tmp_path / 'label.txt')
 
 
-def test_arguments_that_do_not_exist_are_refused(tmp_path):
+def test_unknown_arguments_are_refused(tmp_path):
     for kwargs in (dict(split='val'), dict(sessions='C'), dict(views=['X'])):
         with pytest.raises(ValueError, match='unknown'):
             KDEF(str(tmp_path), **{'split': 'test', **kwargs})

@@ -10,15 +10,19 @@ from hypothesis import strategies as st
 
 from mmocc.datasets import lists
 from mmocc.datasets.anomaly import layouts
-from mmocc.datasets.faces import affectnet, folders, kdef, rafdb
 from mmocc.datasets.voc_layout import read_split
 from mmocc.datasets.wsol import cub, ilsvrc, metadata, tiny_imagenet
 from mmocc.occlusion.cutouts import read_anchors
 from mmocc.utils.expressions import EXPRESSIONS
 
+affectnet, face_folder, kdef, rafdb = (
+    pytest.importorskip(f'mmocc.datasets.{name}', exc_type=ImportError)
+    for name in ('affectnet', 'face_folder', 'kdef', 'rafdb')
+)
+
 OLD = 'a/b.jpg,1,2,30,40,' + ';'.join(['5.5'] * 136) + ',3,-.5,.5\n'
 LABELS = {str(k): name for k, name in enumerate(EXPRESSIONS)}
-TABLE = 'path,expression,' + ','.join(folders.LANDMARKS) + '\n'
+TABLE = 'path,expression,' + ','.join(face_folder.LANDMARKS) + '\n'
 TABLE += 'a.png,3' + ',1.5' * 10 + '\nb.png,1' + ',2' * 10 + '\n'
 ANCHORS = '[a]\n' + ''.join(f'mask_{k}: 1, 2.5\n' for k in 'abcdef')
 BOX_CSV = (
@@ -125,7 +129,9 @@ READERS = {  # file, what is in it, and what reads it
     'CSV labels': (
         'labels.csv',
         TABLE,
-        lambda folder: folders.read_labelled(folder / 'labels.csv', LABELS),
+        lambda folder: face_folder.read_labelled(
+            folder / 'labels.csv', LABELS
+        ),
     ),
     'VisA': (
         'split_csv/1cls.csv',

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as nps
 
-from mmocc.datasets.faces.landmarks import fit_similarity, move_points
+from mmocc.datasets.transforms.align_face import fit_similarity, move_points
 from mmocc.models.hide_and_seek.batch_hide_and_seek import BatchHideAndSeek
 from mmocc.occlusion import KINDS, LEVELS, grid, paste, patches
 from mmocc.occlusion.levels import (

@@ -1,4 +1,4 @@
-"""Brings a face upright and to its place, by five points."""
+"""Aligns a face by five points."""
 
 from collections.abc import Callable, Sequence
 
@@ -8,28 +8,76 @@ from mmcv.transforms import BaseTransform
 from mmengine.logging import print_log
 from mmengine.utils import get_object_from_string
 
-from mmocc.datasets.faces.landmarks import (
-    fit_similarity,
-    five_points,
-    move_points,
-)
 from mmocc.registry import TRANSFORMS
 
 # Left and right eye, tip of the nose, left and right corner of the mouth, as
-# shares of width and height. Chosen to show a face from the brows' upper side
-# to the chin, with little around it; no paper's values.
+# shares of width and height: the face from the upper side of the brows to the
+# chin, with little around it. Not from a paper.
 TEMPLATE = ((0.32, 0.4), (0.68, 0.4), (0.5, 0.59), (0.36, 0.76), (0.64, 0.76))
 _DONE_BEFORE = ('scale_factor', 'flip')  # landmarks do not follow these
+
+# Of the 68 points of iBUG 300-W, from 0: eyes, tip of the nose, corners.
+_EYES = (slice(36, 42), slice(42, 48))
+_NOSE_TIP, _CORNERS = 30, (48, 54)
 
 Detector = Callable[[np.ndarray], np.ndarray | None]
 
 
+def five_points(points: np.ndarray) -> np.ndarray:
+    """Return left eye, right eye, tip of the nose, and mouth's corners.
+
+    Args:
+        points: (68, 2) landmarks in the order of iBUG 300-W.
+
+    Returns:
+        (5, 2); left and right are the picture's.
+    """
+    eyes = [points[eye].mean(axis=0) for eye in _EYES]
+    return np.stack([*eyes, points[_NOSE_TIP], *points[list(_CORNERS)]])
+
+
+def fit_similarity(source: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Return the turn, scale and shift that bring points nearest to others.
+
+    The least-squares solution of Umeyama (PAMI 1991), in two dimensions and
+    without mirroring.
+
+    Args:
+        source: (n, 2) x and y.
+        target: (n, 2).
+
+    Returns:
+        float64 (2, 3): x' = A[:, :2] x + A[:, 2].
+
+    Raises:
+        ValueError: All points of the source are equal, or not finite.
+    """
+    source, target = np.asarray(source, float), np.asarray(target, float)
+    if not np.isfinite(source).all():
+        raise ValueError('landmarks are not finite')
+    centre, goal = source.mean(axis=0), target.mean(axis=0)
+    a, b = source - centre, target - goal
+    spread = (a**2).sum()
+    if spread < 1e-9:
+        raise ValueError('all landmarks are at one place')
+    # The complex factor that turns and scales a into b.
+    cos = (a * b).sum() / spread
+    sin = (a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]).sum() / spread
+    turn = np.array([[cos, -sin], [sin, cos]])
+    return np.column_stack([turn, goal - turn @ centre])
+
+
+def move_points(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Return (n, 2) points moved by a (2, 3) matrix."""
+    return np.asarray(points, float) @ matrix[:, :2].T + matrix[:, 2]
+
+
 @TRANSFORMS.register_module()
 class AlignFace(BaseTransform):
-    """Turn, scale and shift a face so that five points lie where they shall.
+    """Turn, scale and shift a face so that five points are at fixed places.
 
-    Directly behind ``LoadImageFromFile``. The points are the sample's
-    ``landmarks``, or what a detector of your choice finds.
+    Put it directly after ``LoadImageFromFile``. The points are the sample's
+    ``landmarks``, or those of a detector of your choice.
 
     Required Keys: img; without a detector also landmarks ((5, 2), x and y in
     pixels: the picture's left eye, right eye, tip of the nose, left and right
@@ -44,20 +92,20 @@ class AlignFace(BaseTransform):
     Args:
         size: Width and height of the aligned face in pixels, or one number
             for both.
-        template: Where the points shall lie, as shares of width and height.
+        template: The places of the points, as shares of width and height.
         detector: A callable, or its name (``my_package.find_face``): takes
             the picture (uint8 BGR) and returns (5, 2) points as above, (68, 2)
-            landmarks in the order of iBUG 300-W, or None if there is no face.
-            It goes before the sample's own landmarks.
-        no_face: What is done where the detector finds none: ``error``, or
-            ``resize`` for the whole picture, which the log names.
-        min_size: Least side, in pixels of the photo, of what becomes the
-            aligned face. Below that of a patch there is nothing to see.
-        border: Grey value of what lies outside of the photo.
+            landmarks in the order of iBUG 300-W, or None without a face. Its
+            points replace the sample's landmarks.
+        no_face: If the detector finds none: ``error``, or ``resize`` to use
+            the whole picture, and log it.
+        min_size: Smallest side of a face in pixels of the photo, such as the
+            side of a patch.
+        border: Grey value outside of the photo.
 
     Raises:
-        ValueError: An argument is wrong; a sample has no points, or points
-            that are no face's, or a face that is too small.
+        ValueError: An argument is wrong; a sample has no points, points of no
+            face, or a face that is too small.
     """
 
     def __init__(
@@ -96,7 +144,7 @@ class AlignFace(BaseTransform):
         if done:
             raise ValueError(
                 f'{name}: AlignFace must come right after LoadImageFromFile, '
-                f'but {", ".join(done)} tells of a Resize or RandomFlip before'
+                f'but {", ".join(done)} shows a Resize or RandomFlip before it'
             )
         points = self._find_points(results, name)
         if points is None:
@@ -123,14 +171,14 @@ class AlignFace(BaseTransform):
         points = self.detector(results['img'])
         if points is None and self.no_face == 'resize':
             print_log(
-                f'AlignFace: no face found in {name}; it is taken whole',
+                f'AlignFace: no face found in {name}; all of it is used',
                 logger='current',
                 level=30,
             )
             return None
         if points is None:
             raise ValueError(
-                f'{name}: the detector found no face; take the picture out, '
+                f'{name}: the detector found no face; remove the picture, '
                 "or give no_face='resize'"
             )
         points = np.asarray(points, np.float64)
@@ -151,15 +199,15 @@ class AlignFace(BaseTransform):
         down = points[3:].mean(axis=0) - points[:2].mean(axis=0)
         if eyes[0] * down[1] - eyes[1] * down[0] <= 0:
             raise ValueError(
-                f"{name}: landmarks {points.round(1).tolist()} are no face's; "
-                "they must be the picture's left eye, right eye, tip of the "
+                f'{name}: landmarks {points.round(1).tolist()} are not those '
+                "of a face: the picture's left eye, right eye, tip of the "
                 'nose, left and right corner of the mouth'
             )
         side = min(self.size) / np.hypot(*matrix[:, 0])
         if side < self.min_size:
             raise ValueError(
-                f'{name}: the face takes {side:.1f} pixels, fewer than '
-                f'min_size={self.min_size}; take it out, or lower min_size'
+                f'{name}: the face has {side:.1f} pixels, fewer than '
+                f'min_size={self.min_size}; remove it, or lower min_size'
             )
         return matrix
 
@@ -182,7 +230,7 @@ def warp(
         matrix: (2, 3), from pixels of the image to those of the result; a
             pixel's centre is at 0.5.
         size: Width and height of the result.
-        border: Grey value of what lies outside of the image.
+        border: Grey value outside of the image.
     """
     matrix = matrix.copy()
     scale = np.hypot(*matrix[:, 0])

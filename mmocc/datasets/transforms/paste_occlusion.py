@@ -1,4 +1,4 @@
-"""Pipeline transform that pastes objects and masks on faces."""
+"""Pastes objects and face masks on faces."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,30 +19,30 @@ from mmocc.occlusion.paste import (
 from mmocc.occlusion.patches import patch_coverage, patch_grid
 from mmocc.registry import TRANSFORMS
 
-HIDDEN = 0.5  # coverage from which a pixel counts as hidden
+HIDDEN = 0.5  # from this coverage on, a pixel counts as hidden
 
 
 @TRANSFORMS.register_module()
 class PasteOcclusion(BaseTransform):
-    """Paste cut-outs on a face, and say how much of each patch they hide.
+    """Paste cut-outs on a face, and give the hidden share of each patch.
 
     Face masks (cut-outs with anchors, see :mod:`mmocc.occlusion.cutouts`) are
-    put on mouth and nose by the face's five points. Anything else lies
-    anywhere, at a random size and angle. Borders are blended; on grey pictures
-    cut-outs are grey, so that colour does not give them away. A pixel counts
-    as hidden where it is covered by half or more; the coverage of a patch is
-    the exact share of its hidden pixels.
+    put on mouth and nose by the face's five points. Other cut-outs have a
+    random place, size and angle. Borders are blended; on grey pictures
+    cut-outs are grey, so that colour does not reveal them. A pixel counts as
+    hidden if at least half of it is covered; the coverage of a patch is the
+    exact share of its hidden pixels.
 
     Put it after all steps that move pixels, and before packing. With a
-    ``seed``, what is pasted depends on (seed, ``sample_idx``) only; without,
-    it is drawn anew each time from NumPy's global state.
+    ``seed`` the occlusion depends only on (seed, ``sample_idx``); without, on
+    NumPy's global state.
 
     Required Keys:
 
     - img (uint8, (H, W, 3), BGR; H and W multiples of ``patch_size``)
     - landmarks (float (5, 2), pixels of the image before ``Resize`` and
-      ``RandomFlip``, whose ``scale_factor`` and ``flip`` are heeded; for face
-      masks only, and then optional if ``landmarks`` are given here)
+      ``RandomFlip``, whose ``scale_factor`` and ``flip`` it applies; only for
+      face masks without the argument ``landmarks``)
     - sample_idx (optional)
 
     Modified Keys:
@@ -58,25 +58,25 @@ class PasteOcclusion(BaseTransform):
 
     Args:
         occluders: Folder whose subfolders are the kinds, or folder(s) by
-            kind. One kind is drawn for each image.
+            kind. Each image gets one kind.
         patch_size: Side of a patch in pixels.
-        prob: Probability that something is pasted.
-        number: Range of how many objects are pasted; of face masks, one.
+        prob: Probability that anything is pasted.
+        number: Range of the number of objects; a face has only one mask.
         length: Range of an object's longer side, as a share of the image's
             shorter side.
         angle: Range of an object's rotation in degrees.
         feather: Width of the blended border, as a share of the image's
             shorter side.
-        landmarks: (5, 2) points as shares of width and height, for images
-            without ``landmarks``, all aligned alike.
+        landmarks: (5, 2) points as shares of width and height, for aligned
+            images without ``landmarks``.
         keep_clean: Whether to add ``clean_img``.
         seed: Base seed of repeatable occlusions.
 
     Raises:
         FileNotFoundError: If a folder does not exist.
-        ValueError: If an option is out of its range or a cut-out unreadable
-            (at construction); or if an image is not uint8, does not fit the
-            patches, or has no five points for a face mask (naming the image).
+        ValueError: If an option is out of its range or a cut-out unreadable;
+            while running, if an image is not uint8, does not fit the patches,
+            or lacks the five points for a face mask.
     """
 
     def __init__(
@@ -119,13 +119,13 @@ class PasteOcclusion(BaseTransform):
 
     @cache_randomness
     def random(self, sample_idx: int) -> np.random.Generator:
-        """Return the source of all random numbers of an image."""
+        """Return the random generator of an image."""
         if self.seed is None:
             return np.random.default_rng(np.random.randint(2**31))
         return np.random.default_rng([self.seed, sample_idx])
 
     def transform(self, results: dict) -> dict:
-        """Paste on ``results['img']``, and store what is hidden."""
+        """Paste on ``results['img']``, and store the hidden pixels."""
         image = results['img']
         name = results.get('img_path', 'the image')
         if image.dtype != np.uint8 or image.ndim != 3:
@@ -158,9 +158,7 @@ class PasteOcclusion(BaseTransform):
             return image.copy(), mask, ''
         grey = (image == image[..., :1]).all()
         kind = list(self.kinds)[rng.integers(len(self.kinds))]
-        left = rng.integers(self.number[0], self.number[1] + 1)
-        while left > 0:
-            left -= 1
+        for _ in range(rng.integers(self.number[0], self.number[1] + 1)):
             index = rng.integers(len(self.kinds[kind]))
             cutout = self.kinds[kind][index]
             if cutout.anchors is None:
@@ -170,7 +168,6 @@ class PasteOcclusion(BaseTransform):
                 turn = face_turn(points)
                 cutout = pick_view(self.kinds[kind], index, turn)
                 affine = fit_affine(cutout.anchors, mask_targets(points))
-                left = 0
             colours, cover = render_cutout(
                 cutout.pixels, affine, size, self.feather * min(size)
             )
@@ -178,6 +175,8 @@ class PasteOcclusion(BaseTransform):
                 colours = colours.mean(axis=-1, keepdims=True)
             image = blend(image, colours, cover)
             mask |= (cover >= HIDDEN).astype(np.uint8)
+            if cutout.anchors is not None:
+                break  # a face wears one mask
         return image, mask, kind
 
     def _anywhere(
@@ -191,7 +190,7 @@ class PasteOcclusion(BaseTransform):
         return place_affine(shape, centre, length, angle, mirror)
 
     def _points(self, results: dict, size: tuple[int, int]) -> np.ndarray:
-        """Return the face's five points in pixels of the image as it is."""
+        """Return the face's five points in pixels of the current image."""
         if results.get('landmarks') is not None:
             points = np.array(results['landmarks'], np.float64).reshape(5, 2)
             points *= results.get('scale_factor', 1.0)
@@ -199,9 +198,9 @@ class PasteOcclusion(BaseTransform):
             points = np.asarray(self.landmarks) * size[::-1]
         else:
             raise ValueError(
-                'a face mask needs the five points of the face: a dataset '
+                'a face mask needs the five points of the face: a data set '
                 'that gives `landmarks`, or landmarks=... of '
-                'mmocc.PasteOcclusion for images that are aligned alike'
+                'mmocc.PasteOcclusion for aligned images'
             )
         if results.get('flip') and results['flip_direction'] == 'horizontal':
             points = points[[1, 0, 2, 4, 3]]

@@ -1,1 +1,0 @@
-"""Readers of the layouts of public sets of faces (no OpenMMLab import)."""
