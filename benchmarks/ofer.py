@@ -1,4 +1,4 @@
-"""How fast Latent-OFER is, against what it must beat.
+"""Speed of self-assembly compared with a double loop.
 
     python -m benchmarks.ofer [--quick] [--only NAME ...] [--json FILE]
 
@@ -33,19 +33,15 @@ def cosine(a: Tensor, b: Tensor) -> Tensor:
 
 
 def double_loop(feature: Tensor, mirrored: Tensor, hole: Tensor) -> Tensor:
-    """Return what self-assembly does, position after position.
+    """Return the assembled maps, computed position after position.
 
     Args:
         feature: (N, C, h, w).
         mirrored: The same shape.
         hole: (N, 1, h, w), bool.
     """
-    return torch.stack(
-        [
-            assemble_one(*maps)
-            for maps in zip(feature, mirrored, hole[:, 0], strict=True)
-        ]
-    )
+    rows = zip(feature, mirrored, hole[:, 0], strict=True)
+    return torch.stack([assemble_one(*row) for row in rows])
 
 
 def assemble_one(feature: Tensor, mirrored: Tensor, hole: Tensor) -> Tensor:
@@ -92,9 +88,9 @@ def learn(
     """Run forward and backward; return output and gradients as one."""
     feature, mirrored, hole = inputs
     leaves = [x.detach().requires_grad_() for x in (feature, mirrored)]
-    made = layer(*leaves, hole)
-    grads = torch.autograd.grad(made.square().mean() * made[0].numel(), leaves)
-    return torch.stack([made.detach(), *grads])
+    out = layer(*leaves, hole)
+    grads = torch.autograd.grad(out.square().mean() * out[0].numel(), leaves)
+    return torch.stack([out.detach(), *grads])
 
 
 def ours(feature: Tensor, mirrored: Tensor, hole: Tensor) -> Tensor:
@@ -109,7 +105,7 @@ def assembly(batch: int) -> Rivals:
     torch.testing.assert_close(
         learn(ours, one), learn(double_loop, one), atol=CLOSE, rtol=CLOSE
     )
-    # The loop's time grows with the images; ours is given for one of them.
+    # The time of the loop grows with the images; ours is for one of them.
     return Rivals(
         f'self-assembly, batch {batch}, times faster than a double loop',
         partial(learn, ours, inputs),
@@ -121,7 +117,7 @@ def assembly(batch: int) -> Rivals:
 
 
 def cases() -> Iterator[tuple[str, Callable[[], Rivals]]]:
-    """Yield names of cases and what sets each up."""
+    """Yield the name of each case and the function that sets it up."""
     yield 'assembly-1', partial(assembly, 1)
     yield 'assembly-8', partial(assembly, 8)
 

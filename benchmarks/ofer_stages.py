@@ -1,17 +1,16 @@
-"""Speed of Latent-OFER: prediction by stages, and what its cache saves.
+"""Speed of Latent-OFER: prediction by stages, and the gain of the cache.
 
     python -m benchmarks.ofer_stages [--quick] [--only NAME ...] [--json FILE]
 
-``share``: what one stage takes of a whole ``predict``, from uint8 photos to
-data samples. The stages are
-the detector, the extractor (latents of the masked photo), the reconstructor,
-and recognition.
+``share``: the share of one stage in a whole ``predict``, from uint8 photos to
+data samples. The stages are the detector, the extractor (latents of the masked
+photo), the reconstructor, and recognition.
 
 ``epoch``: how many times faster an epoch of stage 4 is with the outputs of
-the frozen stages on disk than without, loading of images aside.
+the frozen stages on disk than without; the loading of images is left out.
 
-Models are those of the configs, with random weights; three in ten patches are
-hidden, as in the release's mask (59 of 196).
+Models are those of the configs, with random weights; 30 % of the patches are
+hidden, as in the mask of the release (59 of 196).
 """
 
 import tempfile
@@ -68,7 +67,7 @@ def batch_of(number: int, side: int, seed: int = 0) -> dict:
 
 @torch.no_grad()
 def fit_detector(model: ImageClassifier, data: dict) -> torch.Tensor:
-    """Make the detector hide as many patches as the release does.
+    """Make the detector hide as many patches as the release.
 
     Returns:
         (N, 3, H, W), the normalised photos.
@@ -85,7 +84,7 @@ def fit_detector(model: ImageClassifier, data: dict) -> torch.Tensor:
 def stage_calls(
     model: ImageClassifier, images: torch.Tensor
 ) -> dict[str, Callable[[], object]]:
-    """Return what each stage does for a batch of normalised photos."""
+    """Return a call of each stage for a batch of normalised photos."""
     stages = model.stages
     mask = stages.detector.detect(images).mask
     tokens = stages.extractor(images, mask)
@@ -105,11 +104,6 @@ def stage_calls(
     )
 
 
-def no_grad(work: Callable[[], object]) -> Callable[[], object]:
-    """Return the same work without gradients."""
-    return torch.no_grad()(work)
-
-
 def share(stage: str, name: str, batch: int, side: int) -> Rivals:
     """Return a stage, and the whole prediction that it is a part of."""
     model, data = build(name), batch_of(batch, side)
@@ -117,8 +111,8 @@ def share(stage: str, name: str, batch: int, side: int) -> Rivals:
         calls = stage_calls(model, fit_detector(model, data))
     return Rivals(
         f'{stage} / predict, {name} at {side} px, batch {batch}',
-        no_grad(calls[stage]),
-        no_grad(partial(model.test_step, data)),
+        torch.no_grad()(calls[stage]),
+        torch.no_grad()(partial(model.test_step, data)),
         per=batch,
     )
 
@@ -157,7 +151,7 @@ def train(
 
 
 def cases() -> Iterator[tuple[str, Callable[[], Rivals]]]:
-    """Yield names of cases and what sets each up."""
+    """Yield the name of each case and the function that sets it up."""
     for name, batch, side in SIZES:
         for stage in STAGES:
             yield (

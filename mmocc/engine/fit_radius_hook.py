@@ -1,4 +1,4 @@
-"""Tells a detector of occluded patches what clean ones look like."""
+"""Fits the radius of a detector of occluded patches."""
 
 from mmengine.logging import print_log
 from mmengine.model import is_model_wrapper
@@ -12,14 +12,14 @@ from mmocc.registry import HOOKS
 class FitRadiusHook(AnomalyReferenceHook):
     """Fit the radius of ``mmocc.PatchSVDD`` or another patch detector.
 
-    Before each validation and at the end of training, before the checkpoint
-    is written, the detector sees all batches of a dataloader, and its radius
-    becomes the quantile 1 - nu of the distances of their clean patches.
-    Several processes share the batches.
+    Before each validation and at the end of training, before the checkpoint,
+    the detector sees all batches of a dataloader. Its radius becomes the
+    quantile 1 - nu of the distances of clean patches. Several processes share
+    the batches.
 
     Args:
-        dataloader: Config of a dataloader of clean pictures; None for the
-            training's own.
+        dataloader: Config of a dataloader of clean pictures; None for that of
+            the training.
         module: Dotted name of the detector in the model; empty if it is the
             model.
         at_start: Fit before the first step instead, unless the radius is
@@ -41,7 +41,7 @@ class FitRadiusHook(AnomalyReferenceHook):
         self.at_start = at_start
 
     def before_train(self, runner: Runner) -> None:
-        """Build the dataloader; fit, if it is to be at the start."""
+        """Build the dataloader; fit now if ``at_start`` says so."""
         if self.dataloader is None:
             self.dataloader = runner.train_dataloader
         super().before_train(runner)
@@ -49,7 +49,7 @@ class FitRadiusHook(AnomalyReferenceHook):
             self._fit(runner)
 
     def fit(self, runner: Runner) -> None:
-        """Fit the detector now, unless that was done at the start."""
+        """Fit the detector now, unless it was fitted at the start."""
         if not self.at_start:
             self._fit(runner)
 
@@ -63,7 +63,7 @@ class FitRadiusHook(AnomalyReferenceHook):
         )
 
     def _detector(self, runner: Runner) -> object:
-        """Return the detector, whatever wraps the model."""
+        """Return the detector in the model, wrapped or not."""
         model = runner.model
         model = model.module if is_model_wrapper(model) else model
         return model.get_submodule(self.module)

@@ -1,4 +1,4 @@
-"""Optimizers of a model's parts, as adversarial training needs them."""
+"""Optimizers of the parts of a model, for adversarial training."""
 
 from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapperDict, build_optim_wrapper
@@ -9,11 +9,11 @@ from mmocc.registry import OPTIM_WRAPPER_CONSTRUCTORS
 
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()
 class MultiOptimWrapperConstructor:
-    """Give each named part of a model an optimizer of its own.
+    """Give each named part of a model a separate optimizer.
 
-    mmengine trains with several optimizers (``OptimWrapperDict``), but builds
-    none from a config. All settings beside ``parts`` (``type``,
-    ``clip_grad``, ``accumulative_counts``, ...) hold for every part, so that
+    mmengine trains with several optimizers (``OptimWrapperDict``), but cannot
+    build them from a config. All settings besides ``parts`` (``type``,
+    ``clip_grad``, ``accumulative_counts``, ...) apply to every part, so
     ``tools/train.py --amp`` works as with one optimizer::
 
         optim_wrapper = dict(
@@ -24,12 +24,12 @@ class MultiOptimWrapperConstructor:
 
     Args:
         optim_wrapper_cfg: ``parts``, an optimizer for each submodule by its
-            name, and what an ``OptimWrapper`` takes.
+            name, and the options of an ``OptimWrapper``.
         paramwise_cfg: As in mmengine, for all parts.
 
     Raises:
-        ValueError: If there are no parts; when called, if a part is not in
-            the model, or a trainable parameter in no part.
+        ValueError: If there are no parts; when called, if the model lacks a
+            part, or a trainable parameter is in no part.
     """
 
     def __init__(
@@ -57,9 +57,9 @@ class MultiOptimWrapperConstructor:
         if missing or free:
             raise ValueError(
                 f'optim_wrapper.parts has {list(self.parts)}, but '
-                f'{type(model).__name__} has no {missing or "part too few"} '
-                f'and also trains {sorted(free) or "nothing else"}: name the '
-                'parts that train, and only those'
+                f'{type(model).__name__} has no {missing or "other part"} '
+                f'and also trains {sorted(free) or "nothing else"}: name '
+                'exactly the parts that train'
             )
         return OptimWrapperDict(
             **{

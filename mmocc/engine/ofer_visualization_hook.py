@@ -8,9 +8,9 @@ from mmocc.registry import HOOKS
 
 @HOOKS.register_module()
 class OFERVisualizationHook(SampleVisualizationHook):
-    """Draw photo, distances, mask, redrawn face, attention and expression.
+    """Draw photo, distances, mask, reconstruction, attention, expression.
 
-    For ``mmocc.LatentOFER``; what it can be told is the base's.
+    For ``mmocc.LatentOFER``; arguments are those of the base.
 
     Raises:
         ValueError: If the interval is below 1; while running, if the model
@@ -19,7 +19,7 @@ class OFERVisualizationHook(SampleVisualizationHook):
 
     def picture(self, inputs: Any, sample: Any, meta: dict | None) -> Any:
         """Return the picture (H, W, 3) uint8 RGB of one sample."""
-        # matplotlib is not needed by a run that draws nothing.
+        # A run that draws nothing does not need matplotlib.
         from mmocc.visualization.ofer_pictures import ofer_row
         from mmocc.visualization.sheet import draw_sheet
 

@@ -9,13 +9,12 @@ from mmocc.registry import METRICS
 
 
 def class_accuracies(confusion: np.ndarray) -> np.ndarray:
-    """Return the share of each class that is predicted right.
+    """Return the share (C,) of right predictions for each class.
+
+    It is NaN for classes without a sample.
 
     Args:
-        confusion: (C, C) counts, rows being the true classes.
-
-    Returns:
-        (C,) float64 in [0, 1]; NaN for classes without a sample.
+        confusion: (C, C) counts; rows are the true classes.
     """
     counts = confusion.sum(axis=1)
     hits = np.diagonal(confusion).astype(np.float64)
@@ -28,16 +27,15 @@ def class_accuracies(confusion: np.ndarray) -> np.ndarray:
 class MeanClassAccuracy(SummedMetric):
     """Mean over the classes of their accuracy, in percent.
 
-    Also called balanced accuracy or mean recall: every class counts alike,
-    however few its samples. It is over the whole set, unlike a mean over
-    batches, which depends on how the set is batched. Gives ``mean`` and, for
-    each class, its accuracy under its name. Classes without a sample take no
-    part in the mean, and are named in the log.
+    Also called balanced accuracy or mean recall: each class has the same
+    weight. It is over the whole set, so batches do not change it. Gives
+    ``mean`` and the accuracy of each class under its name. Classes without a
+    sample are not in the mean, and the log names them.
 
     Args:
-        per_class: Whether to give each class's accuracy.
+        per_class: Whether to give the accuracy of each class.
         collect_device: ``cpu`` or ``gpu``, for sums of several processes.
-        prefix: What the names begin with.
+        prefix: Of the names.
     """
 
     default_prefix = 'class_accuracy'
@@ -55,7 +53,7 @@ class MeanClassAccuracy(SummedMetric):
         """Return the (C, C) confusion of one sample: a single 1.
 
         Raises:
-            ValueError: If it has not one label, or one outside the classes.
+            ValueError: If it has several labels, or one outside the classes.
         """
         scores = torch.as_tensor(sample['pred_score'])
         label = torch.as_tensor(sample['gt_label'])

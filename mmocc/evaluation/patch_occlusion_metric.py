@@ -1,4 +1,4 @@
-"""How well occluded patches are found."""
+"""How well a detector finds occluded patches."""
 
 from collections.abc import Sequence
 
@@ -15,18 +15,14 @@ from mmocc.registry import METRICS
 def patch_values(
     occluded: np.ndarray, flagged: np.ndarray, distances: np.ndarray
 ) -> dict[str, float | None]:
-    """Return what a detection of patches is worth, in percent.
+    """Return accuracy, precision, recall, F1 and AUROC in percent.
 
-    Occluded patches are the positive class.
+    Occluded patches are the positive class; undefined values are None.
 
     Args:
         occluded: (n,) bool, the truth.
         flagged: (n,) bool, the prediction.
-        distances: (n,), higher for what is more likely occluded.
-
-    Returns:
-        ``accuracy``, ``precision``, ``recall``, ``f1`` and ``auroc``; None
-        for what is not defined.
+        distances: (n,), higher for patches that are more likely occluded.
     """
     hits = int((occluded & flagged).sum())
     wrong = int((occluded ^ flagged).sum())
@@ -52,23 +48,22 @@ class PatchOcclusionMetric(BaseMetric):
     For models that give ``pred_patch_dist`` and ``pred_patch_mask`` (L,),
     such as ``mmocc.PatchSVDD``. The truth is ``patch_coverage`` (gh, gw) of
     ``mmocc.PasteOcclusion``: a patch is occluded if at least ``threshold`` of
-    it is hidden, and what is hidden less counts as clean. All patches of all
-    images count alike. All values are in percent, as in the paper's table 1
-    (arXiv 2307.11404), which does not say from which coverage on a patch
-    counts, nor which class is the positive one; here it is the occluded.
+    it is hidden, else clean. All patches of all images have the same weight.
+    All values are in percent, as in the paper's table 1 (arXiv 2307.11404),
+    which gives neither the threshold nor the positive class.
 
     ``flagged`` is the share of patches that the model calls occluded; it
-    needs no truth. If some samples have no ``patch_coverage``, it is all
-    there is. What is not defined (no occluded patch, say) is left out, with a
-    warning.
+    needs no truth, and is the only value if a sample lacks
+    ``patch_coverage``. Undefined values (without occluded patches, for
+    example) are left out, with a warning.
 
     Args:
         threshold: Coverage in (0, 1] from which a patch is occluded.
-        group_by: Field of the samples by whose values the images are also
-            judged apart: ``auroc_hand`` is over the images that hold a hand.
-            ``gt_label`` will do; None for none.
+        group_by: Field of the samples; each of its values also gets metrics
+            of its images: ``auroc_hand`` is over images with a hand.
+            ``gt_label`` works too; None for no groups.
         collect_device: ``cpu`` or ``gpu``, for results of several processes.
-        prefix: What the names begin with.
+        prefix: Of the names.
 
     Raises:
         ValueError: If the threshold is out of its range; while running, if a
@@ -99,10 +94,10 @@ class PatchOcclusionMetric(BaseMetric):
                     'pred_patch_mask in each data sample; use mmocc.PatchSVDD '
                     'or another patch detector as model'
                 )
-            distances = _array(sample['pred_patch_dist'])
+            distances = as_array(sample['pred_patch_dist'])
             truth = sample.get('patch_coverage')
             if truth is not None:
-                truth = _array(truth).ravel()
+                truth = as_array(truth).ravel()
                 if truth.shape != distances.shape:
                     raise ValueError(
                         f'{sample.get("img_path", "a sample")}: a coverage '
@@ -116,7 +111,7 @@ class PatchOcclusionMetric(BaseMetric):
                 dict(
                     group=self._group(sample),
                     occluded=truth,
-                    flagged=_array(sample['pred_patch_mask']) > 0,
+                    flagged=as_array(sample['pred_patch_mask']) > 0,
                     distances=distances.astype(np.float32),
                 )
             )
@@ -136,10 +131,10 @@ class PatchOcclusionMetric(BaseMetric):
         for name in sorted(groups):
             part = [r for r in results if r['group'] == name]
             values |= self._values(part, f'_{name}')
-        lost = [name for name, value in values.items() if value is None]
-        if lost:
+        undefined = [name for name, value in values.items() if value is None]
+        if undefined:
             print_log(
-                f'mmocc.PatchOcclusionMetric: {", ".join(lost)} are not '
+                f'mmocc.PatchOcclusionMetric: {", ".join(undefined)} are not '
                 f'defined for {len(results)} images: no patch is occluded, '
                 'none is clean, or none is flagged',
                 logger='current',
@@ -161,7 +156,7 @@ class PatchOcclusionMetric(BaseMetric):
         return {f'{key}{suffix}': value for key, value in values.items()}
 
 
-def _array(value: torch.Tensor | np.ndarray) -> np.ndarray:
+def as_array(value: torch.Tensor | np.ndarray) -> np.ndarray:
     """Return a tensor or array as an array."""
     if isinstance(value, torch.Tensor):
         value = value.detach().float().cpu().numpy()

@@ -1,12 +1,12 @@
-"""How close redrawn pictures come to the true ones."""
+"""How close reconstructed pictures come to the true ones."""
 
 from collections.abc import Sequence
 
 import numpy as np
-import torch
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 
+from mmocc.evaluation.patch_occlusion_metric import as_array
 from mmocc.registry import METRICS
 
 
@@ -21,13 +21,13 @@ def picture_quality(
     Args:
         recon: (H, W, 3) in 0 to 255, at least 11 pixels high and wide.
         clean: The same shape.
-        hole: (H, W) bool, pixels to look at; None for all. SSIM's windows
-            reach beyond it.
+        hole: (H, W) bool, the pixels to compare; None for all. SSIM's windows
+            extend beyond it.
 
     Returns:
         ``psnr`` (inf for equal pictures) and ``ssim``, 1 at most.
     """
-    # Comes with mmdet, but classification does without it.
+    # Comes with mmdet; other tasks do not need it.
     from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
     recon, clean = (np.asarray(x, np.float64) for x in (recon, clean))
@@ -51,26 +51,17 @@ def picture_quality(
 
 @METRICS.register_module()
 class ReconstructionQuality(BaseMetric):
-    """PSNR and SSIM of redrawn faces, of the whole and of the hole.
+    """PSNR and SSIM of reconstructed faces, of the whole and of the hole.
 
     For models that give ``recon``, such as ``mmocc.HybridReconstructor`` and
     ``mmocc.LatentOFER``, on samples with ``clean_img``
     (``mmocc.PasteOcclusion`` with ``keep_clean=True``). Gives ``psnr``,
     ``ssim``, ``psnr_hole`` and ``ssim_hole``, means over pictures; the hole
-    is what ``pred_patch_mask`` hides. Pictures with no hole are left out, and
-    counted in the log.
-
-    Args:
-        collect_device: ``cpu`` or ``gpu``, for results of several processes.
-        prefix: What the names begin with.
+    is what ``pred_patch_mask`` hides. Pictures without a hole are left out,
+    and the log counts them. Arguments are those of mmengine's ``BaseMetric``.
     """
 
     default_prefix = 'recon'
-
-    def __init__(
-        self, collect_device: str = 'cpu', prefix: str | None = None
-    ) -> None:
-        super().__init__(collect_device=collect_device, prefix=prefix)
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
         """Keep the quality of each sample; None where nothing is hidden.
@@ -96,43 +87,39 @@ class ReconstructionQuality(BaseMetric):
         Raises:
             ValueError: If no picture has a hole.
         """
-        found = [quality for quality in results if quality is not None]
-        if not found:
+        rows = [quality for quality in results if quality is not None]
+        if not rows:
             raise ValueError(
                 f'nothing is hidden in any of {len(results)} pictures: there '
-                'is no redrawing to judge'
+                'is no reconstruction to judge'
             )
-        if len(found) < len(results):
+        if len(rows) < len(results):
             print_log(
-                f'mmocc.ReconstructionQuality: {len(results) - len(found)} of '
+                f'mmocc.ReconstructionQuality: {len(results) - len(rows)} of '
                 f'{len(results)} pictures have no hole and are left out',
                 logger='current',
             )
-        return {k: float(np.mean([q[k] for q in found])) for k in found[0]}
+        return {k: float(np.mean([row[k] for row in rows])) for k in rows[0]}
 
 
 def _pictures(sample: dict) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return redrawn and clean picture (H, W, 3) RGB, and the hole (H, W)."""
+    """Return the picture and the clean one (H, W, 3) RGB, and the hole."""
     keys = ('recon', 'clean_img', 'pred_patch_mask', 'patch_grid')
     name = sample.get('img_path', 'a sample')
     missing = [key for key in keys if sample.get(key) is None]
     if missing:
         raise ValueError(
-            f'{name} has no {" and no ".join(missing)}: recon and the mask '
-            "are a reconstructor's, clean_img that of mmocc.PasteOcclusion("
-            'keep_clean=True); PackInputs must list it in its meta_keys'
+            f'{name} has no {" and no ".join(missing)}: a reconstructor gives '
+            'recon and the mask, mmocc.PasteOcclusion(keep_clean=True) gives '
+            'clean_img; PackInputs must list it in its meta_keys'
         )
-    recon, clean, mask = (
-        x.detach().float().cpu().numpy() if isinstance(x, torch.Tensor) else x
-        for x in (sample[key] for key in keys[:3])
-    )
-    recon = recon.transpose(1, 2, 0)
-    clean = np.asarray(clean)[..., ::-1]
+    recon, clean, mask = (as_array(sample[key]) for key in keys[:3])
+    recon, clean = recon.transpose(1, 2, 0), clean[..., ::-1]
     if recon.shape != clean.shape:
         raise ValueError(
-            f'{name}: the redrawn picture is {recon.shape}, the clean one '
-            f'{clean.shape}; put mmocc.PasteOcclusion after all steps that '
-            'change the size'
+            f'{name}: the reconstructed picture is {recon.shape}, the clean '
+            f'one {clean.shape}; put mmocc.PasteOcclusion after all steps '
+            'that change the size'
         )
     grid = tuple(sample['patch_grid'])
     sides = recon.shape[0] // grid[0], recon.shape[1] // grid[1]

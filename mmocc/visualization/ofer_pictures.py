@@ -1,4 +1,4 @@
-"""What Latent-OFER sees in a face: each stage's result, side by side."""
+"""The results of all stages of Latent-OFER for a face, side by side."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -27,13 +27,14 @@ from mmocc.visualization.sheet import Panel
 HIDDEN = (255, 0, 255)  # magenta: no skin, hair or cup has it
 
 
-def on_grid(values: Any, grid: tuple[int, int]) -> np.ndarray:
-    """Return values of patches (L,) as a map (gh, gw)."""
-    return as_array(values).reshape(grid)
+def enlarge(values: np.ndarray, image: np.ndarray) -> np.ndarray:
+    """Return values (gh, gw) at the size of an image, without smoothing."""
+    size = image.shape[1::-1]
+    return cv2.resize(values, size, interpolation=cv2.INTER_NEAREST)
 
 
 def overlay_patches(image: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Lay values of patches over an image, each patch in one colour.
+    """Paste values of patches over an image, each patch in one colour.
 
     Args:
         image: (H, W, 3) uint8 RGB.
@@ -44,12 +45,7 @@ def overlay_patches(image: np.ndarray, values: np.ndarray) -> np.ndarray:
     """
     low, high = values.min(), values.max()
     scaled = (values - low) / max(high - low, 1e-12)
-    height, width = image.shape[:2]
-    heat = cv2.resize(
-        scaled.astype(np.float32),
-        (width, height),
-        interpolation=cv2.INTER_NEAREST,
-    )
+    heat = enlarge(scaled.astype(np.float32), image)
     return convert_overlay_heatmap(heat, image, alpha=0.5)
 
 
@@ -63,12 +59,7 @@ def paint_patches(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
     Returns:
         (H, W, 3) uint8 RGB.
     """
-    height, width = image.shape[:2]
-    hidden = cv2.resize(
-        (mask > 0).astype(np.uint8),
-        (width, height),
-        interpolation=cv2.INTER_NEAREST,
-    )
+    hidden = enlarge((mask > 0).astype(np.uint8), image)
     return np.where(hidden[..., None] > 0, np.uint8(HIDDEN), image)
 
 
@@ -105,7 +96,7 @@ def draw_scores(
 
 
 def stage_panels(image: np.ndarray, sample: Any) -> list[Panel]:
-    """Return distances, mask and redrawn face, where the sample has them.
+    """Return distances, mask and reconstruction, if the sample has them.
 
     Args:
         image: The photo, (H, W, 3) uint8 RGB.
@@ -114,21 +105,21 @@ def stage_panels(image: np.ndarray, sample: Any) -> list[Panel]:
     panels = []
     if 'pred_patch_dist' in sample:
         grid = tuple(sample.patch_grid)
-        distances = on_grid(sample.pred_patch_dist, grid)
-        mask = on_grid(sample.pred_patch_mask, grid)
-        found = f'{int(mask.sum())} of {mask.size} patches'
+        distances = as_array(sample.pred_patch_dist).reshape(grid)
+        mask = as_array(sample.pred_patch_mask).reshape(grid)
+        count = f'{int(mask.sum())} of {mask.size} patches'
         panels = [
             Panel(
                 overlay_patches(image, distances),
                 'distance',
                 f'{distances.min():.2f} to {distances.max():.2f}',
             ),
-            Panel(paint_patches(image, mask), 'occluded', found),
+            Panel(paint_patches(image, mask), 'occluded', count),
         ]
     if 'recon' in sample:
         recon = as_array(sample.recon).transpose(1, 2, 0)
-        redrawn = (recon + 0.5).clip(0, 255).astype(np.uint8)
-        panels.append(Panel(redrawn, 'redrawn'))
+        face = (recon + 0.5).clip(0, 255).astype(np.uint8)
+        panels.append(Panel(face, 'reconstructed'))
     return panels
 
 
@@ -140,14 +131,13 @@ def ofer_row(
 ) -> list[Panel]:
     """Return the panels of one face.
 
-    They are the photo, the distances of its patches, those found occluded,
-    the redrawn face, the attention, and the probabilities. What a model does
-    not give is left out.
+    They are the photo, the distances of its patches, the occluded ones, the
+    reconstructed face, the attention, and the probabilities, as far as the
+    model gives them.
 
     Args:
-        inputs: The packed photo, (3, H, W) BGR, 0 to 255, with whatever was
-            pasted on it.
-        title: What it is.
+        inputs: The packed photo, (3, H, W) BGR, 0 to 255, with its occluders.
+        title: Of the photo.
         sample: Its predicted data sample.
         classes: Names of the expressions.
 
@@ -157,7 +147,7 @@ def ofer_row(
     if 'pred_score' not in sample:
         raise ValueError(
             f'{sample.get("img_path", "a sample")} has no pred_score: '
-            'pictures are drawn of predictions of mmocc.LatentOFER'
+            'pictures need predictions of mmocc.LatentOFER'
         )
     image = shown_image(inputs)
     truth = true_name(sample, classes)
@@ -178,9 +168,9 @@ def score_panel(sample: Any, classes: Sequence[str] | None) -> Panel:
     scores = as_array(sample.pred_score)
     label = int(sample.pred_label[0])
     labels = sample.gt_label.tolist() if 'gt_label' in sample else []
-    said = f'{class_name(label, classes)} {100 * scores[label]:.0f} %'
+    answer = f'{class_name(label, classes)} {100 * scores[label]:.0f} %'
     colour = 'black'
     if labels:
         colour = GOOD if label in labels else BAD
     bars = draw_scores(scores, classes, labels)
-    return Panel(bars, 'expression', said, colour=colour)
+    return Panel(bars, 'expression', answer, colour=colour)

@@ -1,4 +1,4 @@
-"""The benchmark of Latent-OFER runs; how fast it is, is not tested here."""
+"""The benchmark of self-assembly runs; its speed is not tested."""
 
 import json
 import sys
@@ -30,11 +30,11 @@ def test_the_rivals_agree_and_both_are_timed(small, monkeypatch, tmp_path):
     assert min(row['other_ms'] for row in rows) > 0
 
 
-def test_the_double_loop_takes_each_image_of_the_batch(small):
+def test_the_double_loop_agrees_for_each_image_of_a_batch(small):
     inputs = ofer.maps(3)
     assert inputs[2].sum((1, 2, 3)).tolist() == [round(0.3 * 25)] * 3
-    made = ofer.double_loop(*inputs)
-    assert torch.allclose(made, ofer.ours(*inputs), atol=1e-5)
+    maps = ofer.double_loop(*inputs)
+    assert torch.allclose(maps, ofer.ours(*inputs), atol=1e-5)
 
 
 def test_rivals_that_disagree_are_not_timed(small, monkeypatch):

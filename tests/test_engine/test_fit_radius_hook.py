@@ -1,4 +1,4 @@
-"""A detector trained, saved, resumed and tested by mmengine's Runner."""
+"""mmengine's Runner trains, saves, resumes and tests a detector."""
 
 import copy
 
@@ -52,11 +52,15 @@ def config(root, **model):
         patch_size=8,
         seed=0,
     )
-    pretrained = dict(type='Pretrained', checkpoint=str(root / 'mae.pth'))
     extractor = dict(
         type='mmocc.PatchLatentExtractor',
         mae=mae_config(),
-        init_cfg=pretrained,
+        init_cfg=dict(type='Pretrained', checkpoint=str(root / 'mae.pth')),
+    )
+    test = dict(
+        dataloader=loader(root, paste),
+        evaluator=dict(type='mmocc.PatchOcclusionMetric'),
+        cfg=dict(),
     )
     return Config(
         dict(
@@ -71,12 +75,8 @@ def config(root, **model):
                 **model,
             ),
             train_dataloader=loader(root),
-            val_dataloader=loader(root, paste),
-            val_evaluator=dict(type='mmocc.PatchOcclusionMetric'),
-            val_cfg=dict(),
-            test_dataloader=loader(root, paste),
-            test_evaluator=dict(type='mmocc.PatchOcclusionMetric'),
-            test_cfg=dict(),
+            **{f'val_{key}': value for key, value in test.items()},
+            **{f'test_{key}': value for key, value in test.items()},
             train_cfg=dict(by_epoch=True, max_epochs=2, val_interval=1),
             optim_wrapper=dict(
                 constructor='mmocc.TrainableOptimWrapperConstructor',
@@ -100,17 +100,16 @@ def test_the_radius_is_the_quantile_of_the_training_patches(root, tmp_path):
     runner = run(config(root), tmp_path)
     runner.train()
     model = runner.model
-    distances = torch.cat(
-        [
-            model(**model.data_preprocessor(data, False)).detach().flatten()
-            for data in runner.train_dataloader
-        ]
-    )
+    distances = [
+        model(**model.data_preprocessor(data, False)).detach().flatten()
+        for data in runner.train_dataloader
+    ]
+    distances = torch.cat(distances)
     assert np.isclose(model.radius, np.quantile(distances, 0.9), atol=1e-5)
     saved = torch.load(tmp_path / 'epoch_2.pth', weights_only=False)
     assert saved['state_dict']['radius'] == model.radius
     assert not torch.equal(model.extractor.mae.neck.mask_token, torch.zeros(1))
-    # nothing frozen has moved
+    # nothing frozen has changed
     wanted = torch.load(root / 'mae.pth')['state_dict']
     for name, tensor in model.extractor.mae.state_dict().items():
         assert torch.equal(tensor, wanted[name])
@@ -136,15 +135,14 @@ def test_a_trained_detector_is_tested_from_its_checkpoint(root, tmp_path):
     wanted = runner.val_loop.run()
     tester = run(cfg, tmp_path / 'test')
     tester.load_checkpoint(str(tmp_path / 'train/epoch_2.pth'))
-    found = tester.test()
-    assert {'patch/auroc', 'patch/f1', 'patch/f1_cup'} <= set(found)
-    assert found == wanted
+    values = tester.test()
+    assert {'patch/auroc', 'patch/f1', 'patch/f1_cup'} <= set(values)
+    assert values == wanted
 
 
-def test_at_start_it_fits_what_has_no_radius_and_nothing_else(root, tmp_path):
-    hooks = [dict(type='mmocc.FitRadiusHook', at_start=True)]
-    cfg = config(root, objective='one-class', radius=3.0)
-    cfg.custom_hooks = hooks
+def test_at_start_it_fits_only_without_a_radius(root, tmp_path):
+    cfg = config(root, radius=3.0)
+    cfg.custom_hooks = [dict(type='mmocc.FitRadiusHook', at_start=True)]
     runner = run(cfg, tmp_path)
     runner.train()
     assert runner.model.radius == 3.0

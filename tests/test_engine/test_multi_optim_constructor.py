@@ -37,7 +37,7 @@ def test_each_part_is_stepped_by_its_own_optimizer():
     assert changed == {'a.weight', 'a.bias'}
 
 
-def test_what_stands_beside_the_parts_holds_for_all():
+def test_other_settings_apply_to_all_parts():
     wrapper = build(
         type='CPUAmpOptimWrapper',
         clip_grad=dict(max_norm=2.0),

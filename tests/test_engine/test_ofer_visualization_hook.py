@@ -1,3 +1,5 @@
+"""Pictures of a run of Latent-OFER."""
+
 import numpy as np
 import pytest
 import tiny_ofer
@@ -8,7 +10,7 @@ from mmocc.engine import OFERVisualizationHook
 
 
 def predicted(number):
-    """Return a packed batch of photos, and what the real model says."""
+    """Return a packed batch of photos, and the predictions of the model."""
     photos = list(tiny_ofer.photos(number))
     batch = dict(inputs=photos, data_samples=tiny_ofer.samples(number))
     with torch.no_grad():

@@ -1,4 +1,4 @@
-"""MeanClassAccuracy: every class counts alike."""
+"""MeanClassAccuracy: every class has the same weight."""
 
 import numpy as np
 import pytest
@@ -22,24 +22,24 @@ def evaluate(pairs, classes=3, names=None, **kwargs):
     metric = MeanClassAccuracy(**kwargs)
     if names:
         metric.dataset_meta = dict(classes=names)
-    found = [sample(*pair, classes) for pair in pairs]
-    for i in range(0, len(found), 2):
-        metric.process({}, found[i : i + 2])
-    return metric.evaluate(len(found))
+    rows = [sample(*pair, classes) for pair in pairs]
+    for i in range(0, len(rows), 2):
+        metric.process({}, rows[i : i + 2])
+    return metric.evaluate(len(rows))
 
 
 def test_accuracy_of_each_class_is_its_share_of_right_answers():
     confusion = np.array([[3, 1, 0], [0, 0, 0], [1, 0, 1]])
-    found = class_accuracies(confusion)
-    assert found[[0, 2]].tolist() == [0.75, 0.5]
-    assert np.isnan(found[1])
+    values = class_accuracies(confusion)
+    assert values[[0, 2]].tolist() == [0.75, 0.5]
+    assert np.isnan(values[1])
 
 
 def test_a_rare_class_counts_as_much_as_a_common_one():
     # class 0: 3 of 4 right, class 1: 0 of 1, class 2: 1 of 1
     pairs = [(0, 0), (0, 0), (0, 0), (0, 1), (1, 0), (2, 2)]
-    found = evaluate(pairs)
-    assert found == pytest.approx(
+    values = evaluate(pairs)
+    assert values == pytest.approx(
         {
             'class_accuracy/mean': 100 * 1.75 / 3,
             'class_accuracy/0': 75,
@@ -49,32 +49,26 @@ def test_a_rare_class_counts_as_much_as_a_common_one():
     )
 
 
-def test_it_is_over_the_set_and_agrees_with_scikit_learn():
+def test_it_agrees_with_scikit_learn():
     rng = np.random.default_rng(0)
     truth, predicted = rng.integers(0, 7, (2, 101))
-    found = evaluate(zip(truth.tolist(), predicted.tolist(), strict=True), 7)
+    values = evaluate(zip(truth.tolist(), predicted.tolist(), strict=True), 7)
     expected = 100 * balanced_accuracy_score(truth, predicted)
-    assert found['class_accuracy/mean'] == pytest.approx(expected)
+    assert values['class_accuracy/mean'] == pytest.approx(expected)
 
 
-def test_names_are_the_data_sets():
-    found = evaluate([(0, 0), (1, 0)], 2, names=('Fear', 'Anger'))
-    assert found['class_accuracy/Fear'] == 100
-    assert found['class_accuracy/Anger'] == 0
-
-
-def test_classes_without_a_sample_take_no_part():
-    found = evaluate([(0, 0), (2, 0)])
-    assert found['class_accuracy/mean'] == 50
-    assert 'class_accuracy/1' not in found
-
-
-def test_the_mean_alone():
+def test_names_absent_classes_and_the_mean_alone():
+    values = evaluate([(0, 0), (1, 0)], 2, names=('Fear', 'Anger'))
+    assert values['class_accuracy/Fear'] == 100
+    assert values['class_accuracy/Anger'] == 0
+    values = evaluate([(0, 0), (2, 0)])  # none of class 1
+    assert values['class_accuracy/mean'] == 50
+    assert 'class_accuracy/1' not in values
     assert list(evaluate([(0, 0)], per_class=False)) == ['class_accuracy/mean']
 
 
 @pytest.mark.parametrize('label', [torch.tensor([3]), torch.tensor([0, 1])])
-def test_a_label_that_is_not_one_of_the_classes_is_refused(label):
+def test_other_labels_are_refused(label):
     metric = METRICS.build(dict(type='mmocc.MeanClassAccuracy'))
     bad = dict(sample(0, 0), gt_label=label, img_path='a.jpg')
     with pytest.raises(ValueError, match=r'0 \.\. 2 for each image; a.jpg'):

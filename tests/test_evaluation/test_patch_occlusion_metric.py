@@ -1,3 +1,5 @@
+"""Metrics of detected patches, by hand."""
+
 import numpy as np
 import pytest
 import torch
@@ -43,56 +45,53 @@ def test_values_by_hand():
     assert np.isclose(values['auroc'], 100 * 13 / 15)
 
 
-def test_the_threshold_is_met_at_the_coverage_itself():
+def test_a_coverage_equal_to_the_threshold_is_occluded():
     distances, coverage = [0.9, 0.6, 0.1, 0.0], [[1.0, 0.3], [0.29, 0.0]]
-    found = evaluate(build(threshold=0.3), sample(distances, coverage))
-    assert found['patch/accuracy'] == 100
+    values = evaluate(build(threshold=0.3), sample(distances, coverage))
+    assert values['patch/accuracy'] == 100
     half = evaluate(build(threshold=0.5), sample(distances, coverage))
     assert half['patch/precision'] == 50 and half['patch/recall'] == 100
     assert half['patch/accuracy'] == 75
 
 
-def test_all_patches_of_all_images_count_alike():
+def test_all_patches_of_all_images_have_the_same_weight():
     metric = build()
-    found = evaluate(
+    values = evaluate(
         metric,
         sample([0.9, 0.9, 0.9, 0.9], np.ones((2, 2))),
         sample([0.6, 0.1, 0.1, 0.1], np.zeros((2, 2))),
     )
-    assert np.isclose(found['patch/precision'], 80)
-    assert found['patch/recall'] == 100 and found['patch/auroc'] == 100
-    assert np.isclose(found['patch/flagged'], 500 / 8)
+    assert np.isclose(values['patch/precision'], 80)
+    assert values['patch/recall'] == 100 and values['patch/auroc'] == 100
+    assert np.isclose(values['patch/flagged'], 500 / 8)
 
 
-def test_kinds_are_judged_apart():
-    found = evaluate(
+def test_kinds_get_separate_metrics():
+    values = evaluate(
         build(),
         sample([0.9, 0.1], [[1, 0]], 'hand'),
         sample([0.1, 0.9], [[1, 0]], 'cup'),
         sample([0.1, 0.1], [[0, 0]], ''),
     )
-    assert found['patch/auroc_hand'] == 100 and found['patch/auroc_cup'] == 0
-    assert found['patch/f1_hand'] == 100 and found['patch/f1_cup'] == 0
-    assert not [name for name in found if name.endswith('_')]
+    assert values['patch/auroc_hand'] == 100 and values['patch/auroc_cup'] == 0
+    assert values['patch/f1_hand'] == 100 and values['patch/f1_cup'] == 0
+    assert not [name for name in values if name.endswith('_')]
     one = evaluate(build(group_by=None), sample([0.9, 0.1], [[1, 0]], 'hand'))
     assert not any('hand' in name for name in one)
 
 
-def test_without_truth_the_share_that_is_flagged_is_left():
+def test_undefined_values_are_left_out():
+    values = evaluate(build(), sample([0.1, 0.2], [[0, 0]]))
+    assert values == {'patch/flagged': 0, 'patch/accuracy': 100}
     masked, clear = sample([0.9, 0.9]), sample([0.9, 0.1])
     for record, label in ((masked, 1), (clear, 0)):
         record['gt_label'] = torch.tensor([label])
-    found = evaluate(build(group_by='gt_label'), masked, clear)
-    assert found == {
+    values = evaluate(build(group_by='gt_label'), masked, clear)
+    assert values == {
         'patch/flagged': 75,
         'patch/flagged_0': 50,
         'patch/flagged_1': 100,
     }
-
-
-def test_what_is_not_defined_is_left_out():
-    found = evaluate(build(), sample([0.1, 0.2], [[0, 0]]))
-    assert found == {'patch/flagged': 0, 'patch/accuracy': 100}
 
 
 def test_faults_are_named():

@@ -17,7 +17,7 @@ CLEAN = RNG.integers(0, 256, (32, 32, 3), np.uint8)
 
 
 def sample(recon, mask, clean=CLEAN):
-    """Return a sample as a reconstructor gives it; pictures are RGB here."""
+    """Return a sample of a reconstructor; pictures are RGB here."""
     return dict(
         img_path='face.png',
         recon=torch.tensor(recon).permute(2, 0, 1).float(),
@@ -33,7 +33,7 @@ def evaluate(*samples):
     return metric.evaluate(len(samples))
 
 
-def test_psnr_by_hand_and_ssim_as_another_implementation_has_it():
+def test_psnr_by_hand_and_ssim_of_another_implementation():
     recon = CLEAN + 10.0
     quality = picture_quality(recon, CLEAN)
     assert quality['psnr'] == pytest.approx(20 * math.log10(255 / 10))
@@ -43,13 +43,13 @@ def test_psnr_by_hand_and_ssim_as_another_implementation_has_it():
         torch.tensor(x).permute(2, 0, 1)[None].float() / 255
         for x in (noisy, CLEAN)
     )
-    # Borders are treated otherwise there.
+    # It treats borders differently.
     assert got == pytest.approx(ssim(a, b).item(), abs=0.02)
     assert picture_quality(CLEAN, CLEAN) == dict(psnr=math.inf, ssim=1.0)
 
 
-def test_the_hole_is_judged_by_its_own_pixels():
-    # Only the upper right quarter is redrawn, 20 off.
+def test_the_hole_has_its_own_values():
+    # Only the upper right quarter differs, by 20.
     recon = CLEAN.astype(float)
     recon[:16, 16:] += 20
     values = evaluate(sample(recon, [False, True, False, False]))
@@ -69,9 +69,9 @@ def test_pictures_without_a_hole_are_left_out():
         evaluate(sample(CLEAN, [False] * 4))
 
 
-def test_what_is_missing_or_of_another_size_is_named():
+def test_missing_fields_and_other_sizes_are_named():
     good = sample(CLEAN, [True] * 4)
     with pytest.raises(ValueError, match=r'face\.png has no clean_img'):
         evaluate(good | dict(clean_img=None))
-    with pytest.raises(ValueError, match=r'face\.png: the redrawn picture'):
+    with pytest.raises(ValueError, match=r'face\.png: the reconstructed'):
         evaluate(good | dict(clean_img=CLEAN[:16]))

@@ -1,3 +1,5 @@
+"""The table of the runs of ofer_table10.sh."""
+
 import json
 import sys
 
@@ -30,7 +32,7 @@ def test_table_has_mean_and_spread_of_each_setting(run_tool, tmp_path):
     result = run(run_tool, tmp_path)
     assert result.returncode == 0, result.stderr
     rows = (tmp_path / 'table.md').read_text().splitlines()[2:]
-    # without redrawing first, as in the paper
+    # without reconstruction first, as in the paper
     assert rows == [
         '| no | CNN | 3 | 40.00 ± 0.00 | 39.00 ± 0.00 | 80.00 ± 0.00 '
         '| 79.00 ± 0.00 |',
@@ -42,16 +44,13 @@ def test_table_has_mean_and_spread_of_each_setting(run_tool, tmp_path):
     assert mean == 81
 
 
-def test_a_run_that_is_not_finished_is_named(run_tool, tmp_path):
+def test_empty_folders_and_unfinished_runs_are_named(run_tool, tmp_path):
+    result = run(run_tool, tmp_path)
+    assert result.returncode == 1
+    assert 'has no ofer_resnet18_cartoon' in result.stderr
     base = 'ofer_resnet18_cartoon-all'
     write(tmp_path, base, 0, 50.0, 60.0)
     (tmp_path / base / 'seed0/clean.json').unlink()
     result = run(run_tool, tmp_path)
     assert result.returncode == 1
     assert f'{base}: a run is not finished' in result.stderr
-
-
-def test_an_empty_folder_is_said_to_be(run_tool, tmp_path):
-    result = run(run_tool, tmp_path)
-    assert result.returncode == 1
-    assert 'has no ofer_resnet18_cartoon' in result.stderr

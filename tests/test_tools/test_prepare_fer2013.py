@@ -1,4 +1,4 @@
-"""FER2013 laid out: nothing of the test is in the training."""
+"""FER2013 prepared: nothing of the test is in the training."""
 
 import numpy as np
 import pytest
@@ -58,9 +58,9 @@ def test_the_test_shares_nothing_with_the_training(sources, run_tool):
     out = sources / 'out'
     assert names(out / 'test') == ['sad', 'test0', 'test1', 'test2']
     assert 'twin2' not in names(out / 'validation')
-    kept = names(out / 'train/sad')
     # a repeat within the training stays
-    assert kept == ['again', 'train0', 'train1', 'train2']
+    train = ['again', 'train0', 'train1', 'train2']
+    assert names(out / 'train/sad') == train
     assert not (out / 'train/happy').exists()
     notes = (out / 'left_out.txt').read_text().splitlines()
     assert sorted(notes) == [
@@ -74,7 +74,9 @@ def test_the_test_shares_nothing_with_the_training(sources, run_tool):
         for split in ('train', 'test')
     )
     assert not train & test
-    assert names(things / 'train/animal') == ['bear_1_2']  # not the test's
+    assert names(things / 'train/animal') == [
+        'bear_1_2'
+    ]  # not that of the test
     assert names(things / 'test/person') == ['person_2_1']
     assert names(things / 'test/electronic') == ['laptop_2_4', 'tv_2_3']
     assert len(names(things / 'train/surgical_mask')) == 9

@@ -1,3 +1,5 @@
+"""Pictures of the stages of Latent-OFER."""
+
 import numpy as np
 import pytest
 import tiny_ofer
@@ -12,7 +14,7 @@ CLASSES = ['Surprise', 'Fear', 'Disgust', 'Joy', 'Sadness', 'Anger', 'Neutral']
 
 
 def predicted(**changes):
-    """Return a face (8 x 8 px, 2 x 2 patches) and what was made of it."""
+    """Return a face (8 x 8 px, 2 x 2 patches) and its prediction."""
     inputs = torch.zeros(3, 8, 8)
     inputs[2] = 200  # BGR: red
     sample = DataSample().set_gt_label(3).set_pred_label(3)
@@ -35,7 +37,7 @@ def test_a_row_shows_every_stage_in_order():
         'face',
         'distance',
         'occluded',
-        'redrawn',
+        'reconstructed',
         'attention',
         'expression',
     ]
@@ -52,7 +54,7 @@ def test_a_row_shows_every_stage_in_order():
     assert draw_sheet([row]).ndim == 3
 
 
-def test_hidden_patches_are_painted_and_no_others():
+def test_only_hidden_patches_are_painted():
     inputs, sample = predicted()
     image = pictures.ofer_row(inputs, '', sample)[2].image
     painted = (image == pictures.HIDDEN).all(axis=-1)
@@ -61,7 +63,7 @@ def test_hidden_patches_are_painted_and_no_others():
     assert (image[~painted] == (200, 0, 0)).all()
 
 
-def test_the_strangest_patch_is_red_and_the_plainest_blue():
+def test_the_most_anomalous_patch_is_red_and_the_least_blue():
     heat = pictures.overlay_patches(
         np.zeros((8, 8, 3), np.uint8), np.array([[0.5, 2.0], [1.0, 0.7]])
     )
@@ -71,7 +73,7 @@ def test_the_strangest_patch_is_red_and_the_plainest_blue():
     flat = pictures.overlay_patches(
         np.zeros((8, 8, 3), np.uint8), np.ones((2, 2))
     )
-    assert (flat == flat[0, 0]).all()  # all alike: no division by zero
+    assert (flat == flat[0, 0]).all()  # no division by zero
 
 
 @pytest.mark.parametrize(('label', 'colour'), [(3, 'green'), (2, 'crimson')])
@@ -81,7 +83,9 @@ def test_a_right_expression_is_green_and_a_wrong_one_red(label, colour):
     assert pictures.ofer_row(inputs, '', sample)[-1].colour == colour
 
 
-def test_a_face_without_label_or_stages_is_drawn_too():
+def test_a_face_needs_a_prediction_but_no_label_or_stages():
+    with pytest.raises(ValueError, match='has no pred_score'):
+        pictures.ofer_row(torch.zeros(3, 8, 8), '', DataSample())
     inputs, _ = predicted()
     sample = DataSample().set_pred_label(1)
     sample.set_pred_score(torch.tensor([0.25, 0.75]))
@@ -89,11 +93,6 @@ def test_a_face_without_label_or_stages_is_drawn_too():
     assert [panel.title for panel in row] == ['face', 'expression']
     assert row[-1].caption == 'class 1 75 %'
     assert row[-1].colour == 'black'
-
-
-def test_a_sample_without_prediction_is_refused():
-    with pytest.raises(ValueError, match='has no pred_score'):
-        pictures.ofer_row(torch.zeros(3, 8, 8), '', DataSample())
 
 
 def test_bars_are_as_long_as_the_probabilities():
@@ -109,19 +108,19 @@ def test_predictions_of_the_real_model_are_drawn():
     photos = tiny_ofer.photos(2)
     data = dict(inputs=list(photos), data_samples=tiny_ofer.samples(2))
     with torch.no_grad():
-        found = model.test_step(data)
+        samples = model.test_step(data)
     rows = [
         pictures.ofer_row(photo, 'photo', sample, CLASSES)
-        for photo, sample in zip(photos, found, strict=True)
+        for photo, sample in zip(photos, samples, strict=True)
     ]
     assert all(len(row) == 6 for row in rows)
-    redrawn, mask = rows[0][3].image, found[0].pred_patch_mask.view(4, 4)
+    face, mask = rows[0][3].image, samples[0].pred_patch_mask.view(4, 4)
     known = np.kron(~mask.numpy(), np.ones((8, 8), bool))
-    assert np.array_equal(redrawn[known], rows[0][0].image[known])
-    assert not np.array_equal(redrawn[~known], rows[0][0].image[~known])
+    assert np.array_equal(face[known], rows[0][0].image[known])
+    assert not np.array_equal(face[~known], rows[0][0].image[~known])
 
 
 def test_tool_explains_itself(run_tool):
     done = run_tool(ROOT / 'tools/visualization/vis_ofer.py', '--help')
     assert done.returncode == 0, done.stderr
-    assert 'redrawn face' in done.stdout
+    assert 'reconstructed face' in done.stdout

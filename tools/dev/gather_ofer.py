@@ -1,7 +1,7 @@
 """Gather the runs of ofer_table10.sh into a table like the paper's table 10.
 
-Reads ``DIR/CONFIG/seedN/{occluded,clean}.json``; writes mean and sample
-standard deviation over the seeds, as Markdown, and all figures as JSON.
+It reads ``DIR/CONFIG/seedN/{occluded,clean}.json`` and writes mean and sample
+standard deviation over the seeds as Markdown, and all numbers as JSON.
 
 Example: python tools/dev/gather_ofer.py work_dirs/ofer_table10 \
     --out work_dirs/ofer_table10/table
@@ -27,7 +27,7 @@ def read(folder: Path, config: str) -> dict[str, dict]:
     """Return the summary of each file of a config's runs.
 
     Raises:
-        ValueError: If a run has one of the files only.
+        ValueError: If a run has only one of the files.
     """
     runs = {name: {} for name in FILES}
     for name in FILES:
@@ -42,21 +42,21 @@ def markdown(table: dict[str, dict], base: str) -> str:
     """Return the table."""
     heads = [f'{file}: {what}' for file in FILES for what in METRICS.values()]
     lines = [
-        '| redrawn | features | seeds | ' + ' | '.join(heads) + ' |',
+        '| reconstructed | features | seeds | ' + ' | '.join(heads) + ' |',
         '|---' * (3 + len(heads)) + '|',
     ]
-    for ending, redrawn in (('-photo', 'no'), ('', 'yes')):
+    for ending, reconstructed in (('-photo', 'no'), ('', 'yes')):
         for setting, features in FEATURES.items():
-            found = table.get(f'{base}{setting}{ending}')
-            if not found:
+            runs = table.get(f'{base}{setting}{ending}')
+            if not runs:
                 continue
             cells = [
-                cell(find(found[file], metric), 1)
+                cell(find(runs[file], metric), 1)
                 for file in FILES
                 for metric in METRICS
             ]
-            seeds = find(found[FILES[0]], 'top1')['seeds']
-            row = [redrawn, features, str(seeds), *cells]
+            seeds = find(runs[FILES[0]], 'top1')['seeds']
+            row = [reconstructed, features, str(seeds), *cells]
             lines.append(f'| {" | ".join(row)} |')
     return '\n'.join(lines) + '\n'
 

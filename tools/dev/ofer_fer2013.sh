@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# All four stages of Latent-OFER on FER2013, as ofer_small.sh does on cartoon
-# faces; and the detector on photos of muxspace and of masked people, where
-# data/muxspace_expressions and data/face_mask exist. docs/faces.md tells where
-# the data are from; the hands are those of the cartoon faces.
-# Stages that are done are skipped, one that was interrupted goes on.
+# All four stages of Latent-OFER on FER2013, like ofer_small.sh on cartoon
+# faces; and the detector on photos of muxspace and of masked people, if
+# data/muxspace_expressions and data/face_mask exist. docs/faces.md names the
+# sources of the data; the hands are those of the cartoon faces.
+# Finished stages are skipped; an interrupted one continues.
 #
 # Folders: FER2013, CUTOUTS and MASKS, see below. Arguments go to
 # tools/train.py, such as --amp. Results: work_dirs/CONFIG/metrics*.json and

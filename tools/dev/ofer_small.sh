@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # All four stages of Latent-OFER on the cartoon faces, one after the other:
-# data, MAE, detector, the expression network that judges redrawn faces,
-# reconstructor, recognition, and pictures of them all.
-# Stages that are done are skipped, one that was interrupted goes on.
+# data, MAE, detector, the expression network of the reconstructor's loss,
+# reconstructor, recognition, and pictures of all stages.
+# Finished stages are skipped; an interrupted one continues.
 #
 # Arguments go to tools/train.py, such as --amp. Results:
 # work_dirs/CONFIG/{metrics,metrics-clean}.json and work_dirs/ofer_pictures.

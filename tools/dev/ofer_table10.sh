@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# The paper's table 10 in small: {CNN, + all latents, + selected latents} with
-# and without reconstruction, three seeds each, tested on faces occluded by
-# kinds that were never seen, and on clean ones; then what redraws best, stage 3
-# with and without self-assembly or the MAE alone. Needs the first three stages:
-# tools/dev/ofer_small.sh. Runs that are done are skipped, one that was
-# interrupted goes on.
+# The paper's table 10 at small scale: {CNN, + all latents, + selected latents}
+# with and without reconstruction, three seeds each, tested on faces with
+# occluders of unseen kinds and on clean faces; then the reconstruction of
+# stage 3 with and without self-assembly, and of the MAE alone. Needs the first
+# three stages: tools/dev/ofer_small.sh. Finished runs are skipped; an
+# interrupted one continues.
 #
 # SEEDS="0 1 2" chooses others; arguments go to tools/train.py, such as --amp.
-# The table: work_dirs/ofer_table10/table.md and .json; redrawing:
+# The table: work_dirs/ofer_table10/table.md and .json; reconstruction:
 # work_dirs/recon_{small_cartoon{,-plain},mae_cartoon}/metrics.json.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
@@ -34,7 +34,7 @@ for seed in $SEEDS; do
 done
 "$PYTHON" tools/dev/gather_ofer.py "$OUT" --out "$OUT/table"
 
-redraw() { # CONFIG, CHECKPOINT
+reconstruct() { # CONFIG, CHECKPOINT
     local dir=work_dirs/$1
     [ -f "$dir/metrics.json" ] && return
     "$PYTHON" tools/test.py "configs/ofer/$1.py" "$2" --work-dir "$dir" \
@@ -44,5 +44,5 @@ redraw() { # CONFIG, CHECKPOINT
 plain=recon_small_cartoon-plain
 "$PYTHON" tools/train.py configs/ofer/$plain.py --work-dir work_dirs/$plain \
     --resume "$@"
-redraw $plain "$(cat work_dirs/$plain/last_checkpoint)"
-redraw recon_mae_cartoon "$(cat work_dirs/recon_small_cartoon/last_checkpoint)"
+reconstruct $plain "$(cat work_dirs/$plain/last_checkpoint)"
+reconstruct recon_mae_cartoon "$(cat work_dirs/recon_small_cartoon/last_checkpoint)"

@@ -1,17 +1,16 @@
-"""Lay out FER2013 and things to paste for configs/ofer/*_fer2013.py.
+"""Prepare FER2013 and its occluders for configs/ofer/*_fer2013.py.
 
     prepare_fer2013.py FER2013 CUTOUTS MASKS HANDS [--out data/fer2013]
 
-FER2013 has {train,validation,test}/CLASS/*.jpg, CUTOUTS is what
-tools/dataset_converters/make_cutouts.py makes of COCO (its test may be called
-val), MASKS is MaskTheFace's folder masks (templates and masks.cfg), HANDS a
-folder of RGBA hands. No kind of thing, and no file, is in both the train and
-the test occluders.
+FER2013 has {train,validation,test}/CLASS/*.jpg, CUTOUTS is the output of
+tools/dataset_converters/make_cutouts.py for COCO (its test may be named val),
+MASKS is MaskTheFace's folder masks (templates and masks.cfg), HANDS a folder
+of RGBA hands. Train and test occluders share no kind of thing and no file.
 
-The set shows some photos several times, also across its splits, where the test
-would repeat the training: pictures of train that look like one of validation
-or test are left out, as are those of validation that look like one of test,
-and blank ones. What is left out is listed in OUT/left_out.txt.
+FER2013 has some photos several times, also across its splits. This tool leaves
+out blank pictures, pictures of train that look like one of validation or test,
+and pictures of validation that look like one of test. OUT/left_out.txt lists
+them.
 """
 
 import argparse
@@ -21,8 +20,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-SPLITS = ('test', 'validation', 'train')  # the later give way to the earlier
-# By COCO's names; people stand for hands too: skin, fingers, sleeves.
+SPLITS = ('test', 'validation', 'train')  # repeats stay in the first
+# By COCO's names; people include hands: skin, fingers, sleeves.
 THINGS = dict(
     train=dict(
         animal='bear bird cat cow dog elephant giraffe horse sheep zebra',
@@ -57,7 +56,7 @@ def parse_args() -> argparse.Namespace:
         '--alike',
         type=float,
         default=0.9,
-        help='correlation of blurred pictures from which they are the same',
+        help='from this correlation on, blurred pictures are the same',
     )
     return parser.parse_args()
 
@@ -66,13 +65,13 @@ def outlines(paths: list[Path]) -> np.ndarray:
     """Return blurred pictures as float32 (n, 576) of length 1, 0 if blank.
 
     Raises:
-        ValueError: If a file is no picture.
+        ValueError: If a file is not a picture.
     """
     rows = []
     for path in paths:
         picture = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
         if picture is None:
-            raise ValueError(f'{path} is no picture; remove or replace it')
+            raise ValueError(f'{path} is not a picture; remove or replace it')
         small = cv2.resize(cv2.GaussianBlur(picture, (0, 0), 1), (24, 24))
         row = small.astype(np.float32).ravel()
         row -= row.mean()
@@ -81,7 +80,7 @@ def outlines(paths: list[Path]) -> np.ndarray:
 
 
 def copy_faces(source: Path, out: Path, alike: float) -> None:
-    """Copy the pictures of all splits but those that are left out.
+    """Copy the pictures of all splits, without repeats and blank ones.
 
     Raises:
         FileNotFoundError: If a split has no picture.
@@ -112,7 +111,7 @@ def copy_faces(source: Path, out: Path, alike: float) -> None:
 
 
 def copy_kind(files: list[Path], place: Path) -> None:
-    """Copy the cut-outs of a kind, to a folder that is made.
+    """Copy the cut-outs of a kind to a new folder.
 
     Raises:
         FileNotFoundError: If there are none.
@@ -136,19 +135,19 @@ def copy_occluders(args: argparse.Namespace) -> None:
         if split == 'test' and not folder.is_dir():
             folder = args.cutouts / 'val'
         for kind, names in THINGS[split].items():
-            found = [
+            files = [
                 file
                 for name in names.split()
                 for file in sorted(folder.glob(f'{name}_[0-9]*.png'))
             ]
-            copy_kind(found, out / kind)
+            copy_kind(files, out / kind)
         for kind, names in MASKS[split].items():
-            wanted = [
+            files = [
                 args.masks / 'templates' / f'{name}{view}.png'
                 for name in names.split()
                 for view in VIEWS
             ]
-            copy_kind(wanted, out / kind)
+            copy_kind(files, out / kind)
             shutil.copyfile(args.masks / 'masks.cfg', out / kind / 'masks.cfg')
     copy_kind(sorted(args.hands.glob('*.png')), out / 'hand')
 

@@ -1,13 +1,14 @@
-r"""What does Latent-OFER see? All its stages for each face, side by side.
+r"""Draw all stages of Latent-OFER for each face, side by side.
 
 Example: python tools/visualization/vis_ofer.py \
     configs/ofer/ofer_resnet18_cartoon.py epoch_20.pth --number 6 \
     --out work_dirs/ofer_pictures
 
-A row for each face of the test set: evenly spread, or those of --select; or
-image files and folders, with --images. A row is the photo, the distances of
-its patches, those found occluded, the redrawn face, the attention, and the
-probabilities of the expressions. OUT gets faces.png and a picture of each row.
+A row for each face: faces of the test set at equal distances, or those of
+--select; or image files and folders, with --images. A row is the photo, the
+distances of its patches, the occluded ones, the reconstructed face, the
+attention, and the probabilities of the expressions. OUT gets faces.png and a
+picture of each row.
 """
 
 import argparse
@@ -46,7 +47,7 @@ def parse_args() -> argparse.Namespace:
 def packed_faces(cfg: Config, args: argparse.Namespace) -> Iterator[dict]:
     """Yield the chosen faces, packed."""
     if args.images:
-        # Photos come as they are: nothing is pasted on them.
+        # Nothing is pasted on these photos.
         pipeline = cfg.test_dataloader.dataset.pipeline
         cfg.test_dataloader.dataset.pipeline = [
             step for step in pipeline if step['type'] != 'mmocc.PasteOcclusion'

@@ -175,7 +175,7 @@ def test_patches_above_the_threshold_are_hidden():
 def test_samples_without_a_fitting_mask_are_refused(trained):
     empty = DataSample(metainfo=dict(img_path='a.png'))
     wrong = DataSample(metainfo=dict(patch_coverage=torch.ones(2, 8).numpy()))
-    other = DataSample().set_field(torch.ones(9), 'pred_patch_mask')
+    other = DataSample(pred_patch_mask=torch.ones(9))
     for sample, message in (
         (empty, r'a\.png does not tell'),
         (wrong, 'patch_size of the model'),
