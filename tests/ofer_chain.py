@@ -1,4 +1,4 @@
-"""Runs the configs of Latent-OFER on a few faces, stage after stage."""
+"""Trains the configs of Latent-OFER on a few faces, stage after stage."""
 
 import csv
 import re
@@ -62,7 +62,7 @@ def replace(node, change):
 
 
 def write_photos(root):
-    """Write the cartoon faces as if they were the sets of photos."""
+    """Write the cartoon faces in the layouts of the sets of photos."""
     photos = sorted((root / 'faces').glob('t*/*.png'))
     write_rafdb(root / 'raf-basic')
     write_kdef(root / 'kdef')
@@ -90,7 +90,7 @@ def write_photos(root):
 
 
 def write_muxspace(root, photo):
-    """Write twelve people: seven, four and one are of the three parts."""
+    """Write twelve people: seven, four and one in the three parts."""
     (root / 'images').mkdir(parents=True)
     lines = ['emotion,path']
     for index in range(12):
@@ -100,7 +100,7 @@ def write_muxspace(root, photo):
 
 
 def without_downloads(node):
-    """Return a config in which nothing starts from weights of a URL."""
+    """Return a config that loads no weights from a URL."""
     if isinstance(node, dict):
         if '://' in str(node.get('init_cfg')):
             node = {**node, 'init_cfg': None}

@@ -1,4 +1,4 @@
-"""An expression network on clean cartoon faces: it judges redrawn ones."""
+"""An expression network on clean cartoon faces, for the losses of stage 3."""
 
 _base_ = [
     '../_base_/datasets/cartoon_faces.py',

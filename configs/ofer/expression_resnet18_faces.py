@@ -1,4 +1,4 @@
-"""An expression network on RAF-DB: it judges redrawn faces."""
+"""An expression network on RAF-DB, for the losses of stage 3."""
 
 _base_ = ['../_base_/datasets/rafdb.py', '../_base_/default_runtime.py']
 

@@ -1,4 +1,4 @@
-"""An expression network on clean faces of FER2013: it judges redrawn ones."""
+"""An expression network on clean faces of FER2013, for stage 3."""
 
 _base_ = [
     './expression_resnet18_cartoon.py',

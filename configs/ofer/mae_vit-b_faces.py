@@ -1,6 +1,7 @@
 """Stage 1 of Latent-OFER: mmpretrain's ViT-B/16 MAE, fine-tuned on faces.
 
-The paper names neither the ViT's size nor a fine-tuning. Not run by us.
+The paper gives neither the size of the ViT nor a fine-tuning. We have not run
+it.
 """
 
 _base_ = [
@@ -41,7 +42,7 @@ test_evaluator = None
 test_cfg = None
 
 data_preprocessor = dict(
-    _delete_=True,  # a MAE's has no classes
+    _delete_=True,  # that of a MAE has no classes
     type='SelfSupDataPreprocessor',
     mean=[123.675, 116.28, 103.53],
     std=[58.395, 57.12, 57.375],

@@ -1,6 +1,6 @@
 """Stage 1 of Latent-OFER on cartoon faces: a small MAE.
 
-About 5 minutes on one core; --amp does not pay for a model of this size.
+About 5 minutes on one core; --amp is not faster for a model of this size.
 """
 
 _base_ = [
@@ -24,7 +24,7 @@ test_evaluator = None
 test_cfg = None
 
 data_preprocessor = dict(
-    _delete_=True,  # a MAE's has no classes
+    _delete_=True,  # that of a MAE has no classes
     type='SelfSupDataPreprocessor',
     mean=[123.675, 116.28, 103.53],
     std=[58.395, 57.12, 57.375],

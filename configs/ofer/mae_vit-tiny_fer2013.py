@@ -1,4 +1,4 @@
-"""Stage 1 of Latent-OFER on FER2013: a small MAE, as of cartoon faces.
+"""Stage 1 of Latent-OFER on FER2013: a small MAE, as for cartoon faces.
 
 About 5 minutes on one core.
 """

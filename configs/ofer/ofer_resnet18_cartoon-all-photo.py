@@ -1,8 +1,8 @@
-"""As ofer_resnet18_cartoon-all.py, but the photos are not redrawn."""
+"""Like ofer_resnet18_cartoon-all.py, without reconstruction."""
 
 _base_ = './ofer_resnet18_cartoon-all.py'
 
-# Without a detector nothing is masked: latents are those of the photo.
+# Without a detector nothing is hidden: latents are those of the photo.
 model = dict(
     detector=None,
     reconstructor=None,

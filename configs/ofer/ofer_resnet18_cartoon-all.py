@@ -1,4 +1,4 @@
-"""As ofer_resnet18_cartoon.py, but all latents are read."""
+"""Like ofer_resnet18_cartoon.py, but it reads all latents."""
 
 _base_ = './ofer_resnet18_cartoon.py'
 

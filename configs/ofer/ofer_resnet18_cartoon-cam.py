@@ -1,4 +1,4 @@
-"""As ofer_resnet18_cartoon.py, but class activation maps select."""
+"""Like ofer_resnet18_cartoon.py, but class activation maps select."""
 
 _base_ = './ofer_resnet18_cartoon.py'
 

@@ -1,4 +1,4 @@
-"""As ofer_resnet18_cartoon-cnn.py, but the photos are not redrawn."""
+"""Like ofer_resnet18_cartoon-cnn.py, without reconstruction."""
 
 _base_ = './ofer_resnet18_cartoon-cnn.py'
 

@@ -1,4 +1,4 @@
-"""As ofer_resnet18_cartoon.py, but no latents are read: CNN features only."""
+"""Like ofer_resnet18_cartoon.py, with only the features of the CNN."""
 
 _base_ = './ofer_resnet18_cartoon.py'
 

@@ -1,8 +1,8 @@
 """Stage 4 of Latent-OFER on cartoon faces, with all parts.
 
-Half of the faces of training are occluded, the same in each epoch; those of
-test all are, by kinds of occluders that no stage has seen. For clean ones, set
-test_dataloader.dataset.pipeline.1.prob=0.
+Half of the training faces are occluded, the same ones in each epoch. All test
+faces are occluded, by kinds of occluders that no stage has seen; for clean
+faces set test_dataloader.dataset.pipeline.1.prob=0.
 """
 
 _base_ = [
@@ -82,7 +82,7 @@ model = dict(
         unet={{_base_.hybrid_unet}},
         init_cfg=dict(type='Pretrained', checkpoint=recon_checkpoint),
     ),
-    # Trained on faces before, as the paper's is (on MS-Celeb-1M).
+    # Already trained on faces, like that of the paper (on MS-Celeb-1M).
     backbone=dict(
         type='ResNet',
         depth=18,

@@ -1,4 +1,4 @@
-"""Stage 4 of Latent-OFER on FER2013, with all parts, as on cartoon faces.
+"""Stage 4 of Latent-OFER on FER2013, with all parts.
 
 For clean faces in the test, set test_dataloader.dataset.pipeline.1.prob=0.
 """

@@ -1,15 +1,15 @@
-"""Stage 4 of Latent-OFER on KDEF with things pasted: the paper's Syn-KDEF.
+"""Stage 4 of Latent-OFER on occluded KDEF: the paper's Syn-KDEF.
 
-Its table 3 has 86.7 %. It names hands and cups; what else is pasted, how
-large, and on what share of the faces, it does not tell. Not run by us.
+Its table 3 has 86.7 %. The paper names hands and cups, but no other occluders,
+no sizes, and no share of occluded faces. We have not run it.
 """
 
 _base_ = './ofer_resnet18_rafdb.py'
 
 # ------------------------------------------------ things you will change
 data_root = 'data/kdef'
-# Drawn hands, cups and more, of tools/dataset_converters/make_faces.py: put
-# folders of cut-outs of photos in their place.
+# Drawn hands, cups and more of tools/dataset_converters/make_faces.py: use
+# folders of cut-outs of photos instead.
 occluders = 'data/faces/occluders'
 
 # ------------------------------------------------- things you may change
@@ -19,7 +19,7 @@ paste = dict(
     prob=1.0,
     seed=0,
     # Eyes, nose and corners of the mouth as shares of the picture, roughly,
-    # where face masks are pasted: look at yours.
+    # for face masks: check your pictures.
     landmarks=[
         (0.36, 0.48),
         (0.64, 0.48),

@@ -1,4 +1,4 @@
-"""As ofer_resnet18_rafdb.py, with the head of the authors' release.
+"""Like ofer_resnet18_rafdb.py, with the head of the authors' release.
 
 474,719,997 parameters in backbone and head; the same 78 patches of each face.
 """

@@ -1,8 +1,8 @@
 """Stage 4 of Latent-OFER on RAF-DB: 89.6 % in the paper's table 3.
 
-Recipe and augmentation are those of the authors' release. It starts from a
-ResNet-18 trained on MS-Celeb-1M, of which no public copy is known; here it is
-ImageNet's. Not run by us.
+Recipe and augmentation are those of the authors' release, which starts from a
+ResNet-18 trained on MS-Celeb-1M. We know no public copy of it, so this one is
+trained on ImageNet. We have not run it.
 """
 
 _base_ = [
@@ -20,8 +20,8 @@ resnet_checkpoint = 'https://download.openmmlab.com/mmclassification/v0/resnet/r
 max_epochs = 60
 
 # ------------------------------------------------- things you may change
-# A cache pays where each epoch has the same photos: leave RandomFlip and
-# RandomApply out of the training pipeline, and set flip_prob=0.5.
+# A cache helps if each epoch has the same photos: remove RandomFlip and
+# RandomApply from the training pipeline, and set flip_prob=0.5.
 cache = None
 
 model = dict(

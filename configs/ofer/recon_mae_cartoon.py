@@ -1,6 +1,6 @@
-"""What stage 3 of Latent-OFER is held against: the MAE's own redrawing.
+"""The control of stage 3 of Latent-OFER: reconstruction by the MAE alone.
 
-Nothing is trained; test it with stage 3's checkpoint, which holds the MAE.
+It trains nothing; test it with the checkpoint of stage 3, which holds the MAE.
 """
 
 _base_ = './recon_small_cartoon.py'

@@ -1,9 +1,9 @@
 """Stage 3 of Latent-OFER on RAF-DB, in the size of its released code.
 
-Loss weights are the paper's, optimizer and schedule the released code's (20 +
-100 epochs), but for batches of 8 instead of single pictures. The U-Net works
-at 256 pixels, the MAE at 224. First train mae_vit-b_faces.py and
-expression_resnet18_faces.py.
+Loss weights are those of the paper, optimizer and schedule those of the
+released code (20 + 100 epochs), except that batches have 8 pictures, not one.
+The U-Net works at 256 pixels, the MAE at 224. First train mae_vit-b_faces.py
+and expression_resnet18_faces.py.
 """
 
 _base_ = [

@@ -1,8 +1,8 @@
-"""Stage 3 of Latent-OFER on cartoon faces: redraw what is hidden.
+"""Stage 3 of Latent-OFER on cartoon faces: reconstruct hidden patches.
 
-Training hides random patches of clean faces. In validation and test, things
-are pasted on, in test kinds of things that no stage has seen, and all patches
-that they touch are redrawn. First train mae_vit-tiny_cartoon.py and
+Training hides random patches of clean faces. Validation and test paste
+occluders, the test kinds that no stage has seen, and reconstruct all patches
+that these touch. First train mae_vit-tiny_cartoon.py and
 expression_resnet18_cartoon.py.
 """
 

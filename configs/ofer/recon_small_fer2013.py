@@ -1,4 +1,4 @@
-"""Stage 3 of Latent-OFER on FER2013: redraw, as on cartoon faces."""
+"""Stage 3 of Latent-OFER on FER2013, as on cartoon faces."""
 
 _base_ = [
     './recon_small_cartoon.py',

@@ -1,7 +1,7 @@
 """Stage 2 of Latent-OFER on RAF-DB: the detector over ViT-B/16 latents.
 
 The paper trains it on KDEF with "objects such as hands and cups" pasted, and
-names no size, schedule or radius. Not run by us.
+gives no size, schedule or radius. We have not run it.
 """
 
 _base_ = [
@@ -11,8 +11,8 @@ _base_ = [
 ]
 
 # ------------------------------------------------ things you will change
-# A folder of RGBA pictures for each kind, other pictures for train and test:
-# hands, cups; face masks with MaskTheFace's masks.cfg beside them.
+# A folder of RGBA pictures for each kind, different ones for train and test:
+# hands, cups; folders of face masks also hold MaskTheFace's masks.cfg.
 occluders = 'data/face_occluders'
 mae_checkpoint = 'work_dirs/mae_vit-b_faces/epoch_100.pth'
 max_epochs = 5

@@ -1,6 +1,6 @@
 """Stage 2 of Latent-OFER on cartoon faces: the detector of occlusions.
 
-About a minute on one core. Tested on kinds of occluders that it never saw.
+About a minute on one core. The test has kinds of occluders that it never saw.
 """
 
 _base_ = [
@@ -12,7 +12,7 @@ _base_ = [
 # ------------------------------------------------ things you will change
 data_root = 'data/faces'
 mae_checkpoint = 'work_dirs/mae_vit-tiny_cartoon/epoch_40.pth'
-max_epochs = 6  # with many more, all patches come to look alike
+max_epochs = 6  # with many more, all patches become similar
 lr = 1e-4  # for 64 images a step; latents are whitened
 
 # ------------------------------------------------- things you may change
@@ -29,8 +29,8 @@ paste = dict(
     occluders=f'{data_root}/occluders/train',
     patch_size={{_base_.mae_patch_size}},
 )
-# Only patches that nothing covers are trained on; what is pasted beside them
-# is seen by the ViT, as it will be later.
+# Only uncovered patches train the detector; the ViT also sees the others, as
+# it does later.
 train_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='RandomFlip', prob=0.5, direction='horizontal'),
@@ -61,7 +61,7 @@ model = dict(
         mae={{_base_.model}},
         init_cfg=dict(type='Pretrained', checkpoint=mae_checkpoint),
     ),
-    nu=0.01,  # a tenth would have clean eyes and mouths redrawn
+    nu=0.01,  # with 0.1 clean eyes and mouths would be reconstructed
     objective='one-class',
     whiten=True,
 )

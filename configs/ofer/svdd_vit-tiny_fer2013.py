@@ -1,6 +1,6 @@
-"""Stage 2 of Latent-OFER on FER2013: the detector, as of cartoon faces.
+"""Stage 2 of Latent-OFER on FER2013: the detector, as on cartoon faces.
 
-Tested on kinds of things that no training has seen.
+The test has kinds of occluders that no training has seen.
 """
 
 _base_ = [

@@ -1,8 +1,8 @@
-"""As svdd_vit-tiny_fer2013.py, tested on photos of really masked people.
+"""svdd_vit-tiny_fer2013.py, tested on photos of really masked people.
 
-Nothing is trained anew: give its checkpoint to tools/test.py. Which patches a
-mask covers is not known; ``patch/flagged_1`` is the share of patches that are
-flagged on masked people, ``patch/flagged_0`` that on others.
+Give its checkpoint to tools/test.py. The patches that a mask covers are
+unknown; ``patch/flagged_1`` is the share of flagged patches on masked people,
+``patch/flagged_0`` that on others.
 """
 
 _base_ = './svdd_vit-tiny_fer2013.py'
@@ -19,7 +19,7 @@ test_dataloader = dict(
         classes=('without_mask', 'with_mask'),
         pipeline=[
             dict(type='LoadImageFromFile'),
-            # as the faces of training are
+            # like the faces of training
             dict(type='RandomGrayscale', prob=1.0, keep_channels=True),
             dict(type='Resize', scale=(48, 48), interpolation='area'),
             dict(type='Resize', scale=(64, 64)),

@@ -1,7 +1,7 @@
 """Stage 2 of Latent-OFER on photos of muxspace: the detector.
 
-As of cartoon faces, over the MAE of FER2013, of which muxspace has too few.
-Tested on people, and kinds of things, that no training has seen.
+As on cartoon faces, with the MAE of FER2013, because muxspace is too small for
+one. The test has people and kinds of occluders that no training has seen.
 """
 
 _base_ = [
@@ -11,7 +11,7 @@ _base_ = [
 
 # ------------------------------------------------ things you will change
 mae_checkpoint = 'work_dirs/mae_vit-tiny_fer2013/epoch_40.pth'
-max_epochs = 20  # as many steps as of the cartoon faces, which are more
+max_epochs = 20  # as many steps as with the cartoon faces
 
 # ------------------------------------------------- things you may change
 train_dataloader = dict(dataset={{_base_.muxspace_pasted_train}})

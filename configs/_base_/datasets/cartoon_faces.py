@@ -1,6 +1,6 @@
-"""The embedded default for faces: drawings with seven expressions, 64 pixels.
+"""Drawn faces with seven expressions, 64 pixels: no download needed.
 
-Made by ``python tools/dataset_converters/make_faces.py``.
+``python tools/dataset_converters/make_faces.py`` writes them.
 """
 
 data_root = 'data/faces'
@@ -49,16 +49,8 @@ val_dataloader = dict(
     ),
 )
 test_dataloader = dict(
-    batch_size=64,
-    num_workers=num_workers,
-    persistent_workers=False,
-    sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(
-        type='mmocc.FaceFolder',
-        data_root=data_root,
-        ann_file='test/labels.csv',
-        pipeline=test_pipeline,
-    ),
+    val_dataloader,
+    dataset=dict(val_dataloader['dataset'], ann_file='test/labels.csv'),
 )
 val_evaluator = [
     dict(type='Accuracy', topk=(1,)),

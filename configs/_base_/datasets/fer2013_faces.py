@@ -1,11 +1,11 @@
 """FER2013 as folders: ROOT/{train,validation,test}/CLASS/*.jpg, 48 pixels.
 
-Enlarged to 64, so that patches of 8 pixels fit.
+They are enlarged to 64, so that patches of 8 pixels fit.
 """
 
+_base_ = './cartoon_faces.py'
+
 data_root = 'data/fer2013'
-batch_size = 64
-num_workers = 2
 class_map = dict(
     angry='Anger',
     disgust='Disgust',
@@ -16,13 +16,6 @@ class_map = dict(
     surprise='Surprise',
 )
 
-data_preprocessor = dict(
-    num_classes=7,
-    # ImageNet's, RGB
-    mean=[123.675, 116.28, 103.53],
-    std=[58.395, 57.12, 57.375],
-    to_rgb=True,
-)
 train_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='Resize', scale=(64, 64)),
@@ -34,45 +27,19 @@ test_pipeline = [
     dict(type='Resize', scale=(64, 64)),
     dict(type='PackInputs'),
 ]
+dataset = dict(ann_file=None, class_map=class_map)
 train_dataloader = dict(
-    batch_size=batch_size,
-    num_workers=num_workers,
-    persistent_workers=False,
-    drop_last=True,
-    sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
-        type='mmocc.FaceFolder',
-        data_root=f'{data_root}/train',
-        class_map=class_map,
-        pipeline=train_pipeline,
-    ),
+        dataset, data_root=f'{data_root}/train', pipeline=train_pipeline
+    )
 )
 val_dataloader = dict(
-    batch_size=128,
-    num_workers=num_workers,
-    persistent_workers=False,
-    sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
-        type='mmocc.FaceFolder',
-        data_root=f'{data_root}/validation',
-        class_map=class_map,
-        pipeline=test_pipeline,
-    ),
+        dataset, data_root=f'{data_root}/validation', pipeline=test_pipeline
+    )
 )
 test_dataloader = dict(
-    batch_size=128,
-    num_workers=num_workers,
-    persistent_workers=False,
-    sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
-        type='mmocc.FaceFolder',
-        data_root=f'{data_root}/test',
-        class_map=class_map,
-        pipeline=test_pipeline,
-    ),
+        dataset, data_root=f'{data_root}/test', pipeline=test_pipeline
+    )
 )
-val_evaluator = [
-    dict(type='Accuracy', topk=(1,)),
-    dict(type='mmocc.MeanClassAccuracy'),
-]
-test_evaluator = val_evaluator

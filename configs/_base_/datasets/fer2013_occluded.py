@@ -1,7 +1,8 @@
-"""Data sets of FER2013 for Latent-OFER: faces, and things pasted on them.
+"""Data sets of FER2013 for Latent-OFER: faces, clean and occluded.
 
-configs/ofer/*_fer2013.py put them in place of the cartoon faces. Made by
-tools/dev/prepare_fer2013.py; no kind of thing is in both train and test.
+configs/ofer/*_fer2013.py use them instead of the cartoon faces.
+tools/dev/prepare_fer2013.py writes them; no kind of occluder is in both train
+and test.
 """
 
 fer2013_root = 'data/fer2013'
@@ -10,20 +11,20 @@ fer2013_things = f'{fer2013_root}/occluders'
 fer2013_load = dict(type='LoadImageFromFile')
 fer2013_flip = dict(type='RandomFlip', prob=0.5, direction='horizontal')
 fer2013_enlarge = dict(type='Resize', scale=(64, 64))
-# On faces of 48 pixels, before they are enlarged: things are then no sharper
-# than faces. Either size has 8 x 8 patches.
+# On faces of 48 pixels, before they are enlarged, so that occluders are not
+# sharper than faces. Both sizes have 8 x 8 patches.
 fer2013_paste = dict(
     type='mmocc.PasteOcclusion',
     occluders=f'{fer2013_things}/train',
     patch_size=6,
-    # Where eyes, nose and mouth lie in most faces, by eye: all are centred,
-    # and no points of each are known.
+    # Places of eyes, nose and mouth in most faces, estimated: the faces are
+    # centred, and their points are unknown.
     landmarks=[(0.3, 0.4), (0.7, 0.4), (0.5, 0.6), (0.36, 0.77), (0.64, 0.77)],
 )
 fer2013_paste_test = dict(
     fer2013_paste, occluders=f'{fer2013_things}/test', seed=0
 )
-# For what is compared with the true face: after enlarging.
+# After enlarging, for comparisons with the true face.
 fer2013_paste_large = dict(
     fer2013_paste, patch_size=8, keep_clean=True, seed=0
 )
@@ -65,7 +66,7 @@ fer2013_val = dict(
 )
 fer2013_test = dict(fer2013_val, data_root=f'{fer2013_root}/test')
 
-# Faces with things on them
+# Occluded faces
 fer2013_pasted_train = dict(
     fer2013_train,
     pipeline=[
@@ -100,7 +101,7 @@ fer2013_fixed = [
 fer2013_fixed_train = dict(fer2013_train, pipeline=fer2013_fixed)
 fer2013_fixed_val = dict(fer2013_val, pipeline=fer2013_fixed)
 
-# With the true face beside them
+# With the true face
 fer2013_compared_val = dict(
     fer2013_val,
     pipeline=[

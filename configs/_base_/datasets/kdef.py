@@ -1,77 +1,23 @@
 """KDEF by subjects, 56 for training and 14 for the test; see docs/faces.md.
 
-Session A and all views, as the list has it that came with the Latent-OFER
-code. Photos are whole: align them first, or put
-dict(type='mmocc.AlignFace', size=224, detector='my_package.find_points')
-into the place of Resize.
+Session A and all views, like the list of the Latent-OFER release. The photos
+are not aligned: align them first, or replace Resize with
+dict(type='mmocc.AlignFace', size=224, detector='my_package.find_points').
 """
+
+_base_ = './faces_224px.py'
 
 data_root = 'data/kdef'
 batch_size = 128
 num_workers = 2
 
-data_preprocessor = dict(
-    num_classes=7,
-    # ImageNet's, RGB
-    mean=[123.675, 116.28, 103.53],
-    std=[58.395, 57.12, 57.375],
-    to_rgb=True,
-)
-train_pipeline = [
-    dict(type='LoadImageFromFile'),
-    dict(type='Resize', scale=(224, 224)),
-    dict(type='RandomFlip', prob=0.5, direction='horizontal'),
-    # after the code of the Latent-OFER release, less its random erasing: what
-    # is erased would count as occluded
-    dict(
-        type='RandomApply',
-        transforms=[
-            dict(
-                type='Rotate',
-                magnitude_range=(0, 20),
-                magnitude_level=10,
-                magnitude_std='inf',
-                prob=1.0,
-            ),
-            dict(type='RandomCrop', crop_size=224, padding=32),
-        ],
-        prob=0.2,
-    ),
-    dict(type='PackInputs'),
-]
-test_pipeline = [
-    dict(type='LoadImageFromFile'),
-    dict(type='Resize', scale=(224, 224)),
-    dict(type='PackInputs'),
-]
+dataset = dict(type='mmocc.KDEF', data_root=data_root)
 train_dataloader = dict(
     batch_size=batch_size,
     num_workers=num_workers,
-    persistent_workers=False,
-    drop_last=True,
-    sampler=dict(type='DefaultSampler', shuffle=True),
-    dataset=dict(
-        type='mmocc.KDEF',
-        data_root=data_root,
-        split='train',
-        pipeline=train_pipeline,
-    ),
+    dataset=dict(dataset, split='train'),
 )
 val_dataloader = dict(
-    batch_size=128,
-    num_workers=num_workers,
-    persistent_workers=False,
-    sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(
-        type='mmocc.KDEF',
-        data_root=data_root,
-        split='test',
-        pipeline=test_pipeline,
-    ),
+    num_workers=num_workers, dataset=dict(dataset, split='test')
 )
 test_dataloader = val_dataloader
-val_evaluator = [
-    dict(type='Accuracy', topk=(1,)),
-    dict(type='mmocc.MeanClassAccuracy'),
-]
-test_evaluator = val_evaluator

@@ -1,8 +1,8 @@
-"""Data sets of muxspace for Latent-OFER: photos, and things pasted on them.
+"""Data sets of muxspace for Latent-OFER: occluded photos.
 
-configs/ofer/*_muxspace.py put them in place of the cartoon faces. People and
-things of the test are in no training; things are those of FER2013, see
-tools/dev/prepare_fer2013.py. All is grey, as most of the photos are.
+configs/ofer/*_muxspace.py use them instead of the cartoon faces. People and
+occluders of the test are in no training; the occluders are those of FER2013,
+see tools/dev/prepare_fer2013.py. All photos are made grey, like most of them.
 """
 
 muxspace_root = 'data/muxspace_expressions'
@@ -16,7 +16,7 @@ muxspace_paste = dict(
     type='mmocc.PasteOcclusion',
     occluders=f'{muxspace_things}/train',
     patch_size=8,
-    # where eyes, nose and mouth lie in most photos, by eye
+    # places of eyes, nose and mouth in most photos, estimated
     landmarks=[(0.3, 0.4), (0.7, 0.4), (0.5, 0.6), (0.36, 0.77), (0.64, 0.77)],
 )
 muxspace_pack = dict(

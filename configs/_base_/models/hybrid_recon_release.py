@@ -1,7 +1,7 @@
-"""Redrawing in the size of Latent-OFER's released code: 256 x 256 pixels.
+"""Reconstruction in the size of Latent-OFER's release: 256 x 256 pixels.
 
 The U-Net has 86,479,363 parameters, the discriminators 2,766,529 and
-10,487,296. VGG-16's relu3_3 and relu4_3 judge the features.
+10,487,296. Its losses compare relu3_3 and relu4_3 of VGG-16.
 """
 
 hybrid_unet = dict(

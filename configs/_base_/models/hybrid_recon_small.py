@@ -1,4 +1,4 @@
-"""Redrawing for 64 x 64 pixels: U-Net, discriminators, what judges them.
+"""Reconstruction at 64 x 64 pixels: U-Net, discriminators, features.
 
 Self-assembly works on 8 x 8 positions, one for each patch of 8 pixels. The
 expression network is that of configs/ofer/expression_resnet18_cartoon.py; its

@@ -1,7 +1,7 @@
-"""mmpretrain's MAE of ViT-B/16 for 224 x 224, drawing pixels.
+"""mmpretrain's MAE of ViT-B/16 for 224 x 224, which predicts pixels.
 
-The published weights draw normalised patches (norm_pix=True), whose means are
-lost; here norm_pix is False, which only the last layer has to learn anew.
+The published weights predict normalised patches (norm_pix=True), without their
+means; here norm_pix is False, and only the last layer must learn again.
 """
 
 mae_patch_size = 16

@@ -1,7 +1,7 @@
 """A small MAE for pictures of 64 x 64 pixels: 8 x 8 patches of 8 pixels.
 
-What it draws are pixels (norm_pix=False): mmocc.PatchLatentExtractor needs
-them for the redrawing of what is hidden.
+It predicts pixels (norm_pix=False), because mmocc.PatchLatentExtractor needs
+them to reconstruct hidden patches.
 """
 
 mae_patch_size = 8
