@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,6 @@ from mmocc.occluded_sets.settings import Cell, OccludedSettings
 from mmocc.occluded_sets.sources import (
     MASK_DIR,
     SetItem,
-    SetObject,
     Source,
     read_photo,
 )
@@ -32,7 +30,7 @@ class NotingBank:
 
     def __init__(self, bank: OccluderBank) -> None:
         self.bank = bank
-        self.sheets: list[int] = []
+        self.noted: list[int] = []
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.bank, name)
@@ -40,7 +38,7 @@ class NotingBank:
     def draw(self, kind: str, num: int, generator: Generator) -> Occluders:
         """Draw as the bank does, and note it."""
         occluders = self.bank.draw(kind, num, generator)
-        self.sheets += occluders.sheet.tolist()
+        self.noted += occluders.sheet.tolist()
         return occluders
 
 
@@ -90,6 +88,12 @@ class ImageMaker:
             return False
         image = read_photo(item.path)
         objects = self.source.objects(item, image.shape[:2])
+        results = dict(
+            img=image,
+            img_path=item.path,
+            sample_idx=index,
+            instances=[target.as_instance() for target in objects],
+        )
         record = dict(
             name=item.name,
             digest=digest,
@@ -106,7 +110,7 @@ class ImageMaker:
                 for target in objects
             ],
             cells={
-                cell.name: self._make_cell(cell, index, item, image, objects)
+                cell.name: self._make_cell(cell, item, dict(results))
                 for cell in self.settings.cells()
             },
         )
@@ -129,29 +133,24 @@ class ImageMaker:
                 ) from error
         return digest.hexdigest()
 
-    def _make_cell(
-        self,
-        cell: Cell,
-        index: int,
-        item: SetItem,
-        image: np.ndarray,
-        objects: Sequence[SetObject],
-    ) -> dict:
+    def _make_cell(self, cell: Cell, item: SetItem, results: dict) -> dict:
         """Write an image's files of one cell; return what they hold."""
         if cell.kind:
-            image, mask, facts = self._occlude(
-                cell, index, item, image, objects
-            )
+            facts = self._occlude(cell, results)
+            mask = results['occlusion_mask']
         else:
-            mask = np.zeros(image.shape[:2], np.uint8)
-            status = ['ignored' if o.ignored else 'inside' for o in objects]
-            shares = [0.0] * len(objects)
+            ignored = [
+                target['ignore_flag'] for target in results['instances']
+            ]
+            status = ['ignored' if flag else 'inside' for flag in ignored]
+            shares = [0.0] * len(status)
             facts = dict(shares=shares, status=status, occluders=[])
+            mask = np.zeros(results['img'].shape[:2], np.uint8)
         suffix = self.settings.suffix
         picture = (
-            encode_jpeg(image, self.settings.quality)
+            encode_jpeg(results['img'], self.settings.quality)
             if suffix == '.jpg'
-            else encode_image(image)
+            else encode_image(results['img'])
         )
         files = {
             f'{self.source.image_dir}/{item.name}{suffix}': picture,
@@ -161,35 +160,21 @@ class ImageMaker:
         facts['files'] = write_files(self.out / cell.name, files)
         return facts
 
-    def _occlude(
-        self,
-        cell: Cell,
-        index: int,
-        item: SetItem,
-        image: np.ndarray,
-        objects: Sequence[SetObject],
-    ) -> tuple[np.ndarray, np.ndarray, dict]:
-        """Return the occluded image, its mask, and what hides how much."""
-        self.bank.sheets.clear()
-        results = dict(
-            img=image,  # OccludeObjects makes a new one
-            img_path=item.path,
-            sample_idx=index,
-            instances=[target.as_instance() for target in objects],
-        )
-        results = self.transforms[cell.name](results)
+    def _occlude(self, cell: Cell, results: dict) -> dict:
+        """Occlude ``results``, in place; return what hides how much."""
+        self.bank.noted.clear()
+        self.transforms[cell.name](results)  # makes a new image
         names = self.bank_names.get(cell.kind)
         shares = results['occlusion_shares'].tolist()
-        facts = dict(
+        return dict(
             # An object without pixels has no share; NaN is not JSON.
             shares=[round(s, 6) if s == s else None for s in shares],
             status=results['occlusion_status'],
             occluders=[
                 names[sheet] if names else cell.kind
-                for sheet in self.bank.sheets
+                for sheet in self.bank.noted
             ],
         )
-        return results['img'], results['occlusion_mask'], facts
 
 
 def record_name(name: str) -> str:

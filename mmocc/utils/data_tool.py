@@ -10,6 +10,30 @@ from typing import TypeVar
 Settings = TypeVar('Settings')
 
 
+def add_numbers(
+    parser: argparse.ArgumentParser,
+    base: Settings,
+    meanings: dict[str, str],
+    **others: Settings,
+) -> None:
+    """Add a flag for each number of the settings.
+
+    Args:
+        parser: The tool's.
+        base: The defaults.
+        meanings: Text of the flag by name of the field.
+        others: Other defaults, by the flag that chooses them.
+    """
+    for name, meaning in meanings.items():
+        default = getattr(base, name)
+        text = f'{meaning} (default: {default}'
+        for flag, settings in others.items():
+            if getattr(settings, name) != default:
+                text += f', with --{flag} {getattr(settings, name)}'
+        flag = f'--{name.replace("_", "-")}'
+        parser.add_argument(flag, type=type(default), help=f'{text})')
+
+
 def settings_of(args: argparse.Namespace, base: Settings) -> Settings:
     """Return settings (a dataclass) with the values of the flags.
 

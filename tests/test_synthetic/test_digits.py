@@ -21,12 +21,12 @@ from mmocc.synthetic.digits.photo_cutouts import (
 )
 from mmocc.synthetic.digits.scene import (
     DIGIT_CLASSES,
+    DigitsSettings,
     PlacedDigit,
     draw_opacity,
     draw_scene,
 )
 from mmocc.synthetic.digits.writer import (
-    DigitsSettings,
     index_masks,
     split_sources,
     write_digits_voc,
@@ -46,6 +46,7 @@ def small(tmp_path_factory):
 def scenes(number, **kwargs):
     """Draw scenes of random digits, many overlapping or truncated."""
     data, photos = load_digits(), load_sample_images().images
+    settings = DigitsSettings(**{'overlap': 0.5, 'truncate': 0.3, **kwargs})
     for seed in range(number):
         rng = np.random.default_rng(seed)
         sources = rng.integers(len(data.target), size=4)
@@ -54,8 +55,8 @@ def scenes(number, **kwargs):
             data.target[sources],
             sources,
             photos,
+            settings,
             rng,
-            **{'overlap': 0.5, 'truncate': 0.3, **kwargs},
         )
 
 

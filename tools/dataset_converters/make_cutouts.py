@@ -16,9 +16,16 @@ from pathlib import Path
 from rich.progress import track
 
 from mmocc.occluded_sets.coco_cutouts import CutoutSettings, make_cutouts
-from mmocc.utils.data_tool import run_tool, settings_of
+from mmocc.utils.data_tool import add_numbers, run_tool, settings_of
 
 DEFAULTS = CutoutSettings()
+NUMBERS = dict(
+    test_share='share of the photos whose cut-outs are for the test',
+    seed='decides which photos',
+    min_side='least length of the shorter side, px',
+    min_fill='least share of its box that an object fills',
+    max_per_image='cut-outs of one photo, the largest first',
+)
 
 
 def parse_args() -> argparse.Namespace:
@@ -31,31 +38,7 @@ def parse_args() -> argparse.Namespace:
     add('ann_file', type=Path, help='COCO json with masks')
     add('images', type=Path, help='folder of its file names')
     add('--out', type=Path, required=True, help='folder to make')
-    add(
-        '--test-share',
-        type=float,
-        default=DEFAULTS.test_share,
-        help='share of the photos whose cut-outs are for the test',
-    )
-    add('--seed', type=int, default=DEFAULTS.seed)
-    add(
-        '--min-side',
-        type=int,
-        default=DEFAULTS.min_side,
-        help='least length of the shorter side, px',
-    )
-    add(
-        '--min-fill',
-        type=float,
-        default=DEFAULTS.min_fill,
-        help='least share of its box that an object fills',
-    )
-    add(
-        '--max-per-image',
-        type=int,
-        default=DEFAULTS.max_per_image,
-        help='cut-outs of one photo, the largest first',
-    )
+    add_numbers(parser, DEFAULTS, NUMBERS)
     add(
         '--truncated',
         action='store_true',

@@ -16,16 +16,18 @@ from pathlib import Path
 
 from rich.progress import track
 
-from mmocc.synthetic.digits.writer import (
-    SINGLE,
-    SPLITS,
-    DigitsSettings,
-    is_current,
-    write_digits_voc,
-)
-from mmocc.utils.data_tool import run_tool, settings_of
+from mmocc.synthetic.digits.scene import SINGLE, DigitsSettings
+from mmocc.synthetic.digits.writer import SPLITS, is_current, write_digits_voc
+from mmocc.utils.data_tool import add_numbers, run_tool, settings_of
 
 DEFAULTS = DigitsSettings()
+NUMBERS = dict(
+    seed='seed of everything random',
+    size='side of a scene, px',
+    digits='digits per scene',
+    repeat='uses of each source digit in the train split',
+    clutter='pieces of photograph on each canvas',
+)
 FLAGS = ('occluded', 'truncated', 'difficult')
 
 
@@ -41,11 +43,9 @@ def parse_args() -> argparse.Namespace:
         '--single',
         action='store_true',
         help='one digit in each image, among clutter, for localization: '
-        'changes the defaults of what follows',
+        'changes the defaults',
     )
-    add('--seed', type=int, help=f'default: {DEFAULTS.seed}')
-    add('--size', type=int, help='side of a scene, px')
-    add('--digits', type=int, help='per scene')
+    add_numbers(parser, DEFAULTS, NUMBERS, single=SINGLE)
     add(
         '--digit-size',
         type=int,
@@ -53,12 +53,6 @@ def parse_args() -> argparse.Namespace:
         metavar=('LOW', 'HIGH'),
         help='least and greatest height of a digit, px',
     )
-    add(
-        '--repeat',
-        type=int,
-        help='uses of each source digit in the train split',
-    )
-    add('--clutter', type=int, help='pieces of photograph on each canvas')
     add('--limit', type=int, help='use only the first N source digits')
     add('--force', action='store_true', help='replace whatever is at --out')
     return parser.parse_args()

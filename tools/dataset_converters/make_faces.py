@@ -26,7 +26,7 @@ from mmocc.synthetic.cartoon_faces import (
     is_current,
     write_faces,
 )
-from mmocc.utils.data_tool import run_tool, settings_of
+from mmocc.utils.data_tool import add_numbers, run_tool, settings_of
 
 DEFAULTS = FaceSettings()
 NUMBERS = dict(
@@ -54,10 +54,7 @@ def parse_args() -> argparse.Namespace:
         default=Path('data/faces'),
         help='folder to make (default: data/faces)',
     )
-    for name, meaning in NUMBERS.items():
-        flag = f'--{name.replace("_", "-")}'
-        default = getattr(DEFAULTS, name)
-        add(flag, type=int, help=f'{meaning} (default: {default})')
+    add_numbers(parser, DEFAULTS, NUMBERS)
     add('--force', action='store_true', help='replace whatever is at --out')
     return parser.parse_args()
 

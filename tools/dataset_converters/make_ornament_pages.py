@@ -34,24 +34,23 @@ from mmocc.synthetic.ornaments import (
     SPLITS,
     write_ornaments,
 )
-from mmocc.utils.data_tool import run_tool, settings_of
+from mmocc.utils.data_tool import add_numbers, run_tool, settings_of
 
-# Flags that take one number, and what it is.
 NUMBERS = dict(
-    seed=(int, 'base seed'),
-    page=(int, 'side of a page, px'),
-    classes=(int, 'glyph classes in the dictionary'),
-    outside_classes=(int, 'glyphs outside of it'),
-    train=(int, 'training pages'),
-    val=(int, 'validation pages'),
-    test=(int, 'test pages'),
-    objects=(float, 'mean number of objects of a page'),
-    outside=(float, 'how many of them are outside ones, on a test page'),
-    overlap=(float, "share of an object's box that may lie on others, 0 to 1"),
-    gap=(int, 'least distance between boxes that do not overlap, px'),
-    noise=(float, 'strength of scanning noise, 0 to 1'),
-    grey_levels=(int, '2 for binarised pages, up to 256'),
-    similarity=(float, 'greatest correlation of two glyphs that differ'),
+    seed='base seed',
+    page='side of a page, px',
+    classes='glyph classes in the dictionary',
+    outside_classes='glyphs outside of it',
+    train='training pages',
+    val='validation pages',
+    test='test pages',
+    objects='mean number of objects of a page',
+    outside='mean number of them from outside the dictionary, on a test page',
+    overlap="share of an object's box that may lie on others, 0 to 1",
+    gap='least distance between boxes that do not overlap, px',
+    noise='strength of scanning noise, 0 to 1',
+    grey_levels='2 for binarised pages, up to 256',
+    similarity='greatest correlation of two different glyphs',
 )
 
 
@@ -64,19 +63,14 @@ def parse_args() -> argparse.Namespace:
     add = parser.add_argument
     add('--out', type=Path, required=True, help='folder to make')
     add('--reduced', action='store_true', help='defaults for a CPU')
-    for name, (kind, meaning) in NUMBERS.items():
-        flag = f'--{name.replace("_", "-")}'
-        text = f'{meaning} (default: {getattr(PAPER, name)}'
-        if getattr(PAPER, name) != getattr(REDUCED, name):
-            text += f', reduced {getattr(REDUCED, name)}'
-        add(flag, type=kind, help=f'{text})')
+    add_numbers(parser, PAPER, NUMBERS, reduced=REDUCED)
     add(
         '--glyph-size',
         type=int,
         nargs=2,
         metavar=('LOW', 'HIGH'),
         help="least and greatest longer side of a class's glyph, px (default: "
-        f'{PAPER.glyph_size}, reduced {REDUCED.glyph_size})',
+        f'{PAPER.glyph_size}, with --reduced {REDUCED.glyph_size})',
     )
     add(
         '--fonts',

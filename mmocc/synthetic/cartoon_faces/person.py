@@ -28,37 +28,21 @@ GLASSES = ('', '', '', '', 'round', 'square')
 
 
 class Muscles(NamedTuple):
-    """Pulls on a face, 0 at rest, in half widths of the head.
+    """Pulls on a face, 0 at rest, in half widths of the head."""
 
-    Attributes:
-        brow_inner: Raise of the inner ends of the brows.
-        brow_outer: Raise of their outer ends.
-        brow_pinch: Move of the inner ends towards each other.
-        lid_upper: Raise of the upper lids, as a share of the eye's height.
-        lid_lower: Raise of the lower lids, as a share of the eye's height.
-        corner: Raise of the corners of the mouth.
-        stretch: Widening of the mouth, as a share of its width.
-        jaw: Opening of the mouth.
-        lip: Raise of the upper lip.
-        teeth: How much of the teeth an open mouth shows, 0 to 1.
-        wrinkle: Wrinkles across the nose, 0 to 1.
-        cheek: Cheeks that are raised and folds beside the nose, 0 to 1.
-        furrow: Upright folds between the brows, 0 to 1.
-    """
-
-    brow_inner: float = 0.0
-    brow_outer: float = 0.0
-    brow_pinch: float = 0.0
-    lid_upper: float = 0.0
-    lid_lower: float = 0.0
-    corner: float = 0.0
-    stretch: float = 0.0
-    jaw: float = 0.0
-    lip: float = 0.0
-    teeth: float = 0.0
-    wrinkle: float = 0.0
-    cheek: float = 0.0
-    furrow: float = 0.0
+    brow_inner: float = 0.0  # raise of the inner ends of the brows
+    brow_outer: float = 0.0  # raise of their outer ends
+    brow_pinch: float = 0.0  # move of the inner ends towards each other
+    lid_upper: float = 0.0  # raise of the upper lids, in heights of the eye
+    lid_lower: float = 0.0  # raise of the lower lids, likewise
+    corner: float = 0.0  # raise of the corners of the mouth
+    stretch: float = 0.0  # widening of the mouth, as a share of its width
+    jaw: float = 0.0  # opening of the mouth
+    lip: float = 0.0  # raise of the upper lip
+    teeth: float = 0.0  # share of the teeth that an open mouth shows
+    wrinkle: float = 0.0  # wrinkles across the nose, 0 to 1
+    cheek: float = 0.0  # raised cheeks and folds next to the nose, 0 to 1
+    furrow: float = 0.0  # upright folds between the brows, 0 to 1
 
 
 # At full strength. Some expressions have several ways.
@@ -139,55 +123,32 @@ def show_expression(
 class Subject:
     """One person; lengths are in half widths of an average head.
 
-    Attributes:
-        width: Half the width of the head.
-        height: Half its height.
-        jaw: How much the head narrows towards the chin, 0 to 1.
-        skin: Colour of the skin, RGB.
-        hair: Colour of the hair.
-        style: One of :data:`STYLES`.
-        eye: Colour of the iris.
-        eye_size: Half the width of an eye.
-        eye_gap: Distance of an eye from the middle.
-        eye_line: Height of the eyes, downwards from the middle.
-        brow_gap: Distance of the brows above the eyes.
-        brow_width: Thickness of the brows.
-        nose: Half the width of the nose.
-        nose_tip: Height of the tip, downwards from the middle.
-        mouth: Half the width of the mouth.
-        mouth_line: Its height, downwards from the middle.
-        lip: Colour of the lips.
-        lip_width: Thickness of the lips.
-        glasses: '' for none, ``round`` or ``square``.
-        beard: 0 for none, 1 for a moustache, 2 for stubble and moustache.
-        freckles: Number of freckles.
-        cloth: Colour of the shirt.
-        rest: (13,) the face at rest.
+    Heights count downwards from the middle of the head; colours are RGB.
     """
 
-    width: float
-    height: float
-    jaw: float
+    width: float  # half the width of the head
+    height: float  # half its height
+    jaw: float  # how much the head narrows towards the chin, 0 to 1
     skin: RGB
     hair: RGB
-    style: str
-    eye: RGB
-    eye_size: float
-    eye_gap: float
-    eye_line: float
-    brow_gap: float
+    style: str  # one of STYLES
+    eye: RGB  # of the iris
+    eye_size: float  # half the width of an eye
+    eye_gap: float  # distance of an eye from the middle
+    eye_line: float  # height of the eyes
+    brow_gap: float  # distance of the brows above the eyes
     brow_width: float
-    nose: float
-    nose_tip: float
-    mouth: float
-    mouth_line: float
+    nose: float  # half its width
+    nose_tip: float  # height of the tip
+    mouth: float  # half its width
+    mouth_line: float  # height of the mouth
     lip: RGB
     lip_width: float
-    glasses: str
-    beard: int
-    freckles: int
-    cloth: RGB
-    rest: np.ndarray
+    glasses: str  # '' for none, 'round' or 'square'
+    beard: int  # 0 for none, 1 for a moustache, 2 for stubble as well
+    freckles: int  # their number
+    cloth: RGB  # of the shirt
+    rest: np.ndarray  # (13,) the face at rest; see rest_face
 
 
 def draw_subject(rng: np.random.Generator) -> Subject:

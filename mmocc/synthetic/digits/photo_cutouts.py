@@ -1,6 +1,6 @@
 """Makes occluders out of photographs: square textures and RGBA cut-outs.
 
-Pure numpy and OpenCV, RGB, everything random from the caller's generator.
+Pure numpy and OpenCV, RGB; the caller's generator draws everything random.
 """
 
 from collections.abc import Sequence
@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-_TRIES = 8  # cuts of which the one with most detail is taken
+_TRIES = 8  # cuts, of which one is used
 _CLUTTER = (0.12, 0.3)  # longer side of a piece, in sides of the canvas
-_CLUTTER_LIGHT = 0.6  # digits stay lighter than what lies under them
+_CLUTTER_LIGHT = 0.6  # digits stay lighter than pieces under them
 _FINE = 4  # outlines are drawn this many times larger, then averaged down
 
 
@@ -19,8 +19,8 @@ def cut_texture(
 ) -> np.ndarray:
     """Return a random square of the photo, uint8 (size, size, 3).
 
-    Of a few random cuts, the one with most detail all over: a dark, even one
-    (sky, shade) would hide a digit without being seen itself.
+    It is the one with most detail of a few random cuts: a dark, even one (sky,
+    shade) would hide a digit and not be seen itself.
     """
     most = min(photo.shape[:2])
     cuts = []
@@ -125,7 +125,7 @@ def add_clutter(
     number: int,
     rng: np.random.Generator,
 ) -> np.ndarray:
-    """Return a canvas with pieces of photograph on it, anywhere whole.
+    """Return a canvas with whole pieces of photograph at random places.
 
     Args:
         canvas: float32 RGB (size, size, 3).

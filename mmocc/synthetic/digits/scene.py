@@ -3,7 +3,7 @@
 The digits are scikit-learn's 1,797 scans of 8x8 pixels (E. Alpaydin and
 C. Kaynak, "Optical Recognition of Handwritten Digits", UCI, CC BY 4.0); the
 canvases are cut from the photos that scikit-learn carries. Pure numpy and
-OpenCV: everything random comes from the generator that the caller gives.
+OpenCV: everything random comes from the caller's generator.
 
 Colours are RGB here. A digit's *silhouette* is where its opacity is at least
 one half; later digits hide earlier ones.
@@ -22,12 +22,70 @@ DIGIT_CLASSES = (
     'five', 'six', 'seven', 'eight', 'nine',
 )  # fmt: skip
 
+_LEAST_SOURCES = 100  # so that each split has all classes
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 _MIN_CONTRAST = 85  # grey levels between a digit and the canvas under it
 _TRIES = 60  # random positions per digit
 _COLOURS = 48  # random colours per digit
-_MARGIN = 3  # pixels that a digit on its own keeps from the next one
+_MARGIN = 3  # pixels between a free digit and the next one
 _MIN_VISIBLE = 0.3  # share of a digit that a planned overlap leaves
+
+
+@dataclass(frozen=True)
+class DigitsSettings:
+    """What decides the data set.
+
+    Attributes:
+        seed: Seed of everything random.
+        size: Side of a scene in pixels.
+        digits: Digits per scene.
+        digit_size: Least and greatest height of a digit's scan in pixels.
+        repeat: How often the train split uses each source digit.
+        overlap: Chance that a digit is put on top of an earlier one.
+        truncate: Chance that a digit crosses the border.
+        limit: Greatest number of source digits, for quick trials; None: all.
+        occluders: Textures, and cut-outs, for each of training and test.
+        clutter: Pieces of photograph on the canvas, under the digits.
+    """
+
+    seed: int = 0
+    size: int = 256
+    digits: int = 4
+    digit_size: tuple[int, int] = (56, 96)
+    repeat: int = 2
+    overlap: float = 0.17
+    truncate: float = 0.08
+    limit: int | None = None
+    occluders: int = 24
+    clutter: int = 0
+
+    def __post_init__(self) -> None:
+        low, high = self.digit_size
+        if not 16 <= low <= high <= self.size * 3 // 4:
+            raise ValueError(
+                f'digit_size is {low} to {high} pixels on a canvas of '
+                f'{self.size}: it must be ascending, at least 16 and at most '
+                'three quarters of the canvas'
+            )
+        least = min(self.occluders, self.clutter)
+        if min(self.digits, self.repeat) < 1 or least < 0:
+            raise ValueError(
+                'digits and repeat must be 1 or more, clutter and '
+                f'occluders 0 or more; got {self.digits}, {self.repeat}, '
+                f'{self.clutter} and {self.occluders}'
+            )
+        if self.limit is not None and self.limit < _LEAST_SOURCES:
+            raise ValueError(
+                f'limit is {self.limit}; each split needs digits of each '
+                f'class, so give {_LEAST_SOURCES} or more'
+            )
+
+
+# One digit in each image, smaller than it and among clutter: for localization
+# (docs/localization.md).
+SINGLE = DigitsSettings(
+    size=128, digits=1, digit_size=(32, 72), repeat=4, clutter=3
+)
 
 
 @dataclass
@@ -140,9 +198,9 @@ def pick_colour(
         rng: Source of the random colours.
 
     Returns:
-        Among random colours (and white) that are at least
-        ``_MIN_CONTRAST`` grey levels lighter than nearly all of the canvas,
-        one at random, or the farthest from the digits that it hides.
+        A random colour (or white) that is at least ``_MIN_CONTRAST`` grey
+        levels lighter than nearly all of the canvas; over other digits, the
+        one that differs most from them.
     """
     colours = rng.uniform(0, 255, (_COLOURS, 3)).astype(np.float32)
     colours = np.concatenate([colours, [[255, 255, 255]]])
@@ -162,12 +220,8 @@ def draw_scene(
     labels: Sequence[int],
     sources: Sequence[int],
     photos: Sequence[np.ndarray],
+    settings: DigitsSettings,
     rng: np.random.Generator,
-    size: int = 256,
-    digit_size: tuple[int, int] = (56, 96),
-    overlap: float = 0.17,
-    truncate: float = 0.08,
-    clutter: int = 0,
 ) -> tuple[np.ndarray, list[PlacedDigit]]:
     """Draw the digits one after the other on a fresh canvas.
 
@@ -176,26 +230,22 @@ def draw_scene(
         labels: Their k classes.
         sources: Their k indices in scikit-learn's digits.
         photos: RGB photos to cut the canvas from.
+        settings: Sizes and chances.
         rng: Source of everything random.
-        size: Side of the canvas in pixels.
-        digit_size: Least and greatest height of a digit's scan in pixels.
-        overlap: Chance that a digit is put on top of an earlier one.
-        truncate: Chance that a digit crosses the border of the canvas.
-        clutter: Pieces of photograph on the canvas, under the digits.
 
     Returns:
-        The scene, uint8 RGB (size, size, 3), and the digits in drawing order.
-        A digit of which nothing stays visible is among them: it is the
-        caller's to leave it out.
+        The scene, uint8 RGB (size, size, 3), and the digits in drawing order,
+        also those without a visible pixel.
     """
-    empty = make_canvas(photos, size, rng)
-    empty = add_clutter(empty, photos, clutter, rng)
+    empty = make_canvas(photos, settings.size, rng)
+    empty = add_clutter(empty, photos, settings.clutter, rng)
     scene, placed = empty.copy(), []
     for scan, label, source in zip(scans, labels, sources, strict=True):
-        side = int(rng.integers(digit_size[0], digit_size[1] + 1))
+        low, high = settings.digit_size
+        side = int(rng.integers(low, high + 1))
         opacity = draw_opacity(scan, side, float(rng.uniform(-10, 10)))
-        plan = _pick_plan(bool(placed), overlap, truncate, rng)
-        full = _find_place(opacity, placed, plan, size, rng)
+        plan = _pick_plan(bool(placed), settings, rng)
+        full = _find_place(opacity, placed, plan, settings.size, rng)
         digit = _as_digit(full, opacity, int(label), int(source))
         where = full > 0
         hidden = np.zeros_like(where)
@@ -212,23 +262,22 @@ def draw_scene(
 def _as_digit(
     full: np.ndarray, opacity: np.ndarray, label: int, source: int
 ) -> PlacedDigit:
-    """Return a digit just drawn, all of it visible as far as it is there."""
+    """Return a digit just drawn: all of it on the canvas is visible."""
     silhouette = full >= 0.5
     area = int((opacity >= 0.5).sum())
     return PlacedDigit(label, source, silhouette, silhouette, area)
 
 
 def _pick_plan(
-    has_others: bool,
-    overlap: float,
-    truncate: float,
-    rng: np.random.Generator,
+    has_others: bool, settings: DigitsSettings, rng: np.random.Generator
 ) -> str:
-    """Draw where a digit is to go: free, onto another, over the border."""
+    """Draw the place of a digit: free, onto another, over the border."""
     draw = rng.uniform()
-    if draw < truncate:
+    if draw < settings.truncate:
         return 'truncate'
-    return 'overlap' if has_others and draw < truncate + overlap else 'free'
+    if has_others and draw < settings.truncate + settings.overlap:
+        return 'overlap'
+    return 'free'
 
 
 def _find_place(
@@ -238,15 +287,15 @@ def _find_place(
     size: int,
     rng: np.random.Generator,
 ) -> np.ndarray:
-    """Return the opacity on the canvas, at a random place after the plan.
+    """Return the opacity on the canvas, at a random place of the plan.
 
-    Where no try fits the plan, the place that hides the least is taken; flags
-    are read off the result, so that they hold all the same.
+    If no try fits the plan, the place that hides the least is used. Flags
+    follow from the result and stay true.
     """
-    taken = np.zeros((size, size), np.uint8)
+    used = np.zeros((size, size), np.uint8)
     for other in placed:
-        taken |= other.silhouette
-    near = cv2.dilate(taken, np.ones((2 * _MARGIN + 1,) * 2, np.uint8))
+        used |= other.silhouette
+    near = cv2.dilate(used, np.ones((2 * _MARGIN + 1,) * 2, np.uint8))
     areas = [int(other.visible.sum()) for other in placed]
     best, least = None, np.inf
     height, width = opacity.shape
@@ -261,9 +310,9 @@ def _find_place(
             fits = _hides_one(ink, on_canvas, placed, areas)
         else:
             inside = (part >= 0.5).sum() / (opacity >= 0.5).sum()
-            shown = 0.45 < inside < 0.95 if plan == 'truncate' else inside == 1
-            fits = shown and not near[on_canvas][ink].any()
-        hides = -1 if fits else int(taken[on_canvas][ink].sum())
+            fits = 0.45 < inside < 0.95 if plan == 'truncate' else inside == 1
+            fits = fits and not near[on_canvas][ink].any()
+        hides = -1 if fits else int(used[on_canvas][ink].sum())
         if hides < least:
             best, least = (on_canvas, part), hides
         if fits:
@@ -276,7 +325,7 @@ def _find_place(
 def _overlap(
     opacity: np.ndarray, top: int, left: int, size: int
 ) -> tuple[tuple[slice, slice], np.ndarray]:
-    """Return where on the canvas a digit falls, and the part of it there."""
+    """Return the place of a digit on the canvas, and its part there."""
     y, x = max(top, 0), max(left, 0)
     part = opacity[y - top : size - top, x - left : size - left]
     return np.s_[y : y + part.shape[0], x : x + part.shape[1]], part

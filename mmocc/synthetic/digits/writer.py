@@ -6,7 +6,7 @@ bytes.
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +18,12 @@ from mmocc.synthetic.digits.photo_cutouts import (
     cut_object,
     cut_texture,
 )
-from mmocc.synthetic.digits.scene import DIGIT_CLASSES, PlacedDigit, draw_scene
+from mmocc.synthetic.digits.scene import (
+    DIGIT_CLASSES,
+    DigitsSettings,
+    PlacedDigit,
+    draw_scene,
+)
 from mmocc.synthetic.voc_xml import voc_xml
 from mmocc.utils import own_folder
 from mmocc.utils.own_folder import write_files
@@ -28,7 +33,6 @@ GENERATOR = 'mmocc digits_voc, format 2'
 SPLITS = ('train', 'val', 'test')
 # Occluders for training and for the test come from different photographs.
 OCCLUDER_PHOTOS = {'train': 'china.jpg', 'test': 'flower.jpg'}
-_LEAST_SOURCES = 100
 _CUTOUT_PX, _TEXTURE_PX = 96, 128
 _OCCLUDER_STREAM = 1000  # keeps their random numbers apart from the scenes'
 
@@ -59,63 +63,6 @@ Recognition of Handwritten Digits", UCI Machine Learning Repository,
 CC BY 4.0) and its two sample photos, china.jpg (F. Ortolan) and flower.jpg
 (dany13), both CC BY. The backgrounds of all splits are calm cuts of both.
 """
-
-
-@dataclass(frozen=True)
-class DigitsSettings:
-    """What decides the data set.
-
-    Attributes:
-        seed: Seed of everything random.
-        size: Side of a scene in pixels.
-        digits: Digits per scene.
-        digit_size: Least and greatest height of a digit's scan in pixels.
-        repeat: How often the train split uses each source digit.
-        overlap: Chance that a digit is put on top of an earlier one.
-        truncate: Chance that a digit crosses the border.
-        limit: Greatest number of source digits, for quick trials; None: all.
-        occluders: Textures, and cut-outs, for each of training and test.
-        clutter: Pieces of photograph on the canvas, under the digits.
-    """
-
-    seed: int = 0
-    size: int = 256
-    digits: int = 4
-    digit_size: tuple[int, int] = (56, 96)
-    repeat: int = 2
-    overlap: float = 0.17
-    truncate: float = 0.08
-    limit: int | None = None
-    occluders: int = 24
-    clutter: int = 0
-
-    def __post_init__(self) -> None:
-        low, high = self.digit_size
-        if not 16 <= low <= high <= self.size * 3 // 4:
-            raise ValueError(
-                f'digit_size is {low} to {high} pixels on a canvas of '
-                f'{self.size}: it must be ascending, at least 16 and at most '
-                'three quarters of the canvas'
-            )
-        least = min(self.occluders, self.clutter)
-        if min(self.digits, self.repeat) < 1 or least < 0:
-            raise ValueError(
-                'digits and repeat must be 1 or more, clutter and '
-                f'occluders 0 or more; got {self.digits}, {self.repeat}, '
-                f'{self.clutter} and {self.occluders}'
-            )
-        if self.limit is not None and self.limit < _LEAST_SOURCES:
-            raise ValueError(
-                f'limit is {self.limit}; each split needs digits of each '
-                f'class, so give {_LEAST_SOURCES} or more'
-            )
-
-
-# One digit in each image, smaller than it and among clutter: for localization
-# (docs/localization.md).
-SINGLE = DigitsSettings(
-    size=128, digits=1, digit_size=(32, 72), repeat=4, clutter=3
-)
 
 
 def split_sources(
@@ -223,12 +170,8 @@ def _write_scenes(
             data.target[sources],
             sources,
             photos,
+            settings,
             np.random.default_rng((settings.seed, len(SPLITS) + 1, number)),
-            settings.size,
-            settings.digit_size,
-            settings.overlap,
-            settings.truncate,
-            settings.clutter,
         )
         visible = [digit for digit in digits if digit.visible.any()]
         split = img_id.split('_')[0]
