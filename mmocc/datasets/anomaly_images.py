@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,10 @@ from mmengine.logging import print_log
 from PIL import Image
 
 from mmocc.datasets.anomaly.boxes import (
-    component_boxes,
     defect_boxes,
     find_defects,
     foreground,
+    part_boxes,
     read_detections,
 )
 from mmocc.datasets.anomaly.layouts import LAYOUTS, AnomalyImage
@@ -30,11 +31,11 @@ BOXES = ('image', 'foreground', 'masks', 'detections', 'defects')
 class AnomalyImages(BaseDetDataset):
     """Data for anomaly detection, with a box for each object.
 
-    How anomalies are told is in :mod:`mmocc.datasets.ornament_pages`. An
+    :mod:`mmocc.datasets.ornament_pages` tells how samples mark anomalies. An
     object is anomalous if a defect is on it; it keeps its class, which is its
-    category. A defect on which there is no object is one of its own, outside
-    the classes: so no defect is lost to the metrics. A defective image whose
-    mask is empty is defective all over, which is logged.
+    category. A defect on no object is an object outside the classes, so that
+    metrics count every defect. A defective image whose mask is empty is
+    defective all over, and a warning is logged.
 
     Args:
         data_root: Folder of the data.
@@ -42,26 +43,25 @@ class AnomalyImages(BaseDetDataset):
             shows them.
         split: ``train`` or ``test``.
         boxes: Where the boxes of the objects come from. ``image``: one object
-            fills the image. Of several in an image: ``foreground``, what
-            Otsu's threshold parts from a plain background; ``masks``, the
-            connected parts of masks of yours; ``detections``, what a detector
-            found. ``defects``: the connected defects themselves are the
+            fills the image. Of several in an image: ``foreground``, the
+            things that Otsu's threshold finds on a plain background;
+            ``masks``, the connected parts of your own masks; ``detections``,
+            a detector's results. ``defects``: the connected defects are the
             objects, their kinds the classes; kinds that ``metainfo.classes``
             does not name are outside ones, anomalous.
         boxes_from: For ``masks`` their folder, with the images' paths below
             ``data_root``, ending in .png, not 0 = object. For ``detections``
-            the file, as :func:`mmocc.datasets.anomaly.boxes.read_detections`
-            says.
-        score_thr: Least score of a detection.
-        min_area: Least share of the image's pixels that a part of foreground
-            or mask must have to be an object.
+            the file, see :func:`mmocc.datasets.anomaly.boxes.read_detections`.
+        score_thr: Smallest score of a detection.
+        min_area: Smallest share of the image's pixels that a part of
+            foreground or mask must have to be an object.
         layout_args: Further arguments of the layout's reader.
-        **kwargs: For mmdet's data sets: ``pipeline``, ``metainfo`` (whose
-            classes are then the categories to read), ``indices`` and so on.
+        **kwargs: For mmdet's data sets: ``pipeline``, ``metainfo`` (its
+            classes are the categories to read), ``indices`` and so on.
 
     Raises:
         FileNotFoundError: A file or folder is missing.
-        ValueError: An argument or a file does not fit; says which.
+        ValueError: An argument or a file does not fit; names it.
     """
 
     METAINFO = dict(classes=None)
@@ -93,9 +93,8 @@ class AnomalyImages(BaseDetDataset):
                 f'boxes is {boxes!r} and boxes_from {boxes_from!r}; masks '
                 'and detections need boxes_from, and nothing else does'
             )
-        if boxes == 'defects' and not (kwargs.get('metainfo') or {}).get(
-            'classes'
-        ):
+        classes = (kwargs.get('metainfo') or {}).get('classes')
+        if boxes == 'defects' and not classes:
             raise ValueError(
                 "boxes is 'defects'; name the known kinds of defects in "
                 'metainfo.classes: others are outside ones'
@@ -116,13 +115,14 @@ class AnomalyImages(BaseDetDataset):
         classes = classes or sorted({image.category for image in images})
         self._metainfo['classes'] = tuple(classes)
         locate = self._locator()
-        infos = [self._info(image, locate) for image in images]
-        for number, info in enumerate(infos):
-            info['img_id'] = number
-        told = [i['anomaly'] for info in infos for i in info['instances']]
+        infos = [
+            dict(self._info(image, locate), img_id=number)
+            for number, image in enumerate(images)
+        ]
+        flags = [i['anomaly'] for info in infos for i in info['instances']]
         print_log(
             f'AnomalyImages: {len(infos)} images of {root} ({self.split}) '
-            f'with {len(told)} objects, {sum(told)} of them anomalous',
+            f'with {len(flags)} objects, {sum(flags)} of them anomalous',
             logger='current',
         )
         return infos
@@ -132,10 +132,13 @@ class AnomalyImages(BaseDetDataset):
         return self.data_list
 
     def _locator(self) -> Callable[[AnomalyImage, tuple], np.ndarray]:
-        """Return what gives the boxes of an image of a (h, w) size."""
-        found: dict[int, dict[str, np.ndarray]] = {}
+        """Return a function that gives the boxes of an image of a size."""
         if self.boxes == 'detections':
-            known = read_detections(self.boxes_from, self.score_thr)
+            results = read_detections(self.boxes_from, self.score_thr)
+
+        @cache
+        def by_end(length: int) -> dict[str, np.ndarray]:
+            return _by_end(results, length, self.boxes_from)
 
         def locate(image: AnomalyImage, size: tuple) -> np.ndarray:
             if self.boxes == 'image':
@@ -144,26 +147,24 @@ class AnomalyImages(BaseDetDataset):
             name = image.path.relative_to(self.data_root)
             if self.boxes == 'foreground':
                 mask = foreground(cv2.imread(str(image.path)))
-                return component_boxes(mask, least)
+                return part_boxes(mask, least)
             if self.boxes == 'masks':
                 file = Path(self.boxes_from, name.with_suffix('.png'))
-                return component_boxes(_mask(file, size), least)
-            length = len(name.parts)
-            if length not in found:
-                found[length] = _by_end(known, length, self.boxes_from)
-            if name.as_posix() not in found[length]:
+                return part_boxes(read_mask(file, size), least)
+            boxes = by_end(len(name.parts)).get(name.as_posix())
+            if boxes is None:
                 raise ValueError(
                     f'{self.boxes_from}: no result for {name}; run the '
                     f'detector on all images of the split {self.split!r}'
                 )
-            return found[length][name.as_posix()]
+            return boxes
 
         return locate
 
     def _info(self, image: AnomalyImage, locate: Callable) -> dict:
-        """Return what the pipeline gets of an image, but for its number."""
+        """Return an image as the pipeline gets it."""
         size = _size(image.path)
-        mask = _mask(image.mask, size) if image.mask else None
+        mask = read_mask(image.mask, size) if image.mask else None
         unmarked = mask is not None and not mask.any()
         if unmarked:
             mask[:] = 1
@@ -179,14 +180,14 @@ class AnomalyImages(BaseDetDataset):
         else:
             instances = self._objects(image, locate(image, size), mask)
         anomalous = any(item['anomaly'] for item in instances)
-        drawn = unmarked or not anomalous
+        use_boxes = unmarked or not anomalous  # as the map of anomalous pixels
         return dict(
             img_path=str(image.path),
             height=size[0],
             width=size[1],
             category=image.category,
             kind=image.kind,
-            seg_map_path=None if drawn else str(image.mask),
+            seg_map_path=None if use_boxes else str(image.mask),
             instances=instances,
         )
 
@@ -195,9 +196,9 @@ class AnomalyImages(BaseDetDataset):
     ) -> list[dict]:
         """Return the instances of objects of a category."""
         label = self._metainfo['classes'].index(image.category)
-        if mask is None:
-            return [_instance(box, label, 0) for box in boxes]
-        defective, alone = find_defects(boxes, mask)
+        defective, alone = np.zeros(len(boxes), int), []
+        if mask is not None:
+            defective, alone = find_defects(boxes, mask)
         return [
             *map(_instance, boxes, [label] * len(boxes), defective.tolist()),
             *(_instance(box, -1, 1) for box in alone),
@@ -205,14 +206,10 @@ class AnomalyImages(BaseDetDataset):
 
     def _defects(self, kind: str, mask: np.ndarray | None) -> list[dict]:
         """Return the instances of defects, which are the objects."""
-        if mask is None:
-            return []
         classes = self._metainfo['classes']
-        known = kind in classes
-        label = classes.index(kind) if known else -1
-        return [
-            _instance(box, label, int(not known)) for box in defect_boxes(mask)
-        ]
+        label = classes.index(kind) if kind in classes else -1
+        boxes = [] if mask is None else defect_boxes(mask)
+        return [_instance(box, label, int(label < 0)) for box in boxes]
 
 
 def _instance(box: np.ndarray, label: int, anomaly: int) -> dict:
@@ -226,11 +223,7 @@ def _instance(box: np.ndarray, label: int, anomaly: int) -> dict:
 
 
 def _size(path: Path) -> tuple[int, int]:
-    """Return the (h, w) of an image.
-
-    Raises:
-        ValueError: It is damaged; names the file.
-    """
+    """Return the (h, w) of an image; ValueError if it is damaged."""
     try:
         with Image.open(path) as image:
             return image.height, image.width
@@ -238,23 +231,12 @@ def _size(path: Path) -> tuple[int, int]:
         raise ValueError(f'{path}: unreadable image ({error})') from error
 
 
-def _mask(path: Path, size: tuple[int, int]) -> np.ndarray:
-    """Read a mask of an image of this size."""
-    mask = read_mask(str(path))
-    if mask.shape != size:
-        raise ValueError(
-            f'{path}: the mask is {mask.shape[1]}x{mask.shape[0]} pixels, but '
-            f'its image is {size[1]}x{size[0]}; give them one size'
-        )
-    return mask
-
-
 def _by_end(
-    known: dict[str, np.ndarray], length: int, source: str
+    results: dict[str, np.ndarray], length: int, source: str
 ) -> dict[str, np.ndarray]:
     """Return results by the last parts of their paths."""
     ends = {}
-    for path, boxes in known.items():
+    for path, boxes in results.items():
         end = '/'.join(Path(path).parts[-length:])
         if end in ends:
             raise ValueError(f'{source}: several results for {end}')

@@ -1,30 +1,25 @@
 """Pages of ornaments, some of them outside the dictionary: a COCO data set.
 
-How anomalies are told, here and by :class:`mmocc.AnomalyImages`:
+Marks of anomalies, here and in :class:`mmocc.AnomalyImages`:
 
-* ``instances``: every instance has ``anomaly``, 0 or 1, beside mmdet's
+* ``instances``: every instance has ``anomaly``, 0 or 1, besides mmdet's
   ``bbox``, ``bbox_label`` and ``ignore_flag``. An object outside the
-  dictionary has ``anomaly=1, bbox_label=-1, ignore_flag=1``. (A defective
-  object of a known class, of which only :class:`mmocc.AnomalyImages` knows,
-  has ``anomaly=1``, its class as label and ``ignore_flag=0``: it is an object
-  that the detector is to find.)
+  dictionary has ``anomaly=1, bbox_label=-1, ignore_flag=1``. A defective
+  object of a known class (in :class:`mmocc.AnomalyImages` only) has
+  ``anomaly=1``, its class as label and ``ignore_flag=0``: the detector must
+  find it.
 * Packed by ``mmocc.LoadAnomalyAnnotations`` and ``mmocc.PackAnomalyInputs``:
   ``gt_instances`` (``bboxes``, ``labels``, ``anomaly``) holds the objects of
-  known classes, so that detection losses and metrics never meet label -1.
+  known classes, so that detection losses and metrics never get label -1.
   ``ignored_instances``, with the same fields, holds the objects outside the
-  dictionary, labels -1 and ``anomaly`` 1. What else it may hold, crowds, has
-  ``anomaly`` 0 and counts neither as normal nor as anomalous.
+  dictionary, labels -1 and ``anomaly`` 1. Its other objects, crowds, have
+  ``anomaly`` 0 and count neither as normal nor as anomalous.
   ``gt_sem_seg.sem_seg``, (1, h, w) uint8, is 1 where a pixel is anomalous:
-  the defect mask where the data have one, else the boxes of what is
-  anomalous.
+  in the defect mask if the data have one, else in the boxes of anomalous
+  objects.
 * The test pipeline loads the annotations after ``Resize``, as mmdet's own
-  do. All of the above is then in pixels of the original image, as are
+  do. All of them are then in pixels of the original image, and so are
   predictions with ``rescale=True``.
-
-``mmocc.evaluation.anomaly_truth.anomaly_truth`` gives boxes, labels and 0/1
-of all objects of a sample, for metrics. ``mmocc.KnownClassCocoMetric`` is
-mmdet's CocoMetric that lets detections on outside objects count neither for
-nor against.
 """
 
 from typing import Any
@@ -34,18 +29,17 @@ from mmengine.fileio import load
 
 from mmocc.registry import DATASETS
 
-OUTSIDE = -1  # label of what is outside the dictionary
+OUTSIDE = -1  # label of objects outside the dictionary
 
 
 @DATASETS.register_module()
 class OrnamentPages(CocoDataset):
     """Pages that ``tools/dataset_converters/make_ornament_pages.py`` makes.
 
-    The protocol of the DEA paper (HAL hal-03409930, section III-A); the module
-    docstring tells how objects outside the dictionary are given. Any COCO json
-    whose categories outside the dictionary have the supercategory ``outside``
-    can be read. The classes are those of the file, unless ``metainfo`` names
-    them.
+    The protocol of the DEA paper (HAL hal-03409930, section III-A). It reads
+    any COCO json whose categories outside the dictionary have the
+    supercategory ``outside``. The classes are those of the file, unless
+    ``metainfo`` names them.
 
     Args:
         *args: For :class:`mmdet.CocoDataset`.
@@ -54,7 +48,7 @@ class OrnamentPages(CocoDataset):
         **kwargs: For :class:`mmdet.CocoDataset`.
 
     Raises:
-        ValueError: Once the data are read, if a class is not in the file.
+        ValueError: When the data are read, if a class is not in the file.
     """
 
     METAINFO = dict(classes=None)
@@ -69,20 +63,20 @@ class OrnamentPages(CocoDataset):
     def load_data_list(self) -> list[dict]:
         """Read the file, and from it the classes."""
         content = load(self.ann_file, backend_args=self.backend_args)
-        names = {True: [], False: []}
+        names = []
         for category in content['categories']:
-            is_outside = category.get('supercategory') == 'outside'
-            names[is_outside].append(category['name'])
-            if is_outside:
+            if category.get('supercategory') == 'outside':
                 self.outside_ids.add(category['id'])
-        classes = self._metainfo.get('classes') or names[False]
-        missing = [name for name in classes if name not in names[False]]
+            else:
+                names.append(category['name'])
+        classes = self._metainfo.get('classes') or names
+        missing = [name for name in classes if name not in names]
         if missing:
             raise ValueError(
                 f'{self.ann_file}: {len(missing)} of {len(classes)} classes '
                 f'are not in its dictionary, the first being {missing[0]!r}. '
-                'The pages were made with another dictionary: use those that '
-                'the detector was trained on, or leave metainfo.classes out'
+                'The pages were made with another dictionary: use the pages '
+                'of the detector, or leave metainfo.classes out'
             )
         self._metainfo['classes'] = tuple(classes)
         return super().load_data_list()

@@ -1,4 +1,4 @@
-"""Tells DEA what normal objects look like, while it trains."""
+"""Shows normal objects to DEA while it trains."""
 
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
@@ -14,34 +14,43 @@ class AnomalyReferenceHook(Hook):
     """Fit the judge of ``mmocc.DEA`` to normal objects.
 
     Before each validation and at the end of training, before the checkpoint
-    is written, the model predicts the pages of ``dataloader``, and its
-    detections that speak for an object are what is normal from then on: the
-    bank of the latent distance, and the scores that fusions and
-    ``is_anomaly`` are measured by. Several processes share the pages.
+    is written, the model predicts the pages of ``dataloader``. From then on,
+    its detections of objects are what is normal: the bank of the latent
+    distance, and the scores with which fusions and ``is_anomaly`` compare.
+    Several processes share the pages.
 
-    The detector has seen training pages, and is surer of them than it will be
-    of others; hold some normal pages back for this where there are enough.
+    The detector knows the training pages and is more confident there; hold
+    some normal pages back for this where there are enough.
 
     Args:
         dataloader: Config of a dataloader of normal objects, with a test
-            pipeline that loads boxes: in pixels of the original image.
+            pipeline that loads boxes in pixels of the original image; None
+            for the validation's own.
 
     Raises:
-        ValueError: While running, if hardly any object is detected.
+        ValueError: While running, if hardly any object is detected, or there
+            is no dataloader.
     """
 
     priority = 'NORMAL'  # before the checkpoint, and before validation
 
-    def __init__(self, dataloader: dict) -> None:
+    def __init__(self, dataloader: dict | None = None) -> None:
         self.dataloader = dataloader
 
     def before_train(self, runner: Runner) -> None:
         """Build the dataloader."""
+        if self.dataloader is None:
+            if runner.val_loop is None:
+                raise ValueError(
+                    f'mmocc.{type(self).__name__} has no dataloader, and the '
+                    'run has no validation: set dataloader or val_dataloader'
+                )
+            self.dataloader = runner.val_loop.dataloader
         if not isinstance(self.dataloader, DataLoader):
             self.dataloader = runner.build_dataloader(self.dataloader)
 
     def after_train_epoch(self, runner: Runner) -> None:
-        """Fit after an epoch that is validated, or the last."""
+        """Fit after an epoch before a validation, and after the last."""
         loop = runner.train_loop
         if isinstance(loop, EpochBasedTrainLoop) and is_due(
             runner.epoch + 1, loop.max_epochs, loop
@@ -55,7 +64,7 @@ class AnomalyReferenceHook(Hook):
         data_batch: dict | None = None,
         outputs: dict | None = None,
     ) -> None:
-        """Fit after an iteration that is validated, or the last."""
+        """Fit after an iteration before a validation, and after the last."""
         loop = runner.train_loop
         if not isinstance(loop, EpochBasedTrainLoop) and is_due(
             runner.iter + 1, loop.max_iters, loop
@@ -66,8 +75,8 @@ class AnomalyReferenceHook(Hook):
         """Fit the model's judge now."""
         model = runner.model
         model = model.module if is_model_wrapper(model) else model
-        # mmdet is not needed where nothing is detected.
-        from mmocc.models.dea.normal_objects import fit_judge
+        # A run without detection does not need mmdet.
+        from mmocc.models.dea.anomaly_judge import fit_judge
 
         count = fit_judge(model, self.dataloader)
         print_log(f'fitted to {count} normal objects', logger='current')

@@ -8,14 +8,12 @@ from mmocc.registry import HOOKS
 
 @HOOKS.register_module()
 class ReconstructionVisualizationHook(SampleVisualizationHook):
-    """Draw page, redrawn page and anomaly map of some samples.
-
-    For ``mmocc.DEA``.
+    """Draw some pages, redrawn by ``mmocc.DEA``, and their anomaly maps.
 
     Args:
         min_confidence: Detections below are not drawn: the paper's P.
-        threshold: Anomaly score above which an object is odd; None for the
-            model's own.
+        threshold: Anomaly score above which an object is anomalous; None for
+            the model's own.
         background: Shade of the redrawn page's paper, 0 to 1.
         **kwargs: Of :class:`mmocc.engine.SampleVisualizationHook`:
             ``interval``, ``show``, ``out_dir`` and so on.
@@ -33,20 +31,16 @@ class ReconstructionVisualizationHook(SampleVisualizationHook):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.rule = dict(
-            min_confidence=min_confidence,
-            threshold=threshold,
-            background=background,
-        )
+        self.rule = (min_confidence, threshold, background)
 
     def picture(self, inputs: Any, sample: Any, meta: dict | None) -> Any:
         """Return the picture (H, W, 3) uint8 RGB of one sample."""
-        # matplotlib is not needed by a run that draws nothing.
+        # A run that draws nothing does not need matplotlib.
         from mmocc.visualization import redrawing_pictures as pictures
         from mmocc.visualization.localization_pictures import original_image
         from mmocc.visualization.sheet import draw_sheet
 
-        rule = pictures.Rule(**self.rule)
+        rule = pictures.Rule(*self.rule)
         image = original_image(sample, inputs)
         row = pictures.reconstruction_row(image, 'page', sample, rule)
         return draw_sheet([row], heading=str(rule), width=4)

@@ -9,23 +9,21 @@ from mmdet.structures.bbox import bbox_overlaps
 from mmengine.structures import InstanceData
 from torch import Tensor
 
-from mmocc.evaluation.anomaly_truth import anomaly_truth
+from mmocc.evaluation.anomaly_pages import anomaly_truth
 from mmocc.registry import METRICS
 
 
 @METRICS.register_module()
 class KnownClassCocoMetric(CocoMetric):
-    """COCO's AP that objects outside the dictionary do not disturb.
+    """COCO's AP without the detections on objects outside the dictionary.
 
-    A detection on an outside object counts neither for nor against, whatever
-    class it names, as COCO has it for detections in crowd regions: if half of
-    the detection's area is on one outside object, and it has no IoU of 0.5
-    with an object of a known class. All else is
-    :class:`mmdet.CocoMetric`, on the samples that
-    ``mmocc.PackAnomalyInputs`` packs.
+    Such a detection counts neither for nor against, whatever class it names,
+    as in crowd regions of COCO: if at least half of its area is on one outside
+    object, and it has no IoU of 0.5 with an object of a known class. The rest
+    is :class:`mmdet.CocoMetric`, on samples of ``mmocc.PackAnomalyInputs``.
 
     Args:
-        ignore_thr: Least share of a detection's area.
+        ignore_thr: Smallest share of a detection's area.
         **kwargs: For :class:`mmdet.CocoMetric`.
 
     Raises:
@@ -34,12 +32,12 @@ class KnownClassCocoMetric(CocoMetric):
 
     def __init__(self, ignore_thr: float = 0.5, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        # As a list, from a config, pycocotools cannot compare them.
+        # pycocotools cannot compare a list, as configs have it.
         self.iou_thrs = np.asarray(self.iou_thrs)
         self.ignore_thr = ignore_thr
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
-        """Take the detections on outside objects away, and go on."""
+        """Remove the detections on outside objects, then count."""
         super().process(data_batch, [self._strip(s) for s in data_samples])
 
     def _strip(self, sample: dict) -> dict:
@@ -52,24 +50,21 @@ class KnownClassCocoMetric(CocoMetric):
             truth.boxes[~outside].cpu(),
             self.ignore_thr,
         )
-        found = InstanceData(**sample['pred_instances'])
-        kept = found[keep.to(found.bboxes.device)]
-        return dict(sample, pred_instances=dict(kept.items()))
+        detections = InstanceData(**sample['pred_instances'])
+        detections = detections[keep.to(detections.bboxes.device)]
+        return dict(sample, pred_instances=dict(detections.items()))
 
 
 def off_outside(
     boxes: Tensor, outside: Tensor, known: Tensor, ignore_thr: float = 0.5
 ) -> Tensor:
-    """Return which detections are not on an outside object.
+    """Return which detections are not on an outside object, (n,) bool.
 
     Args:
         boxes: (n, 4) xyxy, detections.
         outside: (m, 4), objects outside the dictionary.
         known: (k, 4), objects of known classes.
-        ignore_thr: Least share of a detection's area on one outside object.
-
-    Returns:
-        (n,) bool.
+        ignore_thr: Smallest share of a detection's area on an outside object.
     """
     if not len(boxes) or not len(outside):
         return boxes.new_ones(len(boxes)).bool()

@@ -1,8 +1,9 @@
-"""How well a detector tells odd objects, missed ones included."""
+"""How well a detector finds anomalous objects, missed ones included."""
 
 from collections.abc import Sequence
 from functools import reduce
 from operator import add
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -10,16 +11,19 @@ from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 from sklearn.metrics import roc_auc_score
 
-from mmocc.evaluation.anomaly_truth import anomaly_truth
-from mmocc.evaluation.anomaly_values import (
+from mmocc.evaluation.anomaly_pages import (
+    anomaly_truth,
     background_difference,
+    paste_maps,
+)
+from mmocc.evaluation.anomaly_values import (
+    PixelCounts,
+    count_pixels,
     mean_or_none,
     object_values,
     pixel_values,
     rank_metric,
 )
-from mmocc.evaluation.pasting import paste_maps
-from mmocc.evaluation.pixel_curves import PixelCounts, count_pixels
 from mmocc.registry import METRICS
 from mmocc.utils.object_matching import match_objects
 
@@ -30,51 +34,50 @@ PREFIX = 'score_'
 class ObjectAnomalyMetric(BaseMetric):
     """AUROC and AP of objects, of images and of pixels, for each score.
 
-    For models that give ``pred_instances`` a ``score_NAME`` each
-    (``mmocc.DEA``), on data whose samples tell what is odd
-    (:mod:`mmocc.datasets.ornament_pages`). An object's score is that of the
-    detection that speaks for it
-    (:func:`mmocc.utils.object_matching.match_objects`). All values are
-    in [0, 1] unless said otherwise:
+    For models whose ``pred_instances`` have a ``score_NAME`` each
+    (``mmocc.DEA``), on data whose samples tell what is anomalous
+    (:mod:`mmocc.datasets.ornament_pages`). An object's score is that of its
+    detection (:func:`mmocc.utils.object_matching.match_objects`). All values
+    are in [0, 1] if nothing else is stated:
 
-    * ``detected_normal``, ``detected_anomaly``: share of objects that any
-      detection speaks for: what is missed cannot be reported.
+    * ``detected_normal``, ``detected_anomaly``: share of objects that have a
+      detection: a missed object cannot be reported.
     * ``unmatched``: detections of nothing, for each image.
     * ``NAME_auroc``, ``NAME_ap``: over detected objects.
-    * ``NAME_auroc_all``, ``NAME_ap_all``: over all objects, missed ones, odd
-      or not, scoring below all others.
-    * ``NAME_recall``: share of all odd objects above the score that
+    * ``NAME_auroc_all``, ``NAME_ap_all``: over all objects; missed ones,
+      anomalous or not, score below all others.
+    * ``NAME_recall``: share of all anomalous objects above the score that
       ``false_alarms`` of the detected normal objects exceed.
-    * ``NAME_image_auroc``: an image scores as its oddest detection of at
-      least ``image_confidence``; one without any, below all others.
+    * ``NAME_image_auroc``: an image scores as its most anomalous detection of
+      at least ``image_confidence``; one without any, below all others.
     * ``pearson_normal``, ``pearson_normal_std``, ``pearson_anomaly``,
       ``pearson_anomaly_std``, ``separation``: mean and standard deviation of
       the correlation, as in the paper's table II, and its
       |difference of means| / larger deviation.
-    * ``pixel_auroc``, ``aupro``: of the page with each object's absolute
-      difference from its redrawing laid over it.
+    * ``pixel_auroc``, ``aupro``: of a map of the page, on which each object's
+      absolute difference from its redrawing is pasted.
 
-    What is not defined (no odd object, say) is left out, with a warning.
+    What is not defined (without an anomalous object, say) is left out, with a
+    warning.
 
     Args:
         iou_thr: IoU from which a detection is of an object.
         min_confidence: Detections below do not count: the paper's P.
-        image_confidence: Confidence from which a detection may speak for
-            its image. Detections of nothing are odd, and at the low
+        image_confidence: Confidence from which a detection counts for its
+            image. Detections of nothing are anomalous, and at the low
             thresholds at which AP is computed each image has some.
         false_alarms: Share of normal objects for ``NAME_recall``.
         pixel: Whether to judge pixels as well.
-        background: Shade of blank paper, 0 to 1; the map is then
-            |page - background| where nothing was redrawn, so that what was
-            missed is seen as well, as in the paper. None leaves those pixels
-            at 0.
+        background: Shade of blank paper, 0 to 1. Where nothing was redrawn,
+            the map is then |page - background|, so that missed objects appear
+            in it, as in the paper. None: it is 0 there.
         figure: Image file for the separation figure, if any.
         collect_device: ``cpu`` or ``gpu``, for results of several processes.
-        prefix: What the names begin with.
+        prefix: Prefix of the names.
 
     Raises:
         ValueError: While running, if predictions have no scores, or
-            ``figure`` is asked for without Pearson's.
+            ``figure`` is set without Pearson's.
     """
 
     default_prefix = 'anomaly'
@@ -101,49 +104,49 @@ class ObjectAnomalyMetric(BaseMetric):
         self.figure = figure
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
-        """Keep what a batch says of its objects.
-
-        Raises:
-            ValueError: If predictions have no scores.
-        """
+        """Collect the scores of a batch's objects."""
         for place, sample in enumerate(data_samples):
-            found = sample['pred_instances']
-            keep = found['scores'] >= self.min_confidence
-            found = {name: value[keep] for name, value in found.items()}
-            record = self._objects(sample, found)
+            detections = sample['pred_instances']
+            keep = detections['scores'] >= self.min_confidence
+            detections = {k: value[keep] for k, value in detections.items()}
+            record = self._objects(sample, detections)
             if self.pixel:
                 inputs = data_batch['inputs'][place]
-                record['pixels'] = self._pixels(sample, found, inputs)
+                record['pixels'] = self._pixels(sample, detections, inputs)
             self.results.append(record)
 
-    def _objects(self, sample: dict, found: dict) -> dict:
+    def _objects(self, sample: dict, detections: dict) -> dict:
         """Return each object's scores, NaN if missed, and the image's."""
-        names = [n for n in found if n.startswith(PREFIX)]
+        names = [n for n in detections if n.startswith(PREFIX)]
         if not names:
             raise ValueError(
                 'mmocc.ObjectAnomalyMetric needs detections with score_NAME '
-                f'fields, got {sorted(found)}; use mmocc.DEA as model'
+                f'fields, got {sorted(detections)}; use mmocc.DEA as model'
             )
-        table = torch.stack([found[n].float() for n in names], 1).cpu().numpy()
+        table = torch.stack([detections[n].float() for n in names], 1)
+        table = table.cpu().numpy()
         truth = anomaly_truth(sample)
         match = match_objects(
-            found['bboxes'], found['scores'], truth.boxes, self.iou_thr
+            detections['bboxes'],
+            detections['scores'],
+            truth.boxes,
+            self.iou_thr,
         ).numpy()
         scores = np.full((len(match), len(names)), np.nan)
         scores[match >= 0] = table[match[match >= 0]]
-        odd = truth.anomaly.cpu().numpy()
-        sure = (found['scores'] >= self.image_confidence).cpu().numpy()
+        anomalous = truth.anomaly.cpu().numpy()
+        sure = detections['scores'] >= self.image_confidence
         return dict(
             names=[name.removeprefix(PREFIX) for name in names],
             scores=scores,
-            odd=odd,
-            image=table[sure].max(0, initial=-np.inf),
-            odd_image=bool(odd.any()),
+            anomalous=anomalous,
+            image=table[sure.cpu().numpy()].max(0, initial=-np.inf),
+            anomalous_image=bool(anomalous.any()),
             unmatched=len(table) - int((match >= 0).sum()),
         )
 
     def _pixels(
-        self, sample: dict, found: dict, inputs: torch.Tensor
+        self, sample: dict, detections: dict, inputs: torch.Tensor
     ) -> PixelCounts:
         """Return the counts of an image's anomaly map."""
         truth = sample['gt_sem_seg']['sem_seg'][0].cpu().numpy()
@@ -151,7 +154,7 @@ class ObjectAnomalyMetric(BaseMetric):
         if self.background is not None:
             base = background_difference(inputs, truth.shape, self.background)
         arrays = (
-            found[name].float().cpu().numpy()
+            detections[name].float().cpu().numpy()
             for name in ('errors', 'bboxes', 'scores')
         )
         return count_pixels(paste_maps(base, *arrays), truth)
@@ -159,67 +162,117 @@ class ObjectAnomalyMetric(BaseMetric):
     def compute_metrics(self, results: list[dict]) -> dict[str, float]:
         """Return the metrics of all images."""
         names = results[0]['names']
-        scores, odd, image, odd_image = (
+        scores, anomalous, image, anomalous_image = (
             np.concatenate([np.atleast_1d(r[key]) for r in results])
-            for key in ('scores', 'odd', 'image', 'odd_image')
+            for key in ('scores', 'anomalous', 'image', 'anomalous_image')
         )
         image = image.reshape(len(results), -1)
-        seen = ~np.isnan(scores).any(axis=1)
+        detected = ~np.isnan(scores).any(axis=1)
         values = dict(
-            detected_normal=mean_or_none(seen[~odd]),
-            detected_anomaly=mean_or_none(seen[odd]),
+            detected_normal=mean_or_none(detected[~anomalous]),
+            detected_anomaly=mean_or_none(detected[anomalous]),
             unmatched=mean_or_none([r['unmatched'] for r in results]),
         )
         for column, name in enumerate(names):
-            found = object_values(scores[:, column], odd, self.false_alarms)
-            found['image_auroc'] = rank_metric(
-                roc_auc_score, odd_image, image[:, column]
+            one = object_values(
+                scores[:, column], anomalous, self.false_alarms
             )
-            values |= {f'{name}_{key}': value for key, value in found.items()}
+            one['image_auroc'] = rank_metric(
+                roc_auc_score, anomalous_image, image[:, column]
+            )
+            values |= {f'{name}_{key}': value for key, value in one.items()}
         if 'pearson' in names:
-            values |= self._separate(
-                1 - scores[:, names.index('pearson')], odd
-            )
+            alike = 1 - scores[:, names.index('pearson')]
+            values |= self._separate(alike, anomalous)
         elif self.figure:
             raise ValueError(
                 f'the separation figure needs the score pearson; of {names}, '
                 'model.judge.scores has none'
             )
         if self.pixel:
-            # The base has made plain tuples of them.
+            # BaseMetric has made plain tuples of them.
             counts = (PixelCounts(*r['pixels']) for r in results)
             values |= pixel_values(reduce(add, counts))
-        lost = [name for name, value in values.items() if value is None]
-        if lost:
+        undefined = [name for name, value in values.items() if value is None]
+        if undefined:
             print_log(
-                f'mmocc.ObjectAnomalyMetric: {", ".join(lost)} are not '
-                f'defined for {int(odd.sum())} odd of {len(odd)} objects, '
-                f'{int(seen.sum())} of them detected, in {len(results)} '
-                f'images, {int(odd_image.sum())} of them with odd ones',
+                f'mmocc.ObjectAnomalyMetric: {", ".join(undefined)} are not '
+                f'defined for {int(anomalous.sum())} anomalous of '
+                f'{len(anomalous)} objects, {int(detected.sum())} of them '
+                f'detected, in {len(results)} images, '
+                f'{int(anomalous_image.sum())} of them with anomalous ones',
                 logger='current',
                 level=30,
             )
         return {k: v for k, v in values.items() if v is not None}
 
-    def _separate(self, alike: np.ndarray, odd: np.ndarray) -> dict:
+    def _separate(self, alike: np.ndarray, anomalous: np.ndarray) -> dict:
         """Return means and deviations of correlations; draw the figure."""
-        seen = ~np.isnan(alike)
-        normal, strange = alike[seen & ~odd], alike[seen & odd]
+        known = ~np.isnan(alike)
+        groups = dict(
+            normal=alike[known & ~anomalous], anomaly=alike[known & anomalous]
+        )
         if self.figure:
-            # matplotlib is not needed by a run that draws nothing.
-            from mmocc.evaluation.separation_plot import plot_separation
-
-            plot_separation(normal, strange, self.figure)
-        values = dict(
-            pearson_normal=mean_or_none(normal),
-            pearson_anomaly=mean_or_none(strange),
-        )
-        if not len(normal) or not len(strange):
+            plot_separation(*groups.values(), self.figure)
+        values = {f'pearson_{k}': mean_or_none(v) for k, v in groups.items()}
+        if not all(map(len, groups.values())):
             return values
-        stds = float(normal.std()), float(strange.std())
+        stds = {f'pearson_{k}_std': float(v.std()) for k, v in groups.items()}
         apart = abs(values['pearson_normal'] - values['pearson_anomaly'])
-        return values | dict(
-            pearson_normal_std=stds[0],
-            pearson_anomaly_std=stds[1],
-            separation=apart / max(*stds, 1e-12),
+        separation = apart / max(*stds.values(), 1e-12)
+        return values | stds | dict(separation=separation)
+
+
+def plot_separation(
+    dictionary: np.ndarray, outside: np.ndarray, path: str | Path
+) -> None:
+    """Draw Pearson's correlation of objects with their redrawings.
+
+    As table II and the histogram of HAL hal-03409930: shares of objects by
+    correlation, with mean and standard deviation of each group, and beside
+    them a point for each object.
+
+    Args:
+        dictionary: (n,) correlations of objects of the dictionary.
+        outside: (m,) those of objects outside of it.
+        path: Image file to write; folders are made.
+    """
+    # A run that draws nothing does not need matplotlib.
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 3.4), layout='constrained')
+    FigureCanvasAgg(figure)
+    bars, points = figure.subplots(1, 2, width_ratios=(3, 2))
+    edges = np.linspace(-1, 1, 41)
+    groups = dict(
+        dictionary=(dictionary, 'tab:blue'), outside=(outside, 'tab:red')
+    )
+    rng = np.random.default_rng(0)
+    for place, (name, (values, colour)) in enumerate(groups.items()):
+        if not len(values):
+            continue
+        mean, spread = values.mean(), values.std()
+        bars.hist(
+            values,
+            edges,
+            weights=np.full(len(values), 1 / len(values)),
+            color=colour,
+            alpha=0.6,
+            label=f'{name}: {mean:.2f} ± {spread:.2f} ({len(values)})',
         )
+        bars.axvline(mean, color=colour, linestyle='--', linewidth=1.2)
+        bars.axvspan(mean - spread, mean + spread, color=colour, alpha=0.12)
+        jittered = place + rng.uniform(-0.3, 0.3, len(values))
+        points.scatter(jittered, values, s=6, color=colour, alpha=0.5)
+        points.errorbar(place, mean, spread, color='black', capsize=6)
+    bars.set_xlabel("Pearson's correlation of picture and redrawing")
+    bars.set_ylabel('share of objects')
+    bars.legend(fontsize=8, loc='upper left')
+    points.set_xticks([0, 1], list(groups))
+    points.set_xlim(-0.6, 1.6)
+    points.set_ylim(-1.05, 1.05)
+    points.set_ylabel('correlation')
+    points.grid(axis='y', alpha=0.3)
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=150)

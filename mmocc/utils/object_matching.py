@@ -1,4 +1,4 @@
-"""Which detection speaks for which object."""
+"""Which detection stands for which object."""
 
 import torch
 from torch import Tensor
@@ -11,11 +11,11 @@ def match_objects(
     true_boxes: Tensor,
     iou_thr: float = 0.5,
 ) -> Tensor:
-    """Return for each true object the detection that speaks for it.
+    """Return the detection of each true object.
 
-    Classes do not count, since an object outside the dictionary has none. A
-    detection can only speak for the object that it overlaps most; of those
-    that overlap one object well enough, the most confident does.
+    Classes do not count, because an object outside the dictionary has none. A
+    detection can only match the object that it overlaps most; of those that
+    overlap one object enough, the most confident wins.
 
     Args:
         pred_boxes: (n, 4) xyxy.
@@ -26,12 +26,12 @@ def match_objects(
     Returns:
         (m,) int64: index of the detection; -1 if the object was missed.
     """
-    found = torch.full((len(true_boxes),), -1, dtype=torch.int64)
+    match = torch.full((len(true_boxes),), -1, dtype=torch.int64)
     if not len(pred_boxes) or not len(true_boxes):
-        return found
+        return match
     boxes = pred_boxes.float().cpu(), true_boxes.float().cpu()
     overlap, owner = box_iou(*boxes).max(dim=1)
     order = confidence.cpu().argsort(stable=True)  # the best is written last
     for index in order[overlap[order] >= iou_thr].tolist():
-        found[owner[index]] = index
-    return found
+        match[owner[index]] = index
+    return match

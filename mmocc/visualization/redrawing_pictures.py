@@ -7,20 +7,19 @@ import cv2
 import numpy as np
 from mmengine.visualization.utils import convert_overlay_heatmap
 
-from mmocc.evaluation.anomaly_truth import anomaly_truth
-from mmocc.evaluation.pasting import paste_maps
+from mmocc.evaluation.anomaly_pages import anomaly_truth, paste_maps
 from mmocc.visualization.localization_pictures import as_array
 from mmocc.visualization.sheet import Panel
 
 
 @dataclass
 class Rule:
-    """Which detections are drawn, and which of them are called odd.
+    """Which detections are drawn, and which of them are anomalous.
 
     Attributes:
-        min_confidence: Those below are not drawn: the paper's P.
-        threshold: Anomaly score above which an object is odd; None for what
-            the model says itself (``is_anomaly``), or 0.5 if it does not.
+        min_confidence: Detections below are not drawn: the paper's P.
+        threshold: Anomaly score above which an object is anomalous; None for
+            the model's own decision (``is_anomaly``), or 0.5 if it has none.
         background: Shade of the redrawn page's paper, 0 to 1.
     """
 
@@ -32,12 +31,12 @@ class Rule:
         how = "the model's own threshold"
         if self.threshold is not None:
             how = f'anomaly score above {self.threshold:g}'
-        return f'odd: {how}; confidence from {self.min_confidence:g}'
+        return f'anomalous: {how}; confidence from {self.min_confidence:g}'
 
 
 @dataclass
 class Objects:
-    """Redrawn objects of a page, of ``n``.
+    """The ``n`` redrawn objects of a page.
 
     Attributes:
         boxes: (n, 4) xyxy in pixels of the page.
@@ -45,7 +44,7 @@ class Objects:
         errors: (n, s, s) in [0, 1].
         confidence: (n,).
         scores: (n,) anomaly scores.
-        odd: (n,) bool.
+        anomalous: (n,) bool.
     """
 
     boxes: np.ndarray
@@ -53,7 +52,7 @@ class Objects:
     errors: np.ndarray
     confidence: np.ndarray
     scores: np.ndarray
-    odd: np.ndarray
+    anomalous: np.ndarray
 
 
 def read_objects(sample: Any, rule: Rule) -> Objects:
@@ -62,39 +61,33 @@ def read_objects(sample: Any, rule: Rule) -> Objects:
     Raises:
         ValueError: If they were not redrawn.
     """
-    found = sample.pred_instances
-    if 'recons' not in found:
+    objects = sample.pred_instances
+    if 'recons' not in objects:
         raise ValueError(
             f'{sample.get("img_path", "a sample")}: its detections have no '
             '"recons"; use mmocc.DEA as model'
         )
-    found = found[found.scores >= rule.min_confidence]
-    scores = as_array(found.anomaly_scores)
-    odd = scores > (0.5 if rule.threshold is None else rule.threshold)
-    if rule.threshold is None and 'is_anomaly' in found:
-        odd = as_array(found.is_anomaly) > 0
+    objects = objects[objects.scores >= rule.min_confidence]
+    scores = as_array(objects.anomaly_scores)
+    anomalous = scores > (0.5 if rule.threshold is None else rule.threshold)
+    if rule.threshold is None and 'is_anomaly' in objects:
+        anomalous = as_array(objects.is_anomaly) > 0
     return Objects(
-        as_array(found.bboxes),
-        as_array(found.recons).transpose(0, 2, 3, 1),
-        as_array(found.errors),
-        as_array(found.scores),
+        as_array(objects.bboxes),
+        as_array(objects.recons).transpose(0, 2, 3, 1),
+        as_array(objects.errors),
+        as_array(objects.scores),
         scores,
-        odd,
+        anomalous,
     )
 
 
 def redraw_page(
     objects: Objects, size: tuple[int, int], background: float = 1.0
 ) -> np.ndarray:
-    """Return the page as it was redrawn, blank where no object was seen.
+    """Return the redrawn page, blank where no object was detected.
 
-    Args:
-        objects: What was redrawn.
-        size: (H, W) of the page.
-        background: Shade of the paper, 0 to 1.
-
-    Returns:
-        (H, W, 3) uint8 RGB.
+    (H, W, 3) uint8 RGB; ``background`` is the shade of the paper, 0 to 1.
     """
     paper = np.full((*size, 3), background, np.float32)
     recons = np.broadcast_to(objects.recons, (*objects.recons.shape[:3], 3))
@@ -105,16 +98,10 @@ def redraw_page(
 
 
 def overlay_errors(image: np.ndarray, objects: Objects) -> np.ndarray:
-    """Lay the difference of page and redrawing over the page.
+    """Return the page under the difference from its redrawing.
 
-    Blue is 0, and what was not redrawn; red is 1.
-
-    Args:
-        image: The page, (H, W, 3) uint8 RGB.
-        objects: What was redrawn.
-
-    Returns:
-        (H, W, 3) uint8 RGB.
+    Blue is 0, also where nothing was redrawn; red is 1. Both images are
+    (H, W, 3) uint8 RGB.
     """
     base = np.zeros(image.shape[:2], np.float32)
     heat = paste_maps(base, objects.errors, objects.boxes, objects.confidence)
@@ -131,36 +118,30 @@ def reconstruction_row(
         image: The page, (H, W, 3) uint8 RGB.
         title: What it is.
         sample: Its predicted data sample, boxes in pixels of the image. If it
-            tells which objects are odd, these are marked as well.
+            tells which objects are anomalous, these are marked too.
         rule: What is drawn.
     """
     objects = read_objects(sample, rule)
-    truth = true_anomalies(sample)
+    anomalous = objects.anomalous
     boxes = {
-        'redrawn object': objects.boxes[~objects.odd],
-        'object that cannot be redrawn': objects.boxes[objects.odd],
+        'redrawn object': objects.boxes[~anomalous],
+        'object that cannot be redrawn': objects.boxes[anomalous],
     }
-    caption = f'{int(objects.odd.sum())} of {len(objects.odd)} objects odd'
+    caption = f'{int(anomalous.sum())} of {len(anomalous)} objects anomalous'
     if len(objects.scores):
         caption += f', anomaly scores to {objects.scores.max():.2f}'
-    marked = {'true anomaly': truth} | boxes
+    truth = {'true anomaly': true_anomalies(sample)}
+    redrawn = redraw_page(objects, image.shape[:2], rule.background)
+    errors = overlay_errors(image, objects)
     return [
-        Panel(image, title, caption, marked),
-        Panel(
-            redraw_page(objects, image.shape[:2], rule.background),
-            'redrawn',
-            boxes=boxes,
-        ),
-        Panel(
-            overlay_errors(image, objects),
-            '|page - redrawn|',
-            boxes={'true anomaly': truth},
-        ),
+        Panel(image, title, caption, truth | boxes),
+        Panel(redrawn, 'redrawn', boxes=boxes),
+        Panel(errors, '|page - redrawn|', boxes=truth),
     ]
 
 
 def true_anomalies(sample: Any) -> np.ndarray:
-    """Return the (n, 4) boxes of a sample's odd objects, n = 0 if unknown."""
+    """Return the (n, 4) boxes of anomalous objects, n = 0 if unknown."""
     try:
         truth = anomaly_truth(sample)
     except KeyError:

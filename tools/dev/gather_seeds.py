@@ -35,9 +35,9 @@ FAMILIES = (
     },
     {
         'detected_normal': ('found, known', PERCENT),
-        'detected_anomaly': ('found, odd', PERCENT),
+        'detected_anomaly': ('found, anomalous', PERCENT),
         'pearson_normal': ('Pearson, known', 1),
-        'pearson_anomaly': ('Pearson, odd', 1),
+        'pearson_anomaly': ('Pearson, anomalous', 1),
         'separation': ('separation', 1),
         'pixel_auroc': ('pixel AUROC', PERCENT),
         'aupro': ('AUPRO', PERCENT),

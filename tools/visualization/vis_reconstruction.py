@@ -1,18 +1,16 @@
-r"""What does DEA redraw? Page, redrawn page and anomaly map, side by side.
+r"""Draw pages, pages that DEA redrew, and anomaly maps, side by side.
 
 Example: python tools/visualization/vis_reconstruction.py \
     configs/dea/dea_conv_ornament-reduced.py epoch_30.pth --number 6 \
     --min-confidence 0.01 --out work_dirs/redrawn
 
-A row for each page of the test set: evenly spread, or those of --select; or
-image files and folders, with --images. Objects that are called odd are marked
-red, and what the data say is odd, dashed. OUT gets reconstruction.png and a
-picture of each row.
+A row for each page of the test set, evenly spread or as --select names them,
+or of --images. Objects that the model finds anomalous have red boxes, true
+anomalies dashed ones. OUT gets reconstruction.png and a picture of each row.
 """
 
 import argparse
 import copy
-from collections.abc import Iterator
 from pathlib import Path
 
 from mmengine.config import Config, DictAction
@@ -47,15 +45,10 @@ def parse_args() -> argparse.Namespace:
     add(
         '--threshold',
         type=float,
-        help='score above which an object is odd (default: as the model\n'
-        'itself says)',
+        help="score above which an object is anomalous (default: the model's\n"
+        'own threshold)',
     )
-    add(
-        '--background',
-        type=float,
-        default=1.0,
-        help='shade of the redrawn paper, 0 to 1',
-    )
+    add('--background', type=float, default=1.0, help='paper, 0 to 1')
     add('--device', default='cpu', help='such as cuda:0')
     add('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
     cli.add_trust(parser)
@@ -78,21 +71,18 @@ def without_truth(cfg: Config) -> Config:
     return cfg
 
 
-def packed_pages(cfg: Config, args: argparse.Namespace) -> Iterator[dict]:
-    """Yield the chosen pages, packed."""
-    if args.images:
-        yield from samples.Images(without_truth(cfg), args.images)
-        return
-    yield from samples.chosen(cfg, args)
-
-
 def main() -> None:
     """Draw the sheet and its rows."""
     args = parse_args()
     cfg, model = samples.open_model(args)
     rule = Rule(args.min_confidence, args.threshold, args.background)
+    pages = (
+        samples.Images(without_truth(cfg), args.images)
+        if args.images
+        else samples.chosen(cfg, args)
+    )
     rows = []
-    for number, packed in enumerate(packed_pages(cfg, args)):
+    for number, packed in enumerate(pages):
         name = samples.sample_name(packed, number)
         sample = samples.predict(model, packed)
         image = original_image(sample, packed['inputs'])

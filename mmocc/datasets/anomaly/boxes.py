@@ -11,18 +11,15 @@ import numpy as np
 from mmocc.utils.plain_pickle import load_plain
 from mmocc.utils.readable import PIXEL_LIMIT
 
-SPECK = 8  # px; smaller parts of defect masks are no objects of their own
+SPECK = 8  # px; smaller parts of a defect mask do not count beside larger ones
 
 
-def component_boxes(mask: np.ndarray, min_px: int = 1) -> np.ndarray:
-    """Return a box for each connected part of a mask.
+def part_boxes(mask: np.ndarray, min_px: int = 1) -> np.ndarray:
+    """Return a box (half-open xyxy) for each 8-connected part of a mask.
 
     Args:
-        mask: (h, w); not 0 = object. Parts are 8-connected.
+        mask: (h, w); not 0 = object.
         min_px: Smallest number of pixels of a part.
-
-    Returns:
-        (n, 4) float32, half-open xyxy.
     """
     binary = (mask != 0).astype(np.uint8)
     _, _, stats, _ = cv2.connectedComponentsWithStats(binary, connectivity=8)
@@ -31,17 +28,21 @@ def component_boxes(mask: np.ndarray, min_px: int = 1) -> np.ndarray:
     return boxes[area >= min_px].astype(np.float32)
 
 
+def defect_boxes(mask: np.ndarray, others: bool = False) -> np.ndarray:
+    """Return the boxes of defects, without specks if there are larger ones.
+
+    ``others`` tells whether there are defects besides those of the mask.
+    """
+    boxes = part_boxes(mask, SPECK)
+    return boxes if len(boxes) or others else part_boxes(mask)
+
+
 def foreground(image: np.ndarray) -> np.ndarray:
-    """Return what stands out from a plain background.
+    """Return the things on a plain background, (h, w) uint8, 1 = thing.
 
-    Otsu's threshold (IEEE Trans. SMC 9(1), 1979) on the grey image; the side
-    of it that most of the border is on is the background. Holes are filled.
-
-    Args:
-        image: (h, w, 3) uint8 BGR.
-
-    Returns:
-        (h, w) uint8, 1 = foreground.
+    Otsu's threshold (IEEE Trans. SMC 9(1), 1979) on the grey image; the
+    background is the side of it that holds most of the border. Holes are
+    filled. The image is uint8 BGR.
     """
     grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
     grey = cv2.GaussianBlur(grey, (5, 5), 0)
@@ -59,40 +60,44 @@ def foreground(image: np.ndarray) -> np.ndarray:
 def read_detections(
     path: str | Path, score_thr: float
 ) -> dict[str, np.ndarray]:
-    """Read the boxes that a detector found.
+    """Read the boxes of a detector.
 
     Args:
         path: What mmdet's ``tools/test.py --out FILE.pkl`` writes, or a json
-            file ``{IMAGE: [[x1, y1, x2, y2, score], ...]}``, the image being
-            its path, of which the end suffices. A pickle of more than plain
-            values and tensors is refused: it may run any code.
-        score_thr: Least score.
+            file ``{IMAGE: [[x1, y1, x2, y2, score], ...]}``; the end of the
+            image's path is enough. A pickle of more than plain values and
+            tensors is refused: it may run any code.
+        score_thr: Smallest score.
 
     Returns:
         (n, 4) float32 xyxy in pixels of the original image, by image path.
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: It holds something else; says for which image.
+        ValueError: It holds something else; names the image.
     """
     if not Path(path).is_file():
         raise FileNotFoundError(
             f'{path}: no such result file; make it with "python tools/test.py '
             'CONFIG CHECKPOINT --out FILE.pkl" of a detector'
         )
-    found = _load(Path(path))
-    pairs = found.items() if isinstance(found, dict) else _unpack(found, path)
-    kept = {}
+    content = _load(Path(path))
+    pairs = (
+        content.items()
+        if isinstance(content, dict)
+        else _unpack(content, path)
+    )
+    boxes = {}
     for name, rows in pairs:
         rows = _read_rows(rows, f'{path}, {name}')
         whole = (rows[:, 2:4] > rows[:, :2]).all(axis=1)
         if not whole.all():
             raise ValueError(
                 f'{path}, {name}: inverted or empty box {rows[~whole][0][:4]};'
-                ' correct it or take it out'
+                ' correct it or remove it'
             )
-        kept[str(name)] = rows[rows[:, 4] >= score_thr, :4]
-    return kept
+        boxes[str(name)] = rows[rows[:, 4] >= score_thr, :4]
+    return boxes
 
 
 def _load(path: Path) -> Any:
@@ -125,12 +130,12 @@ def _read_rows(rows: Any, where: str) -> np.ndarray:
 
 
 def _unpack(samples: Any, path: str | Path) -> Iterable[tuple[str, Any]]:
-    """Yield image path and rows of what mmdet's test writes."""
+    """Yield image path and rows from the file of mmdet's test."""
     try:
         for sample in samples:
-            found = sample['pred_instances']
-            boxes = np.asarray(found['bboxes'], np.float32).reshape(-1, 4)
-            scores = np.asarray(found['scores'], np.float32)
+            instances = sample['pred_instances']
+            boxes = np.asarray(instances['bboxes'], np.float32).reshape(-1, 4)
+            scores = np.asarray(instances['scores'], np.float32)
             yield sample['img_path'], np.hstack([boxes, scores[:, None]])
     except (LookupError, RuntimeError, TypeError, ValueError) as error:
         raise ValueError(
@@ -142,11 +147,11 @@ def _unpack(samples: Any, path: str | Path) -> Iterable[tuple[str, Any]]:
 def find_defects(
     boxes: np.ndarray, defects: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return which objects are defective, and the defects of none.
+    """Return which objects are defective, and the defects on no object.
 
     A connected defect belongs to each object whose box holds half of it; if
     there is none, to the one whose box holds most of it. Specks of the mask,
-    smaller than ``SPECK``, are no defects of their own if there are others.
+    smaller than ``SPECK``, are no defects if there are others.
 
     Args:
         boxes: (n, 4) xyxy, the objects.
@@ -160,17 +165,11 @@ def find_defects(
     binary = (defects != 0).astype(np.uint8)
     count, parts = cv2.connectedComponents(binary, connectivity=8)
     alone = np.zeros_like(binary)
-    corners = np.stack(
-        [np.floor(boxes[:, :2]), np.ceil(boxes[:, 2:])], axis=1
-    ).reshape(-1, 4)
-    corners = corners.clip(0).astype(int)
-    held = np.stack(
-        [
-            np.bincount(parts[y1:y2, x1:x2].ravel(), minlength=count)
-            for x1, y1, x2, y2 in corners
-        ]
-        or [np.zeros(count, int)]
-    )
+    low, high = np.floor(boxes[:, :2]), np.ceil(boxes[:, 2:])
+    corners = np.hstack([low, high]).clip(0).astype(int)
+    held = np.zeros((max(len(boxes), 1), count), int)
+    for row, (x1, y1, x2, y2) in zip(held, corners, strict=False):
+        row[:] = np.bincount(parts[y1:y2, x1:x2].ravel(), minlength=count)
     area = np.bincount(parts.ravel(), minlength=count)
     for part in range(1, count):
         most = held[:, part].max()
@@ -180,17 +179,3 @@ def find_defects(
             least = min(most, area[part] / 2)
             defective[held[:, part] >= least] = 1
     return defective, defect_boxes(alone, bool(defective.any()))
-
-
-def defect_boxes(mask: np.ndarray, others: bool = False) -> np.ndarray:
-    """Return the boxes of defects, without specks if there is more.
-
-    Args:
-        mask: (h, w), not 0 = defect.
-        others: Whether there are defects beside those of the mask.
-
-    Returns:
-        (n, 4) float32, half-open xyxy.
-    """
-    boxes = component_boxes(mask, SPECK)
-    return boxes if len(boxes) or others else component_boxes(mask)

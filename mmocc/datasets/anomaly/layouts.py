@@ -8,16 +8,14 @@ from typing import NamedTuple
 from mmocc.utils.readable import readable_text
 
 GOOD = 'good'
-SPLITS = ('train', 'test')
 TILE = 'tile'  # the one category of the magnetic tiles
 SUFFIXES = ('.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.webp')
 
 
 class AnomalyImage(NamedTuple):
-    """One image.
+    """An image file, what it shows, its kind of defect or ``good``, its mask.
 
-    ``path`` and ``mask`` are its file and its defect mask (None for none);
-    ``category`` is what it shows, ``kind`` the kind of defect, or ``good``.
+    ``mask`` is the file of the defect mask, None for a good image.
     """
 
     path: Path
@@ -43,27 +41,25 @@ def read_mvtec(
     Raises:
         FileNotFoundError: A folder or a mask does not exist.
     """
-    found = sorted(p.parent.name for p in root.glob('*/train') if p.is_dir())
+    present = sorted(p.parent.name for p in root.glob('*/train') if p.is_dir())
     images = []
-    for category in categories or found:
+    for category in categories or present:
         folder = root / category / split
         kinds = sorted(p for p in folder.glob('*') if p.is_dir())
         if not kinds:
             raise FileNotFoundError(
                 f'{folder}: no folder of images, such as {GOOD}, in it; the '
-                f'categories of {root} are {", ".join(found) or "none"}'
+                f'categories of {root} are {", ".join(present) or "none"}'
             )
         for kind in kinds:
             masks = root / category / 'ground_truth' / kind.name
-            images += [
-                AnomalyImage(
-                    path,
-                    category,
-                    kind.name,
-                    None if kind.name == GOOD else _mvtec_mask(masks, path),
-                )
-                for path in list_images(kind)
-            ]
+            for path in sorted(kind.iterdir()):
+                if path.suffix.lower() in SUFFIXES:
+                    good = kind.name == GOOD
+                    mask = None if good else _mvtec_mask(masks, path)
+                    images.append(
+                        AnomalyImage(path, category, kind.name, mask)
+                    )
     return _some(images, root, split)
 
 
@@ -98,8 +94,8 @@ def read_visa(
 
     Raises:
         FileNotFoundError: The list, or a file in it, does not exist.
-        ValueError: A row lacks something, a category is not listed, or the
-            list is no CSV in UTF-8.
+        ValueError: A row is incomplete, a category is not listed, or the list
+            is no CSV in UTF-8.
     """
     path = root / split_file
     if not path.is_file():
@@ -107,7 +103,7 @@ def read_visa(
             f'{path}: no such list; it comes with VisA. Data that prepare_data'
             '.py converted have the layout mvtec'
         )
-    images, found = [], set()
+    images, listed = [], set()
     with (
         readable_text(path),
         path.open(newline='', encoding='utf-8') as file,
@@ -119,16 +115,16 @@ def read_visa(
                     f'{path}, line {number}: no {(missing or ["mask"])[0]}; a '
                     f'row has the columns {", ".join(_VISA_COLUMNS)}, mask'
                 )
-            found.add(row['object'])
+            listed.add(row['object'])
             if row['split'] != split:
                 continue
             if categories is None or row['object'] in categories:
                 images.append(_visa_image(root, row, f'{path}, line {number}'))
-    unknown = [name for name in categories or () if name not in found]
+    unknown = [name for name in categories or () if name not in listed]
     if unknown:
         raise ValueError(
             f'{path}: no category {unknown[0]!r}; it lists '
-            f'{", ".join(sorted(found))}'
+            f'{", ".join(sorted(listed))}'
         )
     return _some(images, root, split)
 
@@ -139,16 +135,15 @@ _VISA_COLUMNS = ('object', 'split', 'label', 'image')
 def _visa_image(root: Path, row: dict[str, str], where: str) -> AnomalyImage:
     """Return the image of a row."""
     good = row['label'] == 'normal'
-    files = [root / row['image'], *([] if good else [root / row['mask']])]
-    for file in files:
-        if not file.is_file():
+    path, mask = root / row['image'], None if good else root / row['mask']
+    for file in (path, mask):
+        if file and not file.is_file():
             raise FileNotFoundError(
                 f'{file}: no such file, though {where} names it; complete '
                 'the data set'
             )
     kind = GOOD if good else row['label']
-    mask = None if good else files[1]
-    return AnomalyImage(files[0], row['object'], kind, mask)
+    return AnomalyImage(path, row['object'], kind, mask)
 
 
 def read_magnetic_tile(
@@ -167,19 +162,21 @@ def read_magnetic_tile(
     Args:
         root: Folder of the kinds.
         split: ``train`` or ``test``.
-        categories: Not more than ``tile``, which all images show.
+        categories: ``tile`` at most, which all images show.
         train_share: Share of a kind that is for training, 0 to 1.
-        train_kinds: Kinds that are trained on: ``good``, ``Blowhole``, ...
+        train_kinds: Kinds for training: ``good``, ``Blowhole``, ...
 
     Raises:
         FileNotFoundError: There are no such folders, or a mask is missing.
-        ValueError: An argument has a value that it cannot have.
+        ValueError: An argument has an impossible value.
     """
     if not 0 <= train_share <= 1:
         raise ValueError(f'train_share is {train_share}; it is 0 to 1')
     if set(categories or ()) - {TILE}:
         raise ValueError(f'categories is {categories}; there is only {TILE!r}')
-    kinds = {_tile_kind(path): path for path in sorted(root.glob('MT_*'))}
+    folders = sorted(root.glob('MT_*'))
+    kinds = {path.name.removeprefix('MT_'): path for path in folders}
+    kinds = {GOOD if k == 'Free' else k: path for k, path in kinds.items()}
     unknown = [kind for kind in train_kinds if kind not in kinds]
     if unknown:
         raise FileNotFoundError(
@@ -191,26 +188,14 @@ def read_magnetic_tile(
         share = train_share if kind in train_kinds else 0
         pictures = (folder / 'Imgs').glob('*.jpg')
         for number, path in enumerate(sorted(pictures)):
-            trained = int((number + 1) * share) > int(number * share)
-            if trained != (split == 'train'):
+            training = int((number + 1) * share) > int(number * share)
+            if training != (split == 'train'):
                 continue
             mask = None if kind == GOOD else path.with_suffix('.png')
             if mask and not mask.is_file():
                 raise FileNotFoundError(f'{mask}: no such mask of {path.name}')
             images.append(AnomalyImage(path, TILE, kind, mask))
     return _some(images, root, split)
-
-
-def _tile_kind(folder: Path) -> str:
-    """Return the kind of defect that a folder's name tells."""
-    kind = folder.name.removeprefix('MT_')
-    return GOOD if kind == 'Free' else kind
-
-
-def list_images(folder: Path) -> list[Path]:
-    """Return the images of a folder, by name."""
-    files = sorted(folder.iterdir())
-    return [path for path in files if path.suffix.lower() in SUFFIXES]
 
 
 def _some(

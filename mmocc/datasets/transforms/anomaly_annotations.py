@@ -1,5 +1,7 @@
 """Loads and packs which objects and pixels of an image are anomalous."""
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,14 +18,14 @@ class LoadAnomalyAnnotations(LoadAnnotations):
 
     For the test pipelines of :class:`mmocc.OrnamentPages` and
     :class:`mmocc.AnomalyImages`, after ``Resize``, so that all is in pixels of
-    the original image. Steps that drop boxes must not follow: they know
-    nothing of ``gt_anomaly``.
+    the original image. No step after it may drop boxes, because such steps do
+    not know ``gt_anomaly``.
 
     Required Keys:
 
     - instances (``bbox``, ``bbox_label``, ``ignore_flag``, ``anomaly``)
-    - seg_map_path (the defect mask, see :func:`read_mask`; None for none: then
-      the boxes of anomalous objects are the anomalous pixels)
+    - seg_map_path (the defect mask, see :func:`read_mask`; with None the boxes
+      of anomalous objects are the anomalous pixels)
     - ori_shape, or height and width
 
     Added Keys:
@@ -41,12 +43,7 @@ class LoadAnomalyAnnotations(LoadAnnotations):
         super().__init__(with_seg=with_map, **kwargs)
 
     def transform(self, results: dict) -> dict:
-        """Load them.
-
-        Raises:
-            KeyError: The data set does not tell what is anomalous.
-            ValueError: The mask does not fit the image; names the file.
-        """
+        """Load them; KeyError if the data set does not tell anomalies."""
         results = super().transform(results)
         try:
             anomaly = [item['anomaly'] for item in results['instances']]
@@ -64,57 +61,55 @@ class LoadAnomalyAnnotations(LoadAnnotations):
         size = results.get('ori_shape')
         size = tuple(size or (results['height'], results['width']))[:2]
         path = results.get('seg_map_path')
-        if path is None:
-            results['gt_seg_map'] = draw_boxes(results['instances'], size)
-            return
-        mask = read_mask(path)
-        if mask.shape != size:
-            raise ValueError(
-                f'{path}: the mask is {mask.shape[1]}x{mask.shape[0]} pixels, '
-                f'but its image is {size[1]}x{size[0]}; give them one size'
-            )
-        results['gt_seg_map'] = mask
+        results['gt_seg_map'] = (
+            draw_boxes(results['instances'], size)
+            if path is None
+            else read_mask(path, size)
+        )
 
 
 @TRANSFORMS.register_module()
 class PackAnomalyInputs(PackDetInputs):
     """Pack as mmdet does, and ``anomaly`` with the instances.
 
-    ``gt_instances.anomaly`` and ``ignored_instances.anomaly`` are int64, 0 or
-    1; ``gt_sem_seg.sem_seg`` is the map of anomalous pixels. See
-    :mod:`mmocc.datasets.ornament_pages`.
+    See :mod:`mmocc.datasets.ornament_pages` for what it packs.
 
     Required Keys: as :class:`mmdet.PackDetInputs`, and
 
     - gt_anomaly
 
     Args:
-        meta_keys: As for :class:`mmdet.PackDetInputs`.
+        meta_keys: As for :class:`mmdet.PackDetInputs`; by default with
+            ``instances``, from which ``mmocc.KnownClassCocoMetric`` reads the
+            truth if it has no ``ann_file``.
     """
 
     mapping_table = dict(PackDetInputs.mapping_table, gt_anomaly='anomaly')
 
-    def transform(self, results: dict) -> dict:
-        """Pack an image.
+    def __init__(self, meta_keys: Sequence[str] | None = None) -> None:
+        super().__init__()
+        if meta_keys is None:
+            meta_keys = (*self.meta_keys, 'instances')
+        self.meta_keys = meta_keys
 
-        Raises:
-            ValueError: A step before dropped boxes, but not their
-                ``gt_anomaly``.
-        """
+    def transform(self, results: dict) -> dict:
+        """Pack; ValueError if a step dropped boxes, not ``gt_anomaly``."""
         anomaly = results.get('gt_anomaly')
         if anomaly is None or len(anomaly) != len(results['gt_bboxes']):
-            told = 'no' if anomaly is None else len(anomaly)
+            number = 'no' if anomaly is None else len(anomaly)
             raise ValueError(
-                f'{results.get("img_path")}: {told} gt_anomaly for '
+                f'{results.get("img_path")}: {number} gt_anomaly for '
                 f'{len(results["gt_bboxes"])} boxes; load with '
-                'mmocc.LoadAnomalyAnnotations, and let no step that drops '
-                'boxes follow'
+                'mmocc.LoadAnomalyAnnotations, and use no step after it that '
+                'drops boxes'
             )
         return super().transform(results)
 
 
-def read_mask(path: str) -> np.ndarray:
-    """Return a mask as (h, w) uint8, 0 or 1.
+def read_mask(
+    path: str | Path, size: tuple[int, int] | None = None
+) -> np.ndarray:
+    """Return a mask as (h, w) uint8, 0 or 1; check its size if one is given.
 
     A mask of labels, all below 128, is 1 where it is not 0; one of shades is 1
     from 128 on. Palette images count by their indices, colours by the greatest
@@ -122,7 +117,7 @@ def read_mask(path: str) -> np.ndarray:
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: The image is damaged; names the file.
+        ValueError: The mask is damaged, or of another size; names the file.
     """
     try:
         with Image.open(path) as image:
@@ -136,6 +131,11 @@ def read_mask(path: str) -> np.ndarray:
         raise ValueError(f'{path}: unreadable mask ({error})') from error
     if mask.ndim == 3:
         mask = mask[..., : len(bands)].max(axis=2)
+    if size is not None and mask.shape != size:
+        raise ValueError(
+            f'{path}: the mask is {mask.shape[1]}x{mask.shape[0]} pixels, but '
+            f'its image is {size[1]}x{size[0]}; give both the same size'
+        )
     # Labels begin at 1; shades are soft at the borders of what is marked.
     least = 128 if mask.max(initial=0) >= 128 else 1
     return (mask >= least).astype(np.uint8)
@@ -143,10 +143,10 @@ def read_mask(path: str) -> np.ndarray:
 
 def draw_boxes(instances: list[dict], size: tuple[int, int]) -> np.ndarray:
     """Return (h, w) uint8, 1 within the boxes of anomalous instances."""
-    drawn = np.zeros(size, np.uint8)
+    mask = np.zeros(size, np.uint8)
     for item in instances:
         if item.get('anomaly'):
             x1, y1, x2, y2 = np.maximum(item['bbox'], 0)
             rows = slice(int(y1), int(np.ceil(y2)))
-            drawn[rows, int(x1) : int(np.ceil(x2))] = 1
-    return drawn
+            mask[rows, int(x1) : int(np.ceil(x2))] = 1
+    return mask

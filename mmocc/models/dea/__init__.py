@@ -1,22 +1,20 @@
-"""DEA: a detector that reconstructs each object; what it cannot is anomalous.
+"""DEA: a detector that redraws each object; a bad redrawing is anomalous.
 
 How a batch flows through these files:
 
 1. ``ssd_iou_head`` predicts boxes and classes from SSD's maps and remembers
-   which prior made each box; ``ssd_targets`` and ``ssd_losses`` train it, with
-   a box loss of ``iou_losses`` (GIoU, DIoU, Efficient-IoU, Focal-EIoU).
-2. ``prior_level_roi_extractor`` cuts features (K, C, 7, 7) for K boxes, each
+   which prior made each box; ``ssd_losses`` trains it, with a box loss of
+   ``iou_losses`` (GIoU, DIoU, Efficient-IoU, Focal-EIoU).
+2. ``prior_level_roi_extractor`` cuts features (K, C, k, k) of K boxes, each
    from the map that predicted it.
-3. A decoder, ``fc_decoder`` or ``conv_decoder`` on ``base_decoder``, turns
-   them into pictures (K, 1, s, s).
+3. One of the ``decoders`` turns them into pictures (K, 1, s, s).
 4. ``regions`` cuts the same objects out of the image; ``anomaly_scores``
-   compares the two, and ``anomaly_judge`` scales the scores by those of
-   ``normal_objects``.
+   compares the two, and ``anomaly_judge`` compares the scores with those of
+   normal objects.
 5. ``dea`` is the detector that does all this.
 """
 
-from mmocc.models.dea.conv_decoder import ConvDecoder
-from mmocc.models.dea.fc_decoder import FCDecoder
+from mmocc.models.dea.decoders import ConvDecoder, FCDecoder
 from mmocc.models.dea.iou_losses import (
     DIoULoss,
     EIoULoss,

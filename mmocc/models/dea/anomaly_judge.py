@@ -1,9 +1,11 @@
-"""How odd redrawn objects are, measured by normal ones where need be."""
+"""How anomalous redrawn objects are, compared with normal ones if need be."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import torch
+from mmdet.structures.bbox import get_box_tensor
+from mmengine.dist import all_gather_object
 from torch import Tensor, nn
 
 from mmocc.models.dea.anomaly_scores import (
@@ -16,16 +18,18 @@ from mmocc.models.dea.anomaly_scores import (
     ssim,
     zscore_mean,
 )
+from mmocc.models.dea.regions import rescale_results
+from mmocc.utils.object_matching import match_objects
 
 AT_ONCE = 32  # objects whose pictures are compared at a time
 
 
 class Redrawing(NamedTuple):
-    """Objects as they were redrawn, and as they are.
+    """Objects, redrawn and as they are.
 
     Attributes:
         recons: (n, channels, size, size) redrawings in [0, 1].
-        pictures: What they are to look like, of the same shape.
+        pictures: The objects themselves, of the same shape.
         latents: (n, C) averages of the RoI features.
         confidence: (n,) scores of the detector.
     """
@@ -41,29 +45,28 @@ class Redrawing(NamedTuple):
 
 
 class AnomalyJudge(nn.Module):
-    """Scores of redrawn objects; its buffers hold what normal objects score.
+    """Scores of redrawn objects; its buffers hold the scores of normal ones.
 
-    Those objects are split in two halves that share none: latent distances
-    are to the first half's latents (the bank), and what is usual is told by
-    the scores of the second half. An object's distance to itself so never
-    counts. All single scores are kept, so that a config can ask for others
-    than it was trained with.
+    Normal objects are split in two halves that share none: the first half's
+    latents are the bank of the latent distance, the second half's scores
+    tell what is usual. So no object's distance to itself counts. All single
+    scores are kept: a config can ask for others than those of the training.
 
     Args:
         scores: Scores to give: ``pearson`` and ``ssim`` as 1 minus the
             similarity, ``mse``, ``latent`` (distance to the nearest normal
-            objects), ``confidence`` (1 minus the detector's), and of those
-            named here the fusions ``zscore`` and ``rank``; see
+            objects), ``confidence`` (1 minus the detector's), and the fusions
+            ``zscore`` and ``rank`` of the others named here; see
             :mod:`mmocc.models.dea.anomaly_scores`.
-        anomaly_score: Which of them decides.
-        false_alarms: Share of normal objects that count as odd.
-        bank_size: Most objects that each half keeps; of more, as many are
-            drawn at random.
+        anomaly_score: The one that decides.
+        false_alarms: Share of normal objects that count as anomalous.
+        bank_size: Largest number of objects in each half; of more, a random
+            choice is kept.
         neighbours: k of the latent distance.
 
     Raises:
-        ValueError: If there is no such score, fusions have nothing to fuse,
-            or the share is not in (0, 1).
+        ValueError: If a score is unknown, fusions have nothing to fuse, or
+            the share is not in (0, 1).
         RuntimeError: While running, if a score compares with normal objects
             and none are known.
     """
@@ -78,11 +81,11 @@ class AnomalyJudge(nn.Module):
     ) -> None:
         super().__init__()
         known = (*SCORES, *FUSIONS)
-        for name in scores:
-            if name not in known:
-                raise ValueError(
-                    f'unknown score {name!r}; choose from {known}'
-                )
+        unknown = [name for name in scores if name not in known]
+        if unknown:
+            raise ValueError(
+                f'unknown score {unknown[0]!r}; choose from {known}'
+            )
         if anomaly_score not in scores:
             raise ValueError(
                 f'anomaly_score={anomaly_score!r} is none of scores='
@@ -110,34 +113,36 @@ class AnomalyJudge(nn.Module):
         """Whether there are normal objects to compare with."""
         return len(self.normal_scores) > 0
 
-    def forward(self, drawn: Redrawing) -> dict[str, Tensor]:
-        """Return (n,) float32 scores by name, higher for odder objects."""
-        return self.add_fusions(
-            {name: self.single_score(drawn, name) for name in self.single}
+    def forward(self, objects: Redrawing) -> dict[str, Tensor]:
+        """Return (n,) float32 scores by name, higher if more anomalous."""
+        return self._add_fusions(
+            {name: self._single_score(objects, name) for name in self.single}
         )
 
-    def single_score(self, drawn: Redrawing, name: str) -> Tensor:
+    def _single_score(self, objects: Redrawing, name: str) -> Tensor:
         """Return the (n,) float32 score of this name."""
-        with torch.autocast(drawn.latents.device.type, enabled=False):
+        with torch.autocast(objects.latents.device.type, enabled=False):
             if name == 'latent':
-                self._check_known(name, len(self.bank))
-                return knn_distance(drawn.latents, self.bank, self.neighbours)
+                self._check_known(name, self.bank)
+                return knn_distance(
+                    objects.latents, self.bank, self.neighbours
+                )
             if name == 'confidence':
-                return 1 - drawn.confidence.float()
+                return 1 - objects.confidence.float()
             score = dict(pearson=pearson, ssim=ssim, mse=mse)[name]
             # A few at a time stay in a CPU's cache: a third of the time.
             pairs = zip(
-                drawn.recons.split(AT_ONCE),
-                drawn.pictures.split(AT_ONCE),
+                objects.recons.split(AT_ONCE),
+                objects.pictures.split(AT_ONCE),
                 strict=True,
             )
             values = torch.cat([score(*pair) for pair in pairs])
             return values if name == 'mse' else 1 - values
 
-    def add_fusions(self, single: dict[str, Tensor]) -> dict[str, Tensor]:
+    def _add_fusions(self, single: dict[str, Tensor]) -> dict[str, Tensor]:
         """Return single scores with their fusions."""
         for name in self.fused:
-            self._check_known(name, len(self.normal_scores))
+            self._check_known(name, self.normal_scores)
         columns = [SCORES.index(name) for name in single]
         table = torch.stack(list(single.values()), dim=1)
         ways = dict(zscore=zscore_mean, rank=rank_mean)
@@ -146,13 +151,13 @@ class AnomalyJudge(nn.Module):
             for name in self.fused
         }
 
-    def fit(self, drawn: Redrawing) -> None:
-        """Take these objects as normal, in place of all before.
+    def fit(self, objects: Redrawing) -> None:
+        """Take these objects as normal, instead of all earlier ones.
 
         Raises:
             ValueError: If there are fewer than 4 objects.
         """
-        total = len(drawn.latents)
+        total = len(objects.latents)
         if total < 4:
             raise ValueError(
                 f'only {total} detections match an object of the reference '
@@ -163,37 +168,85 @@ class AnomalyJudge(nn.Module):
         # The same draw in each process of a run.
         generator = torch.Generator().manual_seed(0)
         order = torch.randperm(total, generator=generator)
-        order = order.to(drawn.latents.device)
+        order = order.to(objects.latents.device)
         half = min(total // 2, self.bank_size)
-        self.bank = drawn.latents[order[:half]].float()
-        others = drawn.take(order[half : 2 * half])
+        self.bank = objects.latents[order[:half]].float()
+        others = objects.take(order[half : 2 * half])
         self.normal_scores = torch.stack(
-            [self.single_score(others, name) for name in SCORES], dim=1
+            [self._single_score(others, name) for name in SCORES], dim=1
         )
 
     def threshold(self) -> Tensor:
         """Return what a share ``false_alarms`` of normal objects exceeds."""
         columns = dict(zip(SCORES, self.normal_scores.unbind(1), strict=True))
-        scores = self.add_fusions({k: columns[k] for k in self.single})
+        scores = self._add_fusions({k: columns[k] for k in self.single})
         return scores[self.anomaly_score].quantile(1 - self.false_alarms)
 
-    def _check_known(self, name: str, count: int) -> None:
+    def _check_known(self, name: str, normal: Tensor) -> None:
         """Raise RuntimeError if there is nothing to compare with."""
-        if not count:
+        if not len(normal):
             raise RuntimeError(
                 f'the score {name!r} compares with normal objects, and none '
                 "are known: train with dict(type='mmocc.AnomalyReferenceHook'"
-                ', dataloader=...) in custom_hooks, or leave the score out '
-                'of model.judge.scores'
+                ') in custom_hooks, or leave the score out of '
+                'model.judge.scores'
             )
 
     def _load_from_state_dict(
         self, state_dict: dict, prefix: str, *args
     ) -> None:
-        # How many objects there are is known by the checkpoint alone.
+        # Only the checkpoint knows the number of normal objects.
         for name in ('bank', 'normal_scores'):
-            given = state_dict.get(f'{prefix}{name}')
-            if given is not None:
-                old = getattr(self, name)
-                setattr(self, name, old.new_zeros(given.shape))
+            stored = state_dict.get(f'{prefix}{name}')
+            if stored is not None:
+                setattr(
+                    self, name, getattr(self, name).new_zeros(stored.shape)
+                )
         super()._load_from_state_dict(state_dict, prefix, *args)
+
+
+@torch.no_grad()
+def normal_objects(model: nn.Module, data: dict) -> Redrawing:
+    """Return the detections of a batch that stand for a normal object.
+
+    Args:
+        model: A ``mmocc.DEA`` in eval mode.
+        data: A batch of a dataloader, with boxes in pixels of the original
+            images. Objects marked as anomalous do not count.
+    """
+    data = model.data_preprocessor(data, False)
+    samples = data['data_samples']
+    results, objects = model.redraw_results(data['inputs'], samples)
+    rescale_results(results, samples)
+    keep, start = [], 0
+    for result, sample in zip(results, samples, strict=True):
+        truth = sample.gt_instances
+        if 'anomaly' in truth:
+            truth = truth[truth.anomaly == 0]
+        match = match_objects(
+            result.bboxes, result.scores, get_box_tensor(truth.bboxes)
+        )
+        keep.append(match[match >= 0] + start)
+        start += len(result)
+    return objects.take(torch.cat(keep).to(objects.latents.device))
+
+
+def fit_judge(model: nn.Module, batches: Iterable[dict]) -> int:
+    """Fit the judge of a ``mmocc.DEA`` to normal objects; return their number.
+
+    The model keeps its mode. Each process has a share of the batches.
+
+    Raises:
+        ValueError: If hardly any object is detected.
+    """
+    mode = model.training
+    model.eval()
+    parts = [normal_objects(model, data) for data in batches]
+    model.train(mode)
+    device = model.judge.bank.device
+    # On the CPU, because their pictures are many.
+    own = [torch.cat(part).cpu() for part in zip(*parts, strict=True)]
+    fields = zip(*all_gather_object(own), strict=True)
+    objects = Redrawing(*(torch.cat(field).to(device) for field in fields))
+    model.judge.fit(objects)
+    return len(objects.latents)

@@ -1,10 +1,9 @@
-"""How odd an object is: element-wise scores of its redrawing, and fusions.
+"""Scores of anomalous objects: of one redrawing each, and their fusions.
 
 DEA (HAL hal-03409930, section III-C) compares an object's picture with its
-redrawing by Pearson's correlation; it names no other score and compares with
-none. Here are the others that research on anomalies uses, so that they can be
-held against it. All scores here grow with anomaly. Pictures are (n, C, h, w)
-in [0, 1]; all computation is in float32.
+redrawing by Pearson's correlation and tries no other score. The others here
+are common in research on anomalies. Pictures are (n, C, h, w) in [0, 1]; all
+is computed in float32.
 """
 
 import torch
@@ -18,18 +17,11 @@ CHUNK = 1024  # objects whose distances to the bank are held at a time
 def pearson(recon: Tensor, target: Tensor) -> Tensor:
     """Return Pearson's correlation of each pair, over all pixels.
 
-    A picture of one value has no correlation; the result is then 0.
-
-    Args:
-        recon: (n, C, h, w).
-        target: The same shape.
-
-    Returns:
-        (n,) in [-1, 1].
+    (n,) in [-1, 1]; 0 if a picture has one value only.
     """
     a, b = (x.float().flatten(1) for x in (recon, target))
     a, b = (x - x.mean(1, keepdim=True) for x in (a, b))
-    # Rounding of the mean leaves a flat picture a little unevenness.
+    # Because the mean is rounded, a flat picture is not quite flat.
     flat = 1e-6 * a.shape[1] ** 0.5
     length = a.norm(dim=1).clamp_min(flat) * b.norm(dim=1).clamp_min(flat)
     return (torch.linalg.vecdot(a, b) / length).clamp(-1, 1)
@@ -42,18 +34,11 @@ def mse(recon: Tensor, target: Tensor) -> Tensor:
 
 
 def ssim(recon: Tensor, target: Tensor) -> Tensor:
-    """Return the structural similarity of each pair.
+    """Return the structural similarity of each pair, (n,) in [-1, 1].
 
     Wang et al., IEEE TIP 13(4), 2004: Gaussian window of 11 pixels and
     sigma 1.5, K1 = 0.01, K2 = 0.03, range 1, averaged over the places where
-    the window fits. Differentiable: it serves as a loss as well.
-
-    Args:
-        recon: (n, C, h, w), at least 11 pixels high and wide.
-        target: The same shape.
-
-    Returns:
-        (n,) in [-1, 1]; 1 for equal pictures.
+    the window fits. Differentiable: it serves as a loss too.
 
     Raises:
         ValueError: If the pictures are smaller than the window.
@@ -65,23 +50,18 @@ def ssim(recon: Tensor, target: Tensor) -> Tensor:
         )
     x, y = recon.float(), target.float()
     moments = torch.cat([x, y, x * x, y * y, x * y], dim=1)
-    mx, my, xx, yy, xy = _blur(moments).chunk(5, dim=1)
+    rows, columns = (_window(size, x.device) for size in x.shape[-2:])
+    mx, my, xx, yy, xy = (rows @ moments @ columns.T).chunk(5, dim=1)
     c1, c2 = 0.01**2, 0.03**2
     mean = (2 * mx * my + c1) / (mx * mx + my * my + c1)
     spread = (xx - mx * mx) + (yy - my * my) + c2
     return (mean * (2 * (xy - mx * my) + c2) / spread).flatten(1).mean(1)
 
 
-def _blur(x: Tensor) -> Tensor:
-    """Return the means of (n, C, h, w) under SSIM's window, no padding."""
-    rows, columns = (_window(size, x.device) for size in x.shape[-2:])
-    return rows @ x @ columns.T
-
-
 def _window(size: int, device: torch.device) -> Tensor:
     """Return the window at each of its places, (size - 10, size).
 
-    As a matrix, since that is twenty times as fast on a CPU as a convolution
+    A matrix, because that is twenty times as fast on a CPU as a convolution
     of one channel.
     """
     place = torch.arange(-5.0, 6.0, device=device)
@@ -100,9 +80,6 @@ def knn_distance(latents: Tensor, bank: Tensor, k: int = 5) -> Tensor:
         bank: (m, D) latents of normal objects.
         k: Neighbours; all of the bank, if it has fewer.
 
-    Returns:
-        (n,), >= 0.
-
     Raises:
         ValueError: If the bank is empty.
     """
@@ -118,31 +95,27 @@ def knn_distance(latents: Tensor, bank: Tensor, k: int = 5) -> Tensor:
 
 
 def zscore_mean(scores: Tensor, reference: Tensor) -> Tensor:
-    """Return the mean over scores of how many deviations each is too high.
+    """Return the mean over S scores of how many deviations each is too high.
 
     Args:
-        scores: (n, S): S scores of each object.
-        reference: (m, S): those of normal objects, m >= 2.
-
-    Returns:
-        (n,); normal objects have 0 on average.
+        scores: (n, S).
+        reference: (m, S): those of normal objects, m >= 2; they have 0 on
+            average.
     """
     spread = reference.std(0).clamp_min(1e-12)
     return ((scores - reference.mean(0)) / spread).mean(1)
 
 
 def rank_mean(scores: Tensor, reference: Tensor) -> Tensor:
-    """Return the mean over scores of the share of normal objects below.
+    """Return the mean over S scores of the share of normal objects below.
 
-    Ties count half. Unlike :func:`zscore_mean`, it does not care how the
-    scores are spread, but cannot tell how far beyond all normal ones they are.
+    Ties count half. Unlike :func:`zscore_mean`, it does not depend on how
+    the scores are spread, but cannot tell how far a score is above all
+    normal ones.
 
     Args:
-        scores: (n, S): S scores of each object.
+        scores: (n, S).
         reference: (m, S): those of normal objects, m >= 1.
-
-    Returns:
-        (n,) in [0, 1].
     """
     columns = reference.T.contiguous().sort(dim=1).values
     values = scores.T.contiguous()

@@ -1,4 +1,4 @@
-r"""DEA: a detector that redraws what it sees.
+r"""DEA: a detector that redraws each object.
 
 Khan, Emonet, Fournel, *Vignette detection and reconstruction of composed
 ornaments with a strengthened autoencoder*, HAL hal-03409930 (the paper calls
@@ -9,14 +9,13 @@ the model DAE; its web page, DEA).
                                +-> RoIAlign from that map <+
                                              |
                                           decoder -> redrawing \
-    page -> crop at the box ---------------------> picture ------> how odd
+    page -> crop at the box ---------------------> picture ------> score
 
-The public code of the authors differs from the paper in much (it reads image
-0's features for every image of a batch, and one object for each class); what
-is built here is what the paper says. Two things it leaves open: a training
-object's map is that of a prior drawn from those matched to it, and pictures
-are cut from what the network gets, so that a page which a pipeline reduces to
-300 pixels is redrawn as such.
+The authors' public code differs from the paper (it reads image 0's features
+for every image of a batch, and one object for each class); this follows the
+paper. It leaves two things open. Here a training object's map is that of a
+random one of the priors matched to it, and pictures are cut from the
+network's input: a page reduced to 300 pixels is redrawn at that size.
 """
 
 from collections.abc import Sequence
@@ -35,10 +34,10 @@ from mmocc.models.dea.regions import (
     check_truth,
     crop_regions,
     draw_levels,
-    image_sizes,
     jitter_boxes,
     keep_inside,
     rescale_results,
+    size_per_box,
     to_pictures,
 )
 from mmocc.registry import MODELS
@@ -49,16 +48,16 @@ PARTS = ('backbone', 'neck', 'bbox_head')
 
 @MODELS.register_module()
 class DEA(SingleStageDetector):
-    """Single-stage detector that redraws each object and tells the odd ones.
+    """Single-stage detector that redraws objects and finds anomalous ones.
 
-    In training the decoder redraws ground-truth boxes; ``loss_rec`` joins the
-    detector's own losses, or stands alone beside a frozen detector. Predicted
-    instances have, beside mmdet's fields and ``level_inds``,
+    In training the decoder redraws ground-truth boxes; ``loss_rec`` is added
+    to the detector's losses, or is the only one if the detector is frozen.
+    Predicted instances have, besides mmdet's fields and ``level_inds``,
 
     * ``recons`` (n, channels, s, s) float32 in [0, 1], RGB if coloured, and
       ``errors`` (n, s, s), their mean absolute difference from the page,
     * ``score_NAME`` (n,) for each of ``judge.scores``, and ``anomaly_scores``
-      (n,), the one that decides; all float32, higher for odder objects,
+      (n,), the one that decides; float32, higher if more anomalous,
     * ``is_anomaly`` (n,) bool, if the judge knows normal objects.
 
     Args:
@@ -68,16 +67,16 @@ class DEA(SingleStageDetector):
             only, as the paper does; the detector comes from ``load_from`` and
             stays in eval mode. Else all are trained together, and gradients
             of the redrawing reach the backbone.
-        jitter: Largest share of its side by which each side of a training box
-            is moved; below 0.5.
+        jitter: Each side of a training box moves by at most this share of the
+            box's side; below 0.5.
         judge: Arguments of
-            :class:`mmocc.models.dea.anomaly_judge.AnomalyJudge`: which
-            scores there are, and which decides. What compares with normal
-            objects needs ``mmocc.AnomalyReferenceHook``.
-        kwargs: Of mmdet's SingleStageDetector, such as ``backbone``.
-            ``bbox_head`` is one whose results have ``level_inds``:
-            ``mmocc.SSDIoUHead``. The normalisation of ``data_preprocessor``
-            is undone for pictures.
+            :class:`mmocc.models.dea.anomaly_judge.AnomalyJudge`: the scores,
+            and which of them decides. Those that compare with normal objects
+            need ``mmocc.AnomalyReferenceHook``.
+        kwargs: Of mmdet's SingleStageDetector, such as ``backbone``. The
+            results of ``bbox_head`` must have ``level_inds``:
+            ``mmocc.SSDIoUHead``. Pictures are without the normalisation of
+            ``data_preprocessor``.
 
     Raises:
         ValueError: If options are unknown or parts do not fit; when a
@@ -116,16 +115,16 @@ class DEA(SingleStageDetector):
             ('roi_size', 'output_size'),
         ):
             wanted = getattr(self.decoder, mine, None)
-            given = getattr(self.roi_extractor, theirs)
-            if wanted not in (None, given):
+            actual = getattr(self.roi_extractor, theirs)
+            if wanted not in (None, actual):
                 raise ValueError(
                     f'decoder.{mine}={wanted} does not fit roi_extractor.'
-                    f'{theirs}={given}: set them alike'
+                    f'{theirs}={actual}: give both the same value'
                 )
 
     @property
     def detector_parts(self) -> list[nn.Module]:
-        """What belongs to the detector itself."""
+        """The parts of the detector itself."""
         return [getattr(self, name) for name in PARTS if hasattr(self, name)]
 
     def train(self, mode: bool = True) -> 'DEA':
@@ -137,19 +136,15 @@ class DEA(SingleStageDetector):
         return self
 
     def pictures(self, inputs: Tensor) -> Tensor:
-        """Return normalised images as the decoder is to draw them.
+        """Return normalised images (B, 3, H, W) as the decoder draws them.
 
-        Args:
-            inputs: (B, 3, H, W).
-
-        Returns:
-            (B, channels, H, W) float32 in [0, 1].
+        (B, channels, H, W) float32 in [0, 1].
         """
         prepare = self.data_preprocessor
         normal = {}
         if getattr(prepare, '_enable_normalize', False):
             normal = dict(mean=prepare.mean, std=prepare.std)
-        # mm's loaders give BGR, so what is converted is RGB.
+        # mm's loaders give BGR, so converted images are RGB.
         is_rgb = getattr(prepare, '_channel_conversion', False)
         return to_pictures(inputs, self.decoder.channels, is_rgb, **normal)
 
@@ -210,7 +205,7 @@ class DEA(SingleStageDetector):
             for sample in samples
         ]
         rois = bbox2roi(boxes)
-        size = image_sizes(samples, boxes)
+        size = size_per_box(samples, boxes)
         paths = [sample.get('img_path') for sample in samples]
         check_truth(rois, size, paths)
         moved = jitter_boxes(rois[:, 1:], self.jitter)
@@ -224,17 +219,16 @@ class DEA(SingleStageDetector):
     ) -> SampleList:
         """Return the samples with ``pred_instances``, redrawn and judged.
 
-        Args:
-            batch_inputs: (B, 3, H, W), normalised.
-            batch_data_samples: B samples.
-            rescale: Give boxes in pixels of the original image.
+        With ``rescale``, boxes are in pixels of the original image.
         """
-        results, drawn = self.redraw_results(batch_inputs, batch_data_samples)
-        scores = self.judge(drawn)
+        results, objects = self.redraw_results(
+            batch_inputs, batch_data_samples
+        )
+        scores = self.judge(objects)
         fields = {f'score_{name}': value for name, value in scores.items()}
-        fields['recons'] = drawn.recons
-        errors = (drawn.recons - drawn.pictures).abs_()
-        # The mean over one channel would cost three times the difference.
+        fields['recons'] = objects.recons
+        errors = (objects.recons - objects.pictures).abs_()
+        # The mean over one channel would take three times as long as errors.
         grey = errors.shape[1] == 1
         fields['errors'] = errors[:, 0] if grey else errors.mean(1)
         fields['anomaly_scores'] = scores[self.judge.anomaly_score]
@@ -264,7 +258,7 @@ class DEA(SingleStageDetector):
         boxes = [get_box_tensor(result.bboxes).float() for result in results]
         rois = bbox2roi(boxes)
         check_rois(rois, len(inputs))
-        inside = keep_inside(rois[:, 1:], image_sizes(samples, boxes))
+        inside = keep_inside(rois[:, 1:], size_per_box(samples, boxes))
         rois = torch.cat([rois[:, :1], inside], dim=1)
         levels = torch.cat([result.level_inds for result in results])
         recons, latents = self.redraw(feats, rois, levels)
@@ -273,7 +267,7 @@ class DEA(SingleStageDetector):
         return results, Redrawing(recons, pictures, latents, confidence)
 
     def _warn_if_random(self) -> None:
-        """Say once that the frozen detector was never loaded."""
+        """Warn once if no checkpoint of the frozen detector was loaded."""
         if self.frozen_detector and not self.detector_loaded:
             self.detector_loaded = True
             warn_random(

@@ -13,12 +13,14 @@ heights w, h (B), w_g, h_g (G), c_w, c_h (C)::
 which is the Extended IoU. GIoU divides by the enclosing box C** (not by B, as
 hal-03409930 prints it), and all distances are over C as well.
 
-The functions are element-wise and compute in float32; the modules switch
-autocast off. GIoU and DIoU give torchvision's values; its own functions index
-by a boolean mask, for which the host waits for the device, and take a box
-with exchanged corners for a good one, which is empty here.
+The functions take boxes (n, 4) xyxy in pixels, of any floating type, and
+``eps``, which is added to divisors, in pixels^2. They return (n,) float32: 0
+for equal boxes, above 1 for boxes apart. GIoU and DIoU equal torchvision's.
+torchvision indexes by a boolean mask, for which the host waits for the
+device, and accepts a box with exchanged corners; here such a box is empty.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -55,15 +57,7 @@ def _area(size: Tensor) -> Tensor:
 
 
 def pair_boxes(pred: Tensor, target: Tensor, eps: float = EPS) -> Pairs:
-    """Return the geometry of aligned boxes.
-
-    Args:
-        pred: (n, 4) xyxy; a box whose corners are exchanged has no area.
-        target: (n, 4) xyxy.
-        eps: Added to areas before dividing by them, in pixels^2.
-
-    Returns:
-        The geometry, in float32.
+    """Return the geometry of aligned boxes (n, 4) xyxy, in float32.
 
     Raises:
         ValueError: If the shapes are not (n, 4), or differ.
@@ -102,74 +96,30 @@ def _eiou(pairs: Pairs, eps: float) -> Tensor:
 
 
 def giou_loss(pred: Tensor, target: Tensor, eps: float = EPS) -> Tensor:
-    """Return 1 - IoU + (area of C - area of the union) / area of C.
-
-    In [0, 2]: 0 for equal boxes, above 1 for boxes apart, towards 2 with
-    their distance.
-
-    Args:
-        pred: (n, 4) xyxy in pixels, of any floating type.
-        target: Likewise.
-        eps: Added to divisors, in pixels^2.
-
-    Returns:
-        (n,) float32.
-    """
+    """Return the Generalized IoU loss, (n,) in [0, 2]."""
     pairs = pair_boxes(pred, target, eps)
     area = _area(pairs.enclosing)
     return 1 - pairs.iou + (area - pairs.union) / (area + eps)
 
 
 def diou_loss(pred: Tensor, target: Tensor, eps: float = EPS) -> Tensor:
-    """Return 1 - IoU + rho^2 / (c_w^2 + c_h^2) of aligned boxes.
-
-    In [0, 2]: 0 for equal boxes, above 1 for boxes apart, towards 2 with
-    their distance.
-
-    Args:
-        pred: (n, 4) xyxy in pixels, of any floating type.
-        target: Likewise.
-        eps: Added to divisors, in pixels^2.
-
-    Returns:
-        (n,) float32.
-    """
+    """Return the Distance IoU loss, (n,) in [0, 2]."""
     return _diou(pair_boxes(pred, target, eps), eps)
 
 
 def eiou_loss(pred: Tensor, target: Tensor, eps: float = EPS) -> Tensor:
-    """Return DIoU + (w - w_g)^2 / c_w^2 + (h - h_g)^2 / c_h^2.
-
-    **Efficient IoU, arXiv 2101.08158; all over the enclosing box.** In
-    [0, 4]: 0 for equal boxes, above 1 for boxes apart.
-
-    Args:
-        pred: (n, 4) xyxy in pixels, of any floating type.
-        target: Likewise.
-        eps: Added to divisors, in pixels^2.
-
-    Returns:
-        (n,) float32.
-    """
+    """Return the Efficient IoU loss, (n,) in [0, 4]."""
     return _eiou(pair_boxes(pred, target, eps), eps)
 
 
 def focal_eiou_loss(
     pred: Tensor, target: Tensor, gamma: float = 0.5, eps: float = EPS
 ) -> Tensor:
-    """Return IoU^gamma EIoU of aligned boxes: good boxes count more.
+    """Return IoU^gamma EIoU, (n,) >= 0: good boxes count more.
 
-    The weight IoU^gamma is a constant for the gradient, since that of
-    IoU^0.5 is infinite at IoU = 0. Boxes apart cost nothing.
-
-    Args:
-        pred: (n, 4) xyxy in pixels, of any floating type.
-        target: Likewise.
-        gamma: Exponent; 0 gives EIoU for boxes that overlap.
-        eps: Added to divisors, in pixels^2.
-
-    Returns:
-        (n,) float32, >= 0; not divided by the sum of the weights.
+    The weight IoU^gamma is a constant for the gradient, because that of
+    IoU^0.5 is infinite at IoU = 0. Boxes apart cost nothing. The losses are
+    not divided by the sum of the weights.
     """
     pairs = pair_boxes(pred, target, eps)
     return pairs.iou.detach().pow(gamma) * _eiou(pairs, eps)
@@ -178,7 +128,7 @@ def focal_eiou_loss(
 class IoUTypeLoss(nn.Module):
     """Base of the losses on decoded boxes: weights and reduction, as in mm.
 
-    No value is looked at on the host, so it never waits for the device.
+    The host never waits for the device; autocast is off.
 
     Args:
         loss_weight: Factor of the loss.
@@ -186,9 +136,11 @@ class IoUTypeLoss(nn.Module):
         eps: Added to divisors, in pixels^2.
 
     Raises:
-        ValueError: If the reduction is unknown, or ``sum`` is asked for
-            together with an ``avg_factor``.
+        ValueError: If the reduction is unknown, or ``sum`` meets an
+            ``avg_factor``.
     """
+
+    function: Callable[..., Tensor]
 
     def __init__(
         self,
@@ -197,17 +149,21 @@ class IoUTypeLoss(nn.Module):
         eps: float = EPS,
     ) -> None:
         super().__init__()
+        self.loss_weight = loss_weight
+        self.reduction = self._checked(reduction)
+        self.eps = eps
+
+    @staticmethod
+    def _checked(reduction: str) -> str:
         if reduction not in REDUCTIONS:
             raise ValueError(
                 f'unknown reduction {reduction!r}; choose from {REDUCTIONS}'
             )
-        self.loss_weight = loss_weight
-        self.reduction = reduction
-        self.eps = eps
+        return reduction
 
     def compute(self, pred: Tensor, target: Tensor) -> Tensor:
         """Return the (n,) losses of (n, 4) boxes."""
-        raise NotImplementedError
+        return self.function(pred, target, self.eps)
 
     def forward(
         self,
@@ -221,20 +177,16 @@ class IoUTypeLoss(nn.Module):
 
         Args:
             pred: (n, 4) decoded xyxy boxes in pixels, n >= 0.
-            target: Likewise.
-            weight: (n,), or (n, 4), of which the mean is taken.
-            avg_factor: What the sum is divided by instead of n, if the
-                reduction is ``mean``; such as the number of positives.
+            target: The same shape.
+            weight: (n,), or (n, 4), which is averaged.
+            avg_factor: Divisor of the sum instead of n, if the reduction is
+                ``mean``; such as the number of positives.
             reduction_override: Reduction of this call.
 
         Returns:
             (n,) if not reduced, else a scalar; 0 with gradient if n is 0.
         """
-        reduction = reduction_override or self.reduction
-        if reduction not in REDUCTIONS:
-            raise ValueError(
-                f'unknown reduction {reduction!r}; choose from {REDUCTIONS}'
-            )
+        reduction = self._checked(reduction_override or self.reduction)
         if reduction == 'sum' and avg_factor is not None:
             raise ValueError("avg_factor goes with reduction 'mean' only")
         with torch.autocast(pred.device.type, enabled=False):
@@ -252,29 +204,23 @@ class IoUTypeLoss(nn.Module):
 
 @MODELS.register_module()
 class GIoULoss(IoUTypeLoss):
-    """Generalized IoU; see :func:`giou_loss` and :class:`IoUTypeLoss`."""
+    """Generalized IoU; see :class:`IoUTypeLoss`."""
 
-    def compute(self, pred: Tensor, target: Tensor) -> Tensor:
-        """Return the (n,) losses of (n, 4) boxes."""
-        return giou_loss(pred, target, self.eps)
+    function = staticmethod(giou_loss)
 
 
 @MODELS.register_module()
 class DIoULoss(IoUTypeLoss):
-    """Distance IoU; see :func:`diou_loss` and :class:`IoUTypeLoss`."""
+    """Distance IoU; see :class:`IoUTypeLoss`."""
 
-    def compute(self, pred: Tensor, target: Tensor) -> Tensor:
-        """Return the (n,) losses of (n, 4) boxes."""
-        return diou_loss(pred, target, self.eps)
+    function = staticmethod(diou_loss)
 
 
 @MODELS.register_module()
 class EIoULoss(IoUTypeLoss):
-    """Efficient IoU; see :func:`eiou_loss` and :class:`IoUTypeLoss`."""
+    """Efficient IoU; see :class:`IoUTypeLoss`."""
 
-    def compute(self, pred: Tensor, target: Tensor) -> Tensor:
-        """Return the (n,) losses of (n, 4) boxes."""
-        return eiou_loss(pred, target, self.eps)
+    function = staticmethod(eiou_loss)
 
 
 @MODELS.register_module()
@@ -285,7 +231,7 @@ class FocalEIoULoss(IoUTypeLoss):
     other loss, not by the sum of the weights IoU^gamma.
 
     Args:
-        gamma: Exponent of the weight.
+        gamma: Exponent of the weight; 0 gives EIoU for boxes that overlap.
         kwargs: Of :class:`IoUTypeLoss`.
     """
 

@@ -1,9 +1,8 @@
 """Features of each box from the map that predicted it.
 
 DEA (HAL hal-03409930, section III-A) reads an object's features by RoIAlign
-from that map of SSD whose prior gave its box. Large objects then get the
-poorest features (SSD300's last map is one cell), so that other rules are
-options here.
+from the map of SSD whose prior gave its box. So large objects get the
+poorest features (SSD300's last map is one cell); other rules are options.
 """
 
 from collections.abc import Sequence
@@ -19,14 +18,10 @@ RULES = ('own_level', 'conv4_3', 'size')
 
 
 def check_rois(rois: Tensor, images: int) -> None:
-    """Raise ValueError if RoIAlign could not take these regions.
+    """Raise ValueError if RoIAlign could not take these (n, 5) regions.
 
     A coordinate that is not finite can end the process, and a batch index
-    beyond the batch reads foreign memory.
-
-    Args:
-        rois: (n, 5): batch index, x1, y1, x2, y2.
-        images: Number of images in the batch.
+    beyond the batch of ``images`` reads foreign memory.
     """
     if rois.ndim != 2 or rois.shape[1] != 5:
         raise ValueError(
@@ -34,32 +29,27 @@ def check_rois(rois: Tensor, images: int) -> None:
             f'{tuple(rois.shape)}'
         )
     boxes = rois[:, 1:]
-    faults = dict(
-        finite=~boxes.isfinite().all(1),
-        ordered=(boxes[:, 2:] < boxes[:, :2]).any(1),
-        image=(rois[:, 0] < 0) | (rois[:, 0] >= images),
-    )
-    remedies = dict(
-        finite='is not finite: the detector diverged, lower its learning '
-        'rate or clip gradients, and check the annotations',
-        ordered='is inverted: boxes are x1, y1, x2, y2 with x1 <= x2 and '
-        'y1 <= y2',
-        image=f'names no image of the batch of {images}',
-    )
+    faults = {
+        'is not finite: the detector diverged, lower its learning rate or '
+        'clip gradients, and check the annotations': ~boxes.isfinite().all(1),
+        'is inverted: boxes are x1, y1, x2, y2 with x1 <= x2 and y1 <= y2': (
+            boxes[:, 2:] < boxes[:, :2]
+        ).any(1),
+        f'names no image of the batch of {images}': (rois[:, 0] < 0)
+        | (rois[:, 0] >= images),
+    }
     bad = torch.stack(list(faults.values()))
-    if bad.any():  # the only time that the device is waited for
+    if bad.any():  # the only time that the host waits for the device
         fault, place = bad.nonzero()[0].tolist()
         region = [round(value, 2) for value in rois[place].tolist()]
-        reason = list(remedies.values())[fault]
-        raise ValueError(f'region {place}, {region}, {reason}')
+        raise ValueError(f'region {place}, {region}, {list(faults)[fault]}')
 
 
 @MODELS.register_module()
 class PriorLevelRoIExtractor(BaseModule):
     """RoIAlign from one of several maps for each box, by a rule.
 
-    Maps of different channels are brought to ``out_channels`` by a 1x1
-    convolution each.
+    A 1x1 convolution brings each map to ``out_channels``.
 
     Args:
         in_channels: Channels of each map.
@@ -70,13 +60,13 @@ class PriorLevelRoIExtractor(BaseModule):
         rule: Which map a box's features come from. ``own_level``: the one
             that predicted it, the paper's. ``conv4_3``: always the map
             ``fixed_level``, whatever its name; SSD's first map is conv4_3.
-            ``size``: by the box's size, as FPN does it.
+            ``size``: by the box's size, as in FPN.
         fixed_level: Map of the rule ``conv4_3``.
         finest_scale: For the rule ``size``: map l > 0 serves boxes whose
             side, sqrt(w * h), is ``finest_scale`` * 2**l pixels to twice that
             (56 is FPN's, made for images of 800 pixels).
-        sampling_ratio: Points along each side of a cell of the result; 0 as
-            many as the cell has cells of the map below it.
+        sampling_ratio: Points along each side of a cell of the result; 0 for
+            as many as there are cells of the map below it.
         pool_mode: ``avg`` or ``max`` of these points.
         aligned: Whether pixels' centres, not corners, lie on whole numbers
             of the map (no shift by half a pixel).
@@ -180,7 +170,7 @@ class PriorLevelRoIExtractor(BaseModule):
                     part = align(lateral(feat.float()), rois[own])
                     out = out.index_copy_(0, own, part)
                 elif self.training:
-                    # For DistributedDataParallel: no parameter without use.
+                    # DistributedDataParallel wants a use of each parameter.
                     unused = sum(p.sum() for p in lateral.parameters())
                     out = out + 0 * unused
             return out

@@ -1,4 +1,4 @@
-"""The regions that DEA redraws, and their pictures: functions."""
+"""The regions that DEA redraws, and their pictures."""
 
 from collections.abc import Sequence
 
@@ -9,13 +9,13 @@ from mmengine.structures import InstanceData
 from torch import Tensor
 from torchvision.ops import box_iou, roi_align
 
-# What is cut at a time on a CPU: to stay in its cache, and for memory.
+# Regions and values to cut at a time on a CPU, for its cache and its memory.
 AT_ONCE = 32
 MOST_VALUES = 1 << 22
 
 
 def keep_inside(boxes: Tensor, size: Tensor) -> Tensor:
-    """Clip boxes to their images; none is left thinner than a pixel.
+    """Clip boxes to their images; each stays at least a pixel wide and high.
 
     A box beyond its image becomes a strip of a pixel at the border.
 
@@ -51,12 +51,10 @@ def check_truth(
 
 
 def jitter_boxes(boxes: Tensor, amount: float) -> Tensor:
-    """Move each side of each box by a random share of the box's own side.
+    """Move each side of boxes (n, 4) by a random share of the box's own side.
 
-    Args:
-        boxes: (n, 4) xyxy in pixels.
-        amount: Largest share, drawn uniformly in both directions; below 0.5,
-            so that no box is turned inside out.
+    The share is uniform in [-amount, amount]; below 0.5, so that no box is
+    inverted.
     """
     side = (boxes[:, 2:] - boxes[:, :2]).repeat(1, 2)
     return boxes + side * amount * (2 * torch.rand_like(boxes) - 1)
@@ -65,57 +63,50 @@ def jitter_boxes(boxes: Tensor, amount: float) -> Tensor:
 def draw_levels(
     boxes: Tensor, priors: Sequence[Tensor], pos_iou_thr: float = 0.5
 ) -> Tensor:
-    """Return a map from which the detector could have predicted each box.
+    """Return the (n,) map from which the detector could have predicted a box.
 
-    That of a prior drawn from those which overlap the box well, as matching
-    does it, or of the best one if none does.
+    It is the map of a random one of the priors that overlap the box enough to
+    be matched to it, or of the best one if none does.
 
     Args:
         boxes: (n, 4) xyxy in pixels.
         priors: For each map its priors (p_l, 4) xyxy in pixels.
-        pos_iou_thr: IoU from which a prior is trained to predict the box.
-
-    Returns:
-        (n,) int64.
+        pos_iou_thr: IoU from which a prior learns to predict the box.
     """
-    counts = [len(part) for part in priors]
     if not len(boxes):
         return torch.zeros(0, dtype=torch.int64, device=boxes.device)
     iou = box_iou(boxes, torch.cat(list(priors)))
     chance = (iou >= pos_iou_thr).float()
     chance.scatter_(1, iou.argmax(1, keepdim=True), 1.0)
-    drawn = torch.multinomial(chance, 1)[:, 0]
+    chosen = torch.multinomial(chance, 1)[:, 0]
+    counts = [len(part) for part in priors]
     ends = torch.tensor(counts, device=boxes.device).cumsum(0)
-    return torch.bucketize(drawn, ends, right=True)
+    return torch.bucketize(chosen, ends, right=True)
 
 
 def crop_regions(images: Tensor, rois: Tensor, size: int) -> Tensor:
-    """Cut regions out of images and resize them, antialiased.
+    """Return regions of images, resized to (n, C, size, size), antialiased.
 
-    Aspect is not kept: a region fills the picture, as in the paper. Each
-    pixel is the mean of bilinear samples spread evenly, and not farther apart
-    than a pixel of the image, over the part of the region it stands for
-    (torchvision's RoIAlign with a sampling ratio of its own choice). For a
-    region of whole pixels that is a multiple of ``size`` this is the mean of
-    all its pixels, as OpenCV's INTER_AREA; enlarged, it is bilinear. On the
-    images' device; on a GPU one call for all regions of a batch.
+    The aspect is not kept: a region fills the picture, as in the paper. Each
+    pixel is the mean of bilinear samples, spread evenly over its part of the
+    region at most a pixel of the image apart (torchvision's RoIAlign with an
+    adaptive sampling ratio). For a region whose sides are multiples of
+    ``size`` this is the mean of its pixels, as OpenCV's INTER_AREA;
+    enlarging is bilinear.
 
     Args:
         images: (B, C, H, W).
         rois: (n, 5): batch index and xyxy in pixels, inside the images; a
             pixel's centre lies half a pixel from its corner.
         size: Height and width of the pictures.
-
-    Returns:
-        (n, C, size, size) float32.
     """
     images, rois = images.float(), rois.float()
     if images.device.type != 'cpu' or not len(rois):
         return roi_align(images, rois, size, sampling_ratio=-1, aligned=True)
-    # A mean of bilinear samples is a product of matrices, which a CPU does
-    # in half of RoIAlign's time, and with all its threads.
+    # A mean of bilinear samples is a product of matrices; on a CPU that takes
+    # half of RoIAlign's time, and uses all its threads.
     out = images.new_empty(len(rois), images.shape[1], size, size)
-    # Regions of like size together, as each is padded to the largest.
+    # Regions of similar size together: each is padded to the largest.
     sides = (rois[:, 3:] - rois[:, 1:3]).amax(1)
     with torch.autocast('cpu', enabled=False):
         for part in sides.argsort().split(AT_ONCE):
@@ -143,7 +134,7 @@ def _crop(images: Tensor, rois: Tensor, size: int) -> Tensor:
 def _shares(
     low: Tensor, high: Tensor, extent: int, size: int
 ) -> tuple[Tensor, list[int], list[int]]:
-    """Return what each pixel along one side gives to each of the picture.
+    """Return the share of each pixel along a side in each of the picture's.
 
     Args:
         low: (n,) where each region begins, in pixels.
@@ -152,14 +143,14 @@ def _shares(
         size: Pixels of the picture.
 
     Returns:
-        (n, size, m) shares, and of each region its first pixel and how many
-        it has, at most m.
+        (n, size, m) shares, and the first pixel and the number of pixels of
+        each region, at most m.
     """
     step = (high - low) / size
     number = step.ceil().clamp_min(1)[:, None]
     sample = torch.arange(int(number.max()))
     share = ((sample < number) / number)[:, None]
-    # Beyond a region's own number its last sample again, with no share
+    # A region with fewer samples repeats its last one, with share 0.
     place = (torch.minimum(sample, number - 1) + 0.5) / number
     place = place[:, None] + torch.arange(size)[:, None]
     place = place * step[:, None, None] + low[:, None, None] - 0.5
@@ -182,7 +173,7 @@ def to_pictures(
     mean: Tensor | float = 0.0,
     std: Tensor | float = 1.0,
 ) -> Tensor:
-    """Return normalised images as pictures in [0, 1].
+    """Return normalised images as pictures (B, channels, H, W) in [0, 1].
 
     Args:
         inputs: (B, 1 or 3, H, W), normalised.
@@ -190,9 +181,6 @@ def to_pictures(
         is_rgb: Whether the inputs are RGB, not BGR.
         mean: What was subtracted, (3, 1, 1).
         std: What it was divided by, (3, 1, 1).
-
-    Returns:
-        (B, channels, H, W) float32.
     """
     images = ((inputs.float() * std + mean) / 255).clamp(0, 1)
     if images.shape[1] == 1:
@@ -205,7 +193,7 @@ def to_pictures(
     return images
 
 
-def image_sizes(samples: SampleList, boxes: Sequence[Tensor]) -> Tensor:
+def size_per_box(samples: SampleList, boxes: Sequence[Tensor]) -> Tensor:
     """Return the (n, 2) width and height of each box's image."""
     sizes = [
         part.new_tensor(sample.img_shape[1::-1]).expand(len(part), 2)
@@ -217,7 +205,7 @@ def image_sizes(samples: SampleList, boxes: Sequence[Tensor]) -> Tensor:
 def rescale_results(
     results: Sequence[InstanceData], samples: SampleList
 ) -> None:
-    """Bring boxes to pixels of the original images, in place."""
+    """Scale boxes to pixels of the original images, in place."""
     for result, sample in zip(results, samples, strict=True):
         factor = [1 / scale for scale in sample.scale_factor]
         result.bboxes = scale_boxes(result.bboxes, factor)

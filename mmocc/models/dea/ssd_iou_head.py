@@ -1,11 +1,12 @@
 """SSD's head with any box loss, and boxes that know their prior.
 
-mmdet's ``SSDHead`` (arXiv 1512.02325) always takes smooth-L1 and fails when
-it shall predict. This one takes the loss from the config, computes it for a
-whole batch at once, and says of each box which prior and level it came from.
+mmdet's ``SSDHead`` (arXiv 1512.02325) always uses smooth-L1 and cannot
+predict. This one takes the loss from the config, computes it for a whole
+batch at once, and gives each predicted box its prior and level.
 """
 
 from collections.abc import Sequence
+from itertools import accumulate
 
 import torch
 import torch.nn.functional as F
@@ -23,28 +24,30 @@ from mmengine.structures import InstanceData
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from mmocc.models.dea import ssd_targets as targets
-from mmocc.models.dea.ssd_losses import (
-    box_loss,
-    classification_loss,
-    flatten_maps,
-)
-from mmocc.models.dea.ssd_targets import prior_levels
+from mmocc.models.dea import ssd_losses
 from mmocc.registry import MODELS
 
 InstanceList = Sequence[InstanceData]
+
+
+def prior_levels(num_level_priors: Sequence[int]) -> list[range]:
+    """Return the indices of each map's priors, in the list of all priors."""
+    ends = accumulate(num_level_priors)
+    return [
+        range(end - num, end)
+        for num, end in zip(num_level_priors, ends, strict=True)
+    ]
 
 
 @MODELS.register_module()
 class SSDIoUHead(SSDHead):
     """SSD's head, for deltas or decoded boxes.
 
-    With the default loss it computes what mmdet's ``SSDHead`` does. Images
-    without objects are the exception: there they teach nothing, here they
-    teach the background. Ground truth that is empty, not finite or wholly
-    outside the input is refused on a CPU; on another device, where looking
-    would make the host wait, it is left out and counted in the log
-    (``num_bad_boxes``).
+    With the default loss its values are those of mmdet's ``SSDHead``, with
+    one exception: images without objects teach nothing there, and the
+    background here. Ground truth that is empty, not finite or wholly outside
+    the input is refused on a CPU; on another device, where a check would make
+    the host wait, it is left out and counted in the log (``num_bad_boxes``).
 
     Predictions have two more fields: ``prior_inds`` (int64, index among the
     priors of all levels) and ``level_inds`` (int64, 0 = the first map).
@@ -53,11 +56,10 @@ class SSDIoUHead(SSDHead):
         args: Of mmdet's ``SSDHead``.
         loss_bbox: Config of the loss of boxes; by default smooth-L1 with
             ``train_cfg['smoothl1_beta']``. It is called with
-            ``reduction_override='none'``, and its sum divided by the number
-            of positives, of which an image counts as one at least.
+            ``reduction_override='none'``, and its sum is divided by the
+            number of positives; an image without any counts as one.
         min_negatives: Negatives of an image without positives. The default
-            suits that divisor, which takes such an image for one with one
-            positive.
+            suits that divisor.
         kwargs: Of mmdet's ``SSDHead``.
 
     Raises:
@@ -88,7 +90,7 @@ class SSDIoUHead(SSDHead):
         name = type(self.loss_bbox).__name__
         if 'iou' in name.lower() and not self.reg_decoded_bbox:
             raise ValueError(
-                f'{name} compares boxes, but would be given deltas: set '
+                f'{name} compares boxes, but would get deltas: set '
                 'reg_decoded_bbox=True in bbox_head'
             )
         parts = [('bbox_coder', self.bbox_coder, DeltaXYWHBBoxCoder)]
@@ -127,21 +129,15 @@ class SSDIoUHead(SSDHead):
     ) -> dict[str, Tensor]:
         """Return the losses of a batch of B images.
 
-        Args:
-            cls_scores: (B, A * (classes + 1), H, W) of each level.
-            bbox_preds: (B, A * 4, H, W) of each level.
-            batch_gt_instances: ``bboxes`` (n, 4) xyxy in pixels of the
-                network's input and ``labels`` (n,) of each image.
-            batch_img_metas: ``img_shape`` and ``pad_shape`` of each.
-            batch_gt_instances_ignore: ``bboxes`` that are neither object nor
-                background; None for an image without them.
+        The arguments are mmdet's; boxes are xyxy in pixels of the network's
+        input. Those to ignore are neither object nor background.
 
         Returns:
-            ``loss_cls`` and ``loss_bbox``, scalars; not on a CPU also
+            ``loss_cls`` and ``loss_bbox``, scalars; except on a CPU also
             ``num_bad_boxes``.
 
         Raises:
-            ValueError: If a ground-truth box is of no use, on a CPU.
+            ValueError: On a CPU, if a ground-truth box is of no use.
         """
         device = cls_scores[0].device
         with torch.autocast(device.type, enabled=False):
@@ -151,10 +147,10 @@ class SSDIoUHead(SSDHead):
             if batch_gt_instances_ignore is not None:
                 blocked |= self._ignored(batch_gt_instances_ignore, priors)
             gts = [get_box_tensor(gt.bboxes) for gt in batch_gt_instances]
-            boxes, real = targets.pad_boxes(gts)
-            bad = targets.find_bad_boxes(boxes, real, batch_img_metas)
+            boxes, real = ssd_losses.pad_boxes(gts)
+            bad = ssd_losses.find_bad_boxes(boxes, real, batch_img_metas)
             counts = [len(gt) for gt in gts]
-            assigned = targets.assign(
+            assigned = ssd_losses.assign(
                 boxes, real & ~bad, counts, priors, blocked, self.assigner
             )
             labels = pad_sequence(
@@ -179,9 +175,9 @@ class SSDIoUHead(SSDHead):
         priors: Tensor,
     ) -> dict[str, Tensor]:
         cfg = self.train_cfg
-        # As mmdet counts: one at least, for each image.
+        # As mmdet counts: at least one for each image.
         positives = (assigned > 0).sum(dim=1).clamp(min=1).sum()
-        loss_cls = classification_loss(
+        loss_cls = ssd_losses.classification_loss(
             cls_scores,
             self.num_classes,
             assigned,
@@ -190,7 +186,7 @@ class SSDIoUHead(SSDHead):
             self.min_negatives,
             cfg['pos_weight'] if cfg['pos_weight'] > 0 else 1.0,
         )
-        loss_bbox = box_loss(
+        loss_bbox = ssd_losses.box_loss(
             bbox_preds,
             assigned,
             boxes,
@@ -225,13 +221,13 @@ class SSDIoUHead(SSDHead):
     def _ignored(
         self, ignored: Sequence[InstanceData | None], priors: Tensor
     ) -> Tensor:
-        """Return the (B, N) mask of priors in boxes to be ignored."""
+        """Return the (B, N) mask of priors in boxes to ignore."""
         boxes = [
             priors[:0] if part is None else get_box_tensor(part.bboxes)
             for part in ignored
         ]
-        return targets.find_ignored(
-            targets.pad_boxes(boxes)[0], priors, self.assigner
+        return ssd_losses.find_ignored(
+            ssd_losses.pad_boxes(boxes)[0], priors, self.assigner
         )
 
     def predict_by_feat(
@@ -243,15 +239,8 @@ class SSDIoUHead(SSDHead):
     ) -> list[InstanceData]:
         """Return mmdet's results, decoded in float32, and their priors.
 
-        Args:
-            cls_scores: (B, A * (classes + 1), H, W) of each level.
-            bbox_preds: (B, A * 4, H, W) of each level.
-            args: Of mmdet's method.
-            kwargs: Likewise.
-
-        Returns:
-            For each image ``bboxes`` (n, 4), ``scores``, ``labels``,
-            ``prior_inds`` and ``level_inds`` (n,).
+        The arguments are mmdet's. The results of an image are ``bboxes``
+        (n, 4), ``scores``, ``labels``, ``prior_inds`` and ``level_inds`` (n,).
         """
         maps = ([m.float() for m in part] for part in (cls_scores, bbox_preds))
         return super().predict_by_feat(*maps, *args, **kwargs)
@@ -273,16 +262,20 @@ class SSDIoUHead(SSDHead):
         results = []
         for number, level in enumerate(levels):
             score = cls_score_list[number][None]
-            delta = flatten_maps([bbox_pred_list[number][None]], 4)[0]
-            probs = flatten_maps([score], self.cls_out_channels)[0].softmax(-1)
-            scores, labels, kept, _ = filter_scores_and_topk(
+            delta = ssd_losses.flatten_maps([bbox_pred_list[number][None]], 4)[
+                0
+            ]
+            probs = ssd_losses.flatten_maps([score], self.cls_out_channels)[
+                0
+            ].softmax(-1)
+            scores, labels, chosen, _ = filter_scores_and_topk(
                 probs[:, :-1],
                 cfg.get('score_thr', 0),
                 most if most > 0 else probs.numel(),
             )
             bboxes = self.bbox_coder.decode(
-                mlvl_priors[number][kept],
-                delta[kept],
+                mlvl_priors[number][chosen],
+                delta[chosen],
                 max_shape=img_meta['img_shape'],
             )
             results.append(
@@ -290,11 +283,11 @@ class SSDIoUHead(SSDHead):
                     bboxes=bboxes,
                     scores=scores,
                     labels=labels,
-                    prior_inds=kept + level.start,
-                    level_inds=torch.full_like(kept, number),
+                    prior_inds=chosen + level.start,
+                    level_inds=torch.full_like(chosen, number),
                 )
             )
-        # Thresholds, NMS and top-k pick rows of all fields alike.
+        # Thresholds, NMS and top-k pick rows of all fields.
         return self._bbox_post_process(
             InstanceData.cat(results), cfg, rescale, with_nms, img_meta
         )
