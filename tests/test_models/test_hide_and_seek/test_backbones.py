@@ -111,8 +111,9 @@ def output_of(net, last, x):
     outputs = []
     layer = net.get_submodule(last)
     handle = layer.register_forward_hook(lambda m, i, out: outputs.append(out))
+    net.eval()
     with torch.no_grad():
-        net.eval()(x)
+        net(x)
     handle.remove()
     return outputs[0]
 
