@@ -1,12 +1,12 @@
-"""All benchmarks in one table, held against an earlier one if there is one.
+"""All benchmarks in one table, compared with an earlier one if there is one.
 
     python -m benchmarks [NAME ...] [--quick] [--only CASE ...] [--threads N]
                          [--json FILE] [--compare FILE]
 
-Each benchmark runs in a process of its own, one after the other, as
-``python -m benchmarks.NAME`` does. ``--json`` keeps the table; ``--compare``
-reads one and adds the earlier ratios. Times of another machine are not
-compared, its ratios are.
+Each benchmark runs in its own process, one after the other, as
+``python -m benchmarks.NAME`` does. ``--json`` writes the table; ``--compare``
+reads one and adds the earlier ratios. Times are compared only if they come
+from the same machine.
 """
 
 import argparse
@@ -27,15 +27,15 @@ Earlier = dict[str, Result]
 
 def names() -> list[str]:
     """Return the names of all benchmarks."""
-    found = sorted(path.stem for path in FOLDER.glob('*.py'))
-    return [name for name in found if name not in HELPERS]
+    stems = sorted(path.stem for path in FOLDER.glob('*.py'))
+    return [name for name in stems if name not in HELPERS]
 
 
 def load(path: str | Path) -> tuple[dict[str, str | int], Earlier]:
     """Return the machine and the results, by name, of a stored table.
 
     Raises:
-        ValueError: If the file is none of ``--json``'s.
+        ValueError: If ``--json`` did not write the file.
     """
     try:
         document = json.loads(Path(path).read_text())
@@ -48,7 +48,7 @@ def load(path: str | Path) -> tuple[dict[str, str | int], Earlier]:
 
 
 def measure(name: str, args: argparse.Namespace, folder: str) -> Earlier:
-    """Run a benchmark in a process of its own.
+    """Run a benchmark in its own process.
 
     Raises:
         RuntimeError: If it fails.
@@ -70,7 +70,7 @@ def compare(
     earlier: Earlier,
     there: dict[str, str | int],
 ) -> str:
-    """Return earlier and new ratios side by side, and what became of them.
+    """Return a table of earlier and new ratios, and how they changed.
 
     Args:
         results: The new ones.
@@ -106,11 +106,11 @@ def compare(
 
 
 def change(old: Result, new: Result) -> str:
-    """Return what became of a ratio, beyond the spread of both."""
+    """Return how a ratio changed, if it is outside the spread of both."""
     if new.verdict != old.verdict:
         return f'{old.verdict or "no target"} -> {new.verdict or "no target"}'
     (a, b), (c, d) = old.middle_half, new.middle_half
-    return 'as it was' if a <= d and c <= b else 'another'
+    return 'unchanged' if a <= d and c <= b else 'changed'
 
 
 def parse_args() -> argparse.Namespace:
@@ -139,7 +139,7 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     """Run them, print one table, write and compare it."""
     args = parse_args()
-    # A stored file that cannot be read is told before hours of measuring.
+    # Read it first: an error must not come after hours of measuring.
     stored = load(args.compare) if args.compare else None
     results, failed = [], []
     with tempfile.TemporaryDirectory() as folder:

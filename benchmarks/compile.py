@@ -1,17 +1,16 @@
-"""What torch.compile and the channels-last layout gain, method by method.
+"""How much faster torch.compile and channels-last are, for each method.
 
     python -m benchmarks.compile [--quick] [--only NAME ...] [--json FILE]
 
-Each case predicts with the model of a method's small config, in float32:
-``compile`` with its forward compiled (torch's default backend; the time to
-compile is left out), ``channels-last`` with weights and images in that layout,
-both over the plain model. Before they are timed, their outputs are held
-against the plain ones: if they differ, the benchmark fails.
+Each case predicts with the model of a method's small config, in float32.
+``compile`` compiles its forward pass (torch's default backend; the time to
+compile does not count). ``channels-last`` uses weights and images in that
+layout. Both are compared with the plain model; the benchmark fails if their
+outputs differ.
 
 Predicted before the first run, for a CPU: compiled 1.2 times as fast for the
-ResNets (batch normalisation and ReLU fused into one pass), 1.1 for DEA and
-Latent-OFER, whose scan over hidden positions and detection are not compiled;
-channels-last 1.0 to 1.1.
+ResNets (batch normalisation and ReLU in one pass), 1.1 for DEA and
+Latent-OFER, which are compiled in part; channels-last 1.0 to 1.1.
 """
 
 import argparse
@@ -33,16 +32,16 @@ COMPILERS = ('g++', 'clang++')  # one of them, for code on a CPU
 
 
 def forward_of(name: str, model: nn.Module) -> Forward:
-    """Return what a model of :data:`benchmarks.ddp.MAKERS` makes of images.
+    """Return the forward pass of a model as a function of images.
 
     Args:
-        name: Of the maker.
-        model: It, in evaluation mode.
+        name: A key of :data:`benchmarks.ddp.MAKERS`.
+        model: The model, in evaluation mode.
 
     Returns:
-        Takes (N, 3, H, W), normalised; gives tensors. Of DEA the head's
-        answers and the redrawing of one region a page and map: which regions
-        there are is decided outside of the network.
+        A function of normalised images (N, 3, H, W) that returns tensors. For
+        DEA: what the head predicts, and one redrawn region for each page, as
+        the regions are decided outside of the network.
     """
     if name != 'dea':
         return lambda inputs: (model(inputs, mode='tensor'),)
@@ -93,7 +92,7 @@ def channels_last(name: str, folder: str) -> Rivals:
 def rivals(
     title: str, ours: Forward, mine: Tensor, other: Forward, theirs: Tensor
 ) -> Rivals:
-    """Return both, once their outputs are known to be the same."""
+    """Return both, after a check that their outputs are the same."""
     ours, other = (torch.no_grad()(work) for work in (ours, other))
     check(ours(mine), other(theirs))
     return Rivals(
@@ -106,7 +105,7 @@ def rivals(
 
 
 def can_compile() -> bool:
-    """Return whether there is what inductor needs."""
+    """Return whether a GPU or a compiler is there, as inductor needs."""
     return torch.cuda.is_available() or any(map(shutil.which, COMPILERS))
 
 
@@ -128,7 +127,7 @@ def main() -> None:
     if args.threads:
         torch.set_num_threads(args.threads)
     if not can_compile():
-        print(f'compile: left out, there is none of {", ".join(COMPILERS)}')
+        print(f'compile: left out, needs one of {", ".join(COMPILERS)}')
     MMLogger.get_instance('mmengine', log_level='ERROR')
     with tempfile.TemporaryDirectory() as folder:
         run_cases(cases(folder), args)

@@ -1,21 +1,20 @@
-"""Whole training steps and pipelines of our configs, against stock ones.
+"""Training steps and pipelines of our configs, compared with stock ones.
 
     python -m benchmarks.configs [--quick] [--only NAME ...] [--json FILE]
     python -m benchmarks.configs --memory [--only NAME ...]
 
-``step``: a training step, from uint8 images to updated weights, over that of
-the nearest config that has nothing of ours: the same network trained whole by
-the host. What a method freezes it saves, what it adds it costs.
+``step``: a training step, from uint8 images to updated weights, compared with
+that of the nearest config without mmocc: the same network, all of it trained.
 
-``loading``: an image through a training pipeline, over the same pipeline
-without our transforms.
+``loading``: an image through a training pipeline, compared with the same
+pipeline without our transforms.
 
-``--memory``: the most memory that one step needs beyond model and batch, each
-in a process of its own.
+``--memory``: the peak memory of one step beyond model and batch, each in its
+own process.
 
 Predicted before the first run, for one CPU core: steps at 0.75 for LEARN
-(frozen, but two images for each), 1.00 for Hide-and-Seek, 0.55 for DEA (no
-gradient of the detector) and 3 for Latent-OFER's fourth stage without its
+(frozen, but with two images for each), 1.00 for Hide-and-Seek, 0.55 for DEA
+(no gradient of the detector) and 3 for Latent-OFER's fourth stage without its
 cache; loading at 1.1 and 1.5; memory below 1 for LEARN and DEA.
 """
 
@@ -49,7 +48,7 @@ Step = Callable[[], object]
 
 
 def train_step(model: BaseModel, cfg: Config, data: dict) -> Step:
-    """Return a training step of a model, as its config trains it."""
+    """Return a training step of a model with the optimizer of its config."""
     wrapper = build_optim_wrapper(model.train(), cfg.optim_wrapper)
     return partial(model.train_step, data, wrapper)
 
@@ -135,7 +134,7 @@ def step_case(name: str, folder: str) -> Rivals:
 
 
 def loading_case(name: str, folder: str) -> Rivals:
-    """Return an image through a pipeline, and through it without ours."""
+    """Return the loading of an image with our transforms, and without."""
     folder = Path(folder) / f'loading-{name}'
     folder.mkdir()
     path = folder / 'photo.jpg'
@@ -169,7 +168,7 @@ def loading_case(name: str, folder: str) -> Rivals:
 
 
 def load_one(pipeline: Compose, path: str) -> object:
-    """Return what a pipeline makes of an image file."""
+    """Return the result of a pipeline for an image file."""
     return pipeline(dict(img_path=path, gt_label=0, sample_idx=0))
 
 
@@ -182,7 +181,7 @@ def cases(folder: str) -> Iterator[tuple[str, Callable[[], Rivals]]]:
 
 
 def print_memory(only: list[str]) -> None:
-    """Print what both steps of each case need at most."""
+    """Print the peak memory of both steps of each case."""
     for name, (title, _) in STEPS.items():
         if any(part in f'step-{name}' for part in only):
             ours, other = (memory_of(name, who) for who in WHO)
@@ -194,7 +193,7 @@ def print_memory(only: list[str]) -> None:
 
 
 def memory_of(name: str, who: str) -> float:
-    """Return the MiB that a step needs, measured by a process of its own."""
+    """Return the MiB that a step needs, measured in its own process."""
     command = [sys.executable, '-m', 'benchmarks.configs', '--child']
     done = subprocess.run(
         [*command, name, who], stdout=subprocess.PIPE, text=True, check=True

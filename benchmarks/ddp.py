@@ -1,23 +1,22 @@
-"""What several processes gain, and what they send each other.
+"""How much faster several processes are, and what they send each other.
 
     python -m benchmarks.ddp [--quick] [--only NAME ...] [--json FILE]
 
-Processes on the CPU with gloo, one thread each, each with a batch of its own
+Processes run on the CPU with gloo, one thread each, each with its own batch
 (weak scaling). Each case has two lines:
 
-``efficiency``: the time of a training step of one process by itself over that
-of a step of all of them together, 1 at best. Both take turns, the others
-waiting while one is alone. Where there are more processes than cores, it
-cannot be above cores / processes, of which the target is a share.
+``efficiency``: the time of a training step of one process alone, divided by
+that of a step of all together; 1 is the best. Both take turns. With more
+processes than cores, it cannot exceed cores / processes; the target is a share
+of that.
 
-``sent``: the bytes of the gradients that are reduced in a step over those of
-the parameters that train; the two columns are KiB, not ms. For LEARN, DEA's
-second stage and Latent-OFER's last one, most of the model is frozen, and must
-not be sent.
+``sent``: the bytes of gradients that a step sends, divided by those of the
+parameters that train; the two columns are KiB, not ms. The frozen parts of
+LEARN, DEA and Latent-OFER must not be sent.
 
 Predicted before the first run, for two CPU cores: 0.95 for two processes with
-LEARN (2.7 MiB at full width, but a few hundred KiB here), 0.85 where all of
-ResNet-18 trains, half of these for four; ``sent`` 1 throughout.
+LEARN (a few hundred KiB), 0.85 where all of ResNet-18 trains, half of these
+for four processes; ``sent`` 1 for all.
 """
 
 import argparse
@@ -53,11 +52,11 @@ TARGET = 0.8  # of what the cores allow
 BATCH = dict(learn=32, has=32, ofer=8, dea=2)
 SIDE = 320  # of DEA's pages
 
-Made = tuple[nn.Module, dict, dict]  # model, batch, its optim_wrapper
+Made = tuple[nn.Module, dict, dict]  # model, batch, config of optim_wrapper
 
 
 def make_learn(folder: str, rank: int) -> Made:
-    """Return LEARN behind half a ResNet-18."""
+    """Return LEARN after half a ResNet-18."""
     banks = Path(folder) / f'banks{rank}'
     banks.mkdir(exist_ok=True)
     textures = banks / 'textures'
@@ -72,7 +71,7 @@ def make_learn(folder: str, rank: int) -> Made:
 
 
 def make_has(folder: str, rank: int) -> Made:
-    """Return the same backbone behind Hide-and-Seek: all of it trains."""
+    """Return the same backbone with Hide-and-Seek: all of it trains."""
     name = 'hide_and_seek/resnet18_has-mixed_cifar10'
     cfg = Config.fromfile(CONFIGS / f'{name}.py')
     cfg.model.data_preprocessor = cfg.data_preprocessor
@@ -81,7 +80,7 @@ def make_has(folder: str, rank: int) -> Made:
 
 
 def make_ofer(folder: str, rank: int) -> Made:
-    """Return Latent-OFER's recognition behind its frozen stages."""
+    """Return the last stage of Latent-OFER after its frozen stages."""
     name, _, side = ofer_stages.SIZES[0]
     cfg = Config.fromfile(CONFIGS / f'ofer/{name}.py')
     model = ofer_stages.build(name)
@@ -121,7 +120,7 @@ MAKERS: dict[str, Callable[[str, int], Made]] = dict(
 
 
 def as_runner(made: Made, wrap: bool) -> tuple[Callable, list[int], nn.Module]:
-    """Return a training step, where it notes bytes sent, and the model.
+    """Return a training step, the list of bytes it sends, and the model.
 
     Args:
         made: Of a maker.
@@ -151,7 +150,7 @@ def as_runner(made: Made, wrap: bool) -> tuple[Callable, list[int], nn.Module]:
 
 
 def work(rank: int, world: int, name: str, rounds: int, folder: str) -> None:
-    """Be one of the processes; the first one writes what was found."""
+    """Be one of the processes; the first one writes the times."""
     os.environ['CUDA_VISIBLE_DEVICES'] = ''  # gloo, and so the CPU
     torch.set_num_threads(1)
     MMLogger.get_instance('mmengine', log_level='ERROR')
@@ -162,7 +161,7 @@ def work(rank: int, world: int, name: str, rounds: int, folder: str) -> None:
         world_size=world,
     )
     together, sent, model = as_runner(MAKERS[name](folder, rank), True)
-    # Made by all, as a detector is fitted together; used by the first.
+    # All make it, as they fit a detector together; the first one uses it.
     alone, _, _ = as_runner(MAKERS[name](folder, rank), False)
     times: dict[bool, list[float]] = {True: [], False: []}
     for number in range(-1, rounds):  # the first is to warm up
@@ -177,9 +176,9 @@ def work(rank: int, world: int, name: str, rounds: int, folder: str) -> None:
     if rank == 0:
         trained = [p for p in model.parameters() if p.requires_grad]
         size = sum(p.numel() * p.element_size() for p in trained)
-        found = dict(together=times[True], alone=times[False])
-        found |= dict(sent=sum(sent), trained=size)
-        torch.save(found, f'{folder}/{name}-{world}.pth')
+        measured = dict(together=times[True], alone=times[False])
+        measured |= dict(sent=sum(sent), trained=size)
+        torch.save(measured, f'{folder}/{name}-{world}.pth')
     dist.destroy_process_group()
 
 
@@ -192,8 +191,8 @@ def measure(name: str, world: int, rounds: int, folder: str) -> dict:
 
 
 def efficiency(name: str, world: int, rounds: int, folder: str) -> Result:
-    """Return a step of one process over one of all."""
-    found = measure(name, world, rounds, folder)
+    """Return the time of a step of one process over one of all."""
+    measured = measure(name, world, rounds, folder)
     cores = len(os.sched_getaffinity(0))
     rivals = Rivals(
         f'{name}: efficiency of {world} processes on {cores} cores, batch '
@@ -202,19 +201,19 @@ def efficiency(name: str, world: int, rounds: int, folder: str) -> Result:
         faster=True,
         target=TARGET * min(1, cores / world),
     )
-    return summarize(rivals, found['together'], found['alone'])
+    return summarize(rivals, measured['together'], measured['alone'])
 
 
 def sent_bytes(name: str, world: int, rounds: int, folder: str) -> Result:
-    """Return what a step sends over what of the model trains, in KiB."""
-    found = measure(name, world, rounds, folder)
-    ratio = found['sent'] / found['trained']
+    """Return what a step sends over what trains, in KiB."""
+    measured = measure(name, world, rounds, folder)
+    ratio = measured['sent'] / measured['trained']
     title = f'{name}: KiB sent in a step / KiB that train, {world} processes'
     rivals = Rivals(title, None, None, target=1.0)
     return Result(
         title,
-        found['sent'] / 1024,
-        found['trained'] / 1024,
+        measured['sent'] / 1024,
+        measured['trained'] / 1024,
         ratio,
         (ratio, ratio),
         *judge(rivals, ratio),

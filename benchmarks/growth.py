@@ -1,20 +1,19 @@
-"""How time grows with the size of the work: exponents, fitted.
+"""How time grows with the size of the work: fitted exponents.
 
     python -m benchmarks.growth [--quick] [--only NAME ...] [--json FILE]
 
 Each case does the same work at growing sizes, in turns, and fits time =
 c * size^e. The columns are the time at the largest and at the smallest size,
-and e, its middle half over the rounds; the target is what the exponent may be
-at most. Small sizes cost mostly what any call costs, so that e is then below
-the true one, which only the largest sizes would show.
+e, and its middle half over the rounds; the target is the largest exponent
+allowed. Small sizes cost mostly the time of any call, which lowers e.
 
 ``batch`` and ``side``: LEARN's neck, forward and backward. ``classes``: its
-latent losses, for 64 images of more and more classes. ``objects``: hiding
-each object of an image, and giving SSD300's priors an object. ``images``: the
+latent losses for 64 images of more and more classes. ``objects``: hiding each
+object of an image, and assigning objects to SSD300's priors. ``images``: the
 metrics of localization and of the occlusion benchmark.
 
 Predicted before the first run: batch and images 1 (0.9 as fitted), side 2
-(1.6), classes 0, hiding of objects 2 (each asks all its neighbours; 1.5),
+(1.6), classes 0, hiding of objects 2 (each is compared with all others; 1.5),
 priors 1.
 """
 
@@ -81,8 +80,8 @@ def grow(
         [seconds(*pair) for pair in zip(works, repeats, strict=True)]
         for _ in range(rounds)
     ]
-    found = [exponent(sizes, times) for times in taken]
-    low, middle, high = statistics.quantiles(found, method='inclusive')
+    exponents = [exponent(sizes, times) for times in taken]
+    low, middle, high = statistics.quantiles(exponents, method='inclusive')
     title = f'{name}, {sizes[0]} to {sizes[-1]}: exponent'
     rivals = Rivals(title, None, None, target=target + SLACK)
     return Result(
@@ -125,7 +124,7 @@ def random_boxes(number: int) -> Tensor:
 
 
 def hiding(objects: int) -> Work:
-    """Return the hiding of so many objects of an image."""
+    """Return the work of hiding so many objects of an image."""
     bank = OccluderBank(['white'])
     image = torch.zeros(3, SIDE, SIDE, dtype=torch.uint8)
     boxes = random_boxes(objects).numpy()
@@ -142,7 +141,7 @@ def priors(objects: int) -> Work:
     """Return the choice of an object for each of SSD300's 8732 priors."""
     from mmdet.models.task_modules import MaxIoUAssigner
 
-    from mmocc.models.dea.ssd_targets import assign, pad_boxes
+    from mmocc.models.dea.ssd_losses import assign, pad_boxes
 
     assigner = MaxIoUAssigner(0.5, 0.5, min_pos_iou=0.0)
     boxes, real = pad_boxes([random_boxes(objects)])
@@ -172,7 +171,7 @@ def bootstrap(images: int) -> Work:
     return partial(bootstrap_interval, hits.mean(axis=1))
 
 
-CURVES = {  # what is made, its sizes, and the exponent that theory allows
+CURVES = {  # what makes the work, its sizes, the exponent that is allowed
     'batch': (lambda n: neck(n, 14), (1, 4, 16, 64), 1),
     'side': (lambda n: neck(4, n), (2, 4, 8, 16, 32), 2),
     'classes': (latent_losses, (10, 100, 1000, 10_000), 0),

@@ -1,4 +1,4 @@
-"""The most memory that a piece of work takes, beyond what was there before."""
+"""The peak memory of a piece of work, beyond what was there before."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -9,11 +9,11 @@ import torch
 def peak_mib(work: Callable[[], object]) -> float:
     """Return the most MiB that the work needs while it runs.
 
-    On a CPU as Linux counts it for the whole process, so that each work wants
-    a process of its own: memory that was freed before is used again uncounted.
+    On a CPU, Linux counts it for the whole process. Measure each work in its
+    own process: memory that was freed before is used again and does not count.
 
     Raises:
-        OSError: If the system does not count it.
+        OSError: If the system does not count memory.
     """
     if torch.cuda.is_available():
         torch.cuda.reset_peak_memory_stats()

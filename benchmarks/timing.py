@@ -1,4 +1,4 @@
-"""Two rivals timed in turns, so that the machine's noise hits both alike."""
+"""Two rivals timed in turns, so that noise of the machine hits both."""
 
 import argparse
 import json
@@ -12,22 +12,22 @@ from pathlib import Path
 
 import torch
 
-MIN_ROUND = 0.05  # seconds; what takes less is repeated within a round
+MIN_ROUND = 0.05  # seconds; shorter work is repeated within a round
 HEADER = ('what', 'ours ms', 'other ms', 'ratio', 'middle half', 'target', '')
 
 
 @dataclass
 class Rivals:
-    """Ours and what it is held against.
+    """Our work and what it is compared with.
 
     Attributes:
         name: What is measured.
         ours: Does our work once.
-        other: Does the floor's or the rival's.
+        other: Does the work of the rival once.
         per: Number of items in one call; times are given per item.
         faster: Whether the ratio is how many times faster ours is; else it
-            is our time over the other's.
-        target: Most ratio allowed, or fewest if ``faster``; None for none.
+            is our time over that of the other.
+        target: Largest ratio allowed, or smallest if ``faster``, or None.
     """
 
     name: str
@@ -40,12 +40,12 @@ class Rivals:
 
 @dataclass
 class Result:
-    """What came of two rivals.
+    """The measurement of two rivals.
 
     Attributes:
         name: What was measured.
         ours_ms: Median time of ours for one item, in milliseconds.
-        other_ms: Likewise the other's.
+        other_ms: The same of the other.
         ratio: Median of the rounds' ratios.
         middle_half: Range of the middle half of the rounds' ratios.
         target: Such as ``<= 1.10``; empty if there is none.
@@ -77,7 +77,7 @@ class Result:
 
 
 def show(milliseconds: float) -> str:
-    """Return a time in milliseconds, with digits enough for short ones."""
+    """Return a time in milliseconds, with more digits for short ones."""
     return f'{milliseconds:.{2 if milliseconds >= 0.1 else 4}f}'
 
 
@@ -100,7 +100,7 @@ def compete(rivals: Rivals, rounds: int) -> Result:
     ours, other = [], []
     for number in range(rounds):
         pairs = list(zip(works, times, (ours, other), strict=True))
-        # Neither is always the first.
+        # They take turns in being first.
         for work, repeats, taken in pairs[:: -1 if number % 2 else 1]:
             taken.append(seconds(work, repeats))
     return summarize(rivals, ours, other)
@@ -109,7 +109,7 @@ def compete(rivals: Rivals, rounds: int) -> Result:
 def summarize(
     rivals: Rivals, ours: Sequence[float], other: Sequence[float]
 ) -> Result:
-    """Return what came of the times of each round, in seconds."""
+    """Return the result for the times of each round, in seconds."""
     ratios = [
         b / a if rivals.faster else a / b
         for a, b in zip(ours, other, strict=True)
@@ -163,7 +163,7 @@ def add_arguments(
     """Add the flags that all benchmarks have.
 
     Args:
-        parser: Gets them.
+        parser: The parser to add them to.
         rounds: Rounds of each case without ``--quick``.
         example: Names of cases that ``--only`` may be given.
     """
@@ -194,7 +194,7 @@ def run_benchmark(
     """Read the command line, measure, print one table, and write it.
 
     Args:
-        cases: Gives what :func:`run_cases` takes.
+        cases: Returns the first argument of :func:`run_cases`.
         description: What is measured, for ``--help``.
         rounds: Rounds of each case without ``--quick``.
         example: Names of cases that ``--only`` may be given.
@@ -214,17 +214,17 @@ def run_cases(
     """Measure the cases asked for, print one table, and write it.
 
     Args:
-        cases: Name of each, and what sets up its rivals or measures by itself.
+        cases: Name of each, and a function that returns its rivals or result.
         args: With the flags of :func:`add_arguments`.
     """
     results = []
     for name, set_up in cases:
         if any(part in name for part in args.only):
             print(f'measuring {name} ...', flush=True)
-            made = set_up()
-            if isinstance(made, Rivals):
-                made = compete(made, 3 if args.quick else args.rounds)
-            results.append(made)
+            result = set_up()
+            if isinstance(result, Rivals):
+                result = compete(result, 3 if args.quick else args.rounds)
+            results.append(result)
     print(*(f'{key} {value}' for key, value in machine().items()), sep=', ')
     print(table(results))
     if args.json:
@@ -232,7 +232,7 @@ def run_cases(
 
 
 def machine(threads: int | None = None) -> dict[str, str | int]:
-    """Return what a reader must know of the machine."""
+    """Return what a reader must know about the machine."""
     cuda = torch.cuda.is_available()
     return dict(
         torch=torch.__version__,
@@ -243,13 +243,13 @@ def machine(threads: int | None = None) -> dict[str, str | int]:
 
 
 def cpu_name() -> str:
-    """Return the processor's name, where the system tells it."""
+    """Return the processor's name, if the system has it."""
     try:
         text = Path('/proc/cpuinfo').read_text()
     except OSError:
         return platform.processor()
-    found = re.search(r'^model name\s*: (.*)$', text, re.MULTILINE)
-    return found[1] if found else platform.processor()
+    name = re.search(r'^model name\s*: (.*)$', text, re.MULTILINE)
+    return name[1] if name else platform.processor()
 
 
 def save(

@@ -1,4 +1,4 @@
-"""What several tests share: tools as subprocesses, and a tiny config."""
+"""What several tests share: tools in processes, and a tiny config."""
 
 import importlib.util
 import os
@@ -7,6 +7,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
+import forked
 import numpy as np
 import pytest
 import torch
@@ -110,9 +111,12 @@ def run_tool(tmp_path):
 
     def run(*args, **env):
         command = [str(a) for a in args]
-        if command[0].endswith('.py'):
-            command.insert(0, sys.executable)
         base = dict(os.environ, PYTHON=sys.executable, PYTHONPATH=str(ROOT))
+        if command[0].endswith('.py'):
+            # CUDA cannot be used in a fork of a process that asked for it.
+            if not torch.cuda.is_available():
+                return forked.run(command, tmp_path, {**base, **env})
+            command.insert(0, sys.executable)
         return subprocess.run(
             command,
             cwd=tmp_path,

@@ -1,7 +1,7 @@
-"""Print what mmocc needs and finds, and the remedy for what is missing.
+"""Print which parts of the environment work, and how to install the others.
 
-Exits with 0 if classification or detection can run, else with 1. Imports
-nothing but the standard library until it is looked for.
+Exits with 0 if classification or detection can run, else with 1. At the start
+it imports only the standard library.
 """
 
 import re
@@ -18,25 +18,25 @@ TESTED = Path(__file__).resolve().parents[1] / 'requirements' / 'tested.txt'
 def pip_install(*names: str, flags: str = '') -> str:
     """Return the command that installs the tested version of ``names``."""
     pins = TESTED.read_text() if TESTED.is_file() else ''
-    found = {
+    tested = {
         re.split('[=<>]', line)[0]: f'"{line}"'
         if set(line) & set('<;')
         else line
         for line in pins.split()
     }
-    wanted = ' '.join(found.get(name, name) for name in names)
-    return f'{sys.executable} -m pip install {flags}{wanted}'
+    packages = ' '.join(tested.get(name, name) for name in names)
+    return f'{sys.executable} -m pip install {flags}{packages}'
 
 
 def python() -> str:
-    """Return the interpreter's version, if it is new enough."""
-    if sys.version_info < (3, 10):  # noqa: UP036 (that is what it tells)
+    """Return the interpreter's version if it is new enough."""
+    if sys.version_info < (3, 10):  # noqa: UP036 (the check is the purpose)
         raise RuntimeError(f'{sys.version.split()[0]} is too old')
     return sys.version.split()[0]
 
 
 def torch() -> str:
-    """Return torch's version and the device it would use."""
+    """Return torch's version and its device."""
     module = import_module('torch')
     if module.cuda.is_available():
         device = module.cuda.get_device_name()
@@ -46,29 +46,29 @@ def torch() -> str:
 
 
 def torchvision() -> str:
-    """Return torchvision's version, if its operators match torch."""
+    """Return torchvision's version if its operators match torch."""
     boxes = import_module('torch').empty(0, 4)
     import_module('torchvision.ops').nms(boxes, boxes[:, 0], 0.5)
     return import_module('torchvision').__version__
 
 
 def mmcv_ops() -> str:
-    """Return that mmcv's compiled operators load and work."""
+    """Check that mmcv's compiled operators load and work."""
     boxes = import_module('torch').tensor([[0.0, 0.0, 2.0, 2.0]])
     import_module('mmcv.ops').nms(boxes, boxes[:, 3], 0.5)
     return 'compiled, and they run'
 
 
 def setuptools() -> str:
-    """Return setuptools' version, if the hosts can work with it."""
-    found = version('setuptools')
-    if not 77 <= int(found.split('.')[0]) < 81:
-        raise RuntimeError(f'{found} is not in the range that is tested')
-    return found
+    """Return setuptools' version if the hosts can work with it."""
+    number = version('setuptools')
+    if not 77 <= int(number.split('.')[0]) < 81:
+        raise RuntimeError(f'{number} is not in the tested range, 77 to 80')
+    return number
 
 
 def mim_folder() -> str:
-    """Return that mim will find mmocc's configs and tools."""
+    """Check that mim will find mmocc's configs and tools."""
     folder = Path(import_module('mmocc').__file__).parent / '.mim'
     if not (folder / 'tools' / 'train.py').is_file():
         raise RuntimeError(f'no tools in {folder}: `mim train mmocc` fails')
@@ -85,11 +85,11 @@ def module_version(name: str) -> Callable[[], str]:
 
 
 def parts() -> dict[str, tuple[Callable[[], str], str]]:
-    """Return, for each part, its check and what to do if that fails."""
+    """Return the check of each part, and the remedy if it fails."""
     pair = pip_install('torch', 'torchvision')
     build = pip_install('setuptools', 'wheel', 'packaging', 'ninja', 'psutil')
     mmcv = pip_install('onedl-mmcv', flags='--no-build-isolation ')
-    anew = '--no-build-isolation --no-deps --force-reinstall --no-cache-dir '
+    again = '--no-build-isolation --no-deps --force-reinstall --no-cache-dir '
     here = pip_install('.', flags='--no-build-isolation --no-deps -e ')
     remedies = {
         'mmengine': pip_install('onedl-mmengine'),
@@ -103,7 +103,7 @@ def parts() -> dict[str, tuple[Callable[[], str], str]]:
         name: (module_version(name), remedy)
         for name, remedy in remedies.items()
     }
-    ops = f'{build} && {pip_install("onedl-mmcv", flags=anew)}'
+    ops = f'{build} && {pip_install("onedl-mmcv", flags=again)}'
     return {
         'python': (python, 'install Python 3.10 or newer'),
         'setuptools': (setuptools, pip_install('setuptools')),
@@ -135,7 +135,7 @@ def main() -> int:
     }
     for task, needed in tasks.items():
         lacks = ', '.join(sorted(needed - working))
-        print(f'{task}: ' + (f'not ready, for {lacks}' if lacks else 'ready'))
+        print(f'{task}: ' + (f'not ready: {lacks}' if lacks else 'ready'))
     return 0 if any(needed <= working for needed in tasks.values()) else 1
 
 

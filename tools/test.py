@@ -24,15 +24,15 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--out-item',
         choices=['metrics', 'pred'],
-        help='what to write: predictions (a .pkl, unless told otherwise) or '
-        'metrics (a .json, .yaml or .pkl)',
+        help='what to write: predictions (a .pkl; the default) or metrics (a '
+        '.json, .yaml or .pkl)',
     )
     parser.add_argument(
         '--show', action='store_true', help='show predictions in a window'
     )
     parser.add_argument('--show-dir', help='folder to draw predictions to')
     parser.add_argument(
-        '--interval', type=int, default=1, help='draw one sample in so many'
+        '--interval', type=int, default=1, help='draw every so many samples'
     )
     parser.add_argument(
         '--wait-time', type=float, default=2, help='seconds per window'
@@ -80,7 +80,7 @@ def main() -> None:
 
 
 def dump_results(cfg: mmengine.Config, path: str) -> DumpResults:
-    """Return the metric that writes predictions, in the host's form."""
+    """Return the metric that writes predictions in the host's format."""
     if cfg.get('default_scope') == 'mmdet':
         from mmdet.evaluation import DumpDetResults
 

@@ -13,9 +13,9 @@ from mmocc.registry import HOOKS
 class CheckClassesHook(Hook):
     """Compare a checkpoint's class names with those of the data.
 
-    A detector of as many other classes loads without complaint, and is wrong
-    from then on. Checkpoints of mmengine name the classes of the set they
-    were trained on; those that name none are let pass.
+    A detector with the same number of other classes loads without an error,
+    and its answers are wrong. mmengine's checkpoints hold the classes of the
+    training set; a checkpoint without them passes.
 
     Raises:
         ValueError: When a checkpoint is loaded whose classes differ.

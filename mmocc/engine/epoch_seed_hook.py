@@ -19,20 +19,18 @@ from mmocc.registry import HOOKS
 class EpochSeedHook(Hook):
     """Seed all random state at the start of each epoch, from (seed, epoch).
 
-    mmengine seeds once at the start, so that a resumed run draws other
-    augmentations and dropout masks than the run it continues; and it seeds
-    workers that start anew with every epoch the same way each time, so that
-    all epochs see the same augmentations. With this hook and
-    ``persistent_workers=False`` both faults are gone: on a CPU, a resumed run
-    ends with the same weights to the last bit.
+    mmengine seeds once at the start: a resumed run draws other augmentations
+    and dropout masks than the run it continues. Workers that start again in
+    each epoch get the same seed each time, so all epochs see the same
+    augmentations. With this hook and ``persistent_workers=False``, a resumed
+    run on a CPU ends with the same weights to the last bit.
 
-    The run's seed is ``randomness.seed`` of the config, or the one that
-    mmengine draws where none is given; give one, for a resumed run draws
-    another.
+    Set ``randomness.seed`` in the config: without it, a resumed run draws
+    another seed.
     """
 
     def before_train(self, runner: Runner) -> None:
-        """Say so, once, if the workers' settings leave a fault in place."""
+        """Warn if the workers cannot be seeded by epoch."""
         if runner.train_dataloader.persistent_workers:
             print_log(
                 'mmocc.EpochSeedHook: set train_dataloader.persistent_workers'

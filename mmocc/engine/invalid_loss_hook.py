@@ -1,4 +1,4 @@
-"""Stops a run whose loss is no number, and says by which images."""
+"""Stops a run whose loss is not finite, and names the images."""
 
 import math
 from typing import Any
@@ -10,26 +10,26 @@ from mmengine.runner import Runner
 
 from mmocc.registry import HOOKS
 
-SHOWN = 8  # samples that an error names
+NAMED = 8  # samples that an error names
 
 
 @HOOKS.register_module()
 class InvalidLossHook(Hook):
     """Stop where an input or a term of the loss is NaN or infinite.
 
-    Without it, a run goes on with weights of NaN, and fills its checkpoints
-    with them. The error names the image whose pixels are at fault; else the
-    term, the step and the images of its batch.
+    Without it, a run continues with weights of NaN, and saves them. The error
+    names the image with such pixels; else the term, the step and the images of
+    its batch.
 
-    On a GPU, reading a loss makes the host wait. So the terms stay there, and
-    are read together every ``interval`` steps, at the end of an epoch and
-    before a checkpoint: the step that is named is the first bad one, though
-    up to ``interval - 1`` more were taken. On a CPU, each step is checked.
-    In a checkpoint, no trained parameter may be NaN or infinite either.
+    On a GPU, reading a loss makes the host wait. So the terms are read
+    together every ``interval`` steps, at the end of an epoch and before a
+    checkpoint. The error names the first bad step, even if up to
+    ``interval - 1`` more were done. On a CPU, each step is checked. Before a
+    checkpoint is saved, the trained parameters are checked as well.
 
     Args:
         interval: Steps between two checks.
-        limit: Loss terms must be below this in size.
+        limit: The absolute value of each loss term must be below this.
 
     Raises:
         FloatingPointError: While running.
@@ -52,13 +52,13 @@ class InvalidLossHook(Hook):
     def before_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None
     ) -> None:
-        """Check the inputs, as long as they are in the host's memory."""
-        found = images_with_nan(data_batch)
-        if found:
+        """Check the inputs, if they are in the host's memory."""
+        paths = images_with_nan(data_batch)
+        if paths:
             raise FloatingPointError(
                 f'The input of iteration {runner.iter} is NaN or infinite in '
-                f'{_listed(found)}: mend these files or the pipeline, and go '
-                'on with --resume'
+                f'{_listed(paths)}: correct these files or the pipeline, and '
+                'continue with --resume'
             )
 
     def after_train_iter(
@@ -68,7 +68,7 @@ class InvalidLossHook(Hook):
         data_batch: Any = None,
         outputs: dict | None = None,
     ) -> None:
-        """Note the loss of a step; check it, if it is time."""
+        """Record the loss of a step; check the recorded ones if due."""
         terms = {
             name: value.detach()
             for name, value in (outputs or {}).items()
@@ -83,7 +83,7 @@ class InvalidLossHook(Hook):
             self.check(runner)
 
     def after_train_epoch(self, runner: Runner) -> None:
-        """Check what is left of the epoch."""
+        """Check the last losses of the epoch."""
         self.check(runner)
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
@@ -99,7 +99,7 @@ class InvalidLossHook(Hook):
                 )
 
     def check(self, runner: Runner) -> None:
-        """Read all losses noted since the last check.
+        """Read all losses recorded since the last check.
 
         Raises:
             FloatingPointError: If one is out of bounds.
@@ -121,15 +121,15 @@ class InvalidLossHook(Hook):
 
 def _listed(paths: list[str]) -> str:
     """Return the first of the samples, and how many more there are."""
-    more = f' and {len(paths) - SHOWN} more' if len(paths) > SHOWN else ''
-    return (', '.join(paths[:SHOWN]) or 'samples without img_path') + more
+    more = f' and {len(paths) - NAMED} more' if len(paths) > NAMED else ''
+    return (', '.join(paths[:NAMED]) or 'samples without img_path') + more
 
 
 def _remedy(runner: Runner) -> str:
     """Return what can be done."""
     return (
         'Look at these images and their labels, lower the learning rate or '
-        'clip gradients (optim_wrapper.clip_grad), and go on from the last '
+        'clip gradients (optim_wrapper.clip_grad), and continue from the last '
         f'checkpoint in {runner.work_dir} with --resume'
     )
 
@@ -160,7 +160,7 @@ def _has_nan(image: torch.Tensor) -> bool:
     """Say whether a tensor on the CPU has a NaN or an infinite value."""
     if not image.is_floating_point() or image.device.type != 'cpu':
         return False
-    # A sum is quicker; it may overflow where all values are finite.
+    # A sum is faster, but may overflow although all values are finite.
     return not (image.sum().isfinite() or image.isfinite().all())
 
 

@@ -18,12 +18,12 @@ class SafeCheckpointHook(CheckpointHook):
     """mmengine's CheckpointHook, for runs that may be killed at any time.
 
     Local checkpoints, ``last_checkpoint`` and published models are written to
-    a ``.tmp`` beside them, forced to the disk and renamed; and what
-    ``max_keep_ckpts`` and ``save_best`` make superfluous is removed after the
-    new checkpoint is there, where mmengine does it before. Between the two,
-    there is one checkpoint more than ``max_keep_ckpts``.
+    a ``.tmp`` file in the same folder, forced to the disk and renamed. Old
+    checkpoints (``max_keep_ckpts``, ``save_best``) are removed after the new
+    one is written; mmengine removes them before. In between, there is one more
+    than ``max_keep_ckpts``.
 
-    ``tools/train.py`` puts it in the place of mmengine's in every config. All
+    ``tools/train.py`` uses it instead of mmengine's hook in every config. All
     arguments are mmengine's.
 
     Raises:
@@ -38,7 +38,7 @@ class SafeCheckpointHook(CheckpointHook):
     def _save_checkpoint_with_step(
         self, runner: Runner, step: int, meta: dict
     ) -> None:
-        """Save, then say which is the last, then remove what is too old."""
+        """Save, then update ``last_checkpoint``, then remove old ones."""
         outdated = self._keep(runner, step)
         self.last_ckpt = self._path(step)
         runner.message_hub.update_info('last_ckpt', self.last_ckpt)
@@ -59,10 +59,10 @@ class SafeCheckpointHook(CheckpointHook):
             _remove(self.file_backend, [self._path(old) for old in outdated])
 
     def _keep(self, runner: Runner, step: int) -> list[int]:
-        """Note this step among those kept; return those now superfluous.
+        """Add a step to those that are kept; return those to remove.
 
-        The checkpoint itself names the latter as well: a run that is killed
-        before it removes them does so when it is resumed.
+        The checkpoint also lists the latter: a run that is killed before it
+        removes them does so after it is resumed.
         """
         limit = self.max_keep_ckpts
         if limit <= 0 or step in list(self.keep_ckpt_ids)[-1:]:
@@ -78,7 +78,7 @@ class SafeCheckpointHook(CheckpointHook):
         return self.file_backend.join_path(self.out_dir, name)
 
     def _save_best_checkpoint(self, runner: Runner, metrics: dict) -> None:
-        """Save if it is the best; then remove what was the best before."""
+        """Save if it is the best; then remove the previous best."""
         backend = self.file_backend
         self.file_backend = later = _RemoveLater(backend)
         try:
@@ -89,7 +89,7 @@ class SafeCheckpointHook(CheckpointHook):
 
 
 class _RemoveLater:
-    """A file backend that notes what it is to remove."""
+    """A file backend that records what it must remove."""
 
     def __init__(self, backend: BaseStorageBackend) -> None:
         self.backend = backend
@@ -114,9 +114,9 @@ def _remove(backend: BaseStorageBackend, paths: list[str]) -> None:
 
 
 def use_safe_checkpoints(cfg: Config) -> None:
-    """Put the hook in the place of mmengine's own.
+    """Replace mmengine's own hook by this one.
 
-    A config that has another hook for checkpoints, or none, keeps it so.
+    A config that has another hook for checkpoints, or None, stays as it is.
 
     Args:
         cfg: The config, changed in place.
@@ -125,7 +125,7 @@ def use_safe_checkpoints(cfg: Config) -> None:
     if cfg.get('default_hooks') is None:
         cfg.default_hooks = dict()
     hooks = cfg.default_hooks
-    if 'checkpoint' not in hooks:  # what mmengine would fill in
+    if 'checkpoint' not in hooks:  # mmengine's default
         hooks.checkpoint = dict(type='CheckpointHook', interval=1)
     if hooks.checkpoint is not None and hooks.checkpoint.type in plain:
         hooks.checkpoint.type = 'mmocc.SafeCheckpointHook'

@@ -1,4 +1,4 @@
-"""Pictures of samples while a run validates or tests: the base."""
+"""The base of hooks that draw samples while a run validates or tests."""
 
 from abc import abstractmethod
 from collections.abc import Sequence
@@ -12,21 +12,21 @@ from mmengine.visualization import Visualizer
 
 
 class SampleVisualizationHook(Hook):
-    """Base of the hooks that draw some samples and what a model says of them.
+    """Base of the hooks that draw some samples with a model's predictions.
 
-    The pictures go to the run's visualizer, that is to each of its backends:
-    the ``vis_data/vis_image`` folder of the run, TensorBoard and so on. Such
-    a hook stands beside mmpretrain's ``VisualizationHook`` in
-    ``custom_hooks``, or in its place as ``default_hooks.visualization``,
-    where ``--show`` and ``--show-dir`` of ``tools/test.py`` set it. With
-    several processes, samples of the first are drawn.
+    The pictures go to each backend of the run's visualizer: the
+    ``vis_data/vis_image`` folder of the run, TensorBoard and so on. Such a
+    hook is one of ``custom_hooks``, or replaces mmpretrain's
+    ``VisualizationHook`` as ``default_hooks.visualization``, where ``--show``
+    and ``--show-dir`` of ``tools/test.py`` set it. Of several processes, only
+    the first one draws.
 
     Args:
         enable: Whether to draw at all.
         interval: Draw every so many samples, starting with the first.
         show: Open a window for each picture.
         wait_time: Seconds a window stays; 0 waits for a key.
-        out_dir: Folder for the pictures, in place of the backends.
+        out_dir: Folder for the pictures, instead of the backends.
 
     Raises:
         ValueError: If the interval is below 1.
@@ -119,7 +119,7 @@ class SampleVisualizationHook(Hook):
         for place, sample in enumerate(samples):
             if (first + place) % self.interval == 0:
                 picture = self.picture(inputs[place], sample, meta)
-                # Files of two folders may have one name.
+                # Files in two folders may have the same name.
                 name = f'{first + place:06d}'
                 if 'img_path' in sample:
                     name += f'_{Path(sample.img_path).stem}'
@@ -128,7 +128,7 @@ class SampleVisualizationHook(Hook):
     def _hand_on(
         self, visualizer: Visualizer, name: str, picture: Any, step: int
     ) -> None:
-        """Show a picture, or store it where it belongs."""
+        """Show a picture, and store it in a folder or the backends."""
         if self.show:
             visualizer.show(picture, win_name=name, wait_time=self.wait_time)
         if self.out_dir is None:

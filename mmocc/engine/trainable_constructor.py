@@ -1,4 +1,4 @@
-"""Optimizer of the parameters that train, and of no others."""
+"""Optimizer of the parameters that train, and no others."""
 
 from mmengine.optim import DefaultOptimWrapperConstructor
 from torch import nn
@@ -8,11 +8,11 @@ from mmocc.registry import OPTIM_WRAPPER_CONSTRUCTORS
 
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()
 class TrainableOptimWrapperConstructor(DefaultOptimWrapperConstructor):
-    """mmengine's default constructor, less the frozen parameters.
+    """mmengine's default constructor, without the frozen parameters.
 
-    mmengine hands frozen parameters to the optimizer as well; weight decay
-    never reaches them, but they fill its groups, its checkpoints and its
-    summaries. All options of ``paramwise_cfg`` keep their meaning.
+    mmengine also gives frozen parameters to the optimizer. They never change,
+    but fill its groups, checkpoints and summaries. All options of
+    ``paramwise_cfg`` keep their meaning.
 
     Args:
         optim_wrapper_cfg: As in mmengine.

@@ -19,8 +19,8 @@ from torch import nn
 def amp_pays() -> bool:
     """Say whether mixed precision is faster here than float32.
 
-    So it is on a GPU, and on a CPU that has instructions for bfloat16 (AMX,
-    AVX512-BF16); others compute it more slowly.
+    It is on a GPU, and on a CPU that has instructions for bfloat16 (AMX,
+    AVX512-BF16). Other CPUs compute it more slowly.
     """
     names = ('_is_amx_tile_supported', '_is_avx512_bf16_supported')
     checks = [getattr(torch.cpu, name, lambda: False) for name in names]
@@ -29,11 +29,11 @@ def amp_pays() -> bool:
 
 @OPTIM_WRAPPERS.register_module()
 class CPUAmpOptimWrapper(OptimWrapper):
-    """Train in bfloat16 autocast, with no loss scale: bfloat16 needs none.
+    """Train in bfloat16 autocast, without a loss scale.
 
-    mmengine's ``AmpOptimWrapper`` refuses to run without an accelerator. This
-    one is in mmengine's root registry, so that it is found from every host's
-    scope; ``tools/train.py --amp`` chooses it on a CPU.
+    mmengine's ``AmpOptimWrapper`` refuses to run without an accelerator;
+    ``tools/train.py --amp`` chooses this one on a CPU. It is in mmengine's
+    root registry, where every host's scope finds it.
     """
 
     @contextmanager
@@ -44,7 +44,7 @@ class CPUAmpOptimWrapper(OptimWrapper):
             yield
 
     def load_state_dict(self, state_dict: dict) -> None:
-        """Resume, also from a GPU run, whose loss scale is not needed."""
+        """Resume; the loss scale of a run on a GPU is not needed."""
         state_dict.pop('loss_scaler', None)
         super().load_state_dict(state_dict)
 
@@ -52,8 +52,9 @@ class CPUAmpOptimWrapper(OptimWrapper):
 def predict_in_float32(model: nn.Module) -> None:
     """Make ``model`` return float32 where it predicts in bfloat16.
 
-    Hosts' metrics and drawings turn predictions into numpy arrays, which know
-    no bfloat16. Wrappers (DDP, test-time augmentation) are looked through.
+    The hosts' metrics and pictures turn predictions into NumPy arrays, which
+    cannot hold bfloat16. ``model`` may be wrapped (DDP, test-time
+    augmentation).
     """
     while isinstance(getattr(model, 'module', None), nn.Module):
         model = model.module

@@ -10,22 +10,26 @@ from pickle import UnpicklingError
 from zipfile import BadZipFile, ZipFile
 
 import torch
+from mmengine.optim.scheduler import OneCycleParamScheduler
 from mmengine.runner import find_latest_checkpoint
+
+from mmocc.utils.plain_pickle import NUMPY_CALLS
 
 
 def latest_checkpoint(folder: str | Path) -> str | None:
     """Return the checkpoint to resume from, or None if there is none yet.
 
-    The one that ``last_checkpoint`` names; where a crash left that file
-    empty, the newest that is whole, with a warning.
+    It is the one that ``last_checkpoint`` names. If a crash left that file
+    empty, it is the newest that is whole, with a warning.
     """
     path = find_latest_checkpoint(str(folder))
     if path != '':
         return path
     path = newest_whole_checkpoint(folder)
+    plan = f'resuming from {path}' if path else 'starting from the beginning'
     warnings.warn(
-        f'{Path(folder, "last_checkpoint")} is empty, as a crash may leave '
-        f'it: {f"resuming from {path}" if path else "starting anew"}',
+        f'{Path(folder, "last_checkpoint")} is empty, perhaps after a crash: '
+        f'{plan}',
         stacklevel=2,
     )
     return path
@@ -37,14 +41,14 @@ def newest_whole_checkpoint(folder: str | Path) -> str | None:
     Only ``epoch_*.pth`` and ``iter_*.pth`` count. Nothing is unpickled: a
     checkpoint is a zip file, with a checksum for each part of it.
     """
-    found = []
+    by_age = []
     for path in Path(folder).glob('*.pth'):
-        named = re.fullmatch(r'(?:epoch|iter)_(\d+)', path.stem)
-        if named and path.is_file():
+        name = re.fullmatch(r'(?:epoch|iter)_(\d+)', path.stem)
+        if name and path.is_file():
             # Copies may have been made in any order within a second.
-            age = int(path.stat().st_mtime), int(named[1])
-            found.append((age, path))
-    for _, path in sorted(found, reverse=True):
+            age = int(path.stat().st_mtime), int(name[1])
+            by_age.append((age, path))
+    for _, path in sorted(by_age, reverse=True):
         with suppress(OSError, BadZipFile), ZipFile(path) as file:
             if file.testzip() is None:
                 return str(path)
@@ -79,31 +83,69 @@ def check_checkpoint(
     )
 
 
+class _HistoryBuffer:
+    """Stands for mmengine's log of a number."""
+
+    attributes = ('min', 'max', 'mean', 'current')
+
+    def __setstate__(self, state: dict) -> None:
+        """Take any state: it is of values that were checked."""
+
+
+class _OneCycle:
+    """Stands for mmengine's scheduler that saves one of its functions."""
+
+    attributes = ('_annealing_cos', '_annealing_linear')
+
+
+def _getattr(owner: type, name: str) -> str:
+    """Stand for the builtin of this name, by which methods are pickled."""
+    if name not in getattr(owner, 'attributes', ()):
+        raise UnpicklingError(f'GLOBAL builtins.getattr of {name}')
+    return name
+
+
+_STAND_INS = {
+    **{'.'.join(key): call for key, call in NUMPY_CALLS.items()},
+    'builtins.getattr': _getattr,
+    'builtins.slice': slice,
+    'mmengine.logging.history_buffer.HistoryBuffer': _HistoryBuffer,
+    f'{OneCycleParamScheduler.__module__}.OneCycleParamScheduler': _OneCycle,
+}
+
+
 def refuse_pickled_code(path: str | None) -> None:
     """Exit if a local checkpoint is damaged or holds more than plain values.
 
-    A checkpoint is a pickle, which can run any code. mmengine reads it without
-    running any, but where that fails it reads it in full. Where mmengine does
-    not know the former (before its ``get_torch_safe_globals``), all that it
-    stores itself would be refused, so nothing is.
+    A checkpoint is a pickle, which can run any code. mmengine loads it without
+    running any, but if that fails, it loads it in full: this forbids it for
+    all that is loaded later. A local file is then read with stand-ins for the
+    classes that mmengine and NumPy save. An mmengine before
+    ``get_torch_safe_globals`` would refuse its own files; with it, nothing is
+    refused.
     """
     try:
-        from mmengine.runner.checkpoint import get_torch_safe_globals
+        from mmengine.runner.checkpoint import (
+            get_torch_safe_globals,  # noqa: F401
+        )
     except ImportError:
         return
     os.environ['TORCH_FORCE_WEIGHTS_ONLY_LOAD'] = '1'  # torch.load obeys it
+    # mmengine's own list lacks this one of its classes.
+    torch.serialization.add_safe_globals([OneCycleParamScheduler])
     if not path or not Path(path).is_file():
         return
+    stand_ins = [(call, name) for name, call in _STAND_INS.items()]
     try:
-        with torch.serialization.safe_globals(get_torch_safe_globals()):
+        with torch.serialization.safe_globals(stand_ins):
             torch.load(path, map_location='meta', weights_only=True)
     except UnpicklingError as error:
-        asks = re.search(r'(?:GLOBAL|global) ([\w.]+)', str(error))
+        name = re.search(r'(?:GLOBAL|global) ([\w.]+)', str(error))
         sys.exit(
-            f'Checkpoint {path} holds {asks[1] if asks else "something"}, '
+            f'Checkpoint {path} holds {name[1] if name else "something"}, '
             'which is neither a weight nor a plain value: loading it may run '
             'any code. If you know who made it, add --trust-checkpoint.'
         )
-    except (EOFError, RuntimeError) as error:
-        first = str(error).partition('\n')[0] or 'it ends too early'
-        sys.exit(f'Checkpoint {path} cannot be read: {first}')
+    except Exception as error:  # a broken pickle raises anything
+        reason = str(error).partition('\n')[0] or 'it ends too early'
+        sys.exit(f'Checkpoint {path} cannot be read: {reason}')

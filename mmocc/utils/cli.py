@@ -1,6 +1,6 @@
-"""What ``tools/train.py`` and ``tools/test.py`` share.
+"""What ``tools/train.py``, ``tools/test.py`` and other tools share.
 
-Both run any mmpretrain or mmdet config. Each function here changes the config
+They run any mmpretrain or mmdet config. Each function here changes the config
 in one respect, or ends the program with one line that says what to do.
 """
 
@@ -62,7 +62,7 @@ def add_trust(parser: argparse.ArgumentParser) -> None:
         '--trust-checkpoint',
         action='store_true',
         help='load a checkpoint that holds more than weights and plain '
-        'values, though loading it may run any code',
+        'values, although loading it may run any code',
     )
 
 
@@ -70,7 +70,7 @@ def load_config(args: argparse.Namespace) -> Config:
     """Read ``args.config`` and apply what training and testing share.
 
     ``--cfg-options`` come first, so that the flags see their values. The work
-    directory is, in this order, the flag's, the config's, or
+    directory is that of the flag, else that of the config, else
     ``work_dirs/<config name>``.
     """
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
@@ -90,15 +90,15 @@ def fill_dataloaders(
 ) -> None:
     """Complete the dataloaders named by ``fields``, where the config has them.
 
-    mmpretrain's configs rely on its tools for three settings. Other hosts'
-    configs do not, and get none of them: mmdet has a collate of its own.
+    mmpretrain's configs rely on its tools for three settings. Configs of other
+    hosts do not, and get none of them: mmdet has its own collate function.
 
     Args:
         cfg: The config, changed in place.
         fields: Keys such as ``'train_dataloader'``.
         pin_memory: Whether memory may be pinned.
-        persistent_workers: Whether workers may outlive an epoch. They never
-            do where ``num_workers`` is 0, which torch refuses.
+        persistent_workers: Whether workers may outlive an epoch. With
+            ``num_workers`` 0 they never do: torch refuses it.
     """
     for field in fields:
         loader = cfg.get(field)
@@ -148,11 +148,9 @@ def set_resume(cfg: Config, resume: str | None) -> None:
 
     Args:
         cfg: The config, changed in place.
-        resume: A path, or ``'auto'`` for the latest in the work directory: the
-            one that ``last_checkpoint`` names or, where a crash left that
-            file empty, the newest that is whole. If there is none yet,
-            training starts as the config says, with the weights of its
-            ``load_from``.
+        resume: A path, or ``'auto'`` for ``latest_checkpoint`` of the work
+            directory. If there is none yet, training starts as the config
+            says, with the weights of its ``load_from``.
     """
     if resume is None:
         return
@@ -163,7 +161,7 @@ def set_resume(cfg: Config, resume: str | None) -> None:
 
 
 def scale_learning_rate(cfg: Config) -> None:
-    """Scale the learning rate to the batch size that is really used."""
+    """Scale the learning rate to the batch size of all processes."""
     if 'base_batch_size' not in (cfg.get('auto_scale_lr') or {}):
         sys.exit(
             '--auto-scale-lr needs auto_scale_lr = dict(base_batch_size=...) '
@@ -224,13 +222,13 @@ def _mirrored(pipeline: list[dict]) -> list[dict]:
 def start_cpu_group(cfg: Config) -> None:
     """Make the ``pytorch`` launcher work on a machine without a GPU.
 
-    mmengine's launcher selects a CUDA device in any case, and gives DDP its
-    number. It does neither if the process group already runs and the wrapper
-    is told that there are no devices.
+    mmengine's launcher always selects a CUDA device, and gives DDP its number.
+    It does neither if the process group already runs and the config of the
+    wrapper has no devices.
 
-    A process that waits for another one gives up after the seconds that
-    ``env_cfg.dist_cfg.timeout`` says, as with mmengine's launcher; after half
-    an hour, gloo's own limit, if it says nothing.
+    A process waits for another one as many seconds as
+    ``env_cfg.dist_cfg.timeout`` says, as with mmengine's launcher. The default
+    is gloo's own limit, half an hour.
     """
     if cfg.launcher != 'pytorch' or get_device() != 'cpu':
         return
@@ -247,8 +245,8 @@ def start_cpu_group(cfg: Config) -> None:
 
 def _time_limit(cfg: Config) -> dict[str, timedelta]:
     """Return how long processes wait for each other, if the config says."""
-    wanted = (cfg.get('env_cfg') or {}).get('dist_cfg') or {}
-    seconds = wanted.get('timeout')
+    dist_cfg = (cfg.get('env_cfg') or {}).get('dist_cfg') or {}
+    seconds = dist_cfg.get('timeout')
     if seconds is None:
         return {}
     if not isinstance(seconds, int | float) or seconds <= 0:
@@ -262,8 +260,8 @@ def _time_limit(cfg: Config) -> dict[str, timedelta]:
 def check_types(cfg: Config) -> None:
     """Exit with one line if a type ``mmocc.X`` of the config is unknown.
 
-    mmengine would only say that it is in no registry. If the cause is that a
-    module of mmocc cannot be imported, that ImportError is raised here.
+    mmengine would only say that it is in no registry. If a module of mmocc
+    cannot be imported, its ImportError is raised here.
     """
     used = sorted(set(_find_types(cfg.to_dict())))
     if not used:
@@ -294,12 +292,12 @@ def _find_types(node: Any) -> Iterator[str]:
 
 
 def _hint(name: str, known: list[str]) -> str:
-    """Return what may be meant by an unknown type, or may be missing."""
+    """Return similar names, and which missing host may be the reason."""
     close = difflib.get_close_matches(name, known)
     hint = f' Did you mean {" or ".join(close)}?' if close else ''
     for host in ('mmpretrain', 'mmdet'):
         if find_spec(host) is None:
-            hint += f' {host} is not installed, nor then what builds on it.'
+            hint += f' {host} is not installed; some types need it.'
     return hint
 
 

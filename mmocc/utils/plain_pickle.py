@@ -17,7 +17,7 @@ import io
 import math
 import pickle
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -112,10 +112,11 @@ class _DType:
             raise ValueError(f'dtype {code!r} is not read')
         self.code, self.order = code, '|'
 
-    def set_state(self, state: tuple) -> None:
-        """Record the byte order; refuse fields and subarrays."""
+    def __setstate__(self, state: tuple) -> None:
+        """Record the byte order; the rest must be as NumPy writes it."""
         self.order = state[1]
-        if self.order not in ('<', '>', '=', '|') or any(state[2:5]):
+        usual = np.dtype(self.code).__reduce__()[2]
+        if self.order not in ('<', '>', '=', '|') or state[2:] != usual[2:]:
             raise ValueError(f'a dtype {self.code} with parts is not read')
 
     def build(self) -> np.dtype:
@@ -128,10 +129,10 @@ class _DType:
 class _Array:
     """An array of NumPy: shape, dtype, whether in Fortran's order, content."""
 
-    def __init__(self, *state: Any) -> None:
-        self.state = state
+    key = 'numpy', 'ndarray'
+    state: tuple = ()
 
-    def set_state(self, state: tuple) -> None:
+    def __setstate__(self, state: tuple) -> None:
         """Record what comes after the version of the format."""
         self.state = state[1:]
 
@@ -191,7 +192,7 @@ def _element(item: Any) -> Any:
 
 def _reconstruct(subtype: _Name, shape: tuple, code: bytes) -> _Array:
     """Record an array whose state comes later."""
-    if subtype.key != ('numpy', 'ndarray'):
+    if subtype.key != _Array.key:
         raise ValueError('only plain arrays are read')
     return _Array()
 
@@ -200,7 +201,9 @@ def _frombuffer(
     body: bytes, dtype: _DType, shape: tuple, order: str
 ) -> _Array:
     """Record an array as protocol 5 has it."""
-    return _Array(shape, dtype, order == 'F', body)
+    array = _Array()
+    array.state = shape, dtype, order == 'F', body
+    return array
 
 
 def _scalar(dtype: _DType, body: bytes) -> Any:
@@ -229,6 +232,14 @@ def _storage(data: bytes) -> np.ndarray:
     return array_of(file.read(), (count,), False, _STORAGES[storage.key])
 
 
+NUMPY_CALLS = {
+    ('numpy', 'dtype'): _DType,
+    _Array.key: _Array,
+}
+for _package in ('numpy.core', 'numpy._core'):  # before and since NumPy 2
+    NUMPY_CALLS[f'{_package}.multiarray', '_reconstruct'] = _reconstruct
+    NUMPY_CALLS[f'{_package}.multiarray', 'scalar'] = _scalar
+    NUMPY_CALLS[f'{_package}.numeric', '_frombuffer'] = _frombuffer
 _STORAGES = {
     ('torch', f'{name}Storage'): np.dtype(code)
     for name, code in dict(
@@ -236,19 +247,14 @@ _STORAGES = {
         Half='<f2', Float='<f4', Double='<f8',
     ).items()
 }  # fmt: skip
-_CALLS: dict[tuple[str, str], Callable | None] = {
+_CALLS = {
+    **NUMPY_CALLS,
     ('_codecs', 'encode'): _encode,
     ('__builtin__', 'bytes'): lambda: b'',  # of protocols before 3
     ('collections', 'OrderedDict'): lambda: {},
-    ('numpy', 'dtype'): _DType,
-    ('numpy', 'ndarray'): None,
     ('torch.storage', '_load_from_bytes'): _storage,
     ('torch._utils', '_rebuild_tensor_v2'): _Tensor,
 }
-for _package in ('numpy.core', 'numpy._core'):  # before and since NumPy 2
-    _CALLS[f'{_package}.multiarray', '_reconstruct'] = _reconstruct
-    _CALLS[f'{_package}.multiarray', 'scalar'] = _scalar
-    _CALLS[f'{_package}.numeric', '_frombuffer'] = _frombuffer
 
 
 # -- from bytes to records, and from records to values ------------------------
@@ -302,7 +308,7 @@ class _Unpickler(pickle._Unpickler):  # in Python: its memo cannot overflow
         state = self.stack.pop()
         if type(self.stack[-1]) not in (_Array, _DType):
             raise ValueError('the pickle sets the state of something else')
-        self.stack[-1].set_state(state)
+        self.stack[-1].__setstate__(state)
 
     dispatch[pickle.BUILD[0]] = load_build
 

@@ -1,4 +1,4 @@
-"""Files of others: what is wrong with one is said with its name."""
+"""Errors that name the file, for files that others wrote."""
 
 import csv
 import struct
@@ -9,9 +9,9 @@ from pathlib import Path
 
 from PIL import Image
 
-# Coordinates are below it in size: no image is larger, and float32 holds it.
+# No image has a larger coordinate, and float32 can hold it.
 PIXEL_LIMIT = 2**31
-# What Pillow raises of damaged pictures, and of those of too many pixels.
+# What Pillow raises for pictures that are damaged or have too many pixels.
 PICTURE_ERRORS = (
     OSError,
     SyntaxError,
@@ -24,13 +24,13 @@ PICTURE_ERRORS = (
 
 @contextmanager
 def readable_text(path: str | Path) -> Iterator[None]:
-    """Give the errors of reading a text file, or a CSV file, its name.
+    """Add the name of a text or CSV file to the errors of reading it.
 
     Args:
         path: The file that is read inside.
 
     Raises:
-        ValueError: If the file is not UTF-8, or no CSV file.
+        ValueError: If the file is not UTF-8, or not CSV.
     """
     try:
         yield

@@ -1,4 +1,4 @@
-"""Errors that name the image at fault, whatever config loads it."""
+"""Errors that name a broken image, for every config that loads it."""
 
 from importlib import import_module
 from pathlib import Path
@@ -14,13 +14,13 @@ from mmocc.utils.readable import PICTURE_ERRORS
 class StrictLoadImageFromFile(LoadImageFromFile):
     """mmcv's LoadImageFromFile, which names the file that cannot be loaded.
 
-    mmcv says ``!buf.empty()`` of an empty file, and decodes images of any
-    size up to 2**30 pixels. Arguments and results are mmcv's.
+    For an empty file mmcv's error is ``!buf.empty()``, and it decodes images
+    of up to 2**30 pixels. Arguments and results are mmcv's.
 
     Raises:
         ValueError: If a file is no image, is truncated, or is larger than
             Pillow allows (179 million pixels, twice
-            ``PIL.Image.MAX_IMAGE_PIXELS``), which is seen before decoding.
+            ``PIL.Image.MAX_IMAGE_PIXELS``). Size is checked before decoding.
     """
 
     def transform(self, results: dict) -> dict | None:
@@ -40,10 +40,10 @@ class StrictLoadImageFromFile(LoadImageFromFile):
 
 
 def check_size(path: str | Path) -> None:
-    """Refuse a local image that is too large, by its header.
+    """Refuse a local image whose header has too many pixels.
 
     Raises:
-        ValueError: If Pillow takes it for an attack.
+        ValueError: If Pillow considers it an attack.
     """
     if not Path(path).is_file():
         return
@@ -61,8 +61,8 @@ def use_strict_images(scope: str | None) -> None:
     """Load images strictly wherever a config says ``LoadImageFromFile``.
 
     Args:
-        scope: The config's ``default_scope``. Some hosts register mmcv's
-            transform among their own once more.
+        scope: The config's ``default_scope``. Some hosts also register
+            mmcv's transform in their own registry.
     """
     registries = [TRANSFORMS]
     if scope in ('mmdet', 'mmpretrain'):

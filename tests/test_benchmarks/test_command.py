@@ -55,8 +55,8 @@ def test_a_file_of_something_else_is_named(tmp_path, text, told):
 
 def test_what_became_of_a_ratio():
     old = result()
-    assert command.change(old, result(spread=(1.05, 1.3))) == 'as it was'
-    assert command.change(old, result(spread=(0.5, 0.8))) == 'another'
+    assert command.change(old, result(spread=(1.05, 1.3))) == 'unchanged'
+    assert command.change(old, result(spread=(0.5, 0.8))) == 'changed'
     worse = result(ratio=1.2, spread=(1.0, 1.3), verdict='missed')
     assert command.change(old, worse) == 'met -> missed'
 
@@ -115,7 +115,7 @@ def test_results_of_a_run_are_gathered_written_and_compared(
     command.main()
     rows = json.loads(new.read_text())['results']
     assert [row['name'] for row in rows] == ['learn', 'report']
-    assert 'another' in capsys.readouterr().out
+    assert 'changed' in capsys.readouterr().out
 
 
 def test_one_that_fails_is_told_after_the_others(monkeypatch, capsys):

@@ -18,7 +18,8 @@ import fault_runs
 import tiny_learn
 import tiny_ofer
 import toy_dea
-from fault_runs import ROOT, STEPS, context, end, start
+from fault_runs import ROOT, STEPS, end, start
+from forked import context
 from mmengine.config import Config
 from mmengine.model import MMDistributedDataParallel
 from mmengine.registry import DefaultScope
@@ -237,7 +238,7 @@ def test_the_launcher_ends_when_a_rank_is_killed(tmp_path, run_tool, port):
         'custom_hooks.1.rank=1',
         'train_dataloader.batch_size=2',
         PORT=port,
-        PYTHONPATH=f'{ROOT}:{HERE}:{HERE.parent}',
+        PYTHONPATH=f'{ROOT}:{HERE.parent}',
         CUDA_VISIBLE_DEVICES='',
         OMP_NUM_THREADS='1',
     )

@@ -51,7 +51,7 @@ def test_the_image_with_a_nan_is_named(tmp_path, method):
     log = train(tmp_path, code=1)
     assert re.search(
         r'FloatingPointError: The input of iteration [012] is NaN or infinite '
-        rf'in \S*{name}: mend',
+        rf'in \S*{name}: correct',
         log,
     )
     assert states(tmp_path / 'work') == []

@@ -1,15 +1,14 @@
-"""Say where the time of a training step goes, and what mixed precision gains.
+"""Measure the parts of a training step, in float32 and mixed precision.
 
 Trains each config for some iterations on its own data, in float32 and in
-mixed precision (float16 on a GPU, bfloat16 on a CPU), each in a process of
-its own, and prints a table: images a second, the time of an iteration and its
-shares, and the most memory: on a GPU what tensors took, on a CPU that of the
-whole process. What is not arithmetic is the wait for data, the preprocessor,
-the optimizer, and hooks. On a GPU it is waited for at the ends of each part,
-so that the shares add up.
+mixed precision (float16 on a GPU, bfloat16 on a CPU), each in its own process.
+Prints a table: images per second, the time of an iteration, its shares, and
+the peak memory (of tensors on a GPU, of the process on a CPU). The shares are
+the wait for data, the preprocessor, the optimizer, hooks, and arithmetic. On a
+GPU, each part ends with a synchronization, so that the shares add up.
 
 Weights are random, unless --weights is given: the time does not depend on
-them, but stages that a detector precedes need one that was fitted.
+them. A stage after a detector needs --weights, since the detector is fitted.
 
 Example: python tools/analysis_tools/profile_training.py \
     configs/learn/vgg16_digits.py configs/dea/ssd300_diou_voc0712.py
@@ -46,7 +45,7 @@ HEADER = ('config', 'precision', 'images/s', 'ms', *SHARES, 'peak MiB')
 
 
 class Enough(Exception):
-    """Ends a training that has run for long enough."""
+    """Ends the training."""
 
 
 class StepTimes(Hook):
@@ -54,7 +53,7 @@ class StepTimes(Hook):
 
     Args:
         warmup: Iterations that do not count.
-        iters: Iterations that do.
+        iters: Iterations that count.
     """
 
     priority = 'LOWEST'
@@ -65,7 +64,7 @@ class StepTimes(Hook):
         self.done = 0
 
     def before_train(self, runner: Runner) -> None:
-        """Put a watch on what an iteration calls."""
+        """Watch the parts of an iteration."""
         model = runner.model
         self._watch(runner.train_loop, 'run_iter', 'iteration')
         self._watch(model, 'train_step', 'step')
@@ -85,10 +84,10 @@ class StepTimes(Hook):
                 torch.cuda.reset_peak_memory_stats()
 
     def after_train_iter(self, runner: Runner, *args, **kwargs) -> None:
-        """Count, and stop one iteration later: it ends the last one's wait.
+        """Count, and stop after one more: its start ends the last wait.
 
         Raises:
-            Enough: Then.
+            Enough: To end the training.
         """
         self.done += 1
         if self.done > self.warmup + self.iters:
@@ -108,7 +107,7 @@ class StepTimes(Hook):
                 took = [b - a for a, b in spans if 0 <= a - start < length]
                 parts[name].append(sum(took))
         middle = {n: statistics.median(t) * 1e3 for n, t in parts.items()}
-        found = dict(
+        shares = dict(
             ms=statistics.median(whole) * 1e3,
             data=statistics.median(wait) * 1e3,
             prepare=middle['prepare'],
@@ -116,13 +115,13 @@ class StepTimes(Hook):
             hooks=middle['iteration'] - middle['step'],
         )
         rest = middle['step'] - middle['prepare'] - middle['update']
-        return dict(found, arithmetic=rest)
+        return dict(shares, arithmetic=rest)
 
     def _watch(self, owner: Any, name: str, part: str) -> None:
-        """Note when a method starts and ends."""
+        """Record when a method starts and ends."""
         method, spans = getattr(owner, name), self.spans
 
-        # With what the method carries: schedulers count on its marks.
+        # wraps: schedulers rely on attributes of the method.
         @wraps(method)
         def watched(*args, **kwargs) -> Any:
             start = now()
@@ -135,7 +134,7 @@ class StepTimes(Hook):
 
 
 def now() -> float:
-    """Return the time in seconds, once the device has done its work."""
+    """Return the time in seconds, after the device has done its work."""
     if torch.cuda.is_available():
         torch.cuda.synchronize()
     return time.perf_counter()
@@ -160,7 +159,7 @@ def prepare(cfg: Config, precision: str, weights: bool, folder: str) -> None:
 
 
 def measure(args: argparse.Namespace, path: str, precision: str) -> dict:
-    """Return what one config takes in one precision."""
+    """Return time and memory of a config in one precision."""
     cfg = Config.fromfile(path)
     cfg.merge_from_dict(args.cfg_options or {})
     times = StepTimes(args.warmup, args.iters)
@@ -171,24 +170,24 @@ def measure(args: argparse.Namespace, path: str, precision: str) -> dict:
         runner.register_hook(times)
         with suppress(Enough):
             runner.train()
-    found = times.shares()
-    images = cfg.train_dataloader.batch_size / found['ms'] * 1e3
-    return dict(found, images=images, mib=peak_mib())
+    shares = times.shares()
+    images = cfg.train_dataloader.batch_size / shares['ms'] * 1e3
+    return dict(shares, images=images, mib=peak_mib())
 
 
 def peak_mib() -> float:
-    """Return the most memory: of tensors on a GPU, else of the process."""
+    """Return the peak memory: of tensors on a GPU, else of the process."""
     if torch.cuda.is_available():
         return torch.cuda.max_memory_allocated() / 2**20
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
 
 
-def cells(path: str, precision: str, found: dict[str, float]) -> list[str]:
+def cells(path: str, precision: str, run: dict[str, float]) -> list[str]:
     """Return a row of the table."""
-    shares = [f'{100 * found[name] / found["ms"]:.0f} %' for name in SHARES]
-    numbers = [f'{found["images"]:.1f}', f'{found["ms"]:.1f}']
+    shares = [f'{100 * run[name] / run["ms"]:.0f} %' for name in SHARES]
+    numbers = [f'{run["images"]:.1f}', f'{run["ms"]:.1f}']
     name = Path(path).stem
-    return [name, precision, *numbers, *shares, f'{found["mib"]:.0f}']
+    return [name, precision, *numbers, *shares, f'{run["mib"]:.0f}']
 
 
 def parse_args() -> argparse.Namespace:
@@ -215,12 +214,12 @@ def main() -> None:
     print('|---|---' + '|---:' * (len(HEADER) - 2) + '|', flush=True)
     for path in args.configs:
         for precision in PRECISIONS:
-            # A process for each: what one took does not count for the next.
+            # A process for each, whose peak memory starts from 0.
             with ProcessPoolExecutor(1, get_context('spawn')) as pool:
-                found = pool.submit(measure, args, path, precision).result()
-            row = cells(path, precision, found)
+                run = pool.submit(measure, args, path, precision).result()
+            row = cells(path, precision, run)
             print(*(f'| {cell} ' for cell in row), '|', sep='', flush=True)
-            every.append(dict(found, config=path, precision=precision))
+            every.append(dict(run, config=path, precision=precision))
     if args.out:
         device = (
             torch.cuda.get_device_name()

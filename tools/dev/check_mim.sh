@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Try `mim train mmocc CONFIG` on the CPU, with mmocc's wheel and onedl-mim in a
-# throw-away environment: mim's dependencies would change yours.
+# temporary environment: mim's dependencies would change yours.
 # Usage: check_mim.sh
 # Environment: PYTHON, of an environment that has torch and mmpretrain
 set -euo pipefail
@@ -10,7 +10,7 @@ TMP=$(mktemp -d)
 trap 'rm -rf "$TMP"' EXIT
 cd "$ROOT"
 
-echo '[1/3] the wheel'  # from a copy, as pip leaves its build in the source
+echo '[1/3] the wheel'  # from a copy: pip leaves its build in the source
 mkdir "$TMP/source"
 cp -r mmocc configs tools requirements setup.py pyproject.toml "$TMP/source"
 "$PYTHON" -m pip wheel -q --no-deps --no-build-isolation \
@@ -19,8 +19,7 @@ cp -r mmocc configs tools requirements setup.py pyproject.toml "$TMP/source"
 echo '[2/3] an environment with it and mim'
 "$PYTHON" -m venv "$TMP/env"
 MIM_PYTHON=$TMP/env/bin/python
-# torch and the hosts are read from PYTHON's environment, never written there:
-# pip leaves alone what is outside its own.
+# torch and the hosts come from PYTHON's environment, where pip changes nothing.
 SITE='import sysconfig; print(sysconfig.get_path("purelib"))'
 "$PYTHON" -c "$SITE" > "$("$MIM_PYTHON" -c "$SITE")/hosts.pth"
 # opendatalab, which mim only needs for downloads, is left out with --no-deps.
@@ -41,7 +40,7 @@ from conftest import write_tiny_config
 write_tiny_config(Path('$TMP'))
 EOF
 "$PYTHON" "$TMP/write_config.py"
-check() {  # of an installation, by the script that mim must run
+check() {  # FOLDER: mim must run the script there
     rm -rf work
     "$TMP/env/bin/mim" train mmocc tiny.py --launcher none --work-dir work \
         | tee log

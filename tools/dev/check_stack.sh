@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# Run the tests on one set of versions, in an environment made for it.
+# Run the tests on one set of versions, in a new environment.
 #
 # Usage: check_stack.sh STACK [pytest arguments]
 #   tested    the versions of requirements/tested.txt
 #   newest    the same with the newest torch that onedl-mmcv builds with
 #   upstream  OpenMMLab's own last releases; Python 3.10 or 3.11
 #
-# Environment: PYTHON, to make the environment with; FOLDER, where it is kept
-# and used again (else it is a temporary one); MMOCC_WHEELS, a folder of wheels
-# to prefer; MAX_JOBS, of the compiler. The checkout is installed editable.
+# Environment: PYTHON, to make the environment with; FOLDER, to keep it for
+# another run; MMOCC_WHEELS, a folder of wheels to prefer; MAX_JOBS, of the
+# compiler. The checkout is installed editable.
 set -euo pipefail
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 PYTHON=${PYTHON:-python3}
@@ -44,7 +44,7 @@ MMOCC_WHEELS=${MMOCC_WHEELS:+$(cd "$MMOCC_WHEELS" && pwd)}
 cd "$ROOT"
 PY=$FOLDER/env/bin/python
 
-# What the stack names, and of tested.txt the rest.
+# The pins of the stack, and those of tested.txt for all else.
 awk -F'[ =<>;]' '/^#/ {next} NR == FNR {named[$1]; print; next}
     !($1 in named)' "requirements/$STACK.txt" requirements/tested.txt \
     > "$FOLDER/constraints.txt"
@@ -60,7 +60,7 @@ echo "[1/4] torch and build tools of $STACK in $FOLDER"
 pip install -q setuptools wheel packaging ninja psutil torch torchvision
 
 echo '[2/4] mmcv, compiled once (8 to 15 minutes on two cores)'
-# Not from pip's cache, which does not tell for which torch a wheel was built.
+# Not from pip's cache, where a wheel may be built for another torch.
 (
     command -v nvcc > /dev/null || export CUDA_VISIBLE_DEVICES=''
     export MMCV_WITH_OPS=1 MAX_JOBS=${MAX_JOBS:-$(nproc 2> /dev/null || echo 2)}

@@ -1,19 +1,20 @@
 #!/usr/bin/env bash
-# The four methods at real size, for a GPU: tables in work_dirs/full_size,
-# work_dirs/{resnet50_cifar10,vgg16_digits}-study and work_dirs/ofer_*.
+# Train the four methods at full size, on a GPU. Tables are written to
+# work_dirs/full_size, work_dirs/{resnet50_cifar10,vgg16_digits}-study and
+# work_dirs/ofer_*.
 #
 #     tools/dev/full_size.sh speed|learn|ssd|dea|ofer ...
 #
-# speed  images a second, memory, what mixed precision gains, and the share of
-#        a step that is not arithmetic, of a config of each method
+# speed  images per second, memory and shares of a step, in float32 and mixed
+#        precision, for configs of three methods
 # learn  VGG-16 and ResNet-50 with LEARN at 64 pixels, control and ablations
 # ssd    SSD300 on the paper's ornament pages, four losses, SEEDS="0 1 2"
 # dea    DEA on the same pages, both decoders, and its separation
 # ofer   the four stages on RAF-DB
 #
 # Data: data/cifar10 and data/occluders (configs/learn/README.md), RAF-DB and
-# data/face_occluders (docs/faces.md); the rest is made here. Runs that are
-# done are skipped, one that was interrupted goes on.
+# data/face_occluders (docs/faces.md); the rest is made here. Finished runs are
+# skipped, interrupted ones continue.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 PYTHON=${PYTHON:-python}

@@ -1,16 +1,8 @@
-"""One small training of each method, run by tools/train.py in a process.
-
-The processes are forked from one that has imported the hosts already, which
-saves seconds each; they are processes of their own in all other respects.
-"""
+"""One small training of each method, run by tools/train.py in a process."""
 
 import copy
 import json
 import os
-import runpy
-import sys
-import traceback
-from multiprocessing import get_context
 
 import cv2
 import numpy as np
@@ -18,6 +10,7 @@ import tiny_learn
 import tiny_ofer
 import tiny_recon
 import toy_dea
+from forked import context, run_here
 from mmengine.config import Config
 
 ROOT = tiny_learn.ROOT
@@ -121,7 +114,7 @@ def dea():
     )
 
 
-def redraw():
+def reconstruct():
     """Stage 3 of Latent-OFER: three optimizers, against two critics."""
     return dict(
         model=dict(
@@ -134,13 +127,13 @@ def redraw():
 
 
 def recognise():
-    """Stage 4 of Latent-OFER: the expression, all stages before it frozen."""
+    """Stage 4 of Latent-OFER: the expression; stages before are frozen."""
     return dict(
         model=dict(
             type='mmocc.LatentOFER',
             data_preprocessor=FACES,
             extractor=tiny_ofer.EXTRACTOR,
-            # Random as it is, it finds a third of the patches occluded.
+            # With random weights, it finds a third of the patches occluded.
             detector=dict(tiny_ofer.MAE_ERROR, radius=1.14),
             reconstructor=tiny_ofer.MAE_RECON,
             backbone=tiny_ofer.BACKBONE,
@@ -219,7 +212,7 @@ METHODS = dict(
     learn=learn,
     hide_and_seek=hide_and_seek,
     dea=dea,
-    redraw=redraw,
+    reconstruct=reconstruct,
     recognise=recognise,
 )
 STAGES = dict(METHODS, mae=mae, svdd=svdd)
@@ -228,7 +221,7 @@ STAGES = dict(METHODS, mae=mae, svdd=svdd)
 def write(folder, method, **changes):
     """Write images and ``config.py`` of a method; return the config's path.
 
-    All is learnt from the same twelve images or pages.
+    Every method learns from the same twelve images or pages.
     """
     write_images(folder / 'images')
     write_pages(folder / 'pages')
@@ -285,45 +278,25 @@ def write_pages(folder):
     (folder / 'pages.json').write_text(json.dumps(content))
 
 
-def context():
-    """Return how processes are made: of one that has imported all."""
-    found = get_context('forkserver')
-    found.set_forkserver_preload(['fault_runs', 'mmpretrain', 'mmdet.models'])
-    return found
-
-
 def start(folder, *arguments, prepare=None):
     """Start ``tools/train.py config.py`` in a folder, in its own process.
 
     ``prepare`` is called in the process before. What is written to the screen
     goes to ``log.txt``.
     """
+    command = [ROOT / 'tools/train.py', 'config.py', *arguments]
+    log = str(folder / 'log.txt')
     process = context().Process(
-        target=_train, args=(str(folder), [str(a) for a in arguments], prepare)
+        target=run_here,
+        args=([str(a) for a in command], folder, dict(os.environ)),
+        kwargs=dict(outputs=[log, log], prepare=prepare),
     )
     process.start()
     return process
 
 
-def _train(folder, arguments, prepare):
-    """Be a process that trains."""
-    os.setsid()
-    os.chdir(folder)
-    log = os.open('log.txt', os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    os.dup2(log, 1)
-    os.dup2(log, 2)
-    if prepare:
-        prepare()
-    sys.argv = ['tools/train.py', 'config.py', *arguments]
-    try:
-        runpy.run_path(str(ROOT / 'tools/train.py'), run_name='__main__')
-    except Exception:
-        traceback.print_exc()
-        sys.exit(1)
-
-
 def end(process, folder, code=0, timeout=120):
-    """Wait for a run, and check how it ended; return what it said."""
+    """Wait for a run, and check its exit code; return its log."""
     process.join(timeout)
     if process.exitcode is None:
         process.kill()
