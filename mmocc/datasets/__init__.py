@@ -1,14 +1,16 @@
 """Readers of data sets as their sources publish them; nothing is written.
 
-Checks that all readers share: ``lists``. Object crops: ``voc_objects`` (layout
-of Pascal VOC, read by ``voc_layout``). Occluded PASCAL3D+:
-``occluded_vehicles`` (CompositionalNets' crops) and ``occluded_pascal3d``
-(whole photos; ``pascal3d_boxes`` corrects their boxes); ``occlusion_masks``
-reads the masks of both. Faces:
-``affectnet``, ``fedro``, ``kdef``, ``rafdb``, ``face_folder`` (own folders and
-tables), each by a file of ``faces/``. Localization: ``wsol_dataset`` over the
-layouts in ``wsol/``. Anomalies: ``anomaly_images`` over those in ``anomaly/``,
-and ``ornament_pages``. ``transforms/``: pipeline classes.
+- ``lists``: choices, lists and folders, as all readers check them
+- ``voc_objects``: object crops from Pascal VOC; ``voc_layout`` reads its files
+- ``occluded_vehicles``, ``occluded_pascal3d``: occluded objects of PASCAL3D+;
+  ``occlusion_masks`` reads their masks, ``pascal3d_boxes`` corrects boxes
+- ``affectnet``, ``fedro``, ``kdef``, ``rafdb``, ``face_folder``: faces, all on
+  ``face_dataset``
+- ``wsol_dataset``: localization, in the layouts of ``wsol/``
+- ``anomaly_images``: anomalies, in the layouts of ``anomaly/``;
+  ``ornament_pages``: pages of ornaments
+- ``coco_masks``, ``channel_stats``: masks of COCO files, means of channels
+- ``transforms/``: steps of pipelines
 """
 
 from mmocc.registry import HAS_MMDET, HAS_MMPRETRAIN

@@ -61,8 +61,8 @@ class OccludedPASCAL3D(BaseDataset):
     """One level of OccludedPASCAL3D+, one object in each photo.
 
     ``mmocc.CropObject`` after ``LoadImageFromFile`` cuts the object out of its
-    photo; ``mmocc.LoadOcclusionMasks`` after that loads the masks. Grey photos
-    get three channels from ``LoadImageFromFile`` (its default).
+    photo, and ``mmocc.LoadOcclusionMasks`` loads the masks.
+    ``LoadImageFromFile`` gives grey photos three channels.
 
     Every sample has ``img_path``, ``gt_label``, ``img_id`` (the stem, the same
     in all levels), ``category``, ``crop_box`` (integer xyxy in the photo),
@@ -127,7 +127,8 @@ class OccludedPASCAL3D(BaseDataset):
         """Read the images of all categories; log what was corrected."""
         classes = self.metainfo['classes']
         wanted = classes if self.categories is None else self.categories
-        samples, counts = [], Counter()
+        samples: list[dict] = []
+        counts: Counter[str] = Counter()
         for category in check_categories(wanted, classes):
             samples += self._load_category(category, counts)
         special = ', '.join(f'{v} {k}' for k, v in counts.items()) or 'none'

@@ -26,12 +26,6 @@ from mmocc.registry import DATASETS
 VEHICLES = ('aeroplane', 'bicycle', 'bus', 'car', 'motorbike', 'train')
 FOLDERS = {'pascal3d+': 'pascal3d+_occ', 'coco': 'coco_occ'}
 LEVEL_NAMES = {'L0': 'ZERO', 'L1': 'ONE', 'L2': 'FIVE', 'L3': 'NINE'}
-KIND_SUFFIXES = {
-    'white': '_white',
-    'noise': '_noise',
-    'texture': '_texture',
-    'object': '',
-}
 _OBJECT_MASKS = '0_old_masks/{}_imagenet_occludee_mask'
 _REMEDY = 'fetch the CompositionalNets data, or correct data_root'
 
@@ -42,8 +36,7 @@ class OccludedVehicles(BaseDataset):
 
     The label is the place in the 12 classes of PASCAL3D+, for models of 12
     classes that are tested on six of them; images are tight crops of the
-    object. Grey images get three channels from ``LoadImageFromFile`` (its
-    default).
+    object. ``LoadImageFromFile`` gives grey ones three channels.
 
     Every sample has ``img_path``, ``gt_label``, ``img_id`` (its line of the
     list, the same in all levels), ``category``, ``occlusion_level``,
@@ -138,9 +131,9 @@ class OccludedVehicles(BaseDataset):
             return self.root / f'{category}_{ending}'
         if self.split == 'train':
             return self.root / 'TRAINING_DATA' / f'{category}_imagenet'
-        suffix = KIND_SUFFIXES[self.kind] if self.kind else ''
-        name = f'{category}LEVEL{LEVEL_NAMES[self.level]}{suffix}'
-        return self.root / name
+        suffix = f'_{self.kind}' if self.kind not in (None, 'object') else ''
+        level = LEVEL_NAMES[self.level]
+        return self.root / f'{category}LEVEL{level}{suffix}'
 
     def _load_category(self, category: str, listed: Path) -> list[dict]:
         """Return the samples of one category, in the order of its list."""
@@ -195,7 +188,7 @@ class OccludedVehicles(BaseDataset):
             return require_files(self.root / folder, files, listed, _REMEDY)
 
         objects = require(_OBJECT_MASKS.format(category), '.png')
-        occluders = [None] * len(samples)
+        occluders: list = [None] * len(samples)
         if self.level != CLEAN:
             suffix = '_mask_object' if self.kind == 'object' else '_mask'
             folder = f'{category}LEVEL{LEVEL_NAMES[self.level]}{suffix}'
