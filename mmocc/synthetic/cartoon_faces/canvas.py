@@ -158,6 +158,12 @@ def arc(
     return points
 
 
+def between(x: np.ndarray, top: np.ndarray, bottom: np.ndarray) -> np.ndarray:
+    """Return (2 n, 2) points of the outline between two curves over x."""
+    sides = [np.stack([x, top], 1), np.stack([x, bottom], 1)[::-1]]
+    return np.concatenate(sides)
+
+
 def rounded_box(
     x: float, y: float, rx: float, ry: float, r: float
 ) -> np.ndarray:

@@ -67,7 +67,8 @@ def _draw_parts(
     parts.draw_folds(canvas, who, pulls)
     parts.draw_mouth(canvas, who, pulls)
     parts.draw_nose(canvas, who, pulls)
-    parts.draw_eyes(canvas, who, pulls, tuple(gaze))
+    for side in (-1, 1):
+        parts.draw_eye(canvas, who, pulls, gaze, side)
     parts.draw_brows(canvas, who, pulls)
     parts.draw_hair_front(canvas, who)
     parts.draw_glasses(canvas, who)

@@ -18,6 +18,7 @@ from mmocc.synthetic.cartoon_faces.canvas import (
     Pose,
     any_colour,
     arc,
+    between,
     ellipse,
     opaque,
     rounded_box,
@@ -159,9 +160,7 @@ def draw_leaf(canvas: Canvas, rng: np.random.Generator) -> None:
     wide = rng.uniform(0.4, 0.65) * np.sin(t) * (1 + 0.25 * np.cos(t))
     wide = wide + 0.04 * np.abs(np.sin(rng.integers(5, 12) * t))
     y = -0.95 * np.cos(t)
-    rim = np.concatenate(
-        [np.stack([wide, y], 1), np.stack([-wide, y], 1)[::-1]]
-    )
+    rim = between(y, wide, -wide)[:, ::-1]
     vein = opaque(tint(colour, 0.35, (240, 250, 200)))
     canvas.line([(0, 0.8), (0.05, 1.25)], opaque(tint(colour, 0.3)), 0.06)
     canvas.fill(rim, opaque(colour))

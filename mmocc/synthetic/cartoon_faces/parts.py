@@ -2,7 +2,13 @@
 
 import numpy as np
 
-from mmocc.synthetic.cartoon_faces.canvas import Canvas, arc, ellipse, tint
+from mmocc.synthetic.cartoon_faces.canvas import (
+    Canvas,
+    arc,
+    between,
+    ellipse,
+    tint,
+)
 from mmocc.synthetic.cartoon_faces.person import Muscles, Subject
 
 _SIDES = (-1, 1)  # the picture's left and right
@@ -134,30 +140,21 @@ def draw_glasses(canvas: Canvas, who: Subject) -> None:
     canvas.line(bridge, frame, 0.04, lift=lift)
 
 
-def draw_eyes(
-    canvas: Canvas, who: Subject, pulls: Muscles, gaze: tuple[float, float]
-) -> None:
-    """Draw both eyes, looking to ``gaze`` (x, y), each in -1 to 1."""
-    for side in _SIDES:
-        _draw_eye(canvas, who, pulls, gaze, side)
-
-
-def _draw_eye(
+def draw_eye(
     canvas: Canvas,
     who: Subject,
     pulls: Muscles,
-    gaze: tuple[float, float],
+    gaze: np.ndarray,
     side: int,
 ) -> None:
-    """Draw one eye."""
+    """Draw an eye that looks to ``gaze`` (x, y), each in -1 to 1."""
     x, y, size = side * who.eye_gap, who.eye_line, who.eye_size
     upper = 0.62 * size * max(0.06, 1 + pulls.lid_upper)
     lower = 0.5 * size * max(0.04, 1 - pulls.lid_lower)
     t = np.linspace(-1, 1, 15)
     rim = np.sqrt(1 - t**2) ** 1.2
-    top = np.stack([x + size * t, y - upper * rim], 1)
-    bottom = np.stack([x + size * t[::-1], y + lower * rim[::-1]], 1)
-    socket = np.concatenate([top, bottom])
+    socket = between(x + size * t, y - upper * rim, y + lower * rim)
+    top, bottom = np.split(socket, 2)
     shade = tint(who.skin, 0.12)
     canvas.fill(ellipse(x, y - 0.02, 1.35 * size, 1.15 * size), shade)
     canvas.fill(socket, _WHITE)
@@ -168,9 +165,8 @@ def _draw_eye(
         # Lids cover the parts of the iris beyond them.
         low = np.interp(ring[:, 0], top[:, 0], top[:, 1])
         high = np.interp(ring[:, 0], top[:, 0], bottom[::-1, 1])
-        canvas.fill(
-            np.stack([ring[:, 0], np.clip(ring[:, 1], low, high)], 1), colour
-        )
+        ring[:, 1] = np.clip(ring[:, 1], low, high)
+        canvas.fill(ring, colour)
     canvas.line(top, tint(who.hair, 0.6), 0.045)
     canvas.line(bottom, tint(who.skin, 0.45), 0.02)
 
@@ -190,10 +186,8 @@ def draw_brows(canvas: Canvas, who: Subject, pulls: Muscles) -> None:
         )
         line = arc(inner, outer, 0.05)
         half = np.linspace(0.5, 0.2, len(line)) * who.brow_width
-        above, below = line.copy(), line.copy()
-        above[:, 1] -= half
-        below[:, 1] += half
-        canvas.fill(np.concatenate([above, below[::-1]]), colour)
+        x, middle = line.T
+        canvas.fill(between(x, middle - half, middle + half), colour)
         if pulls.furrow > 0.25:
             x = side * 0.07
             fold = arc((x, y - 0.05), (x * 1.2, y + 0.2), 0)
@@ -217,21 +211,14 @@ def draw_mouth(canvas: Canvas, who: Subject, pulls: Muscles) -> None:
     middle = y + pulls.corner * arch
     upper = middle - (0.35 * pulls.jaw + pulls.lip) * arch**0.6
     lower = middle + 0.65 * pulls.jaw * arch**0.6
-    gap = np.concatenate([np.stack([x, upper], 1),
-                          np.stack([x, lower], 1)[::-1]])  # fmt: skip
     full = who.lip_width * (1 - 0.5 * max(0.0, -pulls.stretch) - 0.3 * (
         pulls.furrow > 0.5))  # fmt: skip
     bow = full * (0.75 + 0.25 * np.cos(3 * np.pi * t)) * arch**0.5
-    outer = np.concatenate(
-        [
-            np.stack([x, upper - bow], 1),
-            np.stack([x, lower + 1.2 * full * arch**0.5], 1)[::-1],
-        ]
-    )
+    outer = between(x, upper - bow, lower + 1.2 * full * arch**0.5)
     canvas.fill(outer, who.lip, lift=0.03)
     opening = pulls.jaw + pulls.lip
     if opening > 0.05:
-        canvas.fill(gap, _MOUTH_DARK)
+        canvas.fill(between(x, upper, lower), _MOUTH_DARK)
         _fill_mouth(canvas, pulls, x, upper, lower)
     else:
         canvas.line(np.stack([x, middle], 1), tint(who.lip, 0.55), 0.03)
@@ -252,20 +239,13 @@ def _fill_mouth(
     high, low, across = upper[inner], lower[inner], x[inner]
     room = low - high
     if pulls.jaw > 0.15:
-        tongue = low - 0.35 * room
-        points = np.concatenate(
-            [
-                np.stack([across, tongue], 1)[3:-3],
-                np.stack([across, low - 0.05 * room], 1)[::-1][3:-3],
-            ]
-        )
-        canvas.fill(points, _TONGUE)
+        middle = slice(3, -3)
+        top, bottom = low - 0.35 * room, low - 0.05 * room
+        tongue = between(across[middle], top[middle], bottom[middle])
+        canvas.fill(tongue, _TONGUE)
     if pulls.teeth > 0.1:
         end = high + np.minimum(0.09 + 0.5 * room * (pulls.teeth > 0.7), room)
-        points = np.concatenate(
-            [np.stack([across, high], 1), np.stack([across, end], 1)[::-1]]
-        )
-        canvas.fill(points, _TOOTH)
+        canvas.fill(between(across, high, end), _TOOTH)
 
 
 def draw_nose(canvas: Canvas, who: Subject, pulls: Muscles) -> None:

@@ -246,7 +246,10 @@ def draw_scene(
         opacity = draw_opacity(scan, side, float(rng.uniform(-10, 10)))
         plan = _pick_plan(bool(placed), settings, rng)
         full = _find_place(opacity, placed, plan, settings.size, rng)
-        digit = _as_digit(full, opacity, int(label), int(source))
+        silhouette, area = full >= 0.5, int((opacity >= 0.5).sum())
+        digit = PlacedDigit(
+            int(label), int(source), silhouette, silhouette, area
+        )
         where = full > 0
         hidden = np.zeros_like(where)
         for other in placed:
@@ -257,15 +260,6 @@ def draw_scene(
         scene[where] += full[where][:, None] * (colour - under)
         placed.append(digit)
     return np.clip(np.rint(scene), 0, 255).astype(np.uint8), placed
-
-
-def _as_digit(
-    full: np.ndarray, opacity: np.ndarray, label: int, source: int
-) -> PlacedDigit:
-    """Return a digit just drawn: all of it on the canvas is visible."""
-    silhouette = full >= 0.5
-    area = int((opacity >= 0.5).sum())
-    return PlacedDigit(label, source, silhouette, silhouette, area)
 
 
 def _pick_plan(
