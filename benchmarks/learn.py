@@ -3,26 +3,17 @@
     python -m benchmarks.learn [--quick] [--only NAME ...] [--json FILE]
 
 ``step``: one training step of ``mmocc.LEARNClassifier``, from uint8 images to
-updated weights, over its floor: the frozen forward of the same clean and
-occluded images, LEARN's and the head's own forward and backward, and the
+updated weights, compared with its floor: the frozen forward of the same clean
+and occluded images, LEARN's and the head's forward and backward, and the
 optimizer's step. Occluder, losses, normalisation and checks must fit between.
 
-``cache``: a training step that reads the clean images' features from disk
-(``clean_cache``, float16, all of them there) over the same without, from uint8
-images to updated weights.
+``cache``: the same step with the clean images' features read from disk
+(``clean_cache``, float16, all of them there), compared with the step without.
 
-``inference``: the classifier with LEARN over the same one without.
+``inference``: the classifier with LEARN, compared with the one without.
 
-``occluder``: uint8 images to a normalised occluded batch, by
-``mmocc.BatchOccluder`` and, image by image, by ``mmocc.Occlude``: how many
-times faster the first is.
-
-Predicted before the first run, for two CPU cores: steps at 1.02 (VGG-16),
-1.04 (ResNet-50) and 1.06 (ResNet-18 at 32 px); inference at 1.01 and 1.04;
-occluder 3 times faster over all kinds, 5 for white, 2 for object. Of
-``cache``, which saves half of the backbone's work: 0.55 (VGG-16, ResNet-50)
-and 0.65 (ResNet-18 at 32 px, where a file of 16 KiB costs as much as some of
-the forward pass that it saves).
+``occluder``: how many times faster than a loop of ``mmocc.Occlude``
+``mmocc.BatchOccluder`` turns uint8 images into a normalised occluded batch.
 """
 
 import argparse
@@ -35,7 +26,7 @@ import cv2
 import numpy as np
 import torch
 from mmengine.config import Config
-from mmengine.optim import build_optim_wrapper
+from mmengine.optim import OptimWrapper, build_optim_wrapper
 from mmengine.registry import DefaultScope
 from mmpretrain.models import ImageClassifier
 from mmpretrain.registry import MODELS
@@ -85,40 +76,44 @@ def write_banks(folder: Path) -> dict[str, str]:
     return {name: str(bank) for name, bank in banks.items()}
 
 
-def load_config(name: str, banks: dict[str, str]) -> Config:
-    """Return a config of ours that needs no file but the given banks."""
+def build(
+    name: str, banks: dict[str, str], **changes: str
+) -> tuple[ImageClassifier, Config]:
+    """Build a config's model, with random weights; return both."""
     cfg = Config.fromfile(CONFIGS / f'{name}.py')
-    cfg.model.data_preprocessor = cfg.data_preprocessor
+    cfg.model.update(data_preprocessor=cfg.data_preprocessor, **changes)
     if 'texture_bank' in cfg.model.get('occluder', {}):
         cfg.model.occluder.update(banks)
-    return cfg
-
-
-def build(cfg: Config) -> ImageClassifier:
-    """Build a config's model, with random weights."""
+    torch.manual_seed(0)
     with DefaultScope.overwrite_default_scope('mmpretrain'):
-        return MODELS.build(cfg.model).to(device())
+        return MODELS.build(cfg.model).to(device()), cfg
 
 
-def batch_of(batch: int, side: int, classes: int) -> dict:
-    """Return uint8 images and their labels, as a dataloader gives them."""
+def prepare(
+    name: str, batch: int, side: int, banks: dict[str, str], **changes: str
+) -> tuple[ImageClassifier, OptimWrapper, dict]:
+    """Return a config's model, its optimizer, and uint8 images with labels."""
+    model, cfg = build(name, banks, **changes)
+    model.train()
     images = torch.randint(256, (batch, 3, side, side), dtype=torch.uint8)
     samples = [
-        DataSample(metainfo=dict(sample_idx=i)).set_gt_label(i % classes)
+        DataSample(metainfo=dict(sample_idx=i)).set_gt_label(
+            i % model.head.num_classes
+        )
         for i in range(batch)
     ]
-    return dict(inputs=images, data_samples=samples)
+    return (
+        model,
+        build_optim_wrapper(model, cfg.optim_wrapper),
+        dict(inputs=images, data_samples=samples),
+    )
 
 
 def training_step(
     name: str, batch: int, side: int, banks: dict[str, str]
 ) -> Rivals:
     """Return a config's training step and its floor."""
-    cfg = load_config(name, banks)
-    torch.manual_seed(0)
-    model = build(cfg).train()
-    optim_wrapper = build_optim_wrapper(model, cfg.optim_wrapper)
-    data = batch_of(batch, side, model.head.num_classes)
+    model, optim_wrapper, data = prepare(name, batch, side, banks)
     inputs = model.data_preprocessor(data, True)['inputs']
     both = torch.cat([inputs, model.occluder(inputs)[0]])
     feat = model.frozen_feature(both)
@@ -146,14 +141,11 @@ def cached_step(
     name: str, batch: int, side: int, banks: dict[str, str]
 ) -> Rivals:
     """Return a config's training step with clean features on disk."""
-    cfg = load_config(name, banks)
-    torch.manual_seed(0)
     folder = Path(banks['texture_bank']).parent / f'cache-{name}'
-    cfg.model.clean_cache = str(folder)
-    model = build(cfg).train()
+    model, optim_wrapper, data = prepare(
+        name, batch, side, banks, clean_cache=str(folder)
+    )
     cache = model.clean_cache
-    optim_wrapper = build_optim_wrapper(model, cfg.optim_wrapper)
-    data = batch_of(batch, side, model.head.num_classes)
 
     def step(cache: CleanCache | None) -> None:
         model.clean_cache = cache
@@ -170,9 +162,9 @@ def cached_step(
 
 def inference(name: str, batch: int, side: int) -> Rivals:
     """Return a config's inference with LEARN and without it."""
-    cfg = load_config(name, {})
-    model = build(cfg).eval()
-    plain = build(load_config(f'{name}-baseline', {})).eval()
+    model, plain = (
+        build(f'{name}{suffix}', {})[0].eval() for suffix in ('', '-baseline')
+    )
     inputs = torch.randn(batch, 3, side, side, device=device())
 
     @torch.no_grad()
@@ -208,11 +200,12 @@ def occluder(
         return ours(normalise(whole.to(device())), inplace=True)[0]
 
     def as_loop() -> Tensor:
-        done = []
-        for index, image in enumerate(images):
-            result = one(dict(img=image, sample_idx=index))['img']
-            done.append(normalise(torch.from_numpy(result).permute(2, 0, 1)))
-        return torch.stack(done).to(device())
+        occluded = (
+            one(dict(img=image, sample_idx=index))['img']
+            for index, image in enumerate(images)
+        )
+        images_chw = (torch.from_numpy(x).permute(2, 0, 1) for x in occluded)
+        return torch.stack(list(map(normalise, images_chw))).to(device())
 
     name = kinds[0] if len(kinds) == 1 else 'all kinds'
     return Rivals(
@@ -226,16 +219,15 @@ def occluder(
 
 
 def cases(banks: dict[str, str]) -> Cases:
-    """Yield names of cases and what sets each up."""
+    """Yield names of cases and functions that set them up."""
     for kinds in (KINDS, *((kind,) for kind in KINDS)):
         name = kinds[0] if len(kinds) == 1 else 'all'
         yield f'occluder-{name}', partial(occluder, kinds, banks)
-    for name, batch, side in STEPS:
-        yield f'step-{name}', partial(training_step, name, batch, side, banks)
-    for name, batch, side in STEPS:
-        yield f'cache-{name}', partial(cached_step, name, batch, side, banks)
-    for name, batch, side in STEPS[1:]:
-        yield f'inference-{name}', partial(inference, name, batch, side)
+    for what, step in (('step', training_step), ('cache', cached_step)):
+        for case in STEPS:
+            yield f'{what}-{case[0]}', partial(step, *case, banks)
+    for case in STEPS[1:]:
+        yield f'inference-{case[0]}', partial(inference, *case)
 
 
 def parse_args() -> argparse.Namespace:

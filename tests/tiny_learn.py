@@ -1,7 +1,7 @@
-"""A LEARN run of seconds, and hooks by which tests watch it and stop it.
+"""A LEARN run of seconds, and a hook by which tests watch and stop it.
 
-``write`` makes all that a run needs in a folder. Its config imports this
-module, so the run needs this folder on its PYTHONPATH.
+``write`` writes all that a run needs into a folder. Its config imports this
+module, so this folder must be on PYTHONPATH.
 """
 
 import json
@@ -50,19 +50,13 @@ model = dict(
         dict(
             type='mmocc.LEARN',
             in_channels=8 * width,
-            # Torch's own initialisation makes all latents nearly equal.
+            # Torch's initialisation makes all latents nearly equal.
             init_cfg=dict(type='Kaiming', layer=['Conv2d', 'ConvTranspose2d']),
         ),
         dict(type='GlobalAveragePooling'),
     ],
-    occluder=dict(type='mmocc.BatchOccluder', kinds=('white', 'noise')),
-    loss_intra=dict(
-        type='mmocc.IntraClassLatentLoss', gather=gather, loss_weight=1.0
-    ),
-    loss_inter=dict(
-        type='mmocc.InterClassLatentLoss', gather=gather, loss_weight=1.0
-    ),
-    clean_pass=True,
+    loss_intra=dict(gather=gather, loss_weight=1.0),
+    loss_inter=dict(gather=gather, loss_weight=1.0),
 )
 train_dataloader = dict(
     batch_size=8,
@@ -98,7 +92,7 @@ AUGMENT = (
 
 @HOOKS.register_module(force=True)
 class WatchHook(Hook):
-    """Write the losses, averaged over ranks, and hang where it is told to."""
+    """Write the losses, averaged over ranks; hang at HANG_AT_ITER."""
 
     curve = ()
 
@@ -166,7 +160,7 @@ def start(folder, *command, **env):
 
 
 def finish(folder, process, timeout=600):
-    """Wait for a run that shall succeed."""
+    """Wait for a run that must succeed."""
     try:
         code = process.wait(timeout)
     finally:

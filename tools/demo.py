@@ -2,11 +2,11 @@
 
 Makes the embedded data set, trains a VGG-16 on clean digits and then LEARN
 inside the frozen VGG-16, tests both without and with occlusion, and writes
-table, plot and example images to work_dirs/demo/. Textures and cut-outs of
-the test come from another photo than those of training. LEARN stands after
-the second stage, which goes beyond the paper; configs/learn/README.md says
-why. An interrupted demo continues where it stopped. It computes in mixed
-precision where that is faster (a GPU, or a CPU that knows bfloat16).
+table, plot and example images to work_dirs/demo/. The textures and cut-outs of
+the test come from another photo than those of training. LEARN comes after the
+second stage, which goes beyond the paper (configs/learn/README.md). An
+interrupted demo continues where it stopped. It computes in mixed precision
+where that is faster (a GPU, or a CPU with bfloat16).
 """
 
 import argparse
@@ -15,6 +15,7 @@ import shlex
 import subprocess
 import sys
 import time
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -24,14 +25,10 @@ from mmengine.dataset import pseudo_collate
 from torch import nn
 
 from mmocc.occlusion import cell_names
-from mmocc.report import classifiers as bench
-from mmocc.report.cells import (
-    make_occlude,
-    occlude_dataset,
-    share_bank,
-)
+from mmocc.report.cells import make_occlude, occlude_dataset, share_bank
 from mmocc.report.plots import plot_examples
 from mmocc.utils.amp import amp_pays
+from mmocc.utils.from_config import build_dataset, load_model
 
 DATA = Path('data/digits_voc')
 CONFIGS = {
@@ -58,45 +55,39 @@ def parse_args() -> argparse.Namespace:
 
 
 def run(title: str, *command: str) -> None:
-    """Run a tool of this repository, or stop if it fails."""
+    """Run a tool of this repository; stop if it fails."""
     print(f'\n=== {title}\n$ python {shlex.join(command)}', flush=True)
     result = subprocess.run([sys.executable, *command], check=False)
     if result.returncode:
-        sys.exit(f'{command[0]} failed; the lines above say why')
+        sys.exit(f'{command[0]} failed; see the lines above')
 
 
 def train(name: str, config: str, out: Path, *options: str) -> str:
-    """Train a config in ``out`` unless that is done; return the checkpoint."""
-    cfg = Config.fromfile(config)
-    done = out / f'epoch_{cfg.train_cfg.max_epochs}.pth'
-    if done.exists():
-        print(f'\n=== {name}: already trained, {done}')
-        return str(done)
-    command = ['tools/train.py', config, '--work-dir', str(out), '--resume']
-    command += AMP
-    if options:
-        command += ['--cfg-options', *options]
-    run(f'Train {name}', *command)
-    return str(done)
+    """Return a config's checkpoint in ``out``; train it if it is missing."""
+    epochs = Config.fromfile(config).train_cfg.max_epochs
+    checkpoint = out / f'epoch_{epochs}.pth'
+    if checkpoint.exists():
+        print(f'\n=== {name}: already trained, {checkpoint}')
+    else:
+        command = ['tools/train.py', config, '--work-dir', str(out)]
+        command += ['--resume', *AMP]
+        command += ['--cfg-options', *options] if options else []
+        run(f'Train {name}', *command)
+    return str(checkpoint)
 
 
 def test(checkpoints: dict[str, str], out: Path) -> dict:
     """Test all models on the same occlusions; return the report's numbers."""
-    pairs = [(CONFIGS[name], path) for name, path in checkpoints.items()]
+    models = [(CONFIGS[name], path) for name, path in checkpoints.items()]
     run(
         'Test both on the same occlusions',
         'tools/analysis_tools/occlusion_benchmark.py',
-        *(word for pair in pairs for word in pair),
-        '--names',
-        *checkpoints,
-        '--texture-bank',
-        BANKS['texture_bank'],
-        '--object-bank',
-        BANKS['object_bank'],
-        '--texture-size',
-        str(BANKS['texture_size']),
-        '--out',
-        str(out),
+        *chain(*models),
+        *('--names', *checkpoints),
+        *('--texture-bank', BANKS['texture_bank']),
+        *('--object-bank', BANKS['object_bank']),
+        *('--texture-size', str(BANKS['texture_size'])),
+        *('--out', str(out)),
         *AMP,
     )
     return json.loads((out / 'occlusion.json').read_text())
@@ -109,12 +100,11 @@ def draw_examples(
     """Draw some test images, clean and occluded, with both models' answers."""
     classes = cfg.classes
     rows, truth = [], []
-    test_set = bench.build_test_set(cfg)
+    test_set = build_dataset(cfg)
     cells = cell_names(levels=['L2'])
     shared = share_bank(cells, **BANKS)
     for cell in cells:
-        occlude = make_occlude(cell, **shared)
-        dataset = occlude_dataset(test_set, occlude, cell)
+        dataset = occlude_dataset(test_set, make_occlude(cell, **shared), cell)
         picks = np.linspace(0, len(dataset) - 1, EXAMPLES).astype(int)
         batch = [dataset[int(pick)] for pick in picks]
         answers = {
@@ -124,25 +114,24 @@ def draw_examples(
             ]
             for name, model in models.items()
         }
-        images = []
-        for place, packed in enumerate(batch):
-            image = packed['inputs'].permute(1, 2, 0).numpy()
-            images.append((image, {n: a[place] for n, a in answers.items()}))
+        images = [
+            (
+                packed['inputs'].permute(1, 2, 0).numpy(),
+                {name: labels[place] for name, labels in answers.items()},
+            )
+            for place, packed in enumerate(batch)
+        ]
         truth = [classes[int(p['data_samples'].gt_label)] for p in batch]
         rows.append((cell, images))
     plot_examples(rows, truth, path)
 
 
 def main() -> None:
-    """Make data, train, test, draw, and say what came out."""
+    """Make data, train, test, draw, and print the result."""
     args = parse_args()
     start = time.time()
-    run(
-        'Make the digits',
-        'tools/dataset_converters/make_digits_voc.py',
-        '--out',
-        str(DATA),
-    )
+    tool = 'tools/dataset_converters/make_digits_voc.py'
+    run('Make the digits', tool, '--out', str(DATA))
     baseline, learn = CONFIGS.values()
     first = train('VGG-16, clean digits', baseline, args.out / 'baseline')
     second = train(
@@ -154,7 +143,7 @@ def main() -> None:
     checkpoints = dict(zip(CONFIGS, (first, second), strict=True))
     report = test(checkpoints, args.out)
     models = {
-        name: bench.load_model(Config.fromfile(CONFIGS[name]), path)
+        name: load_model(Config.fromfile(CONFIGS[name]), path)
         for name, path in checkpoints.items()
     }
     draw_examples(models, Config.fromfile(baseline), args.out / 'examples.png')
@@ -167,8 +156,8 @@ def main() -> None:
     print(
         f'\nOpen {args.out}/occlusion.html for the report. Beside it: '
         'occlusion.json, .csv and .md (the table), occlusion.png\n(accuracy '
-        "against occlusion), examples.png (images with both models' "
-        f'answers). Took {minutes:.1f} minutes.'
+        "by occlusion), examples.png (images with both models' answers). "
+        f'Took {minutes:.1f} minutes.'
     )
 
 

@@ -18,7 +18,6 @@ model = dict(
     occluder=dict(
         type='mmocc.BatchOccluder',
         kinds=('texture', 'object'),
-        area=(0.2, 0.8),
         texture_bank=f'{occluders}/textures',
         object_bank=f'{occluders}/objects',
         texture_size=64,

@@ -1,6 +1,6 @@
 """Phase 2 of LEARN on CIFAR-10: the frozen ResNet-18 of phase 1."""
 
-_base_ = ['./resnet18_cifar10-baseline.py', '../_base_/learn.py']
+_base_ = './resnet18_cifar10-baseline.py'
 
 # ------------------------------------------------ things you will change
 load_from = 'work_dirs/resnet18_cifar10-baseline/epoch_30.pth'
@@ -19,15 +19,10 @@ model = dict(
     occluder=dict(
         type='mmocc.BatchOccluder',
         kinds=('texture', 'object'),
-        area=(0.2, 0.8),
         texture_bank=f'{occluders}/textures',
         object_bank=f'{occluders}/objects',
         texture_size=64,
     ),
-    loss_rec={{_base_.learn_loss_rec}},
-    loss_intra={{_base_.learn_loss_intra}},
-    loss_inter={{_base_.learn_loss_inter}},
-    loss_cls={{_base_.learn_loss_cls}},
 )
 optim_wrapper = dict(
     _delete_=True,

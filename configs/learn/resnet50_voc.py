@@ -1,6 +1,6 @@
 """Phase 2 of LEARN on VOC objects: the frozen ResNet-50 of phase 1."""
 
-_base_ = ['./resnet50_voc-baseline.py', '../_base_/learn.py']
+_base_ = './resnet50_voc-baseline.py'
 
 # ------------------------------------------------ things you will change
 load_from = 'work_dirs/resnet50_voc-baseline/epoch_20.pth'
@@ -14,13 +14,12 @@ model = dict(
         dict(type='mmocc.LEARN', in_channels=2048),
         dict(type='GlobalAveragePooling'),
     ],
-    occluder={{_base_.learn_occluder}},
-    loss_rec={{_base_.learn_loss_rec}},
-    loss_intra={{_base_.learn_loss_intra}},
-    loss_inter={{_base_.learn_loss_inter}},
-    loss_cls={{_base_.learn_loss_cls}},
 )
-optim_wrapper = {{_base_.learn_optim_wrapper}}
+optim_wrapper = dict(
+    _delete_=True,  # the classifier's own, made for all parameters
+    constructor='mmocc.TrainableOptimWrapperConstructor',
+    optimizer=dict(type='AdamW', lr=1e-3, weight_decay=1e-4),
+)
 param_scheduler = [
     dict(
         type='CosineAnnealingLR', T_max=max_epochs, convert_to_iter_based=True

@@ -1,6 +1,6 @@
 """Phase 2 of LEARN on the embedded digits: the frozen VGG-16 of phase 1."""
 
-_base_ = ['./vgg16_digits-baseline.py', '../_base_/learn.py']
+_base_ = './vgg16_digits-baseline.py'
 
 # ------------------------------------------------ things you will change
 load_from = 'work_dirs/vgg16_digits-baseline/epoch_4.pth'
@@ -14,18 +14,16 @@ model = dict(
     neck=dict(type='mmocc.LEARN', in_channels=512),
     occluder=dict(
         type='mmocc.BatchOccluder',
-        kinds=('white', 'noise', 'texture', 'object'),
-        area=(0.2, 0.8),
         texture_bank=f'{occluders}/textures',
         object_bank=f'{occluders}/objects',
         texture_size=64,
     ),
-    loss_rec={{_base_.learn_loss_rec}},
-    loss_intra={{_base_.learn_loss_intra}},
-    loss_inter={{_base_.learn_loss_inter}},
-    loss_cls={{_base_.learn_loss_cls}},
 )
-optim_wrapper = {{_base_.learn_optim_wrapper}}
+optim_wrapper = dict(
+    _delete_=True,  # the classifier's own, made for all parameters
+    constructor='mmocc.TrainableOptimWrapperConstructor',
+    optimizer=dict(type='AdamW', lr=1e-3, weight_decay=1e-4),
+)
 param_scheduler = [
     dict(
         type='CosineAnnealingLR', T_max=max_epochs, convert_to_iter_based=True

@@ -1,6 +1,6 @@
 """Phase 2 of LEARN on VOC objects: the frozen VGG-16 of phase 1."""
 
-_base_ = ['./vgg16_voc-baseline.py', '../_base_/learn.py']
+_base_ = './vgg16_voc-baseline.py'
 
 # ------------------------------------------------ things you will change
 load_from = 'work_dirs/vgg16_voc-baseline/epoch_20.pth'
@@ -11,13 +11,12 @@ max_epochs = 10
 model = dict(
     type='mmocc.LEARNClassifier',
     neck=dict(type='mmocc.LEARN', in_channels=512),
-    occluder={{_base_.learn_occluder}},
-    loss_rec={{_base_.learn_loss_rec}},
-    loss_intra={{_base_.learn_loss_intra}},
-    loss_inter={{_base_.learn_loss_inter}},
-    loss_cls={{_base_.learn_loss_cls}},
 )
-optim_wrapper = {{_base_.learn_optim_wrapper}}
+optim_wrapper = dict(
+    _delete_=True,  # the classifier's own, made for all parameters
+    constructor='mmocc.TrainableOptimWrapperConstructor',
+    optimizer=dict(type='AdamW', lr=1e-3, weight_decay=1e-4),
+)
 param_scheduler = [
     dict(
         type='CosineAnnealingLR', T_max=max_epochs, convert_to_iter_based=True

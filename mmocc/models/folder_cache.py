@@ -1,14 +1,14 @@
-"""What frozen modules make of images, on disk: computed once.
+"""Outputs of frozen modules on disk, so that they are computed once.
 
 A folder holds ``key.json``, the digests of the modules that filled it, and one
 ``.npz`` file for each image. Several processes may share it: each file is
-written under a name of its own and then renamed, so that none is ever seen in
-part, and one that was killed leaves nothing that hinders the next.
+written under a unique name and then renamed. So no process reads half a file,
+and a killed process leaves nothing that hinders the next one.
 """
 
 import json
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from hashlib import blake2b
 from pathlib import Path
 from uuid import uuid4
@@ -16,7 +16,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 import torch
-from mmengine.dist import get_dist_info
+from mmengine.dist import get_world_size
 from mmengine.logging import print_log
 from torch import Tensor, nn
 
@@ -24,13 +24,13 @@ Key = dict[str, str | int]
 
 
 def raw_bytes(tensor: Tensor) -> bytes:
-    """Return the bytes of a tensor of any type, wherever it is."""
+    """Return the bytes of a tensor of any type, on any device."""
     flat = tensor.detach().cpu().contiguous().reshape(-1)
     return flat.view(torch.uint8).numpy().tobytes()
 
 
 def _plain(value: object) -> object:
-    """Return a config without ``init_cfg``: weights are digested as such."""
+    """Return a config without ``init_cfg``: the weights are in the digest."""
     if isinstance(value, dict):
         return {k: _plain(v) for k, v in value.items() if k != 'init_cfg'}
     if isinstance(value, list | tuple):
@@ -41,10 +41,10 @@ def _plain(value: object) -> object:
 def digest(module: nn.Module | None, settings: object) -> str:
     """Return a digest of a module's weights and its config."""
     text = json.dumps(_plain(settings), sort_keys=True)
-    found = blake2b(text.encode(), digest_size=16)
+    blake = blake2b(text.encode(), digest_size=16)
     for name, tensor in module.state_dict().items() if module else ():
-        found.update(name.encode() + raw_bytes(tensor))
-    return found.hexdigest()
+        blake.update(name.encode() + raw_bytes(tensor))
+    return blake.hexdigest()
 
 
 def precision_of(images: Tensor) -> torch.dtype:
@@ -54,15 +54,15 @@ def precision_of(images: Tensor) -> torch.dtype:
 
 
 class FolderCache:
-    """One file for each image, and the key of what made them.
+    """One file for each image, and the key of the modules that computed them.
 
     Args:
-        folder: Where the files are; made if missing.
+        folder: Where the files are; created if missing.
         option: The option that names the folder, for messages.
         limit_gib: Size in GiB from which nothing more is written.
     """
 
-    full_hint = ''  # what may be wrong where the limit is reached
+    full_hint = ''  # what may be wrong if the limit is reached
 
     def __init__(
         self, folder: str | Path, option: str, limit_gib: float = 50.0
@@ -74,28 +74,28 @@ class FolderCache:
         self.state = None  # of the weights when the key was checked
 
     def path(self, name: str) -> Path:
-        """Return where the file of an image is, by a digest of it."""
+        """Return the file for a name, which is a digest."""
         return self.folder / name[:2] / f'{name}.npz'
 
     def check_key(
         self, tensors: Iterable[Tensor], make_key: Callable[[], Key]
     ) -> None:
-        """Compare the folder's key with the modules', where they changed.
+        """Compare the folder's key with the modules', if these changed.
 
         Args:
-            tensors: The modules' parameters and buffers, to see a change.
-            make_key: Gives a digest for each of their parts.
+            tensors: The modules' parameters and buffers: they tell a change.
+            make_key: Returns a digest for each module.
 
         Raises:
-            ValueError: If they differ; the message says in what.
+            ValueError: If the keys differ; the message says where.
         """
         state = hash(tuple((id(t), t._version) for t in tensors))
         if state == self.state:
             return
         key, path = make_key(), self.folder / 'key.json'
         if path.exists():
-            found = json.loads(path.read_text())
-            other = [name for name in key if key[name] != found.get(name)]
+            stored = json.loads(path.read_text())
+            other = [name for name in key if key[name] != stored.get(name)]
             if other:
                 raise ValueError(
                     f'{self.folder} was filled by other stages: weights or '
@@ -103,10 +103,8 @@ class FolderCache:
                     f'folder, or set {self.option} to another'
                 )
         else:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            part = _part(path)
-            part.write_text(json.dumps(key, indent=1))
-            part.replace(path)
+            with _whole(path) as part:
+                part.write_text(json.dumps(key, indent=1))
         files = self.folder.glob('*/*.npz')
         self.size = sum(file.stat().st_size for file in files)
         self.state = state
@@ -115,18 +113,10 @@ class FolderCache:
         """Write one image's arrays, unless the folder is full."""
         if self.size >= self.limit:
             return
-        path.parent.mkdir(exist_ok=True)
-        part = _part(path)
-        try:
-            with part.open('wb') as file:
-                np.savez(file, **arrays)
-            part.replace(path)
-        except BaseException:
-            with suppress(OSError):
-                part.unlink()
-            raise
+        with _whole(path) as part, part.open('wb') as file:
+            np.savez(file, **arrays)
         # The other processes write about as much.
-        self.size += path.stat().st_size * get_dist_info()[1]
+        self.size += path.stat().st_size * get_world_size()
         if self.size >= self.limit:
             print_log(
                 f'{self.folder} has reached {self.limit / 2**30:g} GiB: '
@@ -151,6 +141,13 @@ def read_arrays(path: Path, names: Iterable[str]) -> list[np.ndarray]:
         ) from None
 
 
-def _part(path: Path) -> Path:
-    """Return a name beside a file that no other process uses."""
-    return path.with_suffix(f'.{uuid4().hex}.part')
+@contextmanager
+def _whole(path: Path) -> Iterator[Path]:
+    """Yield a unique path to write to, which becomes ``path`` afterwards."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(f'.{uuid4().hex}.part')
+    try:
+        yield part
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)

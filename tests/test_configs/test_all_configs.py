@@ -279,12 +279,3 @@ def test_occluded_config_hides_in_testing_and_only_there(name, read, tmp_path):
         shares.append(changed.any(dim=0).float().mean().item())
     assert min(shares) > 0.15
     assert max(shares) < 0.85
-
-
-@pytest.mark.skipif(
-    not (ROOT / 'docs').exists(), reason='a source distribution has no docs'
-)
-def test_the_documented_example_is_the_one_that_is_tested():
-    page = (ROOT / 'docs/plug_in.md').read_text()
-    example = ROOT / 'configs/learn/plugin/resnet50_in1k.py'
-    assert f'```python\n{example.read_text()}```' in page

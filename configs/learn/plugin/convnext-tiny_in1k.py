@@ -1,9 +1,6 @@
-"""LEARN for mmpretrain's ConvNeXt-Tiny of ImageNet: both configs joined."""
+"""LEARN for mmpretrain's ConvNeXt-Tiny of ImageNet."""
 
-_base_ = [
-    'mmpretrain::convnext/convnext-tiny_32xb128_in1k.py',
-    '../../_base_/learn.py',
-]
+_base_ = 'mmpretrain::convnext/convnext-tiny_32xb128_in1k.py'
 custom_imports = dict(imports=['mmocc'], allow_failed_imports=False)
 
 # ------------------------------------------------ things you will change
@@ -14,18 +11,17 @@ max_epochs = 5  # only LEARN trains
 # ------------------------------------------------- things you may change
 model = dict(
     type='mmocc.LEARNClassifier',
-    # This backbone pools by itself, and the classifier has no neck: LEARN
-    # sees vectors of 768 numbers, which it takes as maps of one cell.
+    # This backbone pools its map, and the classifier has no neck: LEARN
+    # reads vectors of 768 numbers as maps of one cell.
     neck=dict(type='mmocc.LEARN', in_channels=768),
     train_cfg=None,  # no Mixup and CutMix: LEARN needs one label per image
-    init_cfg=None,  # the frozen parts are loaded; LEARN starts as elsewhere
-    occluder={{_base_.learn_occluder}},
-    loss_rec={{_base_.learn_loss_rec}},
-    loss_intra={{_base_.learn_loss_intra}},
-    loss_inter={{_base_.learn_loss_inter}},
-    loss_cls={{_base_.learn_loss_cls}},
+    init_cfg=None,  # the classifier's is not for LEARN
 )
-optim_wrapper = {{_base_.learn_optim_wrapper}}
+optim_wrapper = dict(
+    _delete_=True,  # the classifier's own, made for all parameters
+    constructor='mmocc.TrainableOptimWrapperConstructor',
+    optimizer=dict(type='AdamW', lr=1e-3, weight_decay=1e-4),
+)
 param_scheduler = [
     dict(
         type='CosineAnnealingLR', T_max=max_epochs, convert_to_iter_based=True
@@ -33,14 +29,13 @@ param_scheduler = [
 ]
 train_cfg = dict(max_epochs=max_epochs)
 
-# A resumed run repeats the run that it continues.
+# A resumed run gives the same as an uninterrupted one.
 randomness = dict(seed=0)
 custom_hooks = [dict(type='mmocc.EpochSeedHook')]  # and no EMAHook
 train_dataloader = dict(
     persistent_workers=False,
     dataset=dict(
-        # RandomErasing would hide parts of the images that LEARN is to take
-        # for clean.
+        # RandomErasing would hide parts of the clean images.
         pipeline=[
             step
             for step in _base_.train_pipeline

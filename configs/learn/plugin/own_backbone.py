@@ -1,9 +1,9 @@
-"""LEARN for your own classifier: both configs joined.
+"""LEARN for your own classifier.
 
 PYTHONPATH=configs/learn/plugin python tools/train.py THIS_FILE
 """
 
-_base_ = ['./own_backbone-baseline.py', '../../_base_/learn.py']
+_base_ = './own_backbone-baseline.py'
 
 # ------------------------------------------------ things you will change
 load_from = 'work_dirs/own_backbone-baseline/epoch_30.pth'
@@ -18,13 +18,12 @@ model = dict(
         dict(type='mmocc.LEARN', in_channels=128),
         dict(type='GlobalAveragePooling'),
     ],
-    occluder={{_base_.learn_occluder}},
-    loss_rec={{_base_.learn_loss_rec}},
-    loss_intra={{_base_.learn_loss_intra}},
-    loss_inter={{_base_.learn_loss_inter}},
-    loss_cls={{_base_.learn_loss_cls}},
 )
-optim_wrapper = {{_base_.learn_optim_wrapper}}
+optim_wrapper = dict(
+    _delete_=True,  # the classifier's own, made for all parameters
+    constructor='mmocc.TrainableOptimWrapperConstructor',
+    optimizer=dict(type='AdamW', lr=1e-3, weight_decay=1e-4),
+)
 param_scheduler = [
     dict(
         type='CosineAnnealingLR', T_max=max_epochs, convert_to_iter_based=True

@@ -1,4 +1,4 @@
-"""ResNet-50 with LEARN tested on occluded images; all else stays."""
+"""ResNet-50 with LEARN, tested on occluded images."""
 
 _base_ = './resnet50_in1k.py'
 
@@ -10,8 +10,8 @@ occlude = dict(
     level=('L1', 'L2', 'L3'),
     seed=0,
 )
-# After loading and cropping, just before packing. Only for testing: training
-# makes its own occlusions, and validation stays clean.
+# After cropping, just before packing. Only for testing: training makes its own
+# occlusions, and validation stays clean.
 test_dataloader = dict(
     dataset=dict(
         pipeline=[

@@ -1,9 +1,6 @@
-"""LEARN for mmpretrain's ResNeXt-50 of ImageNet: both configs joined."""
+"""LEARN for mmpretrain's ResNeXt-50 of ImageNet."""
 
-_base_ = [
-    'mmpretrain::resnext/resnext50-32x4d_8xb32_in1k.py',
-    '../../_base_/learn.py',
-]
+_base_ = 'mmpretrain::resnext/resnext50-32x4d_8xb32_in1k.py'
 custom_imports = dict(imports=['mmocc'], allow_failed_imports=False)
 
 # ------------------------------------------------ things you will change
@@ -19,13 +16,12 @@ model = dict(
         dict(type='mmocc.LEARN', in_channels=2048),
         dict(type='GlobalAveragePooling'),
     ],
-    occluder={{_base_.learn_occluder}},
-    loss_rec={{_base_.learn_loss_rec}},
-    loss_intra={{_base_.learn_loss_intra}},
-    loss_inter={{_base_.learn_loss_inter}},
-    loss_cls={{_base_.learn_loss_cls}},
 )
-optim_wrapper = {{_base_.learn_optim_wrapper}}
+optim_wrapper = dict(
+    _delete_=True,  # the classifier's own, made for all parameters
+    constructor='mmocc.TrainableOptimWrapperConstructor',
+    optimizer=dict(type='AdamW', lr=1e-3, weight_decay=1e-4),
+)
 param_scheduler = [
     dict(
         type='CosineAnnealingLR', T_max=max_epochs, convert_to_iter_based=True
@@ -33,7 +29,7 @@ param_scheduler = [
 ]
 train_cfg = dict(max_epochs=max_epochs)
 
-# A resumed run repeats the run that it continues.
+# A resumed run gives the same as an uninterrupted one.
 randomness = dict(seed=0)
 custom_hooks = [dict(type='mmocc.EpochSeedHook')]
 train_dataloader = dict(persistent_workers=False)

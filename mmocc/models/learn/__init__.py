@@ -4,13 +4,13 @@ How a batch flows through these files while LEARN is trained:
 
 1. ``batch_occluder``: normalised images (N, 3, H, W) get an occluded twin.
 2. ``learn_classifier``: the frozen backbone turns both into maps
-   (N, C, h, w); ``clean_cache`` keeps those of clean images on disk.
+   (N, C, h, w); ``clean_cache`` stores those of clean images on disk.
 3. ``learn``: the neck encodes the maps to latents (N, 32, h, w) and decodes
    them to repaired maps of the input's shape.
 4. ``feature_losses``: repaired maps are compared with clean ones, latents
    with those of their class; the frozen head adds the classification loss.
 
-``vgg_cls_head`` holds VGG's FC layers, which stand behind the backbone here.
+``vgg_cls_head`` holds VGG's FC layers, which come after LEARN.
 ``occlusion_aug_classifier`` is the control: fine-tuning on the same images.
 """
 

@@ -1,5 +1,6 @@
 """Occlude a whole normalised batch on its device."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,9 +19,44 @@ from mmocc.occlusion.occluders import (
 from mmocc.registry import MODELS
 
 LATTICE = 24  # the image is sampled by 24 x 24 points to size an occluder
-# A CPU renders so many pixels at a time (five images of 224 x 224): buffers of
-# a whole batch leave its cache, and their memory is anew asked for each time.
+# Pixels that a CPU renders at a time (five images of 224 x 224): buffers of a
+# whole batch do not fit its cache, and their memory is reallocated each time.
 CACHED_PIXELS = 2**18
+
+
+def build_occluder(
+    cfg: dict | None, data_preprocessor: nn.Module
+) -> nn.Module:
+    """Build an occluder that normalises as the data preprocessor does.
+
+    Args:
+        cfg: Its config; ``mmocc.BatchOccluder`` where it names no type.
+        data_preprocessor: The model's.
+
+    Raises:
+        ValueError: If ``cfg`` is None.
+    """
+    if cfg is None:
+        raise ValueError(
+            'occluder=None, but training needs occluded images: leave it out '
+            'for white and noise, or give mmocc.BatchOccluder and its banks'
+        )
+    cfg = {'type': 'mmocc.BatchOccluder', **cfg}
+    if getattr(data_preprocessor, '_enable_normalize', False):
+        cfg.setdefault('mean', data_preprocessor.mean.flatten().tolist())
+        cfg.setdefault('std', data_preprocessor.std.flatten().tolist())
+    cfg.setdefault('bgr_to_rgb', getattr(data_preprocessor, 'to_rgb', False))
+    return MODELS.build(cfg)
+
+
+def add_twins(inputs: Tensor, occluder: nn.Module) -> Tensor:
+    """Return (N, 3, H, W) images and then their occluded twins, (2N, ...).
+
+    In one batch, because a forward pass of it is most of a step's cost.
+    """
+    both = torch.cat([inputs, inputs])
+    occluder(both[len(inputs) :], inplace=True)
+    return both
 
 
 @MODELS.register_module()
@@ -28,18 +64,19 @@ class BatchOccluder(nn.Module):
     """Paste one occluder on each image of a normalised batch.
 
     The occluders are those of ``mmocc.Occlude``. There is no loop over
-    images: one pass for each kind that occurs. Random numbers are drawn on
-    the CPU (a few for each image), so the device is never waited for.
+    images, only one pass for each kind. The few random numbers are drawn on
+    the CPU, so that nothing waits for the device.
 
-    The draws of step ``k`` depend on ``seed`` and ``k`` only; the number of
-    steps done is kept in the state dict, so that a resumed run continues the
-    sequence. Under several processes the draws are made for the global batch
-    and each rank takes its share in the order in which mmengine's
-    ``DefaultSampler`` deals out samples: two processes occlude just as one
-    process with the doubled batch does.
+    The draws of step ``k`` depend on ``seed`` and ``k`` only. The state dict
+    holds the number of steps, so that a resumed run continues the sequence.
+    With several processes, each draws for the global batch and uses its share
+    in the order of mmengine's ``DefaultSampler``: two processes occlude as one
+    process does with the doubled batch.
 
     Args:
-        kinds: Occluder kinds; one is drawn for each image.
+        kinds: Occluder kinds; one is drawn for each image. None: ``white``
+            and ``noise``, which need no files, and the kinds of the banks
+            that are given.
         area: Range of the hidden share of the image, in [0, 1].
         texture_bank: Folder(s) of images, for kind ``texture``.
         object_bank: Folder(s) of RGBA cut-outs, for kind ``object``.
@@ -57,7 +94,7 @@ class BatchOccluder(nn.Module):
 
     def __init__(
         self,
-        kinds: Sequence[str] = ('white', 'noise'),
+        kinds: Sequence[str] | None = None,
         area: tuple[float, float] = (0.2, 0.8),
         texture_bank: str | Path | Sequence[str] | None = None,
         object_bank: str | Path | Sequence[str] | None = None,
@@ -75,22 +112,24 @@ class BatchOccluder(nn.Module):
         self.area = area
         self.seed = seed
         self.bgr_to_rgb = bgr_to_rgb
+        if kinds is None:
+            kinds = ['white', 'noise']
+            kinds += ['texture'] if texture_bank else []
+            kinds += ['object'] if object_bank else []
         order = [2, 1, 0, 3] if bgr_to_rgb else [0, 1, 2, 3]
         self.bank = OccluderBank(
             kinds, texture_bank, object_bank, texture_size
         )
         for kind, sheets in self.bank.sheets.items():
-            # The only copy: of many textures, two would fill the memory.
+            # No second copy: many textures would fill the memory.
             sheets = sheets[:, order[: sheets.shape[1]]]
             self.bank.sheets[kind] = sheets
             self.register_buffer(f'{kind}_sheets', sheets, persistent=False)
-        shape = (1, 3, 1, 1)
-        mean = torch.tensor(mean, dtype=torch.float32).view(shape)
-        std = torch.tensor(std, dtype=torch.float32).view(shape)
-        self.register_buffer('mean', mean, persistent=False)
-        self.register_buffer('std', std, persistent=False)
-        # Steps done: an int for use without waiting for the device, and its
-        # twin in the state dict.
+        for name, values in dict(mean=mean, std=std).items():
+            values = torch.tensor(values, dtype=torch.float32)
+            self.register_buffer(name, values.view(1, 3, 1, 1), False)
+        # Steps done: an int, which needs no wait for the device, and a tensor
+        # for the state dict.
         self._steps = 0
         self.register_buffer('steps', torch.zeros((), dtype=torch.int64))
 
@@ -114,8 +153,7 @@ class BatchOccluder(nn.Module):
 
         Args:
             inputs: (N, 3, H, W), normalised.
-            inplace: Write into the inputs, which saves a batch of memory and
-                of copying.
+            inplace: Write into the inputs, which saves a copy of the batch.
 
         Returns:
             The occluded batch, and its mask (N, 1, H, W) bool, True = hidden.
@@ -126,83 +164,66 @@ class BatchOccluder(nn.Module):
         kinds = torch.randint(
             len(self.bank.kinds), (total,), generator=generator
         )
-        area, x, y = torch.rand(3, total, generator=generator)
+        area, *xy = torch.rand(3, total, generator=generator)
         low, high = self.area
         area = low + (high - low) * area
-        height, width = inputs.shape[-2:]
+        size = inputs.shape[-2:]
         # On a pixel centre, as mmocc.Occlude does.
-        pixel = (
-            torch.stack([(x * width).floor(), (y * height).floor()], dim=-1)
-            + 0.5
-        )
+        centre = [(x * n).floor() for x, n in zip(xy, size[::-1], strict=True)]
+        centre = torch.stack(centre, dim=-1) + 0.5
         occluded = inputs if inplace else inputs.clone()
         mask = inputs.new_empty(inputs[:, :1].shape, dtype=torch.bool)
-        step = len(inputs)
-        if inputs.device.type == 'cpu':
-            step = max(1, CACHED_PIXELS // (height * width))
         for number, kind in enumerate(self.bank.kinds):
-            drawn = self.bank.draw(kind, total, generator)[rank::world]
-            index = (kinds[rank::world] == number).nonzero()[:, 0]
-            if not len(index):
-                continue
-            place = inputs.device
-            occluders = drawn[index].to(place)
-            where = pixel[rank::world][index].to(place)
-            wanted = area[rank::world][index].to(place)
-            scale = self._fit(kind, occluders, where, wanted, (height, width))
-            for start in range(0, len(index), step):
-                part = slice(start, start + step)
-                chosen = index[part].to(place)
-                # Not occluded[chosen] = ..., which copies number by number.
-                pasted, hidden = self._paste(
-                    occluded.index_select(0, chosen),
-                    kind,
-                    occluders[part],
-                    where[part],
-                    scale[part],
-                )
-                occluded.index_copy_(0, chosen, pasted)
-                mask.index_copy_(0, chosen, hidden)
+            occluders = self.bank.draw(kind, total, generator)
+            rows = (kinds[rank::world] == number).nonzero()[:, 0]
+            if len(rows):
+                own = rank + world * rows  # their places in the global batch
+                draws = (x[own] for x in (occluders, centre, area))
+                draws = (x.to(inputs.device) for x in (rows, *draws))
+                self._paste(occluded, mask, kind, *draws)
         return occluded, mask
-
-    def _fit(
-        self,
-        kind: str,
-        occluders: Occluders,
-        pixel: Tensor,
-        area: Tensor,
-        size: tuple[int, int],
-    ) -> Tensor:
-        """Return the (N,) scales at which occluders hide these areas."""
-        points = pixel_grid((LATTICE, LATTICE), pixel.device)
-        points = points * points.new_tensor(size[::-1]) / LATTICE
-        alpha = None
-        if kind == 'object':
-            alpha = self.object_sheets[occluders.sheet, 3]
-        return fit_scale(
-            points.flatten(0, 1)[None],
-            occluders,
-            pixel,
-            area,
-            max_scale=4.0 * max(size),
-            alpha=alpha,
-        )
 
     def _paste(
         self,
         images: Tensor,
+        mask: Tensor,
         kind: str,
+        rows: Tensor,
         occluders: Occluders,
-        pixel: Tensor,
-        scale: Tensor,
-    ) -> tuple[Tensor, Tensor]:
-        """Paste occluders of one kind, one on each image, in place."""
-        sheets = getattr(self, f'{kind}_sheets', None)
+        centre: Tensor,
+        area: Tensor,
+    ) -> None:
+        """Paste occluders of one kind on rows of the batch, in place."""
         size = tuple(images.shape[-2:])
-        colours, alpha = render(kind, sheets, occluders, pixel, scale, size)
-        colours = colours.sub_(self.mean).div_(self.std).to(images.dtype)
-        return images.lerp_(colours, alpha.to(images.dtype)), alpha >= 0.5
+        points = pixel_grid((LATTICE, LATTICE), images.device)
+        points = points * points.new_tensor(size[::-1]) / LATTICE
+        alpha = None
+        if kind == 'object':
+            alpha = self.object_sheets[occluders.sheet, 3]
+        scale = fit_scale(
+            points.flatten(0, 1)[None],
+            occluders,
+            centre,
+            area,
+            max_scale=4.0 * max(size),
+            alpha=alpha,
+        )
+        sheets = getattr(self, f'{kind}_sheets', None)
+        step = len(rows)
+        if images.device.type == 'cpu':
+            step = max(1, CACHED_PIXELS // math.prod(size))
+        for start in range(0, len(rows), step):
+            part = slice(start, start + step)
+            colours, alpha = render(
+                kind, sheets, occluders[part], centre[part], scale[part], size
+            )
+            colours = colours.sub_(self.mean).div_(self.std).to(images.dtype)
+            # images[rows] = ... would copy number by number.
+            pasted = images.index_select(0, rows[part])
+            pasted.lerp_(colours, alpha.to(images.dtype))
+            images.index_copy_(0, rows[part], pasted)
+            mask.index_copy_(0, rows[part], alpha >= 0.5)
 
     def extra_repr(self) -> str:
-        """Return the arguments that decide what is pasted."""
+        """Return the main arguments."""
         return f'kinds={self.bank.kinds}, area={self.area}, seed={self.seed}'

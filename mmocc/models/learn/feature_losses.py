@@ -1,13 +1,12 @@
 """The losses of LEARN: on features, and on latents by class.
 
-arXiv 2402.06936 names them L_rec-f, L_intra-z, L_inter-z and L_cls-o; its
-norms, margin, weights and choice of pairs are not known, so each is an
-argument here. The functions are element-wise or on all pairs of a batch; all
-computation is in float32, with autocast off.
-
-Cost: O(B^2 D) for a batch of B latents of D numbers, whatever the number of
-classes.
+arXiv 2402.06936 names them L_rec-f, L_intra-z, L_inter-z and L_cls-o. Its
+norms, margin, weights and pairs are not known: each is an argument here.
+Computation is in float32, with autocast off. Its cost is O(B^2 D) for a batch
+of B latents of D numbers, for any number of classes.
 """
+
+import math
 
 import torch
 import torch.distributed.nn.functional as dist_nn
@@ -28,7 +27,7 @@ def feature_distance(
     """Return the distance of each feature map from its target.
 
     Args:
-        pred: (N, C, ...), or (N, C): maps of one cell.
+        pred: (N, C, ...); (N, C) is a map of one cell.
         target: The same shape.
         distance: ``l2`` mean squared difference, ``l1`` mean absolute
             difference, ``cosine`` 1 - cosine over channels, averaged over
@@ -60,8 +59,8 @@ def latent_distance(a: Tensor, b: Tensor, distance: str = 'l2') -> Tensor:
     """
     if distance == 'cosine':
         return 1 - F.normalize(a, dim=1) @ F.normalize(b, dim=1).T
-    # |a - b|^2 = |a|^2 + |b|^2 - 2 a.b, since a (A, B, D) difference would
-    # not fit for large batches; rounding can push it just below 0.
+    # |a - b|^2 = |a|^2 + |b|^2 - 2 a.b, because an (A, B, D) difference does
+    # not fit for large batches. Rounding can give values just below 0.
     square = a.square().sum(1)[:, None] + b.square().sum(1) - 2 * a @ b.T
     return square.clamp_min(0) / a.shape[1]
 
@@ -75,9 +74,9 @@ def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
 def gather_ranks(tensor: Tensor) -> Tensor:
     """Return the tensors of all ranks, concatenated, with gradient to each.
 
-    The gradient of a loss that every rank computes on the gathered tensor is
-    summed over ranks here and averaged by DDP: together, the gradient of one
-    process with the whole batch.
+    Each rank computes the loss on the gathered tensor. The gradients are
+    summed over ranks here and averaged by DDP: the result is the gradient of
+    one process with the whole batch.
     """
     if get_world_size() == 1:
         return tensor
@@ -88,6 +87,21 @@ def gather_ranks(tensor: Tensor) -> Tensor:
     return torch.cat(parts)
 
 
+def check_finite(losses: dict[str, Tensor]) -> None:
+    """Raise FloatingPointError that names the losses that are not finite."""
+    values = torch.stack([loss.detach().float() for loss in losses.values()])
+    if not values.isfinite().all():
+        bad = ', '.join(
+            f'{name} = {value}'
+            for name, value in zip(losses, values.tolist(), strict=True)
+            if not math.isfinite(value)
+        )
+        raise FloatingPointError(
+            f"not finite: {bad}; check the frozen model's features (a wrong "
+            'checkpoint? float16 overflow: try bfloat16) and the learning rate'
+        )
+
+
 def _check(name: str, value: str, allowed: tuple[str, ...]) -> str:
     if value not in allowed:
         raise ValueError(f'unknown {name} {value!r}; choose from {allowed}')
@@ -96,7 +110,7 @@ def _check(name: str, value: str, allowed: tuple[str, ...]) -> str:
 
 @MODELS.register_module()
 class FeatureReconstructionLoss(nn.Module):
-    """L_rec-f: the repaired feature shall equal the clean image's feature.
+    """L_rec-f: the repaired feature must equal the clean image's feature.
 
     Args:
         distance: ``l2``, ``l1`` or ``cosine``; see :func:`feature_distance`.
@@ -119,7 +133,10 @@ class FeatureReconstructionLoss(nn.Module):
 
 
 class _LatentLoss(nn.Module):
-    """Base of the losses on latents: options, gathering, float32."""
+    """Base of the losses on latents: options, gathering, float32.
+
+    A child's ``compute`` gives the unweighted loss of (B, D) latents.
+    """
 
     def __init__(
         self, distance: str, loss_weight: float, gather: bool
@@ -150,23 +167,17 @@ class _LatentLoss(nn.Module):
                 )
             return self.loss_weight * self.compute(clean, occluded, labels)
 
-    def compute(
-        self, clean: Tensor, occluded: Tensor, labels: Tensor
-    ) -> Tensor:
-        """Return the unweighted loss of (B, D) latents."""
-        raise NotImplementedError
-
 
 @MODELS.register_module()
 class IntraClassLatentLoss(_LatentLoss):
-    """L_intra-z: latents of one class lie close together.
+    """L_intra-z: latents of one class are close together.
 
     Args:
         distance: ``l2`` or ``cosine``; see :func:`latent_distance`.
-        positives: What an image's latent is drawn to. ``class``: every other
-            latent of its class, clean and occluded; ``twin``: an occluded
-            latent to its own clean one; ``centroid``: every latent to the
-            mean of its class's clean latents in the batch.
+        positives: The pairs. ``class``: any two latents of a class, clean or
+            occluded; ``twin``: an occluded latent and its clean one;
+            ``centroid``: a latent and the mean of its class's clean latents
+            in the batch.
         loss_weight: Factor of the loss; 0 leaves the loss out.
         gather: Pair latents across all ranks, not only within one.
 
@@ -189,32 +200,28 @@ class IntraClassLatentLoss(_LatentLoss):
     ) -> Tensor:
         """Return the mean distance of positive pairs."""
         same = labels[:, None] == labels
-        if self.positives == 'twin':
-            own = torch.eye(len(labels), dtype=torch.bool, device=clean.device)
-            return masked_mean(
-                latent_distance(occluded, clean, self.distance), own
-            )
+        own = torch.eye(len(labels), dtype=torch.bool, device=labels.device)
         z = torch.cat([clean, occluded])
-        if self.positives == 'centroid':
-            share = same.to(z.dtype)
-            centroids = (share / share.sum(1, keepdim=True)) @ clean
-            own = torch.eye(len(labels), dtype=torch.bool, device=z.device)
-            return masked_mean(
-                latent_distance(z, centroids, self.distance), own.repeat(2, 1)
-            )
-        others = same.repeat(2, 2).fill_diagonal_(False)
-        return masked_mean(latent_distance(z, z, self.distance), others)
+        if self.positives == 'twin':
+            pairs, mask = (occluded, clean), own
+        elif self.positives == 'centroid':
+            members = same.to(z.dtype)
+            centroids = (members / members.sum(1, keepdim=True)) @ clean
+            pairs, mask = (z, centroids), own.repeat(2, 1)
+        else:
+            pairs, mask = (z, z), same.repeat(2, 2).fill_diagonal_(False)
+        return masked_mean(latent_distance(*pairs, self.distance), mask)
 
 
 @MODELS.register_module()
 class InterClassLatentLoss(_LatentLoss):
-    """L_inter-z: latents of different classes lie at least a margin apart.
+    """L_inter-z: latents of different classes are at least a margin apart.
 
-    A hinge on the distance: minus the distance alone would be unbounded.
+    A hinge on the distance, since minus the distance has no lower bound.
 
     Args:
         distance: ``l2`` or ``cosine``; see :func:`latent_distance`.
-        margin: Distance beyond which a pair costs nothing.
+        margin: Distance from which a pair costs nothing.
         loss_weight: Factor of the loss; 0 leaves the loss out.
         gather: Pair latents across all ranks, not only within one.
 

@@ -2,10 +2,10 @@
 
 A re-implementation, from the abstract and summaries, of Kotwal, Deshmukh and
 Gopal, "Latent Enhancing AutoEncoder for Occluded Image Classification", ICIP
-2024, arXiv 2402.06936; no official code exists. Kernel 3, the encoder's
-channels 64-64-32, ReLU and pooling between the convolutions and the mirrored
-transposed-convolution decoder are reported of the paper; pooling kind and
-strides, paddings and the last activation are not, and are options here.
+2024, arXiv 2402.06936; no official code exists. Known from the paper: kernel
+3, the encoder's channels 64-64-32, ReLU and pooling between the convolutions,
+and the mirrored decoder of transposed convolutions. Not known, and options
+here: kind and stride of pooling, padding and the last activation.
 
     frozen backbone            LEARN                            frozen head
     x (N, C, H, W) --encode--> z (N, 32, h, w) --decode--> x' (N, C, H, W)
@@ -27,9 +27,9 @@ POOLS = {'max': F.max_pool2d, 'avg': F.avg_pool2d, 'none': None}
 
 
 class Deconv(nn.ConvTranspose2d):
-    """A 3x3 transposed convolution that gives a map of the size asked for.
+    """A 3x3 transposed convolution to a map of a given size.
 
-    A module, so that hooks see what it gives (CAM's target layers, say).
+    A module, so that hooks (as those of CAM) see its output.
     """
 
     def forward(self, x: Tensor, size: tuple[int, int]) -> Tensor:
@@ -39,10 +39,10 @@ class Deconv(nn.ConvTranspose2d):
         padding at stride 2, 2 n needs padding 1 and output padding 1.
         """
         stride, padding, output_padding = [], [], []
-        for n, wanted in zip(x.shape[-2:], size, strict=True):
-            stride.append(1 if wanted == n else 2)
-            padding.append(0 if wanted == 2 * n + 1 else 1)
-            output_padding.append(1 if wanted != n and wanted == 2 * n else 0)
+        for n, side in zip(x.shape[-2:], size, strict=True):
+            stride.append(1 if side == n else 2)
+            padding.append(0 if side == 2 * n + 1 else 1)
+            output_padding.append(1 if side != n and side == 2 * n else 0)
         return F.conv_transpose2d(
             x, self.weight, self.bias, stride, padding, output_padding
         )
@@ -57,14 +57,14 @@ def as_map(x: Tensor) -> Tensor:
 class LEARN(BaseModule):
     """Latent Enhancing feAture Reconstruction Network, as a neck.
 
-    Takes the backbone's features and gives features of the same shape for the
+    Takes the backbone's features and gives features of the same shape to the
     head, at any H, W >= 1: pooling halves a side (rounding down) unless it is
-    1, and the decoder undoes just that. At inference every image passes
-    through, clean ones too. It can stand in a plain
+    1, and the decoder doubles it again. At inference every image passes
+    through LEARN, clean ones too. It works in a plain
     ``mmpretrain.ImageClassifier``, alone or before the model's own neck:
     ``neck=[dict(type='mmocc.LEARN', ...), dict(type='GlobalAveragePooling')]``
 
-    With the defaults it has 701,216 parameters at 512 channels (VGG-16) and
+    By default it has 701,216 parameters at 512 channels (VGG-16) and
     2,472,224 at 2048 (ResNet-50).
 
     Args:
@@ -76,8 +76,8 @@ class LEARN(BaseModule):
         last_act: ``relu`` for backbones whose features are not negative, or
             None.
         gate: Beyond the paper: blend x' with x by a gate in (0, 1) at each
-            position and channel, predicted by a 1x1 convolution from both,
-            so that what is intact need not pass the bottleneck.
+            position and channel, predicted from both by a 1x1 convolution.
+            So intact positions need not pass the bottleneck.
         init_cfg: mmengine's initialisation config.
 
     Raises:
@@ -107,14 +107,14 @@ class LEARN(BaseModule):
         self.pool = pool
         self.last_act = last_act
         sides = (in_channels, hidden_channels, hidden_channels)
-        codes = (hidden_channels, hidden_channels, latent_channels)
+        outs = (hidden_channels, hidden_channels, latent_channels)
         self.encoder = nn.ModuleList(
             nn.Conv2d(c_in, c_out, 3, padding=1)
-            for c_in, c_out in zip(sides, codes, strict=True)
+            for c_in, c_out in zip(sides, outs, strict=True)
         )
         self.decoder = nn.ModuleList(
             Deconv(c_in, c_out, 3)
-            for c_in, c_out in zip(codes[::-1], sides[::-1], strict=True)
+            for c_in, c_out in zip(outs[::-1], sides[::-1], strict=True)
         )
         self.gate = (
             nn.Conv2d(2 * in_channels, in_channels, 1) if gate else None
@@ -153,7 +153,7 @@ class LEARN(BaseModule):
         return self.encoder[-1](x)
 
     def decode(self, z: Tensor, size: tuple[int, int]) -> Tensor:
-        """Return the feature map that a latent stands for.
+        """Return the feature map of a latent.
 
         Args:
             z: (N, latent_channels, h, w) from :meth:`encode`.
@@ -181,8 +181,7 @@ class LEARN(BaseModule):
         """Return the repaired feature map and its latent.
 
         Args:
-            x: (N, C, H, W), or (N, C) from backbones that pool by
-                themselves.
+            x: (N, C, H, W), or (N, C) from backbones that pool themselves.
 
         Returns:
             The repaired feature, of the shape of x, and the latent
@@ -193,7 +192,7 @@ class LEARN(BaseModule):
         repaired = self.decode(z, maps.shape[-2:])
         if self.gate is not None:
             gate = self.gate(torch.cat([maps, repaired], dim=1)).sigmoid()
-            # not lerp, which autocast does not bring to one type
+            # not lerp: autocast does not convert its arguments to one type
             repaired = maps + gate * (repaired - maps)
         return repaired.view_as(x), z
 

@@ -14,12 +14,12 @@ class VGGClsHead(ClsHead):
     """FC - ReLU - dropout - FC - ReLU - dropout - FC on a flattened map.
 
     Use it with ``VGG(num_classes=-1, out_indices=(4,))``. The layout is that
-    of mmpretrain's ``backbone.classifier.*``, so its checkpoints fill it:
+    of mmpretrain's ``backbone.classifier.*``, so its checkpoints fit:
 
     - in a new model, by ``init_cfg=dict(type='Pretrained', checkpoint=...,
       prefix='backbone.')`` on this head (a last layer for another number of
-      classes is left as it is);
-    - in ``mmocc.LEARNClassifier``, by ``load_from``: it calls
+      classes is not loaded);
+    - in ``mmocc.LEARNClassifier``, by ``load_from``, which calls
       :meth:`remap_state_dict`.
 
     Args:
@@ -28,7 +28,7 @@ class VGGClsHead(ClsHead):
         feat_size: Side of the (square) feature map; 7 for 224-pixel images.
         hidden_channels: Width of the two hidden layers.
         dropout: Dropout ratio after each hidden layer.
-        **kwargs: Passed on to ``mmpretrain``'s ClsHead (``loss``, ``topk``,
+        **kwargs: As in ``mmpretrain``'s ClsHead (``loss``, ``topk``,
             ``cal_acc``, ``init_cfg``).
     """
 
@@ -41,10 +41,8 @@ class VGGClsHead(ClsHead):
         dropout: float = 0.5,
         **kwargs,
     ) -> None:
-        kwargs.setdefault(
-            'init_cfg', dict(type='Normal', layer='Linear', std=0.01)
-        )
-        super().__init__(**kwargs)
+        init_cfg = dict(type='Normal', layer='Linear', std=0.01)
+        super().__init__(**{'init_cfg': init_cfg, **kwargs})
         self.num_classes = num_classes
         self.map_shape = (in_channels, feat_size, feat_size)
         self.classifier = nn.Sequential(

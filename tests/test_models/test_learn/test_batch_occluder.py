@@ -1,3 +1,5 @@
+import cv2
+import numpy as np
 import pytest
 import torch
 
@@ -37,9 +39,6 @@ def test_white_is_255_in_the_models_normalisation():
 
 
 def test_colours_follow_the_models_channel_order(tmp_path):
-    import cv2
-    import numpy as np
-
     blue = np.zeros((20, 20, 3), np.uint8)
     blue[..., 0] = 200  # OpenCV writes BGR
     cv2.imwrite(str(tmp_path / 'blue.png'), blue)
@@ -68,25 +67,25 @@ def test_all_kinds_occur_and_steps_differ(occluder_folders):
     assert max(distinct) > 30  # noise
 
 
-def test_the_sequence_continues_after_loading_the_state():
+def test_seed_and_number_of_steps_decide(occluder_folders):
     inputs = torch.zeros(4, 3, 16, 16)
-    occluder, other = (build(kinds=('white', 'noise')) for _ in range(2))
-    occluder(inputs)
-    other.load_state_dict(occluder.state_dict())
-    assert torch.equal(occluder(inputs)[0], other(inputs)[0])
+    config = dict(kinds=KINDS, **occluder_folders)
+    first, same, other = (build(**config, seed=s) for s in (1, 1, 2))
+    occluded = first(inputs)[0]
+    assert torch.equal(occluded, same(inputs)[0])
+    assert not torch.equal(occluded, other(inputs)[0])
+    resumed = build(**config, seed=1)
+    assert list(resumed.state_dict()) == ['steps']
+    resumed.load_state_dict(first.state_dict())
+    assert torch.equal(first(inputs)[0], resumed(inputs)[0])
 
 
-def test_the_state_is_only_the_number_of_steps(occluder_folders):
-    occluder = build(kinds=KINDS, **occluder_folders)
-    assert list(occluder.state_dict()) == ['steps']
-
-
-def test_the_seed_decides():
-    inputs = torch.zeros(4, 3, 16, 16)
-    same, again, other = (build(seed=s) for s in (1, 1, 2))
-    result = same(inputs)[0]
-    assert torch.equal(result, again(inputs)[0])
-    assert not torch.equal(result, other(inputs)[0])
+def test_kinds_default_to_those_that_can_be_made(occluder_folders):
+    textures = occluder_folders['texture_bank']
+    assert build().bank.kinds == ('white', 'noise')
+    only = build(texture_bank=textures).bank.kinds
+    assert only == ('white', 'noise', 'texture')
+    assert build(**occluder_folders).bank.kinds == KINDS
 
 
 def test_two_ranks_share_out_the_draws_of_one(monkeypatch, occluder_folders):
@@ -125,11 +124,10 @@ def test_area_must_be_shares(area):
 
 def test_in_place_is_the_same_without_a_copy():
     inputs = torch.rand(6, 3, 20, 30)
-    kept = inputs.clone()
+    original = inputs.clone()
     expected, mask = build(seed=3)(inputs)
-    assert torch.equal(inputs, kept)
-    occluded, again = build(seed=3)(inputs, inplace=True)
+    assert torch.equal(inputs, original)
+    occluded, same_mask = build(seed=3)(inputs, inplace=True)
     assert occluded is inputs
     assert torch.equal(occluded, expected)
-    assert torch.equal(again, mask)
-    assert not torch.equal(inputs, kept)
+    assert torch.equal(same_mask, mask)

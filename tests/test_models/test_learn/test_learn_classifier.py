@@ -3,20 +3,15 @@ import copy
 import pytest
 import torch
 from mmengine.registry import DefaultScope
+from mmengine.runner import load_state_dict
 from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
 
 from mmocc.occlusion import KINDS
 
-PREPROCESSOR = dict(
-    type='ClsDataPreprocessor',
-    mean=[10.0, 20.0, 30.0],
-    std=[50.0, 60.0, 70.0],
-    to_rgb=True,
-    num_classes=3,
-)
 BACKBONE = dict(type='ResNet_CIFAR', depth=18, base_channels=8)
 BACKBONE.update(stem_channels=8, out_indices=(3,))
+CONTROL = 'mmocc.OcclusionAugClassifier'
 HEAD = dict(type='LinearClsHead', num_classes=3, in_channels=64, topk=1)
 GAP = dict(type='GlobalAveragePooling')
 BASELINE = dict(
@@ -24,7 +19,13 @@ BASELINE = dict(
     backbone=BACKBONE,
     neck=GAP,
     head=HEAD,
-    data_preprocessor=PREPROCESSOR,
+    data_preprocessor=dict(
+        type='ClsDataPreprocessor',
+        mean=[10.0, 20.0, 30.0],
+        std=[50.0, 60.0, 70.0],
+        to_rgb=True,
+        num_classes=3,
+    ),
 )
 LEARN = dict(type='mmocc.LEARN', in_channels=64)
 
@@ -35,11 +36,7 @@ def build(cfg=BASELINE, **changes):
 
 
 def build_learn(**changes):
-    fields = dict(
-        type='mmocc.LEARNClassifier',
-        neck=[LEARN, GAP],
-        occluder=dict(type='mmocc.BatchOccluder'),
-    )
+    fields = dict(type='mmocc.LEARNClassifier', neck=[LEARN, GAP])
     return build(**dict(fields, **changes))
 
 
@@ -50,6 +47,8 @@ def batch(labels=(0, 1, 2, 0), size=32):
 
 
 def train(model, steps=3):
+    """Train; return the names of the tensors that changed."""
+    before = copy.deepcopy(model.state_dict())
     model.train()
     trained = [p for p in model.parameters() if p.requires_grad]
     optimizer = torch.optim.SGD(trained, lr=0.1)
@@ -57,25 +56,32 @@ def train(model, steps=3):
         optimizer.zero_grad()
         sum(model.loss(*batch()).values()).backward()
         optimizer.step()
+    after = model.state_dict()
+    return {k for k, v in before.items() if not torch.equal(v, after[k])}
 
 
-def test_only_learn_changes_in_training():
-    model = build_learn(
-        head=dict(
-            HEAD, type='mmocc.VGGClsHead', feat_size=4, hidden_channels=16
-        ),
-        neck=LEARN,
-    )
-    before = copy.deepcopy(model.state_dict())
-    train(model)
-    changed = {
-        name
-        for name, tensor in model.state_dict().items()
-        if not torch.equal(tensor, before[name])
-    }
-    assert changed == {
-        name for name in before if name.startswith(('neck.', 'occluder.steps'))
-    }
+INNER = dict(
+    neck=GAP,
+    learn=dict(type='mmocc.LEARN', in_channels=32, gate=True),
+    insert_after='backbone.layer3',
+)
+WITH_DROPOUT = dict(
+    head=dict(HEAD, type='mmocc.VGGClsHead', feat_size=4, hidden_channels=16),
+    neck=LEARN,
+)
+
+
+@pytest.mark.parametrize(
+    ('changes', 'learn'), [(WITH_DROPOUT, 'neck.'), (INNER, 'inner_learn.')]
+)
+def test_only_learn_changes_in_training(changes, learn):
+    model = build_learn(**changes)
+    changed = train(model)
+    names = list(model.state_dict())
+    trained = {name for name in names if name.startswith(learn)}
+    assert changed == {*trained, 'occluder.steps'}
+    with_grad = {n for n, p in model.named_parameters() if p.grad is not None}
+    assert with_grad == trained
 
 
 def test_batch_norm_and_dropout_stay_in_eval_mode():
@@ -91,15 +97,6 @@ def test_batch_norm_and_dropout_stay_in_eval_mode():
     assert not model.eval().learn.training
 
 
-def test_gradient_reaches_learn_and_nothing_else():
-    model = build_learn()
-    sum(model.loss(*batch()).values()).backward()
-    with_grad = {n for n, p in model.named_parameters() if p.grad is not None}
-    assert with_grad == {
-        n for n, _ in model.named_parameters() if n.startswith('neck.0.')
-    }
-
-
 def test_a_baseline_checkpoint_gives_the_baselines_logits_before_learn():
     baseline, model = build().eval(), build_learn().eval()
     model.load_state_dict(baseline.state_dict(), strict=False)
@@ -112,7 +109,7 @@ def test_a_baseline_checkpoint_gives_the_baselines_logits_before_learn():
 
 def test_its_checkpoint_works_in_a_plain_image_classifier():
     model = build_learn()
-    train(model)
+    train(model, steps=1)
     plain = build(neck=[LEARN, GAP])
     result = plain.load_state_dict(model.state_dict(), strict=False)
     assert result.missing_keys == []
@@ -128,7 +125,7 @@ def test_losses_are_what_their_definitions_say():
     model = build_learn().eval()
     inputs, samples = batch()
     labels = torch.tensor([0, 1, 2, 0])
-    twin = copy.deepcopy(model)  # with the same occlusions to come
+    twin = copy.deepcopy(model)  # its occluder draws the same
     losses = model.loss(inputs, samples)
     occluded = twin.occluder(inputs)[0]
     with torch.no_grad():
@@ -142,32 +139,74 @@ def test_losses_are_what_their_definitions_say():
     ]
     expected = dict(
         loss_rec=sum(rec) / 2,
-        loss_cls=sum(cls) / 2,
         loss_intra=twin.losses.loss_intra(*latents, labels),
         loss_inter=twin.losses.loss_inter(*latents, labels),
+        loss_cls=sum(cls) / 2,
     )
+    assert_losses(losses, expected)
+    model.occluder.load_state_dict(dict(steps=torch.tensor(0)))
+    model.clean_pass = False
+    expected.update(loss_rec=rec[1], loss_cls=cls[1])
+    assert_losses(model.loss(inputs, samples), expected)
+
+
+def assert_losses(losses, expected):
     assert losses.keys() == expected.keys()
     for name, value in expected.items():
         assert torch.allclose(losses[name], value, rtol=1e-4), name
 
 
-def test_without_the_clean_pass_only_the_occluded_half_counts():
-    model = build_learn(clean_pass=False).eval()
-    inputs, samples = batch()
-    twin = copy.deepcopy(model)
-    losses = model.loss(inputs, samples)
-    occ = twin.frozen_feature(twin.occluder(inputs)[0])
-    rec = twin.learn((occ,))[0] - twin.frozen_feature(inputs)
-    assert torch.allclose(losses['loss_rec'], rec.square().mean(), rtol=1e-4)
+# What configs said before these were defaults.
+DEFAULTS = dict(
+    occluder=dict(
+        type='mmocc.BatchOccluder', kinds=('white', 'noise'), area=(0.2, 0.8)
+    ),
+    loss_rec=dict(
+        type='mmocc.FeatureReconstructionLoss', distance='l2', loss_weight=1.0
+    ),
+    loss_intra=dict(
+        type='mmocc.IntraClassLatentLoss',
+        distance='cosine',
+        positives='class',
+        loss_weight=0.1,
+    ),
+    loss_inter=dict(
+        type='mmocc.InterClassLatentLoss',
+        distance='cosine',
+        margin=0.5,
+        loss_weight=0.1,
+    ),
+    loss_cls=dict(type='mmpretrain.CrossEntropyLoss', loss_weight=1.0),
+)
 
 
 @pytest.mark.parametrize(
-    'off', ['loss_rec', 'loss_intra', 'loss_inter', 'loss_cls']
+    ('cfg', 'options'),
+    [
+        (dict(), DEFAULTS),
+        (dict(type=CONTROL, neck=GAP), dict(occluder=DEFAULTS['occluder'])),
+    ],
 )
-def test_each_loss_can_be_left_out(off):
-    losses = build_learn(**{off: None}).loss(*batch())
-    assert len(losses) == 3
-    assert off not in losses
+def test_defaults_are_what_configs_used_to_spell_out(cfg, options):
+    models = []
+    for extra in ({}, options):
+        torch.manual_seed(0)
+        models.append(build_learn(**cfg, **extra))
+    one, other = (model.loss(*batch()) for model in models)
+    assert one == other
+    assert str(models[0]) == str(models[1])
+
+
+def test_options_without_a_type_change_a_default(occluder_folders):
+    model = build_learn(
+        occluder=dict(area=(0.1, 0.3), **occluder_folders),
+        loss_rec=dict(distance='l1'),
+        loss_intra=None,
+    )
+    assert model.occluder.bank.kinds == ('white', 'noise', 'texture', 'object')
+    assert model.occluder.area == (0.1, 0.3)
+    assert model.losses.loss_rec.distance == 'l1'
+    assert set(model.loss(*batch())) == {'loss_rec', 'loss_inter', 'loss_cls'}
 
 
 @pytest.mark.parametrize('labels', [(1, 1, 1), (0, 1, 2)])
@@ -186,15 +225,6 @@ def test_the_occluder_takes_the_preprocessors_normalisation(occluder_folders):
     assert model.occluder.mean.flatten().tolist() == [10, 20, 30]
     assert model.occluder.std.flatten().tolist() == [50, 60, 70]
     assert model.occluder.bgr_to_rgb
-
-
-def test_no_label_key_is_a_bare_loss():
-    assert set(build_learn().loss(*batch())) == {
-        'loss_rec',
-        'loss_intra',
-        'loss_inter',
-        'loss_cls',
-    }
 
 
 @pytest.mark.parametrize(
@@ -217,11 +247,16 @@ def test_no_label_key_is_a_bare_loss():
             'batch augments mix labels',
         ),
         (
-            dict.fromkeys(
-                ['loss_rec', 'loss_intra', 'loss_inter', 'loss_cls']
-            ),
+            dict.fromkeys(k for k in DEFAULTS if k != 'occluder'),
             'all losses are None',
         ),
+        (dict(occluder=None), 'occluder=None.*leave it out'),
+        (dict(INNER, insert_after=None), 'both of learn and insert_after'),
+        (
+            dict(INNER, insert_after='backbone.stage9'),
+            "'backbone.stage9' names no",
+        ),
+        (dict(INNER, neck=[LEARN, GAP]), 'just one mmocc.LEARN.*found 2'),
     ],
 )
 def test_configs_that_cannot_train_are_refused(changes, message):
@@ -229,24 +264,17 @@ def test_configs_that_cannot_train_are_refused(changes, message):
         build_learn(**changes)
 
 
-@pytest.mark.parametrize('label', [-1, 3])
-def test_a_label_outside_the_classes_is_named(label):
-    with pytest.raises(ValueError, match=f'label {label} is outside the 3'):
-        build_learn().loss(*batch((0, label)))
-
-
-def test_in_channels_that_do_not_fit_say_both_numbers():
+def test_labels_channels_and_features_that_cannot_be_are_named():
+    for label in (-1, 3):
+        with pytest.raises(ValueError, match=f'label {label} is outside'):
+            build_learn().loss(*batch((0, label)))
     model = build_learn(neck=[dict(LEARN, in_channels=512), GAP])
     with pytest.raises(ValueError, match=r'in_channels=512.*gives 64'):
         model.loss(*batch())
-
-
-def test_features_that_are_not_finite_stop_with_the_losses_named():
-    model = build_learn()
     inputs, samples = batch()
     inputs[0, 0, 0, 0] = float('nan')
     with pytest.raises(FloatingPointError, match=r'loss_rec = nan'):
-        model.loss(inputs, samples)
+        build_learn().loss(inputs, samples)
 
 
 @pytest.mark.parametrize(
@@ -280,58 +308,29 @@ def test_training_on_a_model_that_was_never_loaded_warns_once(monkeypatch):
 
 
 def test_the_control_trains_all_parts_on_both_images():
-    model = build(
-        type='mmocc.OcclusionAugClassifier',
-        occluder=dict(type='mmocc.BatchOccluder'),
-    ).train()
-    seen = []
+    model, sizes = build(type=CONTROL).train(), []
     model.backbone.register_forward_pre_hook(
-        lambda _, args: seen.append(len(args[0]))
+        lambda _, args: sizes.append(len(args[0]))
     )
     model.loss(*batch())['loss'].backward()
-    assert seen == [8]
+    assert sizes == [8]
     assert all(p.grad is not None for p in model.parameters())
-
-
-INNER = dict(
-    neck=GAP,
-    learn=dict(type='mmocc.LEARN', in_channels=32, gate=True),
-    insert_after='backbone.layer3',
-)
 
 
 def test_an_inserted_learn_repairs_the_map_that_the_rest_reads():
     model = build_learn(**INNER).eval()
     inputs, _ = batch()
-    seen = {}
-
-    def note(name):
-        def hook(module, args, out):
-            seen[name] = (args[0], out)
-
-        return hook
-
-    model.backbone.layer3.register_forward_hook(note('layer3'))
-    model.backbone.layer4.register_forward_hook(note('layer4'))
+    maps = {}
+    for name in ('layer3', 'layer4'):
+        getattr(model.backbone, name).register_forward_hook(
+            lambda _, args, out, name=name: maps.update({name: (args[0], out)})
+        )
     with torch.no_grad():
         logits = model(inputs)
-        repaired = model.learn.repair(seen['layer3'][1])[0]
-        assert torch.equal(seen['layer4'][0], repaired)
+        repaired = model.learn.repair(maps['layer3'][1])[0]
+        assert torch.equal(maps['layer4'][0], repaired)
         pooled = model.backbone.layer4(repaired).mean(dim=(2, 3))
         assert torch.allclose(logits, model.head.fc(pooled), atol=1e-6)
-
-
-def test_an_inserted_learn_is_all_that_trains():
-    model = build_learn(**INNER)
-    before = copy.deepcopy(model.state_dict())
-    train(model)
-    changed = {
-        name
-        for name, tensor in model.state_dict().items()
-        if not torch.equal(tensor, before[name])
-    }
-    learnt = ('inner_learn.', 'occluder.steps')
-    assert changed == {name for name in before if name.startswith(learnt)}
 
 
 def test_an_inserted_learn_has_the_same_losses_defined_on_its_map():
@@ -368,22 +367,51 @@ def test_an_inserted_learn_loads_the_baseline_and_its_own_checkpoint():
         assert torch.equal(again(inputs), model.eval()(inputs))
 
 
-@pytest.mark.parametrize(
-    ('changes', 'message'),
-    [
-        (dict(insert_after=None), 'both of learn and insert_after'),
-        (dict(insert_after='backbone.stage9'), "'backbone.stage9' names no"),
-        (dict(neck=[LEARN, GAP]), 'just one mmocc.LEARN.*found 2'),
-    ],
-)
-def test_insertions_that_cannot_work_are_refused(changes, message):
-    with pytest.raises(ValueError, match=message):
-        build_learn(**dict(INNER, **changes))
-
-
 def test_the_gate_trains_in_bfloat16_autocast():
     model = build_learn(**INNER).train()
     with torch.autocast('cpu', dtype=torch.bfloat16):
         losses = model.loss(*batch())
     sum(losses.values()).backward()
     assert all(p.grad.isfinite().all() for p in model.learn.parameters())
+
+
+LINEAR = dict(type='LinearNeck', in_channels=64, out_channels=16)
+
+
+def build_necks(own, place=None):
+    """Build a classifier with its own necks, with LEARN among them."""
+    head = dict(HEAD, in_channels=16)
+    if place is None:
+        return build(neck=own, head=head)
+    own = own if isinstance(own, list) else [own]
+    return build_learn(neck=[*own[:place], LEARN, *own[place:]], head=head)
+
+
+@pytest.mark.parametrize(
+    ('own', 'place'),
+    [
+        (LINEAR, 0),
+        ([LINEAR], 0),
+        ([GAP, LINEAR], 0),
+        ([GAP, LINEAR], 1),
+        ([GAP, GAP, LINEAR], 1),
+    ],
+)
+def test_the_classifiers_own_neck_is_loaded_wherever_learn_is(own, place):
+    baseline, model = build_necks(own), build_necks(own, place)
+    load_state_dict(model, baseline.state_dict())
+    (neck,) = (m for m in model.stages if type(m).__name__ == 'LinearNeck')
+    values = list(baseline.neck.state_dict().values())
+    for value, loaded in zip(values, neck.state_dict().values(), strict=True):
+        assert torch.equal(value, loaded)
+    again = build_necks(own, place)  # from LEARN's own checkpoint
+    again.load_state_dict(model.state_dict())
+    for key, value in again.state_dict().items():
+        assert torch.equal(value, model.state_dict()[key])
+
+
+def test_a_checkpoint_without_the_own_neck_is_refused():
+    state = build_necks(LINEAR).state_dict()
+    state = {k: v for k, v in state.items() if not k.startswith('neck.')}
+    with pytest.raises(ValueError, match=r'neck\.1\.\S+ is missing'):
+        load_state_dict(build_necks(LINEAR, 0), state)

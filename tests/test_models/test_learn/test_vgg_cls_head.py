@@ -55,7 +55,7 @@ def test_mmpretrain_vgg_checkpoints_initialise_it_with_equal_logits(tmp_path):
     assert_equal_models(model, theirs)
 
 
-def test_a_last_layer_of_other_classes_is_left_alone(tmp_path):
+def test_a_last_layer_of_other_classes_is_not_loaded(tmp_path):
     theirs = stock(num_classes=7)
     torch.save(theirs.state_dict(), tmp_path / 'vgg.pth')
     model = build(ours(init_cfg=pretrained(tmp_path / 'vgg.pth')))
@@ -69,14 +69,7 @@ def test_a_last_layer_of_other_classes_is_left_alone(tmp_path):
 def test_learn_classifier_loads_them_by_load_from(loader):
     theirs = stock()
     neck = dict(type='mmocc.LEARN', in_channels=512)
-    model = build(
-        dict(
-            ours(),
-            type='mmocc.LEARNClassifier',
-            neck=neck,
-            occluder=dict(type='mmocc.BatchOccluder'),
-        )
-    )
+    model = build(dict(ours(), type='mmocc.LEARNClassifier', neck=neck))
     state = theirs.state_dict()
     names = list(state)
     if loader == 'torch':
