@@ -1,7 +1,7 @@
 """DEA trained in one go, the paper's size: beyond the paper.
 
-The paper says that detector and decoder can be trained together, and did not
-do so. Schedule and data are those of dea_detector_ornament.py.
+The paper states that detector and decoder can be trained together, but did
+not do so. Schedule and data are those of dea_detector_ornament.py.
 """
 
 _base_ = './dea_conv_ornament.py'

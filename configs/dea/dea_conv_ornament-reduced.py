@@ -1,13 +1,16 @@
 """Stage 2 of DEA for a CPU, with a small convolutional decoder.
 
 First train dea_detector_ornament-reduced.py. Pictures of 64 pixels, and a
-larger rate that falls to 0, since there are fewer steps than in the paper.
+larger rate that falls to 0, because there are fewer steps than in the paper.
 """
 
-_base_ = './dea_detector_ornament-reduced.py'
+_base_ = [
+    '../_base_/models/ssd_r18_small.py',
+    '../_base_/datasets/ornament_pages_reduced.py',
+    '../_base_/dea_stage2.py',
+]
 
 # ------------------------------------------------ things you will change
-data_root = 'data/ornament_pages_reduced'
 load_from = 'work_dirs/dea_detector_ornament-reduced/epoch_30.pth'
 max_epochs = 24
 lr = 1e-3  # for 8 pages a step
@@ -52,12 +55,7 @@ model = dict(
         nms=dict(type='nms', iou_threshold=0.45, class_agnostic=True),
     ),
 )
-optim_wrapper = dict(
-    _delete_=True,
-    type='OptimWrapper',
-    optimizer=dict(type='Adam', lr=lr),
-    constructor='mmocc.TrainableOptimWrapperConstructor',
-)
+optim_wrapper = dict(optimizer=dict(lr=lr))
 param_scheduler = [
     dict(
         type='CosineAnnealingLR',
@@ -65,33 +63,4 @@ param_scheduler = [
         convert_to_iter_based=True,
     )
 ]
-train_cfg = dict(max_epochs=max_epochs, val_interval=max_epochs)
-
-test_evaluator = [
-    dict(
-        type='mmocc.KnownClassCocoMetric',
-        ann_file=data_root + '/annotations/test.json',
-        metric='bbox',
-    ),
-    dict(
-        type='mmocc.ObjectAnomalyMetric',
-        background=1.0,
-        image_confidence=0.3,  # as of detections that mmdet draws
-    ),
-]
-# Objects of pages that were not trained on: what is usual.
-custom_hooks = [
-    dict(type='mmocc.EpochSeedHook'),
-    dict(type='mmocc.CheckClassesHook'),
-    dict(
-        type='mmocc.AnomalyReferenceHook',
-        dataloader={{_base_.val_dataloader}},
-    ),
-]
-default_hooks = dict(
-    visualization=dict(
-        _delete_=True,
-        type='mmocc.ReconstructionVisualizationHook',
-        enable=False,
-    )
-)
+train_cfg = dict(by_epoch=True, max_epochs=max_epochs, val_interval=max_epochs)

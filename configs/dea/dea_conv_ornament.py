@@ -1,16 +1,19 @@
 """Stage 2 of DEA, the paper's size, with the small convolutional decoder.
 
 First train dea_detector_ornament.py. HAL hal-03409930, section III-B: MSE,
-Adam at a fixed 1e-4, 30 epochs, the detector left alone. The paper finds a
+Adam at a fixed 1e-4, 30 epochs, the detector frozen. The paper finds a
 correlation of 0.86 +- 0.11 for objects of the dictionary and 0.16 +- 0.12 for
 others, at a confidence of 0.001, with its fully connected decoder
 (dea_fc_ornament.py).
 """
 
-_base_ = './dea_detector_ornament.py'
+_base_ = [
+    '../_base_/models/ssd300_ornament.py',
+    '../_base_/datasets/ornament_pages.py',
+    '../_base_/dea_stage2.py',
+]
 
 # ------------------------------------------------ things you will change
-data_root = 'data/ornament_pages'
 load_from = 'work_dirs/dea_detector_ornament/epoch_60.pth'
 max_epochs = 30
 lr = 1e-4  # for 8 pages a step
@@ -49,40 +52,6 @@ model = dict(
         nms=dict(type='nms', iou_threshold=0.45, class_agnostic=True),
     ),
 )
-optim_wrapper = dict(
-    _delete_=True,
-    type='OptimWrapper',
-    optimizer=dict(type='Adam', lr=lr),
-    constructor='mmocc.TrainableOptimWrapperConstructor',
-)
+optim_wrapper = dict(optimizer=dict(lr=lr))
 param_scheduler = []
-train_cfg = dict(max_epochs=max_epochs, val_interval=max_epochs)
-
-test_evaluator = [
-    dict(
-        type='mmocc.KnownClassCocoMetric',
-        ann_file=data_root + '/annotations/test.json',
-        metric='bbox',
-    ),
-    dict(
-        type='mmocc.ObjectAnomalyMetric',
-        background=1.0,
-        image_confidence=0.3,  # as of detections that mmdet draws
-    ),
-]
-# Objects of pages that were not trained on: what is usual.
-custom_hooks = [
-    dict(type='mmocc.EpochSeedHook'),
-    dict(type='mmocc.CheckClassesHook'),
-    dict(
-        type='mmocc.AnomalyReferenceHook',
-        dataloader={{_base_.val_dataloader}},
-    ),
-]
-default_hooks = dict(
-    visualization=dict(
-        _delete_=True,
-        type='mmocc.ReconstructionVisualizationHook',
-        enable=False,
-    )
-)
+train_cfg = dict(by_epoch=True, max_epochs=max_epochs, val_interval=max_epochs)

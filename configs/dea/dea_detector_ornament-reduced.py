@@ -7,7 +7,7 @@ docs/dea_data.md.
 _base_ = [
     '../_base_/models/ssd_r18_small.py',
     '../_base_/datasets/ornament_pages_reduced.py',
-    '../_base_/default_runtime.py',
+    '../_base_/dea_stage1.py',
 ]
 
 # ------------------------------------------------ things you will change
@@ -15,7 +15,6 @@ max_epochs = 30
 lr = 1e-3  # for 8 pages a step
 
 # ------------------------------------------------- things you may change
-default_scope = 'mmdet'
 optim_wrapper = dict(
     type='OptimWrapper',
     optimizer=dict(type='AdamW', lr=lr, weight_decay=0.05),
@@ -30,14 +29,3 @@ param_scheduler = [
     ),
 ]
 train_cfg = dict(by_epoch=True, max_epochs=max_epochs, val_interval=10)
-val_cfg = dict()
-test_cfg = dict()
-default_hooks = dict(
-    visualization=dict(_delete_=True, type='DetVisualizationHook')
-)
-visualizer = dict(type='DetLocalVisualizer')
-custom_hooks = [
-    dict(type='mmocc.EpochSeedHook'),
-    dict(type='mmocc.CheckClassesHook'),
-]
-auto_scale_lr = dict(base_batch_size=8)

@@ -1,6 +1,5 @@
 """SSD300 with VGG-16 on COCO, EIoU of boxes."""
 
-# Written by tools/dev/make_dea_configs.py
 _base_ = './ssd300_l1_coco.py'
 
 model = dict(

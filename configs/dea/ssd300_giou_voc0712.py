@@ -1,6 +1,5 @@
 """SSD300 with VGG-16 on PASCAL VOC 07+12, GIoU of boxes."""
 
-# Written by tools/dev/make_dea_configs.py
 _base_ = './ssd300_l1_voc0712.py'
 
 model = dict(

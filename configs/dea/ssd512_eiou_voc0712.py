@@ -1,6 +1,5 @@
 """SSD512 with VGG-16 on PASCAL VOC 07+12, EIoU of boxes."""
 
-# Written by tools/dev/make_dea_configs.py
 _base_ = './ssd512_l1_voc0712.py'
 
 model = dict(

@@ -1,6 +1,5 @@
 """SSD512 with VGG-16 on COCO, GIoU of boxes."""
 
-# Written by tools/dev/make_dea_configs.py
 _base_ = './ssd512_l1_coco.py'
 
 model = dict(

@@ -1,6 +1,5 @@
 """SSDLite with half a MobileNetV2 on BCCD, GIoU of boxes."""
 
-# Written by tools/dev/make_dea_configs.py
 _base_ = './ssdlite_l1_bccd.py'
 
 model = dict(

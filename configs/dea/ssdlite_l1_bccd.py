@@ -3,7 +3,7 @@
 _base_ = [
     '../_base_/models/ssdlite_mobilenetv2_small.py',
     '../_base_/datasets/bccd_det.py',
-    '../_base_/default_runtime.py',
+    '../_base_/det_runtime.py',
 ]
 
 # ------------------------------------------------ things you will change
@@ -11,12 +11,6 @@ max_epochs = 30
 lr = 1e-3  # for 8 images a step
 
 # ------------------------------------------------- things you may change
-default_scope = 'mmdet'
-default_hooks = dict(
-    visualization=dict(_delete_=True, type='DetVisualizationHook')
-)
-visualizer = dict(type='DetLocalVisualizer')
-
 optim_wrapper = dict(
     type='OptimWrapper',
     optimizer=dict(type='AdamW', lr=lr, weight_decay=0.05),
@@ -31,6 +25,3 @@ param_scheduler = [
     ),
 ]
 train_cfg = dict(by_epoch=True, max_epochs=max_epochs, val_interval=max_epochs)
-val_cfg = dict()
-test_cfg = dict()
-auto_scale_lr = dict(base_batch_size=8)

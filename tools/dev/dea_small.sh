@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# DEA on reduced ornament pages: a detector, then its decoders and the rules by
-# which they read features, three seeds each, and the table of them all:
-# work_dirs/dea_small/table.md and .json, and a separation figure in each run.
+# DEA on reduced ornament pages: a detector, then decoders with several rules
+# for their features, three seeds each. Writes work_dirs/dea_small/table.md and
+# .json, and a separation figure for each run.
 #
-# Makes data/ornament_pages_reduced. Runs that are done are skipped, one that
-# was interrupted goes on.
+# Makes data/ornament_pages_reduced. Finished runs are skipped, interrupted ones
+# continue.
 #
 # SEEDS="0 1 2" and SETTINGS="conv:size fc:own_level joint:own_level" choose
-# others, a setting being DECODER:RULE; OPTIONS="KEY=VALUE ..." changes the
-# configs; arguments go to tools/train.py, such as --amp. SUFFIX='' takes the
+# others; a setting is DECODER:RULE. OPTIONS="KEY=VALUE ..." changes the
+# configs; arguments go to tools/train.py, such as --amp. SUFFIX='' uses the
 # configs of the paper's size instead of the reduced ones, for a GPU.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."

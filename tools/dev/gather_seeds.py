@@ -17,8 +17,8 @@ from pathlib import Path
 
 PERCENT = 100
 SCORES = ('pearson', 'mse', 'ssim', 'latent', 'confidence', 'zscore', 'rank')
-# Metric in the file, its name in the table, and what it is multiplied by. Each
-# family that any run gives a metric of has a table of its own.
+# Metric in the file, its name in the table, and its factor. Each family with a
+# metric in any run has its own table.
 FAMILIES = (
     {
         'gt_known_loc': ('GT-known Loc', 1),
@@ -34,8 +34,8 @@ FAMILIES = (
         'pascal_voc/AP90': ('AP90, VOC', PERCENT),
     },
     {
-        'detected_normal': ('found, known', PERCENT),
-        'detected_anomaly': ('found, anomalous', PERCENT),
+        'detected_normal': ('detected, known', PERCENT),
+        'detected_anomaly': ('detected, anomalous', PERCENT),
         'pearson_normal': ('Pearson, known', 1),
         'pearson_anomaly': ('Pearson, anomalous', 1),
         'separation': ('separation', 1),

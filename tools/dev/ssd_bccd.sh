@@ -2,15 +2,15 @@
 # SSDLite on BCCD with each loss of boxes, three seeds each: AP, AP50, AP75 and
 # AP90 of the test images, in work_dirs/ssd_bccd/table.md and .json.
 #
-# Needs data/bccd (https://github.com/Shenggan/BCCD_Dataset). Runs that are done
-# are skipped, one that was interrupted goes on.
+# Needs data/bccd (https://github.com/Shenggan/BCCD_Dataset). Finished runs are
+# skipped, interrupted ones continue.
 #
-# WEIGHTS="1 5 10 20" sweeps the weight of the IoU losses, without a look at the
-# test images: the last quarter of the training list is tested instead, and not
-# trained on. Results are in work_dirs/ssd_bccd-weights.
+# WEIGHTS="1 5 10 20" sweeps the weight of the IoU losses without the test
+# images: the last quarter of the training list is for testing. Results are in
+# work_dirs/ssd_bccd-weights.
 #
-# SEEDS="0 1 2", LOSSES="l1 eiou" and TRAIN=LIST.txt choose others, the list
-# being below data/bccd/ImageSets/Main; OPTIONS="KEY=VALUE ..." changes the
+# SEEDS="0 1 2", LOSSES="l1 eiou" and TRAIN=LIST.txt (in
+# data/bccd/ImageSets/Main) choose others; OPTIONS="KEY=VALUE ..." changes the
 # config; arguments go to tools/train.py, such as --amp.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."

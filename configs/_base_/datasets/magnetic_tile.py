@@ -1,4 +1,4 @@
-"""Magnetic tiles: one object an image, learned on good ones alone.
+"""Magnetic tiles: one object an image, learnt on good ones only.
 
 Data: the folders ``MT_*`` of
 https://github.com/abin24/Magnetic-tile-defect-datasets. below ``data_root``.
@@ -23,17 +23,7 @@ test_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='Resize', scale=scale, keep_ratio=False),
     dict(type='mmocc.LoadAnomalyAnnotations'),
-    dict(
-        type='mmocc.PackAnomalyInputs',
-        meta_keys=(
-            'img_id',
-            'img_path',
-            'ori_shape',
-            'img_shape',
-            'scale_factor',
-            'instances',
-        ),
-    ),
+    dict(type='mmocc.PackAnomalyInputs'),
 ]
 train_dataloader = dict(
     batch_size=batch_size,
@@ -67,6 +57,6 @@ val_dataloader = dict(
     ),
 )
 test_dataloader = val_dataloader
-# Without an ann_file, the metric takes the objects from the samples.
+# Without an ann_file, the metric reads the truth from the samples.
 val_evaluator = [dict(type='mmocc.KnownClassCocoMetric', metric='bbox')]
 test_evaluator = val_evaluator

@@ -7,7 +7,6 @@ Made by ``python tools/dataset_converters/make_ornament_pages.py --reduced
 _base_ = './ornament_pages.py'
 
 data_root = 'data/ornament_pages_reduced'
-num_classes = 40
 scale = (320, 320)  # (w, h) in pixels of what the network gets
 
 train_pipeline = [
@@ -20,16 +19,7 @@ test_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='Resize', scale=scale, keep_ratio=False),
     dict(type='mmocc.LoadAnomalyAnnotations'),
-    dict(
-        type='mmocc.PackAnomalyInputs',
-        meta_keys=(
-            'img_id',
-            'img_path',
-            'ori_shape',
-            'img_shape',
-            'scale_factor',
-        ),
-    ),
+    dict(type='mmocc.PackAnomalyInputs'),
 ]
 train_dataloader = dict(
     dataset=dict(data_root=data_root, pipeline=train_pipeline)
@@ -40,33 +30,3 @@ val_dataloader = dict(
 test_dataloader = dict(
     dataset=dict(data_root=data_root, pipeline=test_pipeline)
 )
-val_evaluator = [
-    dict(
-        type='mmocc.KnownClassCocoMetric',
-        ann_file=data_root + '/annotations/val.json',
-        metric='bbox',
-    ),
-    dict(
-        type='mmocc.KnownClassCocoMetric',
-        ann_file=data_root + '/annotations/val.json',
-        metric='bbox',
-        iou_thrs=[0.9],
-        metric_items=['mAP'],
-        prefix='coco90',
-    ),
-]
-test_evaluator = [
-    dict(
-        type='mmocc.KnownClassCocoMetric',
-        ann_file=data_root + '/annotations/test.json',
-        metric='bbox',
-    ),
-    dict(
-        type='mmocc.KnownClassCocoMetric',
-        ann_file=data_root + '/annotations/test.json',
-        metric='bbox',
-        iou_thrs=[0.9],
-        metric_items=['mAP'],
-        prefix='coco90',
-    ),
-]

@@ -11,7 +11,7 @@ import numpy as np
 from mmocc.utils.plain_pickle import load_plain
 from mmocc.utils.readable import PIXEL_LIMIT
 
-SPECK = 8  # px; smaller parts of a defect mask do not count beside larger ones
+SPECK = 8  # px; smaller defects do not count if there are larger ones
 
 
 def part_boxes(mask: np.ndarray, min_px: int = 1) -> np.ndarray:
