@@ -1,6 +1,7 @@
-"""SSD's head, stock and ours, and random answers and objects for it."""
+"""SSD's head, mmdet's and ours, and random predictions and objects for it."""
 
 import torch
+import toy_dea
 from mmdet.registry import MODELS
 from mmdet.utils import register_all_modules
 from mmengine.config import ConfigDict
@@ -10,22 +11,7 @@ from mmengine.structures import InstanceData
 CLASSES = 5
 SIZES = (12, 6, 3, 2)  # of the maps of an input of 96 x 96 pixels
 SIDE = 96
-TRAIN = dict(
-    assigner=dict(
-        type='MaxIoUAssigner',
-        pos_iou_thr=0.5,
-        neg_iou_thr=0.5,
-        min_pos_iou=0.0,
-        ignore_iof_thr=-1,
-        gt_max_assign_all=False,
-    ),
-    sampler=dict(type='PseudoSampler'),
-    smoothl1_beta=1.0,
-    allowed_border=-1,
-    pos_weight=-1,
-    neg_pos_ratio=3,
-    debug=False,
-)
+TRAIN = toy_dea.MODEL['train_cfg']
 TEST = dict(
     nms_pre=50,
     nms=dict(type='nms', iou_threshold=0.45),
@@ -52,11 +38,7 @@ def build_head(type='mmocc.SSDIoUHead', assigner=(), train=(), **kwargs):
             min_sizes=[12, 24, 48, 72],
             max_sizes=[24, 48, 72, 96],
         ),
-        bbox_coder=dict(
-            type='DeltaXYWHBBoxCoder',
-            target_means=[0.0, 0.0, 0.0, 0.0],
-            target_stds=[0.1, 0.1, 0.2, 0.2],
-        ),
+        bbox_coder=toy_dea.MODEL['bbox_head']['bbox_coder'],
         train_cfg=ConfigDict(train_cfg),
         test_cfg=ConfigDict(TEST),
         **kwargs,
@@ -68,21 +50,17 @@ def build_head(type='mmocc.SSDIoUHead', assigner=(), train=(), **kwargs):
 def answers(head, batch, seed=0, scale=1.0):
     """Return random class scores and deltas of all levels, with gradient."""
     generator = torch.Generator().manual_seed(seed)
-    maps = []
-    for channels in (CLASSES + 1, 4):
-        maps.append(
-            [
-                (
-                    scale
-                    * torch.randn(
-                        *(batch, num * channels, size, size),
-                        generator=generator,
-                    )
-                ).requires_grad_()
-                for num, size in zip(head.num_base_priors, SIZES, strict=True)
-            ]
-        )
-    return maps
+
+    def draw(*shape):
+        return (
+            scale * torch.randn(shape, generator=generator)
+        ).requires_grad_()
+
+    levels = list(zip(head.num_base_priors, SIZES, strict=True))
+    return [
+        [draw(batch, num * channels, size, size) for num, size in levels]
+        for channels in (CLASSES + 1, 4)
+    ]
 
 
 def objects(counts, seed=0, whole=False):
@@ -92,7 +70,7 @@ def objects(counts, seed=0, whole=False):
     have equal IoUs.
     """
     generator = torch.Generator().manual_seed(seed)
-    found = []
+    images = []
     for count in counts:
         low = 70 * torch.rand(count, 2, generator=generator)
         size = 6 + 60 * torch.rand(count, 2, generator=generator)
@@ -100,12 +78,12 @@ def objects(counts, seed=0, whole=False):
         if whole:
             boxes = (boxes / 4).round() * 4
         labels = torch.randint(CLASSES, (count,), generator=generator)
-        found.append(InstanceData(bboxes=boxes, labels=labels))
-    return found
+        images.append(InstanceData(bboxes=boxes, labels=labels))
+    return images
 
 
 def metas(batch, pad=None):
-    """Return what a head must know of its images; ``pad``: (h, w) of each."""
+    """Return the meta values of images; ``pad``: (h, w) of each."""
     pad = pad or [(SIDE, SIDE)] * batch
     return [
         dict(

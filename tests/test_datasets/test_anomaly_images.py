@@ -2,7 +2,6 @@
 
 import json
 import pickle
-import shutil
 
 import numpy as np
 import pytest
@@ -23,13 +22,13 @@ from anomaly_layouts import (
     write_visa,
 )
 
-from mmocc.datasets.anomaly import LAYOUTS
 from mmocc.datasets.anomaly.boxes import (
-    component_boxes,
     find_defects,
     foreground,
+    part_boxes,
     read_detections,
 )
+from mmocc.datasets.anomaly.layouts import LAYOUTS
 from mmocc.datasets.anomaly_images import AnomalyImages
 
 TILES = ROOT.parent / 'shared' / 'data' / 'magnetic_tile'
@@ -47,16 +46,11 @@ def make(root, layout='mvtec', split='test', **kwargs):
     return AnomalyImages(str(root), layout, split, **kwargs)
 
 
-def told(images, root):
-    return [
-        (
-            i.path.relative_to(root).as_posix(),
-            i.category,
-            i.kind,
-            i.mask and i.mask.relative_to(root).as_posix(),
-        )
-        for i in images
-    ]
+def summary(images, root):
+    def short(path):
+        return path and path.relative_to(root).as_posix()
+
+    return [(short(i.path), i.category, i.kind, short(i.mask)) for i in images]
 
 
 def test_mvtec_layout(tmp_path):
@@ -75,26 +69,44 @@ def test_mvtec_layout(tmp_path):
         for kind in ('cut', 'hole')
     ]
     good = ('cable/test/good/000.png', 'cable', 'good', None)
-    found = told(read(tmp_path, 'test', ['cable']), tmp_path)
-    assert found == [bad[0], good, bad[1]]
+    cables = summary(read(tmp_path, 'test', ['cable']), tmp_path)
+    assert cables == [bad[0], good, bad[1]]
 
 
-def test_mvtec_refuses_what_is_missing(tmp_path):
+def test_mvtec_images_are_objects_or_refused(tmp_path):
     write_mvtec(tmp_path)
+    dataset = make(tmp_path)
+    assert dataset.metainfo['classes'] == ('bottle', 'cable')
+    box = [0.0, 0.0, *map(float, SIZE[::-1])]
+    cut, good, hole = instances(dataset)[:3]
+    assert cut == hole == [[box, 0, 0, 1]]
+    assert good == [[box, 0, 0, 0]]
+    masks = [dataset.get_data_info(i)['seg_map_path'] for i in range(3)]
+    assert masks[1] is None
+    assert masks[2].endswith('bottle/ground_truth/hole/000_mask.png')
+    cables = dict(metainfo=dict(classes=('cable',)))
+    single = make(tmp_path, **cables)
+    assert (len(single), single.metainfo['classes']) == (3, ('cable',))
+    assert instances(single)[0] == [[box, 0, 0, 1]]
     with pytest.raises(FileNotFoundError, match=r'pen.*are bottle, cable'):
         make(tmp_path, metainfo=dict(classes=('pen',)))
-    (tmp_path / 'cable/ground_truth/hole/000_mask.png').unlink()
-    with pytest.raises(
-        FileNotFoundError, match=r'hole/000_mask\.png.*no such'
-    ):
-        make(tmp_path)
+    mask = tmp_path / 'cable/ground_truth/hole/000_mask.png'
+    mask.write_bytes(b'nothing')
+    with pytest.raises(ValueError, match=r'000_mask\.png: unreadable mask'):
+        make(tmp_path, **cables)
+    (tmp_path / 'cable/test/good/000.png').write_bytes(b'nothing')
+    with pytest.raises(ValueError, match=r'good/000\.png: unreadable image'):
+        make(tmp_path, **cables)
+    mask.unlink()
+    with pytest.raises(FileNotFoundError, match=r'000_mask\.png.*no such'):
+        make(tmp_path, **cables)
 
 
 def test_visa_layout(tmp_path):
     write_visa(tmp_path)
     read = LAYOUTS['visa']
     assert len(read(tmp_path, 'train')) == 4
-    assert told(read(tmp_path, 'test', ['capsules']), tmp_path) == [
+    assert summary(read(tmp_path, 'test', ['capsules']), tmp_path) == [
         ('capsules/Data/Images/Normal/0002.JPG', 'capsules', 'good', None),
         (
             'capsules/Data/Images/Anomaly/000.JPG',
@@ -137,29 +149,13 @@ def test_tiles_are_split_by_kind(tmp_path):
         read(tmp_path, 'test', train_kinds=('Dent',))
 
 
-def test_one_object_fills_the_image(tmp_path):
-    write_mvtec(tmp_path)
-    dataset = make(tmp_path)
-    assert dataset.metainfo['classes'] == ('bottle', 'cable')
-    box = [0.0, 0.0, *map(float, SIZE[::-1])]
-    cut, good, hole = instances(dataset)[:3]
-    assert cut == hole == [[box, 0, 0, 1]]
-    assert good == [[box, 0, 0, 0]]
-    masks = [dataset.get_data_info(i)['seg_map_path'] for i in range(3)]
-    assert masks[1] is None
-    assert masks[2].endswith('bottle/ground_truth/hole/000_mask.png')
-    single = make(tmp_path, metainfo=dict(classes=('cable',)))
-    assert (len(single), single.metainfo['classes']) == (3, ('cable',))
-    assert instances(single)[0] == [[box, 0, 0, 1]]
-
-
 def test_only_the_defective_object_of_several_is_anomalous(tmp_path):
     write_visa(tmp_path / 'visa')
     dataset = make(tmp_path / 'visa', 'visa', boxes='foreground')
     good, bad = instances(dataset)[:2]
     # JPEG and the smoothing shift borders by a pixel or so.
-    for found in good, bad:
-        boxes = sorted(item[0] for item in found)
+    for items in good, bad:
+        boxes = sorted(item[0] for item in items)
         np.testing.assert_allclose(boxes, THINGS, atol=2)
     assert [item[1:] for item in good] == [[0, 0, 0]] * 2
     assert sorted((i[0][0] > 30, i[3]) for i in bad) == [(False, 0), (True, 1)]
@@ -197,9 +193,9 @@ def test_boxes_from_a_detector(tmp_path, kind):
         write_detections(path, images)
     else:  # as mmdet's test writes them
         boxes = torch.tensor([*THINGS.tolist(), [0, 0, 9, 9]]).float()
-        found = dict(bboxes=boxes, scores=torch.tensor([0.9, 0.9, 0.1]))
+        pred = dict(bboxes=boxes, scores=torch.tensor([0.9, 0.9, 0.1]))
         samples = [
-            dict(img_path=f'elsewhere/{name}', pred_instances=found)
+            dict(img_path=f'elsewhere/{name}', pred_instances=pred)
             for name in images
         ]
         path.write_bytes(pickle.dumps(samples))
@@ -243,21 +239,18 @@ class RunsOnLoading:
 
 def test_detections_that_would_run_code_are_refused(tmp_path):
     path, trace = tmp_path / 'found.pkl', tmp_path / 'trace'
-    found = dict(bboxes=torch.zeros(0, 4), scores=RunsOnLoading(trace))
-    sample = dict(img_path='a.png', pred_instances=found)
+    pred = dict(bboxes=torch.zeros(0, 4), scores=RunsOnLoading(trace))
+    sample = dict(img_path='a.png', pred_instances=pred)
     path.write_bytes(pickle.dumps([sample]))
-    with pytest.raises(ValueError, match=r'found\.pkl.*holds a _?io\.open'):
+    with pytest.raises(ValueError, match=r'found\.pkl.*asks for _?io\.open'):
         read_detections(path, 0.3)
     path = tmp_path / 'found.yaml'
     path.write_text(f'!!python/object/apply:pathlib.Path.touch [{trace}]')
     with pytest.raises(ValueError, match=r'found\.yaml.*\.json or a \.pkl'):
         read_detections(path, 0.3)
     assert not trace.exists()
-
-
-def test_a_missing_result_file_tells_how_to_make_it(tmp_path):
     with pytest.raises(FileNotFoundError, match=r'tools/test\.py'):
-        read_detections(tmp_path / 'found.pkl', 0.3)
+        read_detections(tmp_path / 'missing.pkl', 0.3)
 
 
 def test_an_image_without_detections_is_kept(tmp_path):
@@ -271,11 +264,11 @@ def test_an_image_without_detections_is_kept(tmp_path):
     path.write_text(json.dumps({name: [] for name in names}))
     kwargs = dict(boxes='detections', boxes_from=str(path))
     dataset = make(tmp_path / 'tiles', 'magnetic_tile', **kwargs)
-    found = instances(dataset)
-    assert len(found) == 10
-    # The defects have no object: they are their own, outside the classes.
-    assert found[:4] == [[[list(map(float, DEFECT)), -1, 1, 1]]] * 4
-    assert [f for f in found if not f] == [[]] * 2
+    items = instances(dataset)
+    assert len(items) == 10
+    # Defects on no object are objects outside the classes.
+    assert items[:4] == [[[list(map(float, DEFECT)), -1, 1, 1]]] * 4
+    assert sum(not item for item in items) == 2
 
 
 def test_defects_as_objects(tmp_path):
@@ -287,10 +280,10 @@ def test_defects_as_objects(tmp_path):
         metainfo=dict(classes=('Fray',)),
         layout_args=dict(train_kinds=('good', 'Fray')),
     )
-    found = instances(dataset)
+    items = instances(dataset)
     fray = [[list(map(float, THINGS[0])), 0, 0, 0]]
     crack = [[list(map(float, DEFECT)), -1, 1, 1]]
-    assert found == [crack] * 4 + [fray] * 2 + [[]] * 2  # by folder
+    assert items == [crack] * 4 + [fray] * 2 + [[]] * 2  # by folder
     masks = [dataset.get_data_info(i)['seg_map_path'] for i in range(8)]
     assert sum(path is not None for path in masks) == 4  # known: no anomaly
     with pytest.raises(ValueError, match=r'name the known kinds'):
@@ -324,25 +317,12 @@ def test_wrong_arguments_are_named(tmp_path, kwargs, message):
         make(tmp_path, **kwargs)
 
 
-def test_damaged_images_are_named(tmp_path):
-    write_mvtec(tmp_path)
-    path = tmp_path / 'cable/test/good/000.png'
-    path.write_bytes(b'nothing')
-    with pytest.raises(ValueError, match=r'good/000\.png: unreadable image'):
-        make(tmp_path)
-    shutil.copy(tmp_path / 'bottle/test/good/000.png', path)
-    path = tmp_path / 'cable/ground_truth/cut/000_mask.png'
-    path.write_bytes(b'nothing')
-    with pytest.raises(ValueError, match=r'000_mask\.png: unreadable mask'):
-        make(tmp_path)
-
-
-def test_component_boxes_join_diagonal_neighbours():
+def test_part_boxes_join_diagonal_neighbours():
     mask = np.zeros((9, 9), np.uint8)
     mask[1, 1] = mask[2, 2] = mask[7, 5:8] = 255
-    assert component_boxes(mask).tolist() == [[1, 1, 3, 3], [5, 7, 8, 8]]
-    assert component_boxes(mask, 3).tolist() == [[5, 7, 8, 8]]
-    assert component_boxes(mask * 0).shape == (0, 4)
+    assert part_boxes(mask).tolist() == [[1, 1, 3, 3], [5, 7, 8, 8]]
+    assert part_boxes(mask, 3).tolist() == [[5, 7, 8, 8]]
+    assert part_boxes(mask * 0).shape == (0, 4)
 
 
 @pytest.mark.parametrize('values', [(200, 20), (20, 200)])
@@ -350,7 +330,7 @@ def test_foreground_is_not_the_border_and_has_no_holes(values):
     thing, ground = values
     picture = draw([THINGS[1], (44, 20, 50, 30)], [thing, ground], ground)
     mask = foreground(np.dstack([picture] * 3))
-    np.testing.assert_allclose(component_boxes(mask), THINGS[1:], atol=1)
+    np.testing.assert_allclose(part_boxes(mask), THINGS[1:], atol=1)
     assert mask[25, 47] == 1 and mask[0, 0] == 0
 
 
@@ -382,6 +362,6 @@ def test_real_tiles():
         metainfo=dict(classes=KINDS),
         layout_args=dict(train_kinds=('good', *KINDS)),
     )
-    found = [item for image in instances(defects) for item in image]
-    assert all(item[3] == (item[1] < 0) for item in found)
-    assert 40 <= sum(item[3] for item in found) <= 60  # cracks, of 40 images
+    items = [item for image in instances(defects) for item in image]
+    assert all(item[3] == (item[1] < 0) for item in items)
+    assert 40 <= sum(item[3] for item in items) <= 60  # cracks, of 40 images

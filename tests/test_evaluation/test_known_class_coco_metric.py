@@ -1,4 +1,4 @@
-"""AP of known classes: what is outside counts neither way."""
+"""AP of known classes: detections on outside objects do not count."""
 
 import json
 
@@ -25,14 +25,14 @@ def instances(boxes, labels, **kwargs):
     return dict(bboxes=boxes, labels=labels, **fields)
 
 
-def sample(found, scores):
-    """Return a page of two known objects and an outside one, as metrics do."""
+def sample(detections, scores):
+    """Return a page of two known objects and an outside one."""
     return dict(
         img_id=1,
         ori_shape=(160, 160),
         gt_instances=instances(KNOWN, [0, 1], anomaly=[0, 0]),
         ignored_instances=instances(OUTSIDE, [-1], anomaly=[1]),
-        pred_instances=instances(*found, scores=scores),
+        pred_instances=instances(*detections, scores=scores),
         instances=[
             dict(bbox=box, bbox_label=label, ignore_flag=int(label < 0))
             for box, label in zip(KNOWN + OUTSIDE, (0, 1, -1), strict=True)
@@ -63,8 +63,8 @@ def ann_file(folder):
     return str(path)
 
 
-def score(kind, path, page):
-    metric = kind(ann_file=path)
+def score(kind, path, page, **options):
+    metric = kind(ann_file=path, **options)
     metric.dataset_meta = dict(classes=('cat', 'dog'))
     metric.process({}, [page])
     return metric.evaluate(1)['coco/bbox_mAP']
@@ -74,11 +74,13 @@ def score(kind, path, page):
 def test_ap_is_as_without_the_outside_object(tmp_path, with_file):
     path = ann_file(tmp_path) if with_file else None
     clean = sample((KNOWN, [0, 1]), [0.5, 0.4])
-    odd = sample((KNOWN + OUTSIDE * 2, [0, 1, 0, 1]), [0.5, 0.4, 0.9, 0.8])
+    busy = sample((KNOWN + OUTSIDE * 2, [0, 1, 0, 1]), [0.5, 0.4, 0.9, 0.8])
     assert score(CocoMetric, path, clean) == 1
-    assert score(CocoMetric, path, odd) < 0.6  # a false positive of each class
-    assert score(KnownClassCocoMetric, path, odd) == 1
-    assert len(odd['pred_instances']['scores']) == 4  # nothing changed in it
+    assert (
+        score(CocoMetric, path, busy) < 0.6
+    )  # a false positive of each class
+    assert score(KnownClassCocoMetric, path, busy) == 1
+    assert len(busy['pred_instances']['scores']) == 4  # nothing changed in it
 
 
 def test_other_false_positives_still_count(tmp_path):
@@ -87,19 +89,13 @@ def test_other_false_positives_still_count(tmp_path):
     assert score(KnownClassCocoMetric, ann_file(tmp_path), wrong) == stock < 1
 
 
-def test_one_iou_can_be_asked_for(tmp_path):
+def test_a_single_iou_works(tmp_path):
     shifted = [[4, 0, 44, 40], [52, 50, 92, 90]]  # IoUs 0.82 and 0.90
     page = sample((shifted, [0, 1]), [0.5, 0.4])
     for iou, expected in ((0.8, 1.0), (0.9, 0.5), (0.95, 0.0)):
-        metric = KnownClassCocoMetric(
-            ann_file=ann_file(tmp_path),
-            iou_thrs=[iou],
-            metric_items=['mAP'],
-            prefix='one',
-        )
-        metric.dataset_meta = dict(classes=('cat', 'dog'))
-        metric.process({}, [page])
-        assert metric.evaluate(1)['one/bbox_mAP'] == expected
+        one = dict(iou_thrs=[iou], metric_items=['mAP'])
+        path = ann_file(tmp_path)
+        assert score(KnownClassCocoMetric, path, page, **one) == expected
 
 
 def test_which_detections_are_on_outside_objects():

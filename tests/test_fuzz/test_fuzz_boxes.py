@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as nps
 
-from mmocc.datasets.anomaly.boxes import component_boxes, find_defects
+from mmocc.datasets.anomaly.boxes import find_defects, part_boxes
 from mmocc.evaluation import localization
-from mmocc.evaluation.pasting import paste_maps
+from mmocc.evaluation.anomaly_pages import paste_maps
 from mmocc.evaluation.temporal_localization import (
     Segments,
     average_precision,
@@ -24,7 +24,7 @@ from mmocc.models.dea import iou_losses
 from mmocc.occlusion import regions
 from mmocc.utils.object_matching import match_objects
 
-targets = pytest.importorskip('mmocc.models.dea.ssd_targets')
+targets = pytest.importorskip('mmocc.models.dea.ssd_losses')
 redrawn = pytest.importorskip('mmocc.models.dea.regions')
 
 SIDES = st.integers(1, 40)
@@ -155,7 +155,7 @@ def test_detections_speak_for_objects(pred, true):
 
 @given(masks(), boxes(0, 3, 20))
 def test_defects_are_on_objects_or_alone(mask, drawn):
-    parts = component_boxes(mask)
+    parts = part_boxes(mask)
     covered = np.zeros_like(mask)
     for x1, y1, x2, y2 in parts.astype(int):
         assert mask[y1:y2, x1:x2].any()

@@ -14,8 +14,8 @@ from mmocc.datasets.anomaly import boxes, layouts
 from mmocc.datasets.transforms.crop_object import read_index_mask
 from mmocc.datasets.voc_layout import parse_voc_xml, read_split
 from mmocc.datasets.wsol import cub, ilsvrc, metadata, tiny_imagenet
+from mmocc.evaluation.anomaly_pages import paste_maps
 from mmocc.evaluation.localization import scale_boxes
-from mmocc.evaluation.pasting import paste_maps
 from mmocc.evaluation.temporal_localization import map_to_segments
 from mmocc.models.hide_and_seek.batch_hide_and_seek import BatchHideAndSeek
 from mmocc.occlusion.cutouts import ANCHORS, read_anchors

@@ -7,11 +7,14 @@ from fuzzing import floats, maps, masks
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as nps
-from mmocc.evaluation.pixel_curves import count_pixels
 
 from mmocc.datasets.transforms.crop_object import crop_array
 from mmocc.evaluation import localization, px_ap
-from mmocc.evaluation.anomaly_values import object_values, pixel_values
+from mmocc.evaluation.anomaly_values import (
+    count_pixels,
+    object_values,
+    pixel_values,
+)
 from mmocc.evaluation.box_sweep import label_rects, sweep_thresholds
 from mmocc.evaluation.component_tree import component_boxes
 from mmocc.evaluation.localization import (

@@ -17,14 +17,14 @@ from mmocc.datasets.transforms.anomaly_annotations import (
 def results(**kwargs):
     items = [((1, 2, 5, 6), 0, 0, 0), ((4, 1, 7, 3), -1, 1, 1)]
     keys = ('bbox', 'bbox_label', 'ignore_flag', 'anomaly')
-    found = dict(
+    values = dict(
         img=np.zeros((8, 9, 3), np.uint8),
         img_path='a.png',
         ori_shape=(8, 9),
         instances=[dict(zip(keys, item, strict=True)) for item in items],
         seg_map_path=None,
     )
-    return dict(found, **kwargs)
+    return dict(values, **kwargs)
 
 
 def write(path, pixels, mode='L', palette=None):
@@ -45,14 +45,11 @@ def test_boxes_are_the_map_where_there_is_no_mask():
     assert packed.gt_instances.anomaly.tolist() == [0]
     assert packed.ignored_instances.labels.tolist() == [-1]
     assert packed.gt_sem_seg.sem_seg[0].numpy().tolist() == expected.tolist()
-
-
-def test_boxes_beyond_the_border_are_cut_off():
-    item = dict(bbox=(-3, 6.5, 2.5, 20), anomaly=1)
-    assert draw_boxes([item], (8, 4)).tolist() == [
-        *[[0] * 4] * 6,
-        *[[1, 1, 1, 0]] * 2,
-    ]
+    beyond = dict(bbox=(-3, 6.5, 2.5, 20), anomaly=1)
+    rows = [[0] * 4] * 6 + [[1, 1, 1, 0]] * 2
+    assert draw_boxes([beyond], (8, 4)).tolist() == rows
+    packed = PackAnomalyInputs()(loaded)['data_samples']
+    assert packed.instances == loaded['instances']
 
 
 def test_the_mask_comes_first(tmp_path):
@@ -78,10 +75,7 @@ def test_the_mask_comes_first(tmp_path):
 def test_masks_of_labels_and_of_shades(tmp_path, pixels, mode, expected):
     path = write(tmp_path / 'mask.png', pixels, mode)
     assert read_mask(path).tolist() == expected
-
-
-def test_palettes_count_by_index(tmp_path):
-    palette = [255, 255, 255, 0, 0, 0]  # 1 is black
+    palette = [255, 255, 255, 0, 0, 0]  # counts by index; 1 is black
     path = write(tmp_path / 'mask.png', [[0, 1]], 'P', palette)
     assert read_mask(path).tolist() == [[0, 1]]
 

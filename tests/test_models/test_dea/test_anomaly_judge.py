@@ -1,4 +1,4 @@
-"""What is usual is told by normal objects, none of which meets itself."""
+"""Scores compare with normal objects, and none with itself."""
 
 import pytest
 import torch
@@ -34,7 +34,7 @@ def test_the_halves_share_no_object():
     mine.fit(drawn)
     assert mine.bank.shape == (20, 8)
     assert mine.normal_scores.shape == (20, len(SCORES))
-    # The bank's objects are those given; nobody of the others is among them.
+    # The bank holds objects of the redrawing, and none of the judged ones.
     away = torch.cdist(mine.bank, drawn.latents)
     assert away.amin(1).max() < 1e-2
     banked = set(away.argmin(1).tolist())
@@ -44,12 +44,11 @@ def test_the_halves_share_no_object():
     }
     assert len(banked) == len(judged) == 20
     assert not banked & judged
-
-
-def test_a_bank_has_a_size():
-    mine = judge(bank_size=6)
-    mine.fit(redrawing(100))
-    assert len(mine.bank) == len(mine.normal_scores) == 6
+    small = judge(bank_size=6)
+    small.fit(drawn)
+    assert len(small.bank) == len(small.normal_scores) == 6
+    with pytest.raises(ValueError, match='only 3 detections match'):
+        small.fit(redrawing(3))
 
 
 def test_badly_redrawn_objects_score_higher():
@@ -64,7 +63,7 @@ def test_badly_redrawn_objects_score_higher():
 
 
 @pytest.mark.parametrize('name', ALL)
-def test_so_many_normal_objects_raise_a_false_alarm(name):
+def test_the_share_of_false_alarms_is_kept(name):
     mine = judge(anomaly_score=name, false_alarms=0.1)
     mine.fit(redrawing(400))
     scores = mine(redrawing(400, seed=1))[name]
@@ -85,15 +84,10 @@ def test_a_checkpoint_brings_its_normal_objects():
 
 
 @pytest.mark.parametrize('name', ['latent', 'zscore', 'rank'])
-def test_what_compares_with_nothing_says_what_is_missing(name):
+def test_without_normal_objects_a_score_names_the_hook(name):
     mine = judge(scores=('pearson', name), anomaly_score=name)
     with pytest.raises(RuntimeError, match=f"'{name}' .*AnomalyReferenceHook"):
         mine(redrawing(3))
-
-
-def test_hardly_any_normal_object_is_refused():
-    with pytest.raises(ValueError, match='only 3 detections match'):
-        judge().fit(redrawing(3))
 
 
 def test_autocast_changes_no_score():
@@ -101,7 +95,7 @@ def test_autocast_changes_no_score():
     mine.fit(redrawing(50, seed=3))
     expected = mine(drawn)
     with torch.autocast('cpu', dtype=torch.bfloat16):
-        found = mine(drawn)
+        scores = mine(drawn)
     for name, value in expected.items():
-        assert found[name].dtype == torch.float32
-        assert found[name].equal(value), name
+        assert scores[name].dtype == torch.float32
+        assert scores[name].equal(value), name

@@ -6,11 +6,10 @@ import torch
 pytest.importorskip('mmdet', reason='detection needs mmdet')
 
 from mmcv.ops import roi_align
-from mmengine.registry import MODELS
 
 from mmocc.models.dea import PriorLevelRoIExtractor
 from mmocc.models.dea.prior_level_roi_extractor import RULES
-from mmocc.models.dea.ssd_targets import prior_levels
+from mmocc.models.dea.ssd_iou_head import prior_levels
 
 STRIDES = [4, 8, 16]
 
@@ -28,7 +27,7 @@ def identity(channels=1, **options):
 
 
 def told_apart(images=3):
-    """Return maps whose values say image and level: 10 * image + level."""
+    """Return maps whose values are 10 * image + level."""
     return tuple(
         torch.stack(
             [
@@ -91,6 +90,9 @@ def test_unequal_channels_are_lifted():
     out = extractor(feats, rois, torch.arange(3))
     assert out.shape == (3, 6, 3, 3)
     assert out.dtype == torch.float32
+    rois[0, 1:] = torch.tensor([5.0, 5.0, 5.0, 5.0])  # of no size
+    rois[1, 1:] = torch.tensor([900.0, 900.0, 950.0, 950.0])  # beyond
+    assert extractor(feats, rois, torch.arange(3)).isfinite().all()
 
 
 SIDES = torch.tensor([1.0, 15.9, 16.0, 31.9, 32.0, 500.0])
@@ -109,8 +111,8 @@ def test_rules_choose_the_map(rule, options, expected):
     boxes = torch.stack([SIDES * 0, SIDES * 0, SIDES * 2, SIDES / 2], 1)
     rois = torch.cat([torch.zeros(6, 1), boxes], 1)
     own = torch.tensor([2, 2, 2, 2, 0, 0])
-    found = identity(rule=rule, **options).map_levels(rois, own)
-    assert found.tolist() == expected
+    levels = identity(rule=rule, **options).map_levels(rois, own)
+    assert levels.tolist() == expected
 
 
 @pytest.mark.parametrize('place', [0, -1])
@@ -162,21 +164,9 @@ def test_regions_that_roi_align_cannot_take_are_refused(roi, message):
     rois = torch.tensor([[0, 1.0, 1.0, 9.0, 9.0], roi])
     with pytest.raises(ValueError, match=message):
         identity()(told_apart(), rois, torch.tensor([0, 1]))
-
-
-@pytest.mark.parametrize('level', [-1, 3])
-def test_a_map_that_is_not_there_is_refused(level):
-    rois = torch.tensor([[0, 1.0, 1.0, 9.0, 9.0]])
-    with pytest.raises(ValueError, match='there are 3 maps'):
-        identity()(told_apart(), rois, torch.tensor([level]))
-
-
-def test_boxes_of_no_size_or_beyond_the_image_give_finite_features():
-    rois = torch.tensor(
-        [[0, 5.0, 5.0, 5.0, 5.0], [0, 900.0, 900.0, 950.0, 950.0]]
-    )
-    out = identity()(told_apart(), rois, torch.tensor([1, 1]))
-    assert out.isfinite().all()
+    for level in (-1, 3):
+        with pytest.raises(ValueError, match='there are 3 maps'):
+            identity()(told_apart(), rois[:1], torch.tensor([level]))
 
 
 @pytest.mark.parametrize(
@@ -190,9 +180,6 @@ def test_boxes_of_no_size_or_beyond_the_image_give_finite_features():
 def test_unknown_options_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
         identity(**options)
-
-
-def test_strides_and_channels_must_be_as_many():
     with pytest.raises(ValueError, match='2 in_channels but 3 featmap'):
         PriorLevelRoIExtractor([1, 1], STRIDES)
 
@@ -204,14 +191,3 @@ def test_features_stay_float32_under_autocast():
         out = identity()(feats, rois, torch.tensor([0]))
     assert out.dtype == torch.float32
     assert out.unique().tolist() == [20]
-
-
-def test_configs_find_it():
-    extractor = MODELS.build(
-        dict(
-            type='mmocc.PriorLevelRoIExtractor',
-            in_channels=[4],
-            featmap_strides=[8],
-        )
-    )
-    assert isinstance(extractor, PriorLevelRoIExtractor)
