@@ -1,19 +1,18 @@
-"""What redrawing costs DEA, over the detector that it stands on.
+"""What redrawing costs DEA, compared with its detector alone.
 
     python -m benchmarks.dea [--quick] [--only NAME ...] [--json FILE]
 
 Each case predicts one page with SSD300-VGG16 (``mmocc.SSDIoUHead``, 20
-classes, random weights, threshold set so that 200 objects are found), and the
-same with ``mmocc.DEA`` around the same detector: RoIAlign, the decoder, crops
-of the page and scores come on top. ``conv`` and ``fc`` score by Pearson
-alone, ``conv-all`` by every single score but the latent distance. ``decode``
-is the decoder by itself, convolutional against fully connected, for 200
-objects.
+classes, random weights, a threshold that gives 200 objects), and with
+``mmocc.DEA`` around the same detector, which adds RoIAlign, the decoder, crops
+of the page and scores. ``conv`` and ``fc`` score by Pearson only,
+``conv-all`` by every single score except the latent distance. ``decode``
+compares the decoders, convolutional with fully connected, for 200 objects.
 
 Predicted before the first run, for a CPU: 1.25 times the detector's time with
 the convolutional decoder (7.1 of the detector's 31 billion multiplications,
 RoIAlign and crops), 1.6 with the fully connected one (15.5), 1.5 with all
-scores (SSIM's blur is most of it); ``decode`` 0.6 of the fully connected.
+scores (mostly SSIM's blur); ``decode`` 0.6 of the fully connected.
 """
 
 import copy
@@ -80,13 +79,13 @@ def page() -> tuple[Tensor, list[DetDataSample]]:
 @torch.no_grad()
 def predict(model: nn.Module, inputs: Tensor, samples: list) -> int:
     """Predict once; return the number of objects."""
-    (found,) = model.predict(inputs, copy.deepcopy(samples))
-    return len(found.pred_instances)
+    (sample,) = model.predict(inputs, copy.deepcopy(samples))
+    return len(sample.pred_instances)
 
 
 @torch.no_grad()
 def find_threshold(model: nn.Module, inputs: Tensor, samples: list) -> float:
-    """Return the highest confidence at which 200 objects are found."""
+    """Return the highest confidence that gives 200 objects."""
     scores, _ = model.bbox_head(model.extract_feat(inputs))
     classes = model.bbox_head.num_classes + 1
     rows = [level.permute(0, 2, 3, 1).reshape(-1, classes) for level in scores]

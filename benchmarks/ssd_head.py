@@ -3,19 +3,19 @@
     python -m benchmarks.ssd_head [--quick] [--only NAME ...] [--json FILE]
     python -m benchmarks.ssd_head --memory [--only NAME ...]
 
-``loss``: the head's loss forward and backward down to its maps, the
-assignment of targets included, for SSD300 on classes of VOC (20) or COCO
-(80). ``step``: a whole training step of SSD300 with VGG-16. Objects are drawn
-as in COCO, about seven in an image. Both heads are given the same maps and
-objects, and must have one loss to 1e-6 of it.
+``loss``: the head's loss forward and backward to its maps, the assignment of
+targets included, for SSD300 on classes of VOC (20) or COCO (80). ``step``: a
+whole training step of SSD300 with VGG-16. As in COCO, images have about seven
+objects. Both heads get the same maps and objects, and their losses must agree
+to 1e-6.
 
 ``--memory``: the most memory that one ``loss`` needs beyond its maps, in a
-process of its own (on a CPU, as Linux counts it).
+separate process (on a CPU, as Linux counts it).
 
 Predicted before the first run, for two CPU cores: the loss 3 times faster at
-batch 8 and 32 with 20 classes and 2.5 times with 80, where reading the scores
-weighs more; a step 0.97 of stock's, since VGG-16 is nearly all of it; memory
-0.6 of stock's.
+batch 8 and 32 with 20 classes and 2.5 times with 80, because reading the
+scores takes longer; a step 0.97 of mmdet's, because VGG-16 is nearly all of
+it; memory 0.6 of mmdet's.
 """
 
 import argparse
@@ -75,26 +75,20 @@ def build(data: str, who: str) -> torch.nn.Module:
 def objects(batch: int, classes: int) -> list[InstanceData]:
     """Draw ground truth: one and a number with mean 6, of many sizes."""
     rng = np.random.default_rng(0)
-    found = []
+    images = []
     for _ in range(batch):
         count = 1 + rng.geometric(1 / 7) - 1
         size = np.exp(rng.uniform(np.log(15), np.log(250), (count, 2)))
         low = rng.uniform(0, SIDE - size)
         boxes = np.hstack([low, low + size])
         labels = rng.integers(0, classes, count)
-        found.append(
+        images.append(
             InstanceData(
                 bboxes=torch.tensor(boxes).float().to(device()),
                 labels=torch.tensor(labels).to(device()),
             )
         )
-    return found
-
-
-def metas(batch: int) -> list[dict]:
-    """Return what the head must know of the images."""
-    shape = (SIDE, SIDE)
-    return [dict(img_shape=shape, pad_shape=shape)] * batch
+    return images
 
 
 def batch_of(data: str, batch: int) -> dict:
@@ -103,10 +97,10 @@ def batch_of(data: str, batch: int) -> dict:
     return pack([image] * batch, objects(batch, CLASSES[data]))
 
 
-def pack(images: Sequence[Tensor], found: Sequence[InstanceData]) -> dict:
+def pack(images: Sequence[Tensor], truth: Sequence[InstanceData]) -> dict:
     """Return images and the objects on them, as a dataloader gives them."""
     samples = []
-    for image, objects_of in zip(images, found, strict=True):
+    for image, objects_of in zip(images, truth, strict=True):
         shape = tuple(image.shape[-2:])
         meta = dict.fromkeys(('img_shape', 'pad_shape', 'ori_shape'), shape)
         sample = DetDataSample(metainfo=dict(meta, scale_factor=(1.0, 1.0)))
@@ -117,7 +111,7 @@ def pack(images: Sequence[Tensor], found: Sequence[InstanceData]) -> dict:
 
 
 def make_maps(head: torch.nn.Module, batch: int) -> Maps:
-    """Draw the answers of all levels: scores, then deltas."""
+    """Draw the maps of all levels: scores, then deltas."""
     generator = torch.Generator().manual_seed(0)
     return [
         [
@@ -135,8 +129,9 @@ def make_maps(head: torch.nn.Module, batch: int) -> Maps:
 def learn(
     head: torch.nn.Module, maps: Maps, gts: list[InstanceData]
 ) -> Tensor:
-    """Return the head's loss, once its gradient has come to the maps."""
-    losses = head.loss_by_feat(*maps, gts, metas(len(gts)))
+    """Return the head's loss, after the backward pass to the maps."""
+    meta = dict.fromkeys(('img_shape', 'pad_shape'), (SIDE, SIDE))
+    losses = head.loss_by_feat(*maps, gts, [meta] * len(gts))
     parts = (
         sum(value) if isinstance(value, list | tuple) else value
         for value in (losses['loss_cls'], losses['loss_bbox'])
@@ -190,19 +185,19 @@ def measure_memory(data: str, batch: int, who: str) -> float:
 
 
 def memory_of(data: str, batch: int, who: str) -> float:
-    """Return :func:`measure_memory` of a process of its own."""
+    """Return :func:`measure_memory` in a separate process."""
     command = [sys.executable, '-m', 'benchmarks.ssd_head', '--child']
-    done = subprocess.run(
+    result = subprocess.run(
         [*command, data, str(batch), who],
         stdout=subprocess.PIPE,
         text=True,
         check=True,
     )
-    return float(done.stdout.split()[-1])
+    return float(result.stdout.split()[-1])
 
 
 def print_memory(only: list[str]) -> None:
-    """Print what both heads need beyond their maps."""
+    """Print the memory that both heads need beyond their maps."""
     for batch in (8, 32):
         for data in CLASSES:
             if not any(part in f'loss-{data}-{batch}' for part in only):
