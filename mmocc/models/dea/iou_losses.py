@@ -132,12 +132,8 @@ class IoUTypeLoss(nn.Module):
 
     Args:
         loss_weight: Factor of the loss.
-        reduction: ``mean``, ``sum`` or ``none``.
+        reduction: ``mean``, ``sum`` (without ``avg_factor``) or ``none``.
         eps: Added to divisors, in pixels^2.
-
-    Raises:
-        ValueError: If the reduction is unknown, or ``sum`` meets an
-            ``avg_factor``.
     """
 
     function: Callable[..., Tensor]

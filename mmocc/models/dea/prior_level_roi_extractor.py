@@ -139,17 +139,15 @@ class PriorLevelRoIExtractor(BaseModule):
     def forward(
         self, feats: Sequence[Tensor], rois: Tensor, level_inds: Tensor
     ) -> Tensor:
-        """Return the features of regions.
+        """Return the features of regions, (n, out_channels, k, k) float32.
+
+        Gradients reach the maps, not the boxes, and every parameter, if only
+        as 0.
 
         Args:
             feats: Maps (B, C_l, H_l, W_l).
-            rois: (n, 5): batch index and xyxy in pixels of the network's
-                input.
+            rois: (n, 5): batch index and xyxy in pixels of the input.
             level_inds: (n,) int64, the map that predicted each box.
-
-        Returns:
-            (n, out_channels, k, k) float32. Gradients reach the maps, not the
-            boxes, and every parameter, if only as 0.
         """
         if len(feats) != len(self.layers):
             raise ValueError(

@@ -136,15 +136,14 @@ def _shares(
 ) -> tuple[Tensor, list[int], list[int]]:
     """Return the share of each pixel along a side in each of the picture's.
 
+    (n, size, m) shares, and the first pixel and the number of pixels of
+    each region, at most m.
+
     Args:
         low: (n,) where each region begins, in pixels.
         high: (n,) where it ends.
         extent: Pixels of the image along this side.
         size: Pixels of the picture.
-
-    Returns:
-        (n, size, m) shares, and the first pixel and the number of pixels of
-        each region, at most m.
     """
     step = (high - low) / size
     number = step.ceil().clamp_min(1)[:, None]

@@ -12,7 +12,7 @@ from mmengine.config import Config
 from mmengine.hub import get_config
 from mmengine.registry import DefaultScope
 
-LOSSES = ('GIoULoss', 'DIoULoss', 'EIoULoss', 'FocalEIoULoss')
+LOSSES = ('EIoULoss', 'FocalEIoULoss')
 
 
 def small_resnet(cfg):
