@@ -393,15 +393,6 @@ def test_a_wrong_argument_is_refused(bus, wrong, message):
 # -- config ------------------------------------------------------------------
 
 
-def test_own_classes_give_own_labels(tmp_path):
-    for category in ('bus', 'train'):
-        write_one(tmp_path, f'{category}FGL1_BGL1', category, 'a_1')
-    data = load(tmp_path, categories=None, classes=['train', 'bus'])
-    assert [(d['category'], d['gt_label']) for d in data] == [
-        ('train', 0), ('bus', 1),
-    ]  # fmt: skip
-
-
 def test_the_base_config_builds_and_yields_packed_samples(tmp_path):
     cfg = Config.fromfile(
         ROOT / 'configs/_base_/datasets/occluded_pascal3d.py'

@@ -8,7 +8,6 @@ from mmcv.transforms import Compose
 from PIL import Image
 
 from mmocc.datasets.transforms import CropObject
-from mmocc.registry import TRANSFORMS
 
 BOX = [4, 2, 14, 12]
 
@@ -105,8 +104,3 @@ def test_a_wrong_mask_is_named(sample):
     path.unlink()
     with pytest.raises(ValueError, match=r'm\.png: unreadable'):
         crop(dict(sample))
-
-
-def test_repr_of_the_built_transform_names_its_parameter():
-    built = TRANSFORMS.build(dict(type='mmocc.CropObject', with_mask=True))
-    assert repr(built) == 'CropObject(with_mask=True)'

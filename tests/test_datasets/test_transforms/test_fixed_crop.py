@@ -29,9 +29,3 @@ def test_what_does_not_fit_is_refused():
         FixedCrop(3, 'middle')
     with pytest.raises(ValueError, match=r'small.png is 5x7 .*crop of 6'):
         FixedCrop(6, 'center')(dict(img=IMAGE, img_path='small.png'))
-
-
-def test_repr_names_all_arguments():
-    assert repr(FixedCrop(3, 'center')) == (
-        "FixedCrop(crop_size=3, position='center')"
-    )
