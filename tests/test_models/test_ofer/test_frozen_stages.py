@@ -42,15 +42,12 @@ def test_only_occluded_patches_are_reconstructed(model, images):
     )
 
 
-def test_latents_are_those_of_the_masked_photo(model, images):
+def test_latents_are_those_of_the_masked_photo_or_the_face(model, images):
     out = model.stages(images)
     masked = model.stages.extractor(images, out.mask).decoder
     torch.testing.assert_close(out.latents, masked, rtol=1e-3, atol=1e-3)
     whole = model.stages.extractor(images).decoder
     assert not torch.allclose(out.latents, whole, rtol=1e-3, atol=1e-3)
-
-
-def test_latents_may_be_those_of_the_reconstructed_face(images):
     model = tiny_ofer.build(latents='encoder')
     out = model.stages(images)
     expected = model.stages.extractor.encode(out.faces)
@@ -65,15 +62,6 @@ def test_without_a_reconstructor_the_photo_stays(images):
     assert torch.equal(out.faces, images.half().float())
     whole = model.stages.extractor(images).decoder
     torch.testing.assert_close(out.latents, whole, rtol=1e-3, atol=1e-3)
-
-
-def test_a_photo_gives_the_same_alone_and_in_a_batch(model, images):
-    whole = model.stages(images)
-    alone = model.stages(images[2:3])
-    for name in ('faces', 'latents', 'distances'):
-        torch.testing.assert_close(
-            getattr(alone, name)[0], getattr(whole, name)[2], rtol=0, atol=2e-3
-        )
 
 
 @pytest.mark.parametrize('radius', [1e-9, 1e9])

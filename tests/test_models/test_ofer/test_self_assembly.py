@@ -143,17 +143,6 @@ def test_blank_features_stay_as_they_are(mode):
     assert feature.grad.isfinite().all()
 
 
-def test_an_image_does_not_depend_on_the_others_of_its_batch():
-    feature, mirrored, hole = case()
-    hole[0, :, 2:] = True
-    together = self_assembly(feature, mirrored, hole).feature
-    for i in range(3):
-        alone = self_assembly(
-            feature[i : i + 1], mirrored[i : i + 1], hole[i : i + 1]
-        )
-        assert torch.allclose(together[i], alone.feature[0], atol=1e-6)
-
-
 def test_the_release_starts_with_half_and_half():
     feature, mirrored, hole = case(number=1)
     weights = self_assembly(feature, mirrored, hole, 'release').weights
