@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# The studies of LEARN in docs/results.md: baseline, LEARN, LEARN inside the
-# network, the controls, and the report on all of them.
+# The studies of LEARN in docs/results/learn.md: baseline, LEARN, LEARN inside
+# the network, the controls, and the report on all of them.
 #
 #     tools/dev/learn_study.sh cifar10|cifar10-resnet50|digits
 #
 # cifar10 needs data/cifar10/{train,test}/CLASS/*.jpg and
 # data/occluders/{train,test}/{textures,objects}; digits make their own data.
-# cifar10-resnet50, at 64 pixels, is for a GPU. ABLATIONS=1 leaves out each of
-# LEARN's losses in turn for the digits too.
-# Runs that are done are skipped, one that was interrupted goes on.
+# cifar10-resnet50, at 64 pixels, is for a GPU. ABLATIONS=1 also leaves out each
+# of LEARN's losses in turn for the digits. Finished runs are skipped, an
+# interrupted one continues.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 PYTHON=${PYTHON:-python}
