@@ -23,10 +23,7 @@ def open_model(
 ) -> tuple[Config, nn.Module]:
     """Return config and trained model, or exit with one line.
 
-    Args:
-        args: With ``config``, ``checkpoint``, ``cfg_options``, ``device`` and
-            ``trust_checkpoint``.
-        usage: How the user names a checkpoint.
+    ``usage`` says how the user names a checkpoint.
     """
     cfg = Config.fromfile(args.config)
     cfg.merge_from_dict(args.cfg_options or {})
@@ -46,9 +43,7 @@ def spread(total: int, count: int) -> list[int]:
 def choose(dataset: Any, wanted: Sequence[str]) -> list[int]:
     """Return the indices of chosen samples of a data set.
 
-    Args:
-        dataset: A data set.
-        wanted: For each sample its index, or a part of its image's path.
+    Each is named by its index, or by a part of its image's path.
 
     Raises:
         ValueError: If an index is too large, or no path has that part.
@@ -116,12 +111,7 @@ class Images(Sequence):
 
 
 def chosen(cfg: Config, args: argparse.Namespace) -> Iterator[dict[str, Any]]:
-    """Yield packed samples of the test set: spread, or those of --select.
-
-    Args:
-        cfg: A config with a ``test_dataloader``.
-        args: With ``number`` and ``select``.
-    """
+    """Yield packed samples: spread over the test set, or those of --select."""
     dataset = build_dataset(cfg)
     indices = spread(len(dataset), args.number)
     if args.select:
@@ -154,11 +144,6 @@ def class_names(cfg: Config, checkpoint: str) -> list[str] | None:
 
     None if neither knows them, or the test set is not here: single images
     need none.
-
-    Args:
-        cfg: A config with a ``test_dataloader``.
-        checkpoint: Path or URL of weights; mmengine stores in them the
-            metainfo of the training set.
     """
     meta = _load_checkpoint(checkpoint, map_location='cpu').get('meta', {})
     names = (meta.get('dataset_meta') or {}).get('classes')

@@ -133,12 +133,13 @@ class AnomalyImages(BaseDetDataset):
 
     def _locator(self) -> Callable[[AnomalyImage, tuple], np.ndarray]:
         """Return a function that gives the boxes of an image of a size."""
+        source: Any = self.boxes_from
         if self.boxes == 'detections':
-            results = read_detections(self.boxes_from, self.score_thr)
+            results = read_detections(source, self.score_thr)
 
         @cache
         def by_end(length: int) -> dict[str, np.ndarray]:
-            return _by_end(results, length, self.boxes_from)
+            return _by_end(results, length, source)
 
         def locate(image: AnomalyImage, size: tuple) -> np.ndarray:
             if self.boxes == 'image':
@@ -146,10 +147,10 @@ class AnomalyImages(BaseDetDataset):
             least = max(1, round(self.min_area * size[0] * size[1]))
             name = image.path.relative_to(self.data_root)
             if self.boxes == 'foreground':
-                mask = foreground(cv2.imread(str(image.path)))
-                return part_boxes(mask, least)
+                photo: Any = cv2.imread(str(image.path))
+                return part_boxes(foreground(photo), least)
             if self.boxes == 'masks':
-                file = Path(self.boxes_from, name.with_suffix('.png'))
+                file = Path(source, name.with_suffix('.png'))
                 return part_boxes(read_mask(file, size), least)
             boxes = by_end(len(name.parts)).get(name.as_posix())
             if boxes is None:
@@ -165,8 +166,9 @@ class AnomalyImages(BaseDetDataset):
         """Return an image as the pipeline gets it."""
         size = _size(image.path)
         mask = read_mask(image.mask, size) if image.mask else None
-        unmarked = mask is not None and not mask.any()
-        if unmarked:
+        unmarked = False
+        if mask is not None and not mask.any():
+            unmarked = True
             mask[:] = 1
             print_log(
                 f'AnomalyImages: {image.mask} marks nothing, though its image '
@@ -196,7 +198,8 @@ class AnomalyImages(BaseDetDataset):
     ) -> list[dict]:
         """Return the instances of objects of a category."""
         label = self._metainfo['classes'].index(image.category)
-        defective, alone = np.zeros(len(boxes), int), []
+        defective: np.ndarray = np.zeros(len(boxes), int)
+        alone: Any = []
         if mask is not None:
             defective, alone = find_defects(boxes, mask)
         return [
@@ -208,7 +211,7 @@ class AnomalyImages(BaseDetDataset):
         """Return the instances of defects, which are the objects."""
         classes = self._metainfo['classes']
         label = classes.index(kind) if kind in classes else -1
-        boxes = [] if mask is None else defect_boxes(mask)
+        boxes: Any = [] if mask is None else defect_boxes(mask)
         return [_instance(box, label, int(label < 0)) for box in boxes]
 
 

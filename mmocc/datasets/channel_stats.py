@@ -78,7 +78,8 @@ def cut_pipelines(dataset: dict) -> tuple[ConfigDict, list[str]]:
     Returns:
         The new config, and the types of the removed hiding steps.
     """
-    dataset, left_out = ConfigDict(copy.deepcopy(dict(dataset))), []
+    dataset = ConfigDict(copy.deepcopy(dict(dataset)))
+    left_out: list = []
 
     def cut(node: dict) -> None:
         if 'pipeline' in node:

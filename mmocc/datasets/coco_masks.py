@@ -100,7 +100,8 @@ def expand_counts(counts: str | bytes, where: str) -> list[int]:
     """
     if isinstance(counts, str):
         counts = counts.encode('utf-8', 'replace')
-    runs, value, shift = [], 0, 0
+    runs: list[int] = []
+    value = shift = 0
     for byte in counts:
         group = byte - 48
         value |= (group & 31) << shift

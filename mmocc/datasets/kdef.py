@@ -151,7 +151,8 @@ class KDEF(FaceDataset):
             FileNotFoundError: No picture has a name of KDEF's.
             ValueError: Two pictures have the same name.
         """
-        paths, others = {}, []
+        paths: dict = {}
+        others: list[str] = []
         for path in list_folder(self.root, deep=True):
             name = parse_name(path.stem)
             if name is None:

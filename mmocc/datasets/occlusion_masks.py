@@ -4,6 +4,8 @@ Masks are uint8 (h, w), 1 on the object or on what hides it. No OpenMMLab
 import.
 """
 
+from pathlib import Path
+
 import cv2
 import numpy as np
 from PIL import Image
@@ -34,9 +36,9 @@ def read_white(path: str) -> np.ndarray:
         ValueError: The file is unreadable.
     """
     try:
-        with Image.open(path) as image:
-            if image.mode not in ('1', 'L'):
-                image = image.convert('RGB').getchannel(0)
+        with Image.open(path) as file:
+            grey = file.mode in ('1', 'L')
+            image = file if grey else file.convert('RGB').getchannel(0)
             pixels = np.array(image.convert('L'))
     except PICTURE_ERRORS as error:
         raise ValueError(
@@ -79,7 +81,9 @@ def read_vehicle_masks(
     return resize_mask(item, size), resize_mask(occluder, size)
 
 
-def read_object_mask(path: str, size: tuple[int, int]) -> np.ndarray | None:
+def read_object_mask(
+    path: str | Path, size: tuple[int, int]
+) -> np.ndarray | None:
     """Return the object mask in an OccludedPASCAL3D+ file at (h, w).
 
     The masks of some clean images have another size; they are resized, as the
@@ -110,7 +114,7 @@ def read_occluder_mask(path: str, size: tuple[int, int]) -> np.ndarray:
     return resize_mask((_flat(mask, path) > 0).astype(np.uint8), size)
 
 
-def _flat(mask: np.ndarray, path: str) -> np.ndarray:
+def _flat(mask: np.ndarray, path: str | Path) -> np.ndarray:
     """Return a mask as (h, w): the largest of its channels."""
     dims = mask.ndim in (2, 3) and mask.size
     if mask.dtype.kind not in 'biuf' or not dims:

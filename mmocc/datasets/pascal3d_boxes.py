@@ -141,7 +141,10 @@ def swap_back(stored: StoredBox) -> tuple[Box, int | None]:
 
 def restore_edge(box: Box, lost: int, edge: float) -> Box:
     """Return the box with its lost edge moved outwards to ``edge``."""
-    return *box[:lost], max(box[lost], float(edge)), *box[lost + 1 :]
+    sides = list(box)
+    sides[lost] = max(box[lost], float(edge))
+    left, top, right, bottom = sides
+    return left, top, right, bottom
 
 
 def mask_extent(mask: np.ndarray) -> Box | None:

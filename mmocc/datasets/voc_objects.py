@@ -63,8 +63,8 @@ def crop_window(
     right = math.ceil(min(width, x2 + pad_x))
     bottom = math.ceil(min(height, y2 + pad_y))
     inner = [max(x1, 0), max(y1, 0), min(x2, width), min(y2, height)]
-    inner = np.subtract(inner, [left, top, left, top]).astype(np.float32)
-    return [left, top, right, bottom], inner[None]
+    moved = np.subtract(inner, [left, top, left, top]).astype(np.float32)
+    return [left, top, right, bottom], moved[None]
 
 
 def photo_size(path: str) -> tuple[int, int]:
@@ -142,7 +142,8 @@ class VOCObjects(BaseDataset):
             ValueError: A filter asks for a flag that a file does not state, or
                 no object is left.
         """
-        passed, dropped = [], Counter()
+        passed: list[dict] = []
+        dropped: Counter[str] = Counter()
         for sample in self.data_list:
             reason = self._first_failure(sample)
             if reason is None:
@@ -242,7 +243,7 @@ def _pair_roots(
 ) -> list[tuple[Path, str]]:
     """Return (root, split) pairs; a single split serves every root."""
     single = isinstance(data_root, str | Path)
-    roots = [data_root] if single else list(data_root)
+    roots: list = [data_root] if single else list(data_root)
     splits = [split] * len(roots) if isinstance(split, str) else list(split)
     if not roots or len(roots) != len(splits):
         raise ValueError(

@@ -106,7 +106,9 @@ class WSOLDataset(BaseDataset):
     def _load_truth(self, images: list[WSOLImage]) -> dict[str, dict]:
         """Return boxes or masks by image id."""
         boxes = self.reader.boxes()
-        truth = {key: dict(gt_bboxes=value) for key, value in boxes.items()}
+        truth: dict[str, dict] = {
+            key: dict(gt_bboxes=value) for key, value in boxes.items()
+        }
         for key, (masks, ignore) in self.reader.masks().items():
             truth[key] = dict(
                 gt_mask_paths=[str(path) for path in masks],

@@ -22,18 +22,11 @@ Folders = str | Path | Sequence[str | Path]
 
 
 class CutoutBank(NamedTuple):
-    """RGBA cut-outs to hide objects with.
+    """RGBA cut-outs to hide objects with."""
 
-    Attributes:
-        sheets: (T, 4, S, S) uint8, BGRA, each stretched to the square.
-        aspects: (T,) width / height of the cut-out before stretching.
-        anchors: (T, K, 2) opaque points as (x, y) in [-1, 1]; a pixel on
-            which one of them is put is certainly hidden.
-    """
-
-    sheets: Tensor
-    aspects: Tensor
-    anchors: Tensor
+    sheets: Tensor  # (T, 4, S, S) uint8, BGRA, each stretched to the square
+    aspects: Tensor  # (T,) width / height of the cut-out before stretching
+    anchors: Tensor  # (T, K, 2) opaque points (x, y) in [-1, 1], to place it
 
 
 def list_images(folders: Folders) -> list[Path]:

@@ -27,31 +27,18 @@ SIDES = ('left', 'right')
 
 
 class Cutout(NamedTuple):
-    """One picture to paste.
+    """One picture to paste, cut to what is not transparent."""
 
-    Attributes:
-        name: Its file without folder and ending.
-        pixels: uint8 (h, w, 4), BGRA, cut to what is not transparent.
-        anchors: float32 (6, 2), x and y in its pixels; None if it may lie
-            anywhere.
-    """
-
-    name: str
-    pixels: NDArray[np.uint8]
-    anchors: NDArray[np.float32] | None
+    name: str  # its file without folder and ending
+    pixels: NDArray[np.uint8]  # (h, w, 4), BGRA
+    anchors: NDArray[np.float32] | None  # (6, 2) x, y; None: put it anywhere
 
 
 def read_anchors(path: Path) -> dict[str, NDArray[np.float32]]:
-    """Read the anchors of face masks.
+    """Read the anchors of face masks, float32 (6, 2) by section.
 
     Sections with none of the points (MaskTheFace has some for faces without a
     mask) are skipped.
-
-    Args:
-        path: A ``masks.cfg``.
-
-    Returns:
-        float32 (6, 2) by section.
 
     Raises:
         ValueError: If the file is not such a list, or points are missing or
@@ -125,10 +112,7 @@ def _shrink(image: NDArray[np.uint8], size: Sequence[int]) -> NDArray[Any]:
 
 
 def load_kind(folders: Folders) -> list[Cutout]:
-    """Load all pictures of a kind.
-
-    Args:
-        folders: One folder or several, searched with their subfolders.
+    """Load all pictures of a kind, from folder(s) and their subfolders.
 
     Raises:
         FileNotFoundError: If a folder does not exist.

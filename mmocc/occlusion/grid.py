@@ -24,12 +24,6 @@ def check_grid(
 ) -> list[int]:
     """Return the sides of cells (or lengths of segments) as a list.
 
-    Args:
-        grid_sizes: The sides.
-        hide_prob: Probability that a cell is hidden.
-        name: How a message calls the sides.
-        unit: What the sides count.
-
     Raises:
         ValueError: If there is none, one is negative or not a whole number,
             or the probability is outside [0, 1].

@@ -100,15 +100,10 @@ def fit_occluder(
 ) -> Tensor:
     """Return the size at which an occluder hides a share of an object.
 
-    Args:
-        kind: Occluder kind.
-        bank: Its sheets.
-        occluder: One occluder; a cut-out stays below about the image's size.
-        points: (n, 2) pixel centres of the object, or a sample of them.
-        pixel: (1, 2) where the occluder is put.
-        share: (1,) wanted share of the points.
-        size: (h, w) of the image.
-        hidden: (1, n) bool, points hidden already.
+    ``points`` (n, 2) are the object's pixel centres, or a sample of them. The
+    occluder is put on ``pixel`` (1, 2). The wanted ``share`` (1,) includes
+    points that are ``hidden`` (1, n) already. A cut-out stays below about the
+    image's size.
 
     Returns:
         (1,) scale; see :func:`~mmocc.occlusion.occluders.fit_scale`.

@@ -28,20 +28,12 @@ INSIDE, BELOW, TOO_SMALL = 'inside', 'below', 'too_small'
 
 
 class ObjectsOcclusion(NamedTuple):
-    """An image whose objects are partly hidden.
+    """An image whose objects are partly hidden."""
 
-    Attributes:
-        image: (3, H, W) uint8, BGR.
-        mask: (H, W) bool, True where a pixel is hidden.
-        shares: Hidden share of each object; NaN for one without a pixel.
-        status: For each object ``inside`` the level, ``below`` it, or
-            ``too_small`` for it (such objects get no occluder).
-    """
-
-    image: Tensor
-    mask: Tensor
-    shares: list[float]
-    status: list[str]
+    image: Tensor  # (3, H, W) uint8, BGR
+    mask: Tensor  # (H, W) bool, True where a pixel is hidden
+    shares: list[float]  # of each object; NaN for one without a pixel
+    status: list[str]  # inside the level, below it, or too_small for it
 
 
 def occlude_objects(
@@ -77,21 +69,13 @@ def occlude_objects(
 
 @dataclass
 class Target:
-    """An object, how many of its pixels to hide, and how many are hidden.
-
-    Attributes:
-        region: The object.
-        fewest: Least number of hidden pixels inside the level.
-        most: Greatest such number.
-        wanted: The number drawn for this object.
-        hidden: Pixels that are hidden so far.
-    """
+    """An object, how many of its pixels to hide, and how many are hidden."""
 
     region: Region
-    fewest: int
-    most: int
-    wanted: int
-    hidden: int = 0
+    fewest: int  # least number of hidden pixels inside the level
+    most: int  # greatest such number
+    wanted: int  # the number drawn for this object
+    hidden: int = 0  # so far
 
     @property
     def status(self) -> str:
@@ -122,30 +106,16 @@ def _plan(
 
 
 class Overlay(NamedTuple):
-    """An occluder, drawn in a part of the image but not yet put on it.
-
-    Attributes:
-        window: The part.
-        colours: (3, h, w) or broadcastable.
-        over: (h, w) alpha in [0, 1], changed in place.
-        reach: (h, w) distance from the occluder's middle; 1 is its rim.
-    """
+    """An occluder, drawn in a part of the image but not yet put on it."""
 
     window: Window
-    colours: Tensor
-    over: Tensor
-    reach: Tensor
+    colours: Tensor  # (3, h, w) or broadcastable
+    over: Tensor  # (h, w) alpha in [0, 1], changed in place
+    reach: Tensor  # (h, w) distance from the occluder's middle; 1 is its rim
 
 
 class Crowd:
     """An image while occluders are put on it, one after another.
-
-    Args:
-        image: (3, H, W) uint8, BGR; not changed in place.
-        targets: The objects.
-        kind: Occluder kind.
-        bank: Sheets to fill occluders with.
-        generator: Source of all random numbers.
 
     Attributes:
         canvas: (3, H, W) float, the image so far.

@@ -225,13 +225,7 @@ def fit_scale(
 def rectangle_reach(
     points: Tensor, occluders: Occluders, pixel: Tensor
 ) -> Tensor:
-    """Return from which scale on each point is inside each rectangle, (N, P).
-
-    Args:
-        points: (N or 1, P, 2) pixel centres (x, y).
-        occluders: N rectangles.
-        pixel: (N, 2) where each is put.
-    """
+    """Return from which scale on each rectangle covers each point, (N, P)."""
     offset = points - pixel[:, None]
     anchor = occluders.anchor[:, None]
     # from the anchor to the side that the point is on

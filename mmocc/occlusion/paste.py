@@ -49,10 +49,7 @@ def _face_axes(points: ArrayLike) -> tuple[Floats, Floats, Floats]:
 
 
 def face_turn(points: NDArray[Any]) -> float:
-    """Return how far a face is turned to the side.
-
-    Args:
-        points: (5, 2).
+    """Return how far a face, (5, 2) points, is turned to the side.
 
     Returns:
         The nose's offset along the line of the eyes, in distances of the
@@ -69,10 +66,7 @@ def face_turn(points: NDArray[Any]) -> float:
 
 
 def mask_targets(points: NDArray[Any]) -> Floats:
-    """Return where the six anchors of a face mask belong on a face.
-
-    Args:
-        points: (5, 2).
+    """Return where a mask's six anchors belong on a face, (5, 2) points.
 
     Returns:
         float64 (6, 2) in pixels. The middle ones follow the nose, and the
@@ -102,8 +96,8 @@ def fit_affine(source: NDArray[Any], target: ArrayLike) -> Floats:
 
 
 def place_affine(
-    shape: tuple[int, int],
-    centre: tuple[float, float],
+    shape: Sequence[int],
+    centre: ArrayLike,
     length: float,
     angle: float,
     mirror: bool,
@@ -169,7 +163,7 @@ def fade(alpha: Pixels, feather: float) -> Pixels:
     """
     if feather < 0.5:
         return alpha
-    soft: Pixels = cv2.GaussianBlur(alpha, (0, 0), feather / 2)
+    soft = cv2.GaussianBlur(alpha, (0, 0), feather / 2)
     faded: Pixels = alpha * (2 * soft - 1).clip(0, 1)
     return faded
 

@@ -60,15 +60,10 @@ class Window(NamedTuple):
 
 
 class Region(NamedTuple):
-    """The pixels of one object.
+    """The pixels of one object."""
 
-    Attributes:
-        window: Where ``mask`` lies in the image.
-        mask: (h, w) bool.
-    """
-
-    window: Window
-    mask: Tensor
+    window: Window  # where the mask lies in the image
+    mask: Tensor  # (h, w) bool
 
 
 def mask_region(mask: NDArray[Any]) -> Region:

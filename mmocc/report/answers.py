@@ -19,39 +19,25 @@ NEUTRAL = ('batch_size', 'num_workers', 'persistent_workers')
 
 @dataclass
 class Fault:
-    """An image that has no answer.
+    """An image that has no answer."""
 
-    Attributes:
-        index: Its place in the test set.
-        reason: ``too small`` (no share of so few pixels lies in the level) or
-            ``corrupt``.
-        message: The error, with the name of the file.
-    """
-
-    index: int
-    reason: str
-    message: str
+    index: int  # its place in the test set
+    reason: str  # TOO_SMALL (for the level) or CORRUPT
+    message: str  # the error, with the name of the file
 
 
 @dataclass
 class Answers:
     """What a model answered in one cell.
 
-    Attributes:
-        index: (N,) places in the test set, ascending.
-        label: (N,) true classes.
-        pred: (N,) classes answered.
-        confidence: (N,) scores of the answers, in [0, 1].
-        share: (N,) hidden shares of the objects; 0 in ``L0``.
-        regions: What was the object, and how often: mask, box or image.
-        faults: Images without an answer.
+    ``regions`` counts what was the object: mask, box or image.
     """
 
-    index: np.ndarray
-    label: np.ndarray
-    pred: np.ndarray
-    confidence: np.ndarray
-    share: np.ndarray
+    index: np.ndarray  # (N,) places in the test set, ascending
+    label: np.ndarray  # (N,) true classes
+    pred: np.ndarray  # (N,) classes answered
+    confidence: np.ndarray  # (N,) scores of the answers, in [0, 1]
+    share: np.ndarray  # (N,) hidden shares of the objects; 0 in L0
     regions: dict[str, int] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)
 
@@ -96,10 +82,8 @@ class Answers:
 def fingerprint(cfg: Config, checkpoint: str, **settings: Any) -> str:
     """Return what tells one run of the report from another.
 
-    Args:
-        cfg: The model's config.
-        checkpoint: Its file; a URL counts by its name.
-        **settings: All else that the answers depend on.
+    A checkpoint counts by its content, a URL by its name; ``settings`` are all
+    else that the answers depend on.
     """
     digest = hashlib.sha256()
     if Path(checkpoint).is_file():

@@ -52,11 +52,6 @@ def make_occlude(
 ) -> Occlude | None:
     """Return the occlusion of a cell; None for ``L0``.
 
-    Args:
-        cell: Name as in :func:`mmocc.occlusion.cell_names`.
-        transform: ``mmocc.Occlude``, or ``mmocc.OccludeObjects``.
-        **occlude_args: Further arguments of the transform.
-
     Raises:
         ValueError: If there is no such cell.
     """
@@ -96,11 +91,6 @@ def insert_before_packing(
     That is after loading and all geometric steps: the object is hidden just
     as the model will see it.
 
-    Args:
-        transforms: The built transforms of a pipeline.
-        occlude: The occlusion, or None.
-        cell: Name of the cell.
-
     Raises:
         ValueError: If the pipeline has no ``Pack...`` transform.
     """
@@ -127,10 +117,6 @@ def insert_after_loading(
     masks of the data set are right (test pipelines of mmdet often resize the
     image only). Every model sees the same occlusion, whatever its input size.
 
-    Args:
-        transforms: The built transforms of a pipeline.
-        occlude: The occlusion.
-
     Raises:
         ValueError: If the pipeline does not load an image, or does not pack.
     """
@@ -155,12 +141,10 @@ def change_pipelines(
 ) -> Any:
     """Return the same data set, read by another pipeline.
 
+    ``change`` gives the new transforms for the built ones of a pipeline.
+
     The annotations are shared, not copied. Wrappers are followed down to the
     data sets with a pipeline.
-
-    Args:
-        dataset: A data set of a host.
-        change: Gives the new transforms for the built ones of a pipeline.
 
     Raises:
         ValueError: If there is no pipeline.

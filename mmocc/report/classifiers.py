@@ -18,7 +18,6 @@ from mmengine.config import Config
 from mmengine.dataset import DefaultSampler
 from mmengine.dist import all_gather_object
 from mmengine.registry import FUNCTIONS
-from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
 from mmocc.occlusion import UnreachableLevelError
@@ -64,7 +63,9 @@ class CheckedDataset(Dataset):
 
     def _unreadable(self, index: int) -> str | None:
         """Return the path of a sample's image if it cannot be read."""
-        info = getattr(self.dataset, 'get_data_info', lambda _: {})(index)
+        info: dict = getattr(self.dataset, 'get_data_info', lambda _: {})(
+            index
+        )
         path = info.get('img_path')
         if path is None:
             return None
@@ -94,12 +95,8 @@ def cell_loader(
 ) -> DataLoader:
     """Return the loader of one cell: :func:`collate_checked` batches.
 
-    Args:
-        cfg: A host's config with ``test_dataloader``.
-        dataset: Its test set.
-        cell: Name from :func:`mmocc.occlusion.cell_names`.
-        every: Take only every n-th image.
-        **occlude_args: Further arguments of ``mmocc.Occlude``.
+    ``every`` takes only every n-th image, with the same occlusion;
+    ``occlude_args`` are those of ``mmocc.Occlude``.
     """
     loader = cfg.test_dataloader
     collate = dict(loader.get('collate_fn') or dict(type='pseudo_collate'))
@@ -118,7 +115,7 @@ def cell_loader(
 
 @torch.no_grad()
 def predict(
-    models: dict[str, nn.Module], loader: Iterable, amp: bool = False
+    models: dict[str, Any], loader: Iterable, amp: bool = False
 ) -> dict[str, Answers]:
     """Return each model's answers to the same batches, from all processes.
 
@@ -193,8 +190,7 @@ def _merge(names: list[str], parts: list[dict]) -> dict[str, Answers]:
 def check_same_classes(classes: dict[str, Sequence[str] | None]) -> None:
     """Raise ValueError if two models' test sets have different classes.
 
-    Args:
-        classes: Class names by model; None where they are not known.
+    None where a model's classes are not known.
     """
     known = {m: list(names) for m, names in classes.items() if names}
     for model, names in known.items():

@@ -11,7 +11,7 @@ from mmocc.report.tables import as_markdown
 REAL = 'real occlusion'
 COUNTS = ('objects', 'inside', 'below', 'too_small', 'ignored', 'mean_share')
 
-CellMetrics = dict[str, dict[str, float]]
+CellMetrics = dict[str, dict[str, float]]  # results of run_det_cell
 
 
 def main_metric(cells: CellMetrics) -> str:
@@ -19,9 +19,6 @@ def main_metric(cells: CellMetrics) -> str:
 
     It is the first that ends in ``mAP``, else in ``AP``, else the first of
     all; mmdet's evaluators put their summary first.
-
-    Args:
-        cells: Result of ``run_det_cell`` by cell name.
     """
     first = next(iter(cells.values()))
     names = [name for name in first if not name.startswith('occlusion/')]
@@ -37,9 +34,7 @@ def det_markdown_table(
 ) -> str:
     """Return a Markdown table in percent: models by cells.
 
-    Args:
-        models: Cells by model name.
-        metric: Name of the metric; each model's main one if not given.
+    It shows each model's main metric if no other is named.
     """
     every = dict.fromkeys(n for cells in models.values() for n in cells)
     names = [name for name in every if name != REAL]
@@ -54,9 +49,7 @@ def det_markdown_table(
 def counts_markdown_table(cells: CellMetrics) -> str:
     """Return a Markdown table of how many objects each cell reached.
 
-    Args:
-        cells: Result of ``run_det_cell`` by cell name; the counts are the
-            same for every model on the same test set.
+    The counts are the same for every model on the same test set.
     """
     rows = [['cell', *COUNTS], ['---'] + ['---:'] * len(COUNTS)]
     for name, values in cells.items():
@@ -70,9 +63,6 @@ def recall_markdown_table(models: dict[str, CellMetrics]) -> str:
     """Return a Markdown table of the recall of really occluded objects.
 
     The metrics give recalls in percent, and the numbers of objects.
-
-    Args:
-        models: Cells by model name, with a cell ``real occlusion``.
     """
     recalls = {model: cells.get(REAL, {}) for model, cells in models.items()}
     rows = [['metric', *recalls], ['---'] + ['---:'] * len(recalls)]
@@ -88,11 +78,6 @@ def write_det_results(
     """Write ``det_occlusion.json``, ``.csv`` and ``.md`` into a folder.
 
     What is not a finite number becomes ``null`` in the JSON file.
-
-    Args:
-        models: Cells by model name.
-        meta: How the numbers were made: command, seed, device, ...
-        out_dir: Made if absent.
     """
     out_dir = Path(out_dir)
     out_dir.mkdir(parents=True, exist_ok=True)

@@ -31,11 +31,8 @@ def det_cell_loader(
 ) -> DataLoader:
     """Build a config's test dataloader with the occlusion of one cell.
 
-    Args:
-        cfg: A host config with ``test_dataloader``.
-        cell: Name from :func:`mmocc.occlusion.cell_names`.
-        every: Take only every n-th image; its occlusion stays the same.
-        **occlude_args: Further arguments of ``mmocc.OccludeObjects``.
+    ``every`` takes only every n-th image, with the same occlusion;
+    ``occlude_args`` are those of ``mmocc.OccludeObjects``, by default seed 0.
 
     Raises:
         ValueError: If the cell is unknown, a bank is missing, or the test
@@ -66,18 +63,11 @@ def run_det_cell(
 ) -> dict[str, float]:
     """Return what a config's ``test_evaluator`` gives in one cell.
 
+    ``amp`` predicts in autocast: float16 on a GPU, bfloat16 on a CPU. The
+    rest is as for :func:`det_cell_loader`.
+
     With a launcher, each process takes its part of the images, and all return
     the result.
-
-    Args:
-        model: A detector in eval mode.
-        cfg: Its config, with ``test_dataloader`` and ``test_evaluator``.
-        cell: Name from :func:`mmocc.occlusion.cell_names`.
-        amp: Predict in autocast: float16 on a GPU, bfloat16 on a CPU.
-        every: Take only every n-th image, and its objects.
-        **occlude_args: Further arguments of ``mmocc.OccludeObjects``:
-            ``texture_bank``, ``object_bank``, ``texture_size``, ``region``,
-            ``seed``.
 
     Returns:
         The evaluator's metrics by name, such as ``coco/bbox_mAP`` in [0, 1];
@@ -148,23 +138,19 @@ def evaluate(
 ) -> dict[str, float]:
     """Run a model over a test set and return the metrics' results.
 
-    Args:
-        model: In eval mode.
-        loader: Its test data.
-        metrics: Configs of metrics, or built ones. COCO's metric gives
-            nothing if no object at all was detected; its AP is then 0.
-        amp: Predict in autocast.
+    ``metrics`` are configs or built ones. COCO's metric gives nothing if no
+    object at all was detected; its AP is then 0.
 
     Raises:
         ValueError: If no metric gives a result.
     """
     evaluator = Evaluator(list(metrics))
     dataset: Any = loader.dataset
+    source = dataset
     if isinstance(dataset, Subset):
         _restrict(evaluator, dataset)
-        evaluator.dataset_meta = dataset.dataset.metainfo
-    else:
-        evaluator.dataset_meta = dataset.metainfo
+        source = dataset.dataset
+    evaluator.dataset_meta = source.metainfo
     device = next(model.parameters()).device.type
     for batch in loader:
         samples = _predict(model, batch, device, amp)
@@ -183,9 +169,7 @@ def evaluate(
     }
 
 
-def _predict(
-    model: nn.Module, batch: dict, device: str, amp: bool
-) -> Sequence:
+def _predict(model: Any, batch: dict, device: str, amp: bool) -> Sequence:
     """Return a batch's samples with predictions, in float32."""
     with torch.autocast(device, enabled=amp):
         try:

@@ -21,40 +21,21 @@ from mmocc.utils.from_config import load_model
 
 @dataclass
 class Settings:
-    """What all models of a report share.
+    """What all models of a report share."""
 
-    Attributes:
-        out: Folder of the report; finished cells are kept in ``out/cells``.
-        occlude: Arguments of ``mmocc.Occlude`` except kind and level.
-        device: Where the models run.
-        every: Take only every n-th image.
-        amp: Predict in half precision.
-        cfg_options: Overrides of the models' configs.
-        occluded_coco: Annotation of Occluded COCO, for detectors.
-        separated_coco: Annotation of Separated COCO, for detectors.
-        trust: Whether a checkpoint may run code while it is loaded.
-    """
-
-    out: Path
-    occlude: dict[str, Any]
+    out: Path  # folder of the report; finished cells are in out/cells
+    occlude: dict[str, Any]  # arguments of mmocc.Occlude
     device: str = 'cpu'
-    every: int = 1
-    amp: bool = False
+    every: int = 1  # take only every n-th image
+    amp: bool = False  # predict in half precision
     cfg_options: dict[str, Any] = field(default_factory=dict)
-    occluded_coco: str | None = None
+    occluded_coco: str | None = None  # annotation files, for detectors
     separated_coco: str | None = None
-    trust: bool = False
+    trust: bool = False  # a checkpoint may run code while it is loaded
 
 
 class Job:
-    """A model of the report: its config, weights and answers so far.
-
-    Args:
-        name: Its name in the report.
-        config: Path of its config.
-        checkpoint: Path or URL of its weights.
-        settings: What all models of the report share.
-    """
+    """A model of the report: its config, weights and answers so far."""
 
     def __init__(
         self, name: str, config: str, checkpoint: str, settings: Settings
@@ -129,11 +110,7 @@ def run_group(
 ) -> None:
     """Compute the missing cells of models that share their test data.
 
-    Args:
-        jobs: The models.
-        dataset: Their test set.
-        cells: Cells to compute.
-        occlude: Arguments of ``mmocc.Occlude`` with the bank built.
+    ``occlude`` are arguments of ``mmocc.Occlude`` with the bank built.
     """
     settings = jobs[0].settings
     for cell in cells:

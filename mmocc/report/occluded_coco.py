@@ -37,22 +37,13 @@ from mmocc.utils.readable import PIXEL_LIMIT
 
 
 class HardObject(NamedTuple):
-    """One object of a subset.
+    """One object of a subset."""
 
-    Attributes:
-        file_name: Name of its photo, without folders.
-        class_name: COCO's name.
-        ann_id: Its id in COCO's annotations.
-        box: (x1, y1, x2, y2) in pixels.
-        mask: Compressed RLE, a dict of ``size`` and ``counts`` (a str); None
-            if the file has none.
-    """
-
-    file_name: str
+    file_name: str  # of its photo, without folders
     class_name: str
-    ann_id: int
-    box: tuple[float, float, float, float]
-    mask: dict | None
+    ann_id: int  # in COCO's annotations
+    box: tuple[float, float, float, float]  # xyxy in pixels
+    mask: dict | None  # compressed RLE: size and counts, a str
 
 
 def read_subset(path: str | Path, box_format: str) -> list[HardObject]:
@@ -229,12 +220,7 @@ class BoxOccludedSeparatedRecall(BaseMetric):
 def tested_objects(
     objects: list[HardObject], tested: set[str], subset: str
 ) -> list[HardObject]:
-    """Return the objects of images that were tested; log how many were not.
-
-    Args:
-        objects: A subset.
-        tested: Names of the images, without folders.
-        subset: Name of the subset.
+    """Return a subset's objects in tested images; log how many others are.
 
     Raises:
         ValueError: If there is none.
@@ -268,18 +254,11 @@ def run_occluded_coco(
 ) -> dict[str, float]:
     """Return a detector's recall of the two subsets, in percent.
 
-    Args:
-        model: A detector in eval mode.
-        cfg: Its config; the test data must be COCO's val2017, or images of
-            it, and for masks an evaluator must name its ``ann_file``.
-        occluded_ann: Occluded COCO: ``.pkl`` or ``.json``.
-        separated_ann: Separated COCO.
-        masks: Whether to compare masks, which the model must then predict;
-            None to do what the config's ``test_evaluator`` does.
-        amp: Predict in autocast.
-        every: Take only every n-th image, and the objects in it.
-        **thresholds: ``score_thr`` and ``iou_thr``; both metrics' defaults
-            are 0.3 and 0.75.
+    The test data must be COCO's val2017, or images of it. ``masks`` says
+    whether to compare masks, for which an evaluator must name its
+    ``ann_file``; None does what the config's ``test_evaluator`` does.
+    ``every`` takes only every n-th image, and the objects in it.
+    ``thresholds`` are ``score_thr`` (0.3 if not given) and ``iou_thr`` (0.75).
 
     Returns:
         ``coco/occluded_recall`` and ``coco/separated_recall`` by masks, or
@@ -291,7 +270,9 @@ def run_occluded_coco(
             tested.
     """
     loader = det_cell_loader(cfg, CLEAN, every)
-    files = dict(occluded_ann=occluded_ann, separated_ann=separated_ann)
+    files: dict[str, Any] = dict(
+        occluded_ann=occluded_ann, separated_ann=separated_ann
+    )
     if masks is None:
         masks = predicts_masks(cfg)
     if not masks:

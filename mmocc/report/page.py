@@ -54,12 +54,8 @@ def make_example(
 ) -> dict:
     """Return what the page shows of one image.
 
-    Args:
-        packed: The packed sample, as the models got it.
-        index: Its place in the test set.
-        cell: The cell.
-        answers: Answers by model and cell; a model without one is left out.
-        classes: Class names.
+    ``packed`` is the sample as the models got it, ``index`` its place in the
+    test set. A model without an answer to it is left out.
     """
     image = packed['inputs'].permute(1, 2, 0).numpy()
     sample = packed['data_samples']
@@ -132,12 +128,8 @@ def write_report(
 ) -> None:
     """Write the page.
 
-    Args:
-        report: From :func:`mmocc.report.tables.summarise`.
-        examples: For each row ``cell`` and ``shots``, a list of
-            :func:`make_example`.
-        path: HTML file to write.
-        title: Headline.
+    ``examples`` has for each row its ``cell`` and its ``shots``, each from
+    :func:`make_example`.
     """
     models = report['models'].values()
     first = next(iter(models))

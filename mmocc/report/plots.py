@@ -19,10 +19,6 @@ def plot_accuracy(report: dict, path: str | Path | IO) -> None:
     """Draw accuracy against occlusion level, a panel for each kind.
 
     Bars are 95 % intervals.
-
-    Args:
-        report: From :func:`mmocc.report.tables.summarise`.
-        path: Image file to write.
     """
     models = report['models']
     names = list(next(iter(models.values()))['cells'])
@@ -93,10 +89,6 @@ def plot_reliability(report: dict, path: str | Path | IO) -> None:
 
     A panel for each level, over all kinds of occluders. Below the diagonal a
     model is more confident than it should be.
-
-    Args:
-        report: From :func:`mmocc.report.tables.summarise`.
-        path: Image file to write.
     """
     models = report['models']
     levels = list(next(iter(models.values()))['reliability'])

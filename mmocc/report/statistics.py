@@ -43,9 +43,6 @@ def cell_means(values: dict[str, float]) -> dict[str, float]:
 def wilson_interval(hits: np.ndarray) -> tuple[float, float]:
     """Return Wilson's score interval of an accuracy.
 
-    Args:
-        hits: (N,) bool, N >= 1.
-
     Returns:
         Low and high, in [0, 1].
     """
@@ -90,10 +87,7 @@ def per_class_accuracy(
 ) -> np.ndarray:
     """Return the share of hits among the images of each class.
 
-    Args:
-        hits: (N,) bool.
-        labels: (N,) true classes, 0 .. num_classes - 1.
-        num_classes: Number of classes.
+    ``labels`` are the true classes, 0 .. num_classes - 1.
 
     Returns:
         (num_classes,) in [0, 1]; NaN for a class without images.

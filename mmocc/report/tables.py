@@ -260,12 +260,7 @@ def with_interval(numbers: dict[str, Any]) -> str:
 
 
 def write_tables(report: dict, out_dir: str | Path) -> None:
-    """Write ``occlusion.json``, ``.csv`` and ``.md`` into a folder.
-
-    Args:
-        report: From :func:`summarise`.
-        out_dir: Made if absent.
-    """
+    """Write ``occlusion.json``, ``.csv`` and ``.md`` into a folder."""
     out_dir = Path(out_dir)
     out_dir.mkdir(parents=True, exist_ok=True)
     text = json.dumps(report, indent=1) + '\n'

@@ -290,13 +290,8 @@ def write(
 ) -> None:
     """Write tables, plot and page.
 
-    Args:
-        jobs: All models.
-        group: Those with the first model's test data, for the examples.
-        dataset: The first model's test data.
-        classes: Class names, if the test data have them.
-        args: The command line.
-        occlude: Arguments of ``mmocc.Occlude`` with the bank built.
+    ``group``: the models with the first one's test data, for the examples;
+    ``occlude``: arguments of ``mmocc.Occlude`` with the bank built.
     """
     if classes is None:
         cells = [a for job in jobs for a in job.cells.values() if a.index.size]

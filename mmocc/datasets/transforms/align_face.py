@@ -1,6 +1,7 @@
 """Aligns a face by five points."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import cv2
 import numpy as np
@@ -125,9 +126,11 @@ class AlignFace(BaseTransform):
             raise ValueError(
                 f"no_face is {no_face!r}; use 'error' or 'resize'"
             )
-        self.size = (size, size) if isinstance(size, int) else tuple(size)
+        self.size: tuple = (
+            (size, size) if isinstance(size, int) else tuple(size)
+        )
         self.template = np.asarray(template, np.float64)
-        self.detector = detector
+        self.detector: Any = detector
         if isinstance(detector, str):
             self.detector = get_object_from_string(detector)
         if detector is not None and not callable(self.detector):

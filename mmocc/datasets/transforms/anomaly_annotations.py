@@ -90,7 +90,7 @@ class PackAnomalyInputs(PackDetInputs):
         super().__init__()
         if meta_keys is None:
             meta_keys = (*self.meta_keys, 'instances')
-        self.meta_keys = meta_keys
+        self.meta_keys: Sequence[str] = meta_keys
 
     def transform(self, results: dict) -> dict:
         """Pack; ValueError if a step dropped boxes, not ``gt_anomaly``."""

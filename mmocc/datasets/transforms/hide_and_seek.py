@@ -83,12 +83,13 @@ class HideAndSeek(BaseTransform):
     ) -> None:
         self.grid_sizes = check_grid(grid_sizes, hide_prob)
         self.hide_prob = hide_prob
-        self.fill: Any = fill
+        values: Any = fill
+        self.fill: Any = (
+            fill if isinstance(fill, str | Real) else tuple(values)
+        )
         if isinstance(fill, str):
             valid = fill in ('mean', 'noise')
         else:
-            if not isinstance(fill, Real):
-                self.fill = tuple(fill)
             valid = all(
                 isinstance(v, Real) and math.isfinite(v)
                 for v in np.ravel(self.fill).tolist()

@@ -59,22 +59,22 @@ class OccludeObjects(Occlude):
       ``ignored``)
 
     Args:
-        *args: As for ``mmocc.Occlude``: kind, level, banks, texture_size.
-        region: What the share refers to: ``mask``, ``box``, or ``auto``.
-        **kwargs: As for ``mmocc.Occlude``, with ``seed``.
+        *args: As for ``mmocc.Occlude``.
+        **kwargs: As for ``mmocc.Occlude``; ``region`` may be ``mask``,
+            ``box``, or ``auto``.
 
     Raises:
         ValueError: As ``mmocc.Occlude``; or if a sample has no annotations,
             or a mask or box that does not fit its image (naming the image).
     """
 
-    def __init__(self, *args, region: str = 'auto', **kwargs) -> None:
-        if region == 'image':
+    def __init__(self, *args, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        if self.region == 'image':
             raise ValueError(
                 "region='image' is no object; choose from "
                 "['auto', 'mask', 'box'], or use mmocc.Occlude"
             )
-        super().__init__(*args, region=region, **kwargs)
 
     def transform(self, results: dict) -> dict:
         """Occlude ``results['img']`` and store each object's hidden share."""
@@ -132,14 +132,12 @@ def instance_regions(
 ) -> tuple[list[Region], list[bool]]:
     """Return the pixels of each annotated object, and which are ignored.
 
+    The object is its ``mask`` or ``box``, as ``source`` says; with ``auto``
+    its mask if it has one with a pixel in it, else its box.
+
     Annotations that a transform has loaded (``gt_bboxes``, ``gt_masks``,
     ``gt_ignore_flags``) fit the image as it is now and come first; else those
     of the data set (``instances``), which fit the image as it is on disk.
-
-    Args:
-        results: A pipeline's dict, with ``img``.
-        source: ``mask``, ``box``, or ``auto``: the mask if the object has one
-            with a pixel in it, else the box.
 
     Raises:
         ValueError: If there are no annotations, or no masks where they are

@@ -159,7 +159,7 @@ class PasteOcclusion(BaseTransform):
         grey = (image == image[..., :1]).all()
         kind = list(self.kinds)[rng.integers(len(self.kinds))]
         for _ in range(rng.integers(self.number[0], self.number[1] + 1)):
-            index = rng.integers(len(self.kinds[kind]))
+            index = int(rng.integers(len(self.kinds[kind])))
             cutout = self.kinds[kind][index]
             if cutout.anchors is None:
                 affine = self._anywhere(cutout, size, rng)
@@ -167,7 +167,8 @@ class PasteOcclusion(BaseTransform):
                 points = self._points(results, size)
                 turn = face_turn(points)
                 cutout = pick_view(self.kinds[kind], index, turn)
-                affine = fit_affine(cutout.anchors, mask_targets(points))
+                anchors = np.asarray(cutout.anchors)
+                affine = fit_affine(anchors, mask_targets(points))
             colours, cover = render_cutout(
                 cutout.pixels, affine, size, self.feather * min(size)
             )
@@ -184,13 +185,16 @@ class PasteOcclusion(BaseTransform):
     ) -> np.ndarray:
         """Return a random map from a cut-out to an image."""
         centre = rng.uniform(0.2, 0.8, 2) * size[::-1]
-        length = rng.uniform(*self.length) * min(size)
-        angle, mirror = rng.uniform(*self.angle), rng.random() < 0.5
+        low, high = self.length
+        length = rng.uniform(low, high) * min(size)
+        low, high = self.angle
+        angle, mirror = rng.uniform(low, high), rng.random() < 0.5
         shape = cutout.pixels.shape[:2]
         return place_affine(shape, centre, length, angle, mirror)
 
     def _points(self, results: dict, size: tuple[int, int]) -> np.ndarray:
         """Return the face's five points in pixels of the current image."""
+        points: np.ndarray
         if results.get('landmarks') is not None:
             points = np.array(results['landmarks'], np.float64).reshape(5, 2)
             points *= results.get('scale_factor', 1.0)

@@ -57,7 +57,7 @@ def read_localization(folder: Path) -> Localization:
     if len(fields) != 3 or not fields[1].lower().endswith('.png'):
         form = 'IMAGE,X1,Y1,X2,Y2, such as a.jpg,60,27,385,331'
         return Localization(gather_boxes(read_lines(path, _parse, form)), {})
-    masks = {}
+    masks: dict[str, tuple] = {}
     form = 'IMAGE,MASK.png,IGNORE.png, the last may be empty'
     for image_id, mask, ignore in read_lines(path, _parse_masks, form):
         paths, known = masks.get(image_id, ([], None))

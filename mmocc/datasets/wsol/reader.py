@@ -41,7 +41,7 @@ class WSOLReader:
 
     def __init__(
         self,
-        data_root: Path,
+        data_root: str | Path,
         split: str,
         classes: Sequence[str] | None = None,
     ) -> None:
@@ -95,7 +95,7 @@ def parse_label(text: str) -> int:
     return int(text)
 
 
-def parse_box(fields: Sequence[str]) -> list[float]:
+def parse_box(fields: Sequence[str | float]) -> list[float]:
     """Return a box x1, y1, x2, y2.
 
     Raises:
@@ -113,7 +113,7 @@ def parse_box(fields: Sequence[str]) -> list[float]:
 
 def gather_boxes(pairs: Iterator[tuple[str, list[float]]]) -> Boxes:
     """Collect boxes by image, in the order of the file."""
-    boxes = {}
+    boxes: dict[str, list] = {}
     for image_id, box in pairs:
         boxes.setdefault(image_id, []).append(box)
     return {key: np.array(value, np.float32) for key, value in boxes.items()}

@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -102,7 +103,7 @@ class TinyImageNetReader(WSOLReader):
     def _read(self) -> Iterator[tuple[str, str, list[float]]]:
         """Yield path, WordNet id and box of each image of the split."""
         if self.box_file:
-            yield from self._read_csv()
+            yield from self._read_csv(self.box_file)
         elif self.split == 'train':
             for wnid in self.wnids:
                 path = f'train/{wnid}/{wnid}_boxes.txt'
@@ -126,9 +127,9 @@ class TinyImageNetReader(WSOLReader):
         form = 'FILE X1 Y1 X2 Y2' if wnid else 'FILE WNID X1 Y1 X2 Y2'
         yield from read_lines(self.data_root / path, parse, form)
 
-    def _read_csv(self) -> Iterator[tuple[str, str, list[float]]]:
+    def _read_csv(self, path: Path) -> Iterator[tuple[str, str, list[float]]]:
         """Yield the rows of the split in a CSV file with a header."""
-        lines = read_lines(self.box_file, str, '')
+        lines = read_lines(path, str, '')
         header = next(csv.reader([next(lines, '')]))
 
         def parse(line: str) -> tuple[str, str, list[float]] | None:
@@ -143,8 +144,8 @@ class TinyImageNetReader(WSOLReader):
             return row['path'], row['wnid'], box
 
         form = f'split,path,wnid,...,{",".join(_COLUMNS)}'
-        with readable_text(self.box_file):
-            rows = read_lines(self.box_file, parse, form)
+        with readable_text(path):
+            rows = read_lines(path, parse, form)
             yield from (row for row in rows if row is not None)
 
     def _check(self, wnid: str) -> None:

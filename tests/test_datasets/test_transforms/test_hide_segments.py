@@ -92,5 +92,5 @@ def test_data_that_do_not_fit_are_named():
         HideSegments(2, 1.0, fill=[1.0, 2.0])(dict(img=np.zeros((4, 3))))
     with pytest.raises(ValueError, match='has no axis 1 for time'):
         HideSegments(2, time_axis=1)(dict(img=np.zeros(4)))
-    with pytest.raises(ValueError, match='its time at time_axis 0'):
+    with pytest.raises(ValueError, match='list of frames is time_axis 0'):
         HideSegments(2, time_axis=1)(dict(img=[np.zeros(4)]))
