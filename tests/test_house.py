@@ -97,3 +97,9 @@ def test_an_unknown_name_of_models_is_an_attribute_error():
     with pytest.raises(AttributeError, match='no name Nothing'):
         _ = models.Nothing
     assert {'LEARN', 'DEA'} <= set(dir(models))
+
+
+def test_no_two_files_of_tests_share_a_name():
+    """pytest imports them by name alone, as tests are no packages."""
+    names = [p.name for p in Path(__file__).parent.rglob('*.py')]
+    assert sorted(names) == sorted(set(names))

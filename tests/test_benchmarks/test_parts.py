@@ -176,20 +176,20 @@ def test_short_times_are_shown_with_more_digits(milliseconds, text):
 
 
 def test_memory_is_that_of_the_work_alone():
-    # in a process of its own: here, what other tests freed may be used again
+    # In its own process: here, memory that other tests freed may be used.
     code = (
         'from benchmarks.memory import peak_mib\n'
         'before = bytearray(64 * 2**20)\n'
         'print(peak_mib(lambda: bytearray(32 * 2**20)))'
     )
-    told = subprocess.run(
+    done = subprocess.run(
         [sys.executable, '-c', code],
         cwd=ROOT,
         capture_output=True,
         text=True,
         check=True,
     )
-    assert float(told.stdout) == pytest.approx(32, abs=4)
+    assert float(done.stdout) == pytest.approx(32, abs=4)
 
 
 @pytest.mark.parametrize('who', ['ours', 'other'])

@@ -1,4 +1,4 @@
-"""tools/dev/full_size.sh, with a Python that only notes what it is told."""
+"""tools/dev/full_size.sh, with a Python that only records its arguments."""
 
 import re
 
@@ -17,7 +17,7 @@ exit 0
 
 
 @pytest.fixture
-def told(run_tool, tmp_path):
+def commands_of(run_tool, tmp_path):
     """Return a function that runs parts and returns the commands."""
     python, log = tmp_path / 'python', tmp_path / 'log'
     python.write_text(NOTE.format(log=log, root=tmp_path))
@@ -33,20 +33,16 @@ def told(run_tool, tmp_path):
     return run
 
 
-@pytest.mark.parametrize(
-    ('part', 'number'), [('speed', 1), ('ssd', 8), ('dea', 6), ('ofer', 5)]
-)
-def test_each_part_trains_configs_that_exist(told, part, number):
-    runs = [line for line in told(part) if 'configs/' in line]
-    assert len(runs) == number
+def test_each_part_trains_configs_that_exist(commands_of):
+    runs = commands_of('speed', 'ssd', 'dea', 'ofer')
     for name in {n for line in runs for n in re.findall(r'\S+\.py', line)}:
         assert (ROOT / name).is_file(), name
         if name.startswith('configs'):
             assert Config.fromfile(ROOT / name).train_dataloader
 
 
-def test_losses_are_told_apart_by_options(told):
-    trained = [line for line in told('ssd') if 'tools/train.py' in line]
+def test_losses_differ_by_options(commands_of):
+    trained = [line for line in commands_of('ssd') if 'tools/train.py' in line]
     ends = [line.split('model.bbox_head.')[1].strip() for line in trained]
     assert ends == [
         'loss_bbox=None',
