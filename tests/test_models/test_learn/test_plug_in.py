@@ -10,7 +10,6 @@ from PIL import Image
 from mmocc.utils import cli
 
 PAGE = ROOT / 'docs/plug_in.md'
-NOT_TRAINED = ('val', 'test')
 
 
 @pytest.mark.skipif(
@@ -22,8 +21,8 @@ def test_the_documented_config_trains_learn_alone(tmp_path, monkeypatch):
     (tmp_path / 'mine.py').write_text(snippet)
     cfg = Config.fromfile('mine.py')
     init_default_scope(cfg.default_scope)
-    base = Config.fromfile(snippet.split("'")[1])
-    baseline = MODELS.build(base.model).state_dict()
+    (tmp_path / 'base.py').write_text(snippet.splitlines()[0])
+    baseline = MODELS.build(Config.fromfile('base.py').model).state_dict()
     torch.save(baseline, cfg.load_from)
     for label in range(2):
         path = tmp_path / f'images/{label}/0.png'
@@ -31,14 +30,11 @@ def test_the_documented_config_trains_learn_alone(tmp_path, monkeypatch):
         Image.new('RGB', (40, 40), (90, 80 * label, 60)).save(path)
     pipeline = cfg.train_dataloader.dataset.pipeline
     pipeline[1].scale = 32
-    cfg.train_dataloader.update(
-        batch_size=2,
-        num_workers=0,
-        dataset=dict(
-            type='CustomDataset', data_root='images', pipeline=pipeline
-        ),
+    cfg.train_dataloader.update(batch_size=2, num_workers=0)
+    cfg.train_dataloader.dataset = dict(
+        type='CustomDataset', data_root='images', pipeline=pipeline
     )
-    for part in NOT_TRAINED:
+    for part in ('val', 'test'):
         for key in ('cfg', 'dataloader', 'evaluator'):
             cfg[f'{part}_{key}'] = None
     cfg.train_cfg.max_epochs = 1
