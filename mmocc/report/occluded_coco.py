@@ -97,7 +97,7 @@ def _load(path: Path) -> Any:
 def _parse(item: list, box_format: str) -> HardObject:
     """Return an item of the list, checked."""
     name, label, ann_id, numbers, mask = item[:5]
-    box = np.asarray(numbers, float)
+    box = np.array(numbers, float)  # a copy: arrays of a pickle are read-only
     # NaN is not below the limit either.
     if box.shape != (4,) or not (np.abs(box) < PIXEL_LIMIT).all():
         raise ValueError(f'{numbers} is no box')
