@@ -21,10 +21,7 @@ from mmocc.utils.from_config import build_dataset, load_model
 def open_model(
     args: argparse.Namespace, usage: str = 'CONFIG CHECKPOINT'
 ) -> tuple[Config, nn.Module]:
-    """Return config and trained model, or exit with one line.
-
-    ``usage`` says how the user names a checkpoint.
-    """
+    """Return config and trained model, or exit with one line."""
     cfg = Config.fromfile(args.config)
     cfg.merge_from_dict(args.cfg_options or {})
     cli.check_types(cfg)
@@ -41,12 +38,9 @@ def spread(total: int, count: int) -> list[int]:
 
 
 def choose(dataset: Any, wanted: Sequence[str]) -> list[int]:
-    """Return the indices of chosen samples of a data set.
+    """Return the indices of samples named by index or a part of the path.
 
-    Each is named by its index, or by a part of its image's path.
-
-    Raises:
-        ValueError: If an index is too large, or no path has that part.
+    ValueError if an index is too large, or no path has that part.
     """
     info = getattr(dataset, 'get_data_info', lambda _: {})
     indices: list[int] = []
@@ -74,13 +68,11 @@ class Images(Sequence):
 
     Args:
         cfg: A config whose test pipeline loads, resizes and packs them.
-        sources: Image files, folders of images, or indices of the config's
-            test set.
+        sources: Image files, folders of images, or indices of the test set.
 
     Raises:
-        FileNotFoundError: If a source is none of these, or a folder has no
-            images.
-        ValueError: If the test set has no such index.
+        FileNotFoundError: A source is none of these, or a folder is empty.
+        ValueError: The test set has no such index.
     """
 
     def __init__(self, cfg: Config, sources: Sequence[str]) -> None:
@@ -121,11 +113,7 @@ def chosen(cfg: Config, args: argparse.Namespace) -> Iterator[dict[str, Any]]:
 
 
 def find_files(source: str) -> list[Path]:
-    """Return an image file, or those in a folder and its subfolders.
-
-    Raises:
-        FileNotFoundError: If there is none.
-    """
+    """Return an image file, or a folder's; FileNotFoundError if none."""
     path = Path(source)
     if path.is_file():
         return [path]
@@ -140,11 +128,7 @@ def find_files(source: str) -> list[Path]:
 
 
 def class_names(cfg: Config, checkpoint: str) -> list[str] | None:
-    """Return class names: the checkpoint's, else the test set's.
-
-    None if neither knows them, or the test set is not here: single images
-    need none.
-    """
+    """Return class names: the checkpoint's, else the test set's, else None."""
     meta = _load_checkpoint(checkpoint, map_location='cpu').get('meta', {})
     names = (meta.get('dataset_meta') or {}).get('classes')
     if names is None:
@@ -161,13 +145,8 @@ def find_categories(
 ) -> list[int | None]:
     """Return class numbers of names or numbers; [None] for the predicted.
 
-    Args:
-        wanted: Names, in any case, or numbers. If a class's name is a list
-            of synonyms, as ImageNet's are, each of them will do.
-        classes: Class names, if they are known.
-
-    Raises:
-        ValueError: If no class has the name.
+    Names are in any case; any synonym in a class's name will do. ValueError if
+    no class has the name.
     """
     if not wanted:
         return [None]
@@ -198,8 +177,7 @@ def sample_name(packed: dict, number: int) -> str:
 def network_inputs(model: nn.Module, packed: Sequence[dict]) -> Tensor:
     """Return the normalised batch (N, 3, H, W) that a model sees.
 
-    Raises:
-        ValueError: If the pipeline gives images of different sizes.
+    ValueError if the pipeline gives images of different sizes.
     """
     sizes = {tuple(item['inputs'].shape) for item in packed}
     if len(sizes) > 1:

@@ -33,8 +33,8 @@ def read_lines(
 
     Args:
         path: The file.
-        parse: Takes a line without its end; raises ValueError or KeyError
-            for a line that does not parse.
+        parse: Takes a line; raises ValueError or KeyError if it does not
+            parse.
         form: What a line must look like, for the message.
         remedy: What to do if there is no such file.
 
@@ -59,11 +59,10 @@ def read_lines(
 
 
 def read_names(path: Path, remedy: str) -> list[str]:
-    """Return the lines of an image list, stripped, in its order.
+    """Return the stripped lines of an image list.
 
-    Raises:
-        FileNotFoundError: The list does not exist; ``remedy`` says what to do.
-        ValueError: The list is empty, or not UTF-8.
+    FileNotFoundError, with ``remedy``, without the list; ValueError if it is
+    empty or not UTF-8.
     """
     names = list(read_lines(path, str.strip, 'an image', remedy))
     if not names:
@@ -74,16 +73,10 @@ def read_names(path: Path, remedy: str) -> list[str]:
 def require_files(
     folder: Path, files: Sequence[str], wanted_by: Path, remedy: str
 ) -> list[str]:
-    """Return the paths of files in a folder; lists the folder once.
+    """Return the paths of files in a folder, which is listed once.
 
-    Args:
-        folder: Where the files are.
-        files: Their names, with ending.
-        wanted_by: The list that names them.
-        remedy: What to do if there is no such folder.
-
-    Raises:
-        FileNotFoundError: The folder or some of the files are missing.
+    FileNotFoundError if the folder (with ``remedy``) or some of the files,
+    which the list ``wanted_by`` names, are missing.
     """
     if not folder.is_dir():
         folders = [p.name for p in folder.parent.glob('*') if p.is_dir()]

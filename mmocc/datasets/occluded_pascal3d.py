@@ -1,11 +1,9 @@
 """OccludedPASCAL3D+: whole photos with COCO objects pasted over the object.
 
-A. Wang et al., "Robust Object Detection under Occlusion with Context-Aware
-CompositionalNets", CVPR 2020. Layout: as the generator in
-https://github.com/Angtian/OccludedPASCAL3D writes it; no code taken. Folders
-are named ``<category>FGL<j>_BGL<i>``: level j of occlusion on the object
-(foreground) and i beside it (background); ``<category>_raw`` and
-``<category>_occluded`` are the training images.
+A. Wang et al., CVPR 2020. Layout as
+https://github.com/Angtian/OccludedPASCAL3D writes it (no code taken):
+``<category>FGL<j>_BGL<i>`` is level j of occlusion on the object and i beside
+it; ``_raw`` and ``_occluded`` are for training.
 """
 
 import re
@@ -255,11 +253,7 @@ class OccludedPASCAL3D(BaseDataset):
 def check_categories(
     categories: Sequence[str], classes: Sequence[str]
 ) -> list[str]:
-    """Return the categories to read as a list.
-
-    Raises:
-        ValueError: There is none, or one is not among the classes.
-    """
+    """Return the categories as a list; ValueError if none or unknown."""
     unknown = [name for name in categories if name not in classes]
     if unknown or not categories:
         raise ValueError(
@@ -273,12 +267,7 @@ def check_categories(
 def folder_name(level: str) -> str:
     """Return what comes after the category in the names of a level.
 
-    Args:
-        level: ``L0`` to ``L3``, ``FGL<j>_BGL<i>`` with j and i from 0 to 3,
-            or ``raw`` or ``occluded`` (training images).
-
-    Raises:
-        ValueError: There is no such level.
+    ValueError unless it is one of the levels of :class:`OccludedPASCAL3D`.
     """
     if level in ('raw', 'occluded'):
         return f'_{level}'

@@ -1,10 +1,9 @@
 """The occluded vehicles that come with CompositionalNets.
 
-Two sets in one package: ``pascal3d+_occ`` (PASCAL3D+ crops with white, noise,
-texture or natural-object occluders) and ``coco_occ`` (crops of MS-COCO whose
-objects are really occluded). A. Kortylewski et al., "Compositional
-Convolutional Neural Networks", CVPR 2020. Layout: as ``Code/helpers.py`` of
-https://github.com/AdamKortylewski/CompositionalNets reads it; no code taken.
+A. Kortylewski et al., CVPR 2020. ``pascal3d+_occ`` has PASCAL3D+ crops with
+pasted occluders, ``coco_occ`` MS-COCO crops of really occluded objects. Layout
+as https://github.com/AdamKortylewski/CompositionalNets reads it; no code
+taken.
 """
 
 from collections import Counter
@@ -163,11 +162,7 @@ class OccludedVehicles(BaseDataset):
         return samples
 
     def _stem(self, name: str, listed: Path) -> str:
-        """Return the stem of an image file.
-
-        The test list of ``pascal3d+`` serves all levels. Its lines end in two
-        characters (such as ``_0``) that the files of L0 do not have.
-        """
+        """Return a file's stem, without the line's last two letters at L0."""
         cell = (self.source, self.split, self.level)
         if cell != ('pascal3d+', 'test', CLEAN):
             return name

@@ -1,7 +1,6 @@
 """Object and occluder masks of the two occluded PASCAL3D+ sets.
 
-Masks are uint8 (h, w), 1 on the object or on what hides it. No OpenMMLab
-import.
+Masks are uint8 (h, w), 1 on the object or on what hides it.
 """
 
 from pathlib import Path
@@ -30,10 +29,9 @@ def resize_mask(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def read_white(path: str) -> np.ndarray:
-    """Return 1 where the first channel of a mask image is white, uint8.
+    """Return 1 where a mask image is white (first channel), uint8.
 
-    Raises:
-        ValueError: The file is unreadable.
+    ValueError if the file is unreadable.
     """
     try:
         with Image.open(path) as file:
@@ -50,15 +48,11 @@ def read_white(path: str) -> np.ndarray:
 def read_vehicle_masks(
     object_path: str, occluder_path: str | None, size: tuple[int, int]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return object and occluder mask of a CompositionalNets vehicle.
+    """Return object and occluder mask of a vehicle, at the image's (h, w).
 
     The object mask is cut (not resized), from its upper left corner, to the
-    occluder mask's size at a shorter side of 224 pixels.
-
-    Args:
-        object_path: Object mask.
-        occluder_path: Occluder mask, None if nothing hides.
-        size: (h, w) of the image, and of the masks returned.
+    occluder mask's size at a shorter side of 224 pixels. Without an
+    ``occluder_path`` nothing is hidden.
 
     Raises:
         ValueError: A file is unreadable, or the masks do not fit each other.
@@ -84,17 +78,10 @@ def read_vehicle_masks(
 def read_object_mask(
     path: str | Path, size: tuple[int, int]
 ) -> np.ndarray | None:
-    """Return the object mask in an OccludedPASCAL3D+ file at (h, w).
+    """Return an OccludedPASCAL3D+ file's object mask, uint8, at (h, w).
 
-    The masks of some clean images have another size; they are resized, as the
-    set's generator intends.
-
-    Returns:
-        The mask, uint8 (h, w), or None where the file has none, as in the
-        occluded training images.
-
-    Raises:
-        ValueError: The member is no mask.
+    None where the file has none, as in the occluded training images;
+    ValueError if the member is no mask. Some clean masks have another size.
     """
     mask = read_npz(path, ['mask'])['mask']
     if mask.dtype == object and mask.shape == () and mask.item() is None:
@@ -105,10 +92,9 @@ def read_object_mask(
 
 
 def read_occluder_mask(path: str, size: tuple[int, int]) -> np.ndarray:
-    """Return the occluder mask in an OccludedPASCAL3D+ file at (h, w).
+    """Return an OccludedPASCAL3D+ file's occluder mask at (h, w).
 
-    Raises:
-        ValueError: The member is no mask.
+    ValueError if the member is no mask.
     """
     mask = read_npz(path, ['occluder_mask'])['occluder_mask']
     return resize_mask((_flat(mask, path) > 0).astype(np.uint8), size)

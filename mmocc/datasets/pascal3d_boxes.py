@@ -1,11 +1,9 @@
 """The boxes of OccludedPASCAL3D+, with x and y where they belong.
 
-A file states (y0, y1, x0, x1, h, w). For the clean and the training images the
-set's generator took PASCAL3D+'s (x1, y1, x2, y2) for (y, x, y, x): x and y are
-swapped, and were clipped *while swapped*. In an image wider than high every
-right edge beyond h became h, in one higher than wide every lower edge beyond w
-became w. Such an edge is lost; it cannot be swapped back.
-No OpenMMLab import.
+A file states (y0, y1, x0, x1, h, w). In the clean and the training images x
+and y are swapped, and were clipped *while swapped*. In an image wider than
+high every right edge beyond h became h, in one higher than wide every lower
+edge beyond w became w. Such an edge is lost; it cannot be swapped back.
 """
 
 import math
@@ -37,8 +35,8 @@ class UprightBox(NamedTuple):
     """A box, xyxy in photo pixels, and how it was found.
 
     ``how`` is ``as stored``, ``swapped back``, ``from a twin``, ``edge from
-    the mask``, or ``edge lost``; only then is ``lost`` the index of the edge
-    (2: right, 3: lower) that is still wrong.
+    the mask``, or ``edge lost``; then ``lost`` is its index (2: right, 3:
+    lower).
     """
 
     box: Box
@@ -49,8 +47,7 @@ class UprightBox(NamedTuple):
 def read_stored_box(values: np.ndarray) -> StoredBox:
     """Return both readings of (y0, y1, x0, x1, h, w).
 
-    Raises:
-        ValueError: These are not six finite numbers, or the box is empty.
+    ValueError if these are not six finite numbers, or the box is empty.
     """
     values = np.asarray(values, np.float64).ravel()
     if values.shape != (6,) or not np.isfinite(values).all():
@@ -69,13 +66,9 @@ def read_stored_box(values: np.ndarray) -> StoredBox:
 def upright_box(path: Path, stored: StoredBox, expected: bool) -> UprightBox:
     """Return the object's box, whatever order its file has.
 
-    Args:
-        path: The file, ``annotations/<category><level>/<stem>.npz``.
-        stored: The box in the file.
-        expected: Whether files of this folder have x and y swapped.
-
-    Raises:
-        ValueError: No reading of the box lies inside the image.
+    ``path`` is ``annotations/<category><level>/<stem>.npz``; ``expected``
+    tells whether files of this folder have x and y swapped. ValueError if no
+    reading of the box lies inside the image.
     """
     extent = partial(_extent, path, stored)
     if not is_swapped(stored, expected, extent):
@@ -101,16 +94,9 @@ def is_swapped(
     """Return whether x and y are swapped in a file.
 
     A reading that leaves the image is ruled out. If both fit, the object's
-    mask chooses the reading that it fits clearly better; else the folder does.
-
-    Args:
-        stored: The box of the file.
-        expected: Whether files of this folder usually are swapped.
-        extent: Returns the xyxy extent of the object's mask, or None; called
-            only when it can matter.
-
-    Raises:
-        ValueError: Neither reading lies inside the image.
+    mask chooses the one that it fits clearly better; else the folder does
+    (``expected``). ``extent`` returns the xyxy extent of the mask, or None.
+    ValueError if neither reading lies inside the image.
     """
     direct_fits, turned_fits = (
         _inside(box, stored.size) for box in (stored.direct, stored.turned)
@@ -159,10 +145,7 @@ def mask_extent(mask: np.ndarray) -> Box | None:
 def read_occluder_boxes(values: np.ndarray) -> np.ndarray:
     """Return the occluders' boxes, float32 (n, 4), xyxy in photo pixels.
 
-    Boxes of -1, which stand for an occluder that fell outside, are left out.
-
-    Raises:
-        ValueError: The array is not (n, 6) finite numbers.
+    Boxes of -1 (outside) are left out. ValueError unless (n, 6) and finite.
     """
     values = np.asarray(values, np.float32)
     if values.size == 0:

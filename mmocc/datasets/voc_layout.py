@@ -1,8 +1,7 @@
 """Reads the Pascal VOC layout: lists, folders and annotation files.
 
-Layout and boxes: M. Everingham et al., "The Pascal Visual Object Classes (VOC)
-Challenge", IJCV 2010. Boxes in the files are 1-based and inclusive; here they
-are 0-based, half-open xyxy pixels. No OpenMMLab import.
+M. Everingham et al., IJCV 2010. Boxes in the files are 1-based and inclusive;
+here they are 0-based, half-open xyxy pixels. No OpenMMLab import.
 """
 
 from collections.abc import Iterator
@@ -53,9 +52,7 @@ class VOCAnnotation(NamedTuple):
 def read_split(root: Path, split: str) -> list[str]:
     """Return the image ids in ``ImageSets/Main/<split>.txt``, in its order.
 
-    Raises:
-        FileNotFoundError: The root or the list does not exist.
-        ValueError: The list is empty, or not UTF-8.
+    FileNotFoundError without root or list; ValueError if empty or not UTF-8.
     """
     if not root.is_dir():
         raise FileNotFoundError(
@@ -83,9 +80,8 @@ def parse_voc_xml(path: str | Path) -> VOCAnnotation:
 
     Raises:
         FileNotFoundError: The file does not exist.
-        ValueError: The file is not XML, attacks the parser with entities, or
-            holds an object without a name, a usable box or 0/1 flags. The
-            message names the file and the object.
+        ValueError: It is not XML, attacks the parser with entities, or holds
+            an object without a name, a usable box or 0/1 flags; names it.
     """
     root = _parse_root(path)
     objects = list(_read_objects(root, path))

@@ -1,8 +1,6 @@
 """Object crops from the Pascal VOC layout, for classification.
 
-``Annotations/*.xml``, ``JPEGImages/*``, ``ImageSets/Main/<split>.txt`` and,
-where there are instance masks, ``SegmentationObject/*.png``, whose pixel value
-k is the k-th object of the XML file.
+A pixel value k in ``SegmentationObject`` is the k-th object of the XML file.
 """
 
 import math
@@ -40,15 +38,13 @@ def crop_window(
     Args:
         box: Object box, xyxy in photo pixels.
         size: (w, h) of the photo.
-        context: Share of the box's width (height) added on its left and right
-            (top and bottom) before the window is clipped to the photo.
+        context: Share of the box's width (height) added on each side before
+            the window is clipped to the photo.
 
     Returns:
         The window, integer xyxy in the photo, and the visible part of the box,
-        float32 (1, 4), xyxy in the window.
-
-    Raises:
-        ValueError: The whole box lies outside the photo.
+            float32 (1, 4), xyxy in the window; ValueError if no part is
+            visible.
     """
     width, height = size
     x1, y1, x2, y2 = box
@@ -68,11 +64,7 @@ def crop_window(
 
 
 def photo_size(path: str) -> tuple[int, int]:
-    """Return (w, h) from the header of an image file.
-
-    Raises:
-        ValueError: The file is unreadable.
-    """
+    """Return (w, h) of an image file's header; ValueError if unreadable."""
     try:
         with Image.open(path) as image:
             return image.size
@@ -138,9 +130,8 @@ class VOCObjects(BaseDataset):
     def filter_data(self) -> list[dict]:
         """Apply the filters; log how many objects each of them dropped.
 
-        Raises:
-            ValueError: A filter asks for a flag that a file does not state, or
-                no object is left.
+        ValueError if a filter needs a flag that a file lacks, or no object is
+        left.
         """
         passed: list[dict] = []
         dropped: Counter[str] = Counter()

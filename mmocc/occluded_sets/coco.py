@@ -24,14 +24,10 @@ _ID = int | float | str
 
 @dataclass(frozen=True)
 class COCOSource(Source):
-    """Images with boxes, polygons or run lengths in one JSON file.
+    """The COCO JSON ``ann_file``, and the folder ``images`` of its file names.
 
     An object is its ``segmentation`` if it has one with a pixel in it, else
     its ``bbox``. Crowds (``iscrowd``) are not occluded.
-
-    Attributes:
-        ann_file: The JSON file.
-        images: Folder of its file names.
     """
 
     ann_file: Path
@@ -86,10 +82,9 @@ class COCOSource(Source):
     def lists(
         self, name: str, suffix: str, records: Iterable[dict]
     ) -> dict[str, bytes]:
-        """Return the JSON file of a cell; see the base class.
+        """Return the source's JSON, reduced to the images of the records.
 
-        It is the source's, reduced to the images of the records, with the new
-        file names and, in each annotation, ``hidden_share`` and ``in_level``.
+        Annotations get ``hidden_share`` and ``in_level``.
         """
         document = read_coco(self.ann_file)
         shares, names = {}, set()
@@ -126,10 +121,8 @@ class COCOSource(Source):
 def read_coco(path: Path) -> dict:
     """Return a COCO document.
 
-    Raises:
-        FileNotFoundError: The file does not exist.
-        ValueError: It is not JSON, or lacks images, annotations or
-            categories, or their ids or names; or two annotations share an id.
+    FileNotFoundError without the file; ValueError if it is not JSON or lacks
+    parts, ids or names, or if two annotations share an id.
     """
     try:
         document = json.loads(path.read_bytes())

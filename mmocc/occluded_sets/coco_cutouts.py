@@ -1,7 +1,6 @@
 """Cuts objects out of COCO-annotated photos, to occlude other images with.
 
-The photos are divided into some for training and some for the test: no photo
-gives cut-outs to both, nor do two copies of one photo.
+A photo and its copies give cut-outs for training or for the test, not both.
 """
 
 import csv
@@ -31,21 +30,16 @@ Progress = Callable[..., Iterator]
 
 @dataclass(frozen=True)
 class CutoutSettings:
-    """Which objects become cut-outs.
+    """Which objects become cut-outs; ValueError if out of range.
 
     Attributes:
         test_share: Share of the photos whose cut-outs are for the test.
         seed: Decides which photos.
         min_side: Least length in pixels of the shorter side.
-        min_fill: Least share of its box that an object fills: a thin or
-            scattered one hides little.
-        max_per_image: Cut-outs from one photo, the largest first; None for
-            all of them.
+        min_fill: Least share of its box that an object fills.
+        max_per_image: Cut-outs of a photo, the largest first; None for all.
         truncated: Take objects that touch the border of their photo, too.
         categories: Names of the categories to take; None for all.
-
-    Raises:
-        ValueError: One of them is out of range.
     """
 
     test_share: float = 0.5
@@ -86,8 +80,8 @@ def make_cutouts(
         progress: Wraps the photos, with their number (``total``).
 
     Returns:
-        The table's rows, how many annotations were refused by reason, and
-        the errors of the photos left out.
+        The table's rows, numbers of refused annotations by reason, and the
+            errors of the photos left out.
 
     Raises:
         FileExistsError: ``out`` is there.
@@ -150,17 +144,7 @@ def check_apart(table: Iterable[dict]) -> None:
 
 
 class _Cutter:
-    """Cuts the objects out of one photo after another.
-
-    Args:
-        ann_file: COCO JSON.
-        images: Folder of its file names.
-        settings: What to cut out.
-
-    Attributes:
-        photos: Entries of the JSON that have annotations.
-        refused: How many annotations gave no cut-out, by reason.
-    """
+    """Cuts the objects out of photos; counts what it refuses by reason."""
 
     def __init__(
         self, ann_file: Path, images: Path, settings: CutoutSettings
@@ -256,12 +240,7 @@ class _Cutter:
 def split_of(checksum: str, settings: CutoutSettings) -> str:
     """Return whether a photo's cut-outs are for training or for the test.
 
-    It depends on the photo's content and the seed only, and so is the same in
-    every annotation file that names the photo.
-
-    Args:
-        checksum: SHA-256 of the photo's file.
-        settings: With ``seed`` and ``test_share``.
+    It depends on the file's SHA-256, ``seed`` and ``test_share`` only.
     """
     key = hashlib.sha256(f'{settings.seed} {checksum}'.encode()).digest()
     place = int.from_bytes(key[:8], 'big') / 2**64
@@ -271,12 +250,8 @@ def split_of(checksum: str, settings: CutoutSettings) -> str:
 def cut_out(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """Return an object on a transparent ground, cut to its extent.
 
-    Args:
-        image: (H, W, 3) uint8 BGR.
-        mask: (H, W), not 0 on the object, which has a pixel.
-
-    Returns:
-        (h, w, 4) uint8 BGRA; transparent pixels are black.
+    ``image`` is (H, W, 3) uint8 BGR, ``mask`` (H, W). Returns (h, w, 4) uint8
+    BGRA, whose transparent pixels are black.
     """
     rows, cols = np.nonzero(mask)
     window = np.s_[rows.min() : rows.max() + 1, cols.min() : cols.max() + 1]
@@ -289,10 +264,7 @@ def refusal(
 ) -> str | None:
     """Return why an annotation gives no cut-out, or None if it does.
 
-    Args:
-        mask: (H, W) uint8, or None if it has none.
-        note: The annotation.
-        settings: What it must fulfil.
+    Its mask is (H, W) uint8, or None if it has none.
     """
     if note.get('iscrowd'):
         return 'crowd'

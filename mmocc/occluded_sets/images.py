@@ -22,11 +22,7 @@ from mmocc.utils.pictures import encode_image, encode_jpeg
 
 
 class NotingBank:
-    """An occluder bank that notes which sheets it draws.
-
-    Args:
-        bank: The bank to draw from.
-    """
+    """An occluder bank that notes which sheets it draws."""
 
     def __init__(self, bank: OccluderBank) -> None:
         self.bank = bank
@@ -43,13 +39,9 @@ class NotingBank:
 
 
 class ImageMaker:
-    """Makes every cell of one image after another.
+    """Makes every cell of one image after another, in the folder ``out``.
 
-    Args:
-        source: The set that holds the images.
-        settings: What to make of them.
-        out: Folder to write to.
-        fingerprint: Stands for the settings in the images' digests.
+    ``fingerprint`` stands for the settings in the images' digests.
     """
 
     def __init__(
@@ -76,12 +68,8 @@ class ImageMaker:
     def make(self, index: int, item: SetItem) -> bool:
         """Make an image unless it is there; return whether it was made.
 
-        Args:
-            index: Place in the set, which its occlusions depend on.
-            item: The image.
-
-        Raises:
-            ValueError: The image or an annotation is damaged; names the file.
+        Its occlusions depend on ``index``, its place in the set. ValueError,
+        which names the file, if image or annotation is damaged.
         """
         digest = self._digest(index, item)
         if is_complete(self.out, item.name, digest):
@@ -191,10 +179,7 @@ def read_record(out: Path, name: str) -> dict | None:
 
 
 def is_complete(out: Path, name: str, digest: str) -> bool:
-    """Return whether an image's record and all files that it names are there.
-
-    The record is written last.
-    """
+    """Return whether a record, written last, and all its files are there."""
     record = read_record(out, name)
     if record is None or record.get('digest') != digest:
         return False

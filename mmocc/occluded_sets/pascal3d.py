@@ -21,18 +21,10 @@ SPLIT = 'test'
 
 @dataclass(frozen=True)
 class PASCAL3DSource(Source):
-    """Photos of one object each, of the clean level as a rule.
+    """Photos of one object each (its mask, else its box), usually clean.
 
-    The object is the mask in the annotation, else the box.
-    :class:`mmocc.datasets.OccludedPASCAL3D` reads it and corrects the boxes.
-    Images are called ``<category>_<stem>``.
-
-    Attributes:
-        root: Folder with images, lists and annotations.
-        level: ``L0``, or an occluded level; this and the next two arguments
-            are the reader's.
-        categories: Names; None for all.
-        lost_edge: What to do with boxes that lost an edge.
+    :class:`mmocc.datasets.OccludedPASCAL3D` reads ``root``, and has the other
+    arguments. Images are called ``<category>_<stem>``.
     """
 
     root: Path
@@ -69,10 +61,7 @@ class PASCAL3DSource(Source):
     def annotations(
         self, item: SetItem, cell: dict, suffix: str
     ) -> dict[str, bytes]:
-        """Return a VOC annotation and, if there is a mask, an instance mask.
-
-        The mask is 8-bit grey: 1 on the object, else 0.
-        """
+        """Return a VOC annotation and, if there is one, an 8-bit 0/1 mask."""
         size, box = item.detail['size'], item.detail['box']
         root = voc_annotation(item.detail['category'], box, size)
         xml = add_shares(root, item.name + suffix, cell)
@@ -94,10 +83,7 @@ def voc_annotation(
 ) -> Element:
     """Return a VOC annotation of one object.
 
-    Args:
-        label: Its class.
-        box: xyxy in pixels; VOC's is 1-based and inclusive.
-        size: (w, h) of the image.
+    ``box`` is xyxy in pixels (VOC's is 1-based, inclusive), ``size`` (w, h).
     """
     root = Element('annotation')
     SubElement(root, 'filename')

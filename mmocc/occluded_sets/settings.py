@@ -29,7 +29,7 @@ class Cell(NamedTuple):
 
 @dataclass(frozen=True)
 class OccludedSettings:
-    """What the pixels depend on, besides the source.
+    """What the pixels depend on, besides the source; ValueError if wrong.
 
     Attributes:
         kinds: Occluder kinds.
@@ -41,9 +41,6 @@ class OccludedSettings:
         format: ``png``, which is lossless, or ``jpg``.
         quality: Of JPEG files, 1 to 100.
         limit: Use only the first images, this many; None for all.
-
-    Raises:
-        ValueError: One of them is misspelt or out of range.
     """
 
     kinds: tuple[str, ...] = KINDS
@@ -113,10 +110,7 @@ class OccludedSettings:
         }
 
     def as_json(self) -> dict[str, Any]:
-        """Return the settings as JSON; banks by the files in them.
-
-        A bank's path is left out: the same files elsewhere are the same bank.
-        """
+        """Return the settings as JSON; banks by their files, not by path."""
         values = {k: v for k, v in asdict(self).items() if 'bank' not in k}
         values = json.loads(json.dumps(values))
         for kind, files in self.bank_files().items():

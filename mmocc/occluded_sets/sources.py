@@ -19,11 +19,10 @@ class SetItem:
     """One image to occlude.
 
     Attributes:
-        name: Its path below the image folder, without an ending. Unique.
+        name: Its unique path below the image folder, without an ending.
         path: The image file.
         files: Further files that the result depends on.
-        detail: What else the layout knows of it: JSON, without paths that
-            differ on another machine.
+        detail: What else the layout knows: JSON, without absolute paths.
     """
 
     name: str
@@ -74,15 +73,10 @@ class Source(ABC):
 
     @abstractmethod
     def objects(self, item: SetItem, size: tuple[int, int]) -> list[SetObject]:
-        """Return an image's objects.
+        """Return the objects of an image of ``size`` (h, w).
 
-        Args:
-            item: The image.
-            size: (h, w) of its pixels.
-
-        Raises:
-            ValueError: An annotation is damaged or does not fit the image;
-                names the file.
+        ValueError, which names the file, if an annotation is damaged or does
+        not fit.
         """
 
     def annotations(
@@ -90,10 +84,8 @@ class Source(ABC):
     ) -> dict[str, bytes]:
         """Return the annotation files that belong to one image of a cell.
 
-        Args:
-            item: The image.
-            cell: Shares and status of its objects in this cell.
-            suffix: Ending of the image file.
+        ``cell`` has shares and status of its objects, ``suffix`` is the
+        image's.
         """
         return {}
 
@@ -103,19 +95,12 @@ class Source(ABC):
     ) -> dict[str, bytes]:
         """Return the files of a cell that list all its images.
 
-        Args:
-            name: The cell's.
-            suffix: Ending of the image files.
-            records: Records of the images, in the set's order.
+        ``records`` are those of the images, in the set's order.
         """
 
 
 def read_photo(path: str) -> np.ndarray:
-    """Read an image as mm pipelines do: (H, W, 3) uint8 BGR.
-
-    Raises:
-        ValueError: It is missing, damaged or cut short; names the file.
-    """
+    """Read an image as (H, W, 3) uint8 BGR, or raise ValueError."""
     try:
         with Image.open(path) as photo:
             photo.load()  # OpenCV fills up missing pixels with grey
@@ -135,12 +120,7 @@ def check_size(
 ) -> None:
     """Raise ValueError if an annotation is for an image of another size.
 
-    Args:
-        path: The image.
-        stated: (h, w) in the annotation; None, or a None in it, if it states
-            none.
-        size: (h, w) of the image.
-        where: What states it.
+    ``stated`` is (h, w) in the annotation ``where``; None if not stated.
     """
     if stated is None or None in stated or tuple(stated) == tuple(size):
         return

@@ -32,10 +32,6 @@ class VOCSource(Source):
 
     An object is its pixels in ``SegmentationObject`` if it has some there,
     else its box: VOC leaves difficult objects out of its masks.
-
-    Attributes:
-        root: Folder with Annotations, JPEGImages and ImageSets.
-        split: A list in ImageSets/Main.
     """
 
     root: Path
@@ -124,10 +120,9 @@ def list_names(records: Iterable[dict]) -> bytes:
 
 
 def add_shares(root: Element, filename: str, cell: dict) -> bytes:
-    """Return an annotation with the hidden share of each object.
+    """Return an annotation with each object's ``<hidden>`` share.
 
-    Adds ``<hidden>``, the share, and ``<in_level>``, 0 or 1, to each object;
-    readers of VOC ignore both.
+    ``<in_level>`` is 0 or 1; readers of VOC ignore both.
     """
     element = root.find('filename')
     if element is None:

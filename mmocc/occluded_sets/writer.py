@@ -1,8 +1,7 @@
 """Occludes all images of a set, and writes its lists, tables and checksums.
 
-The bytes depend on the source and the settings only: the occlusions of an
-image on (seed, its place in the set, kind, level), not on the number of
-processes. The same call goes on after a stop.
+The bytes depend on source and settings only, not on the number of processes.
+The same call goes on after a stop.
 """
 
 import csv
@@ -49,20 +48,15 @@ def write_occluded(
     skip_corrupt: bool = False,
     progress: Progress = lambda results, total: iter(results),
 ) -> dict:
-    """Make an occluded set, or what is missing of one.
+    """Make an occluded set, or what is missing of one; return its manifest.
 
     Args:
         source: The set to occlude.
         settings: What to make.
         out: Folder to write to: new, or of an earlier run.
         workers: Number of processes.
-        skip_corrupt: Leave images out that cannot be read or whose
-            annotations do not fit, and list them in the manifest.
-        progress: Wraps the results, one for each image, with their number
-            (``total``).
-
-    Returns:
-        The manifest.
+        skip_corrupt: Leave damaged images out; the manifest lists them.
+        progress: Wraps the results, with their number (``total``).
 
     Raises:
         FileExistsError: ``out`` holds something else, or other settings.
@@ -130,16 +124,8 @@ def write_tables(
 ) -> dict:
     """Write the files that speak of all images, and return the manifest.
 
-    Records are read from the disk again for each cell, so that the memory
-    does not grow with the number of images.
-
-    Args:
-        out: Folder of the set.
-        source: The set that was occluded.
-        settings: How.
-        document: Content of the settings file.
-        records: Gives the records of the images, in the set's order.
-        failures: Why images were left out, by name.
+    ``records`` gives the images' records, in the set's order: they are read
+    again for each cell, to save memory. ``failures`` are messages by name.
     """
     manifest = dict(
         document,

@@ -17,11 +17,7 @@ from torch import nn
 
 
 def amp_pays() -> bool:
-    """Say whether mixed precision is faster here than float32.
-
-    It is on a GPU, and on a CPU that has instructions for bfloat16 (AMX,
-    AVX512-BF16). Other CPUs compute it more slowly.
-    """
+    """Say whether mixed precision is fast here: GPU, AMX or AVX512-BF16."""
     names = ('_is_amx_tile_supported', '_is_avx512_bf16_supported')
     checks = [getattr(torch.cpu, name, lambda: False) for name in names]
     return torch.cuda.is_available() or any(check() for check in checks)
@@ -29,11 +25,9 @@ def amp_pays() -> bool:
 
 @OPTIM_WRAPPERS.register_module()
 class CPUAmpOptimWrapper(OptimWrapper):
-    """Train in bfloat16 autocast, without a loss scale.
+    """Train in bfloat16 autocast on a CPU, without a loss scale.
 
-    mmengine's ``AmpOptimWrapper`` refuses to run without an accelerator;
-    ``tools/train.py --amp`` chooses this one on a CPU. It is in mmengine's
-    root registry, where every host's scope finds it.
+    mmengine's ``AmpOptimWrapper`` refuses to run without an accelerator.
     """
 
     @contextmanager
@@ -50,11 +44,9 @@ class CPUAmpOptimWrapper(OptimWrapper):
 
 
 def predict_in_float32(model: nn.Module) -> None:
-    """Make ``model`` return float32 where it predicts in bfloat16.
+    """Make ``model``, perhaps wrapped, return float32 instead of bfloat16.
 
-    The hosts' metrics and pictures turn predictions into NumPy arrays, which
-    cannot hold bfloat16. ``model`` may be wrapped (DDP, test-time
-    augmentation).
+    The hosts turn predictions into NumPy arrays, which cannot hold bfloat16.
     """
     while isinstance(getattr(model, 'module', None), nn.Module):
         model = model.module

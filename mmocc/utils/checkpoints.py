@@ -19,8 +19,7 @@ from mmocc.utils.plain_pickle import NUMPY_CALLS
 def latest_checkpoint(folder: str | Path) -> str | None:
     """Return the checkpoint to resume from, or None if there is none yet.
 
-    It is the one that ``last_checkpoint`` names. If a crash left that file
-    empty, it is the newest that is whole, with a warning.
+    If ``last_checkpoint`` is empty (a crash), it is the newest whole one.
     """
     path = find_latest_checkpoint(str(folder))
     if path != '':
@@ -36,10 +35,9 @@ def latest_checkpoint(folder: str | Path) -> str | None:
 
 
 def newest_whole_checkpoint(folder: str | Path) -> str | None:
-    """Return the newest of a folder's checkpoints that is not damaged.
+    """Return the newest ``epoch_*`` or ``iter_*.pth`` that is not damaged.
 
-    Only ``epoch_*.pth`` and ``iter_*.pth`` count. Nothing is unpickled: a
-    checkpoint is a zip file, with a checksum for each part of it.
+    Nothing is unpickled: the parts of the zip file have checksums.
     """
     by_age = []
     for path in Path(folder).glob('*.pth'):
@@ -63,14 +61,11 @@ def check_checkpoint(
 ) -> None:
     """Exit with one line if a checkpoint is missing or holds code.
 
-    Unless it is trusted, nothing that this process loads later may hold code
-    either, such as what a URL or an ``init_cfg`` names.
-
     Args:
         path: Path or URL of a checkpoint, or None.
         named_by: How the user names another one.
         trained_by: The config whose training makes it, if there is one.
-        trust: Whether a checkpoint may run code while it is loaded.
+        trust: Whether it, and all that is loaded later, may run code.
     """
     if not trust:
         refuse_pickled_code(path)
@@ -117,11 +112,10 @@ _STAND_INS = {
 def refuse_pickled_code(path: str | None) -> None:
     """Exit if a local checkpoint is damaged or holds more than plain values.
 
-    A checkpoint is a pickle, which can run any code. mmengine loads it without
-    running any, but if that fails, it loads it in full: this forbids it for
-    all that is loaded later. A local file is then read with stand-ins for the
-    classes that mmengine and NumPy save. An mmengine before
-    ``get_torch_safe_globals`` would refuse its own files; with it, nothing is
+    mmengine loads a checkpoint without running code, but if that fails, in
+    full: this forbids it for all that is loaded later. The file is then read
+    with stand-ins for the classes that mmengine and NumPy save. An mmengine
+    before ``get_torch_safe_globals`` would refuse its own files: nothing is
     refused.
     """
     try:

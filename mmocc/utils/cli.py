@@ -1,7 +1,6 @@
-"""What ``tools/train.py``, ``tools/test.py`` and other tools share.
+"""What the tools share, for any mmpretrain or mmdet config.
 
-They run any mmpretrain or mmdet config. Each function here changes the config
-in one respect, or ends the program with one line that says what to do.
+Functions change one thing in the config, or exit with one line of advice.
 """
 
 import argparse
@@ -69,9 +68,8 @@ def add_trust(parser: argparse.ArgumentParser) -> None:
 def load_config(args: argparse.Namespace) -> Config:
     """Read ``args.config`` and apply what training and testing share.
 
-    ``--cfg-options`` come first, so that the flags see their values. The work
-    directory is that of the flag, else that of the config, else
-    ``work_dirs/<config name>``.
+    ``--cfg-options`` come first. The work directory is that of the flag, else
+    of the config, else ``work_dirs/<config name>``.
     """
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     cfg = Config.fromfile(args.config)
@@ -88,17 +86,10 @@ def fill_dataloaders(
     pin_memory: bool = True,
     persistent_workers: bool = True,
 ) -> None:
-    """Complete the dataloaders named by ``fields``, where the config has them.
+    """Complete the dataloaders named by ``fields``, as mmpretrain's tools do.
 
-    mmpretrain's configs rely on its tools for three settings. Configs of other
-    hosts do not, and get none of them: mmdet has its own collate function.
-
-    Args:
-        cfg: The config, changed in place.
-        fields: Keys such as ``'train_dataloader'``.
-        pin_memory: Whether memory may be pinned.
-        persistent_workers: Whether workers may outlive an epoch. With
-            ``num_workers`` 0 they never do: torch refuses it.
+    Configs of other hosts get nothing: mmdet has its own collate function.
+    With ``num_workers`` 0 no workers persist: torch refuses it.
     """
     for field in fields:
         loader = cfg.get(field)
@@ -115,11 +106,7 @@ def fill_dataloaders(
 
 
 def without_weights(node: Any) -> Any:
-    """Return (part of) a config, as plain values, that loads no checkpoint.
-
-    Args:
-        node: Such as ``cfg.model.to_dict()``.
-    """
+    """Return a (part of a) config, plain values, that loads no checkpoint."""
     if isinstance(node, dict):
         return {
             key: without_weights(value)
@@ -144,13 +131,9 @@ def use_amp(cfg: Config) -> None:
 
 
 def set_resume(cfg: Config, resume: str | None) -> None:
-    """Resume from a checkpoint.
+    """Resume from a path, or with ``'auto'`` from ``latest_checkpoint``.
 
-    Args:
-        cfg: The config, changed in place.
-        resume: A path, or ``'auto'`` for ``latest_checkpoint`` of the work
-            directory. If there is none yet, training starts as the config
-            says, with the weights of its ``load_from``.
+    If there is none yet, training starts as the config says.
     """
     if resume is None:
         return
@@ -222,13 +205,9 @@ def _mirrored(pipeline: list[dict]) -> list[dict]:
 def start_cpu_group(cfg: Config) -> None:
     """Make the ``pytorch`` launcher work on a machine without a GPU.
 
-    mmengine's launcher always selects a CUDA device, and gives DDP its number.
-    It does neither if the process group already runs and the config of the
-    wrapper has no devices.
-
-    A process waits for another one as many seconds as
-    ``env_cfg.dist_cfg.timeout`` says, as with mmengine's launcher. The default
-    is gloo's own limit, half an hour.
+    mmengine's launcher selects a CUDA device, unless the process group already
+    runs and the wrapper's config has no devices. Processes wait for each other
+    ``env_cfg.dist_cfg.timeout`` seconds; by default gloo's half an hour.
     """
     if cfg.launcher != 'pytorch' or get_device() != 'cpu':
         return
@@ -260,8 +239,7 @@ def _time_limit(cfg: Config) -> dict[str, timedelta]:
 def check_types(cfg: Config) -> None:
     """Exit with one line if a type ``mmocc.X`` of the config is unknown.
 
-    mmengine would only say that it is in no registry. If a module of mmocc
-    cannot be imported, its ImportError is raised here.
+    If a module of mmocc cannot be imported, its ImportError is raised.
     """
     used = sorted(set(_find_types(cfg.to_dict())))
     if not used:

@@ -18,11 +18,8 @@ def add_numbers(
 ) -> None:
     """Add a flag for each number of the settings.
 
-    Args:
-        parser: The tool's.
-        base: The defaults.
-        meanings: Text of the flag by name of the field.
-        others: Other defaults, by the flag that chooses them.
+    ``meanings`` are the flags' texts by field, ``others`` are defaults by the
+    flag that chooses them.
     """
     for name, meaning in meanings.items():
         default = getattr(base, name)
@@ -37,12 +34,8 @@ def add_numbers(
 def settings_of(args: argparse.Namespace, base: Settings) -> Settings:
     """Return settings (a dataclass) with the values of the flags.
 
-    Args:
-        args: Flags have the names of fields; None keeps the value of ``base``.
-        base: The defaults.
-
-    Raises:
-        ValueError: A flag has a value that the settings refuse.
+    Flags have the names of fields; None keeps the value of ``base``.
+    ValueError if the settings refuse a value.
     """
     values = {f.name: getattr(args, f.name, None) for f in fields(base)}
     values = {k: v for k, v in values.items() if v is not None}
@@ -51,12 +44,7 @@ def settings_of(args: argparse.Namespace, base: Settings) -> Settings:
 
 
 def run_tool(name: str, make: Callable[[], None]) -> int:
-    """Return the exit status of a tool; it tells its errors in one line.
-
-    Args:
-        name: The tool's.
-        make: Does the work.
-    """
+    """Return the exit status of a tool; it tells its errors in one line."""
     try:
         make()
     except (ValueError, OSError) as error:

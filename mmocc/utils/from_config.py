@@ -13,14 +13,9 @@ COUNTERS = ('num_batches_tracked', 'occluder.steps')
 
 
 def build_dataset(cfg: Config, phase: str = 'test') -> Any:
-    """Build one of a config's data sets.
+    """Build a config's data set of ``train``, ``val`` or ``test``.
 
-    Args:
-        cfg: A config of mmpretrain or mmdet.
-        phase: ``train``, ``val`` or ``test``.
-
-    Raises:
-        ValueError: If the config has no such dataloader.
+    ValueError if the config has no such dataloader.
     """
     loader = cfg.get(f'{phase}_dataloader')
     if not loader:
@@ -35,9 +30,7 @@ def build_dataset(cfg: Config, phase: str = 'test') -> Any:
 def load_model(cfg: Config, checkpoint: str, device: str = 'cpu') -> nn.Module:
     """Build a config's model and load a checkpoint that must fill it.
 
-    Raises:
-        ValueError: If the checkpoint lacks a tensor of the model.
-        RuntimeError: If a tensor has another shape (PyTorch's message).
+    ValueError if a tensor is missing; RuntimeError if it has another shape.
     """
     init_default_scope(cfg.get('default_scope', 'mmpretrain'))
     model_cfg = copy.deepcopy(cfg.model)  # hosts read it by attribute

@@ -1,8 +1,7 @@
 """NumPy's ``.npy`` and ``.npz`` files, read without running what is in them.
 
-``np.load(..., allow_pickle=True)`` runs whatever code a pickle names. Here an
-array of numbers or text is read as plain bytes, and one of objects, which is a
-pickle, by ``plain_pickle``. Pure Python and NumPy, no OpenMMLab import.
+Numbers and text are read as plain bytes, arrays of objects by
+``plain_pickle``. Pure Python and NumPy, no OpenMMLab import.
 """
 
 import io
@@ -19,20 +18,16 @@ MAX_MEMBER_BYTES = 2**29
 
 
 def read_npz(path: str | Path, keys: Sequence[str]) -> dict[str, np.ndarray]:
-    """Read some members of an archive; none of them can run code.
-
-    Args:
-        path: File that ``np.savez`` or ``np.savez_compressed`` wrote.
-        keys: Names of the members to read; the others are not touched.
+    """Read the members ``keys`` of an archive; none of them can run code.
 
     Returns:
         The arrays. Arrays of objects hold numbers, text, bytes, None and
-        arrays of numbers or text only.
+            arrays of numbers or text only.
 
     Raises:
         FileNotFoundError: The file does not exist.
-        ValueError: The file is damaged or too large, lacks a member, or holds
-            a pickle of anything else. The message names file and member.
+        ValueError: It is damaged or too large, lacks a member, or holds a
+            pickle of anything else; names file and member.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -72,8 +67,7 @@ def _read_member(
 def parse_npy(data: bytes) -> np.ndarray:
     """Return the array in the bytes of a ``.npy`` file.
 
-    Raises:
-        ValueError: The bytes are no array of numbers, text or plain objects.
+    ValueError if it is not of numbers, text or plain objects.
     """
     stream = io.BytesIO(data)
     version = np.lib.format.read_magic(stream)

@@ -11,11 +11,10 @@ def match_objects(
     true_boxes: Tensor,
     iou_thr: float = 0.5,
 ) -> Tensor:
-    """Return the detection of each true object.
+    """Return the detection of each true object, whatever their classes.
 
-    Classes do not count, because an object outside the dictionary has none. A
-    detection can only match the object that it overlaps most; of those that
-    overlap one object enough, the most confident wins.
+    A detection can only match the object that it overlaps most; of those with
+    IoU ``iou_thr`` or more, the most confident wins.
 
     Args:
         pred_boxes: (n, 4) xyxy.

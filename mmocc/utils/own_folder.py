@@ -1,9 +1,7 @@
 """Folders that a tool makes: in one piece, or file by file.
 
-A small set appears in one piece (:func:`make_folder`) and its manifest, which
-is written last, says what it holds. A large set grows file by file: the tool
-claims its folder (:func:`claim`), writes whole files with their checksums, and
-the same command goes on after a stop.
+A small set appears in one piece, its manifest last. A large set grows file by
+file in a folder that the tool claims, and goes on after a stop.
 """
 
 import hashlib
@@ -33,9 +31,9 @@ def make_folder(
     """Make a folder under a temporary name, then rename it.
 
     Args:
-        out: Where it must be. A folder that the tool made is replaced.
+        out: Where it must be.
         fill: Makes and fills the folder of the given path.
-        is_own: Tells whether the tool made a folder.
+        is_own: Tells whether the tool made a folder, which is then replaced.
         force: Replace whatever is there.
 
     Returns:
@@ -77,13 +75,9 @@ def _remove(path: Path) -> None:
 def write_manifest(
     folder: Path, generator: str, settings: dict, **facts: Any
 ) -> dict:
-    """Write the manifest of a folder in one piece, and return it.
+    """Write the manifest of a complete folder, and return it.
 
-    Args:
-        folder: The folder, complete except for the manifest.
-        generator: Name of the tool and, after a comma, version of its format.
-        settings: What the tool made.
-        facts: What else the manifest must hold.
+    ``generator`` is the tool and, after a comma, the version of its format.
     """
     manifest = dict(generator=generator, settings=settings, **facts)
     manifest['files'] = _count_files(folder)
@@ -120,12 +114,7 @@ def _count_files(folder: Path) -> int:
 def claim(out: Path, document: dict) -> None:
     """Write what a folder is for to its settings file, or compare it.
 
-    Args:
-        out: The folder.
-        document: What it is for; its ``settings`` are a dict.
-
-    Raises:
-        FileExistsError: It is for something else; says what differs.
+    FileExistsError, which says what differs, if it is for something else.
     """
     path = out / 'settings.json'
     if not path.is_file():
@@ -167,11 +156,7 @@ def write_files(folder: Path, files: dict[str, bytes]) -> FileFacts:
 
 
 def are_there(folder: Path, files: FileFacts) -> bool:
-    """Return whether files of these lengths are there.
-
-    :func:`write_files` writes each file whole: a file of the right length is
-    the right file.
-    """
+    """Return whether files of these lengths, thus whole ones, are there."""
     try:
         return all(
             (folder / name).stat().st_size == length

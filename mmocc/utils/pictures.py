@@ -14,13 +14,8 @@ def encode_image(
 ) -> bytes:
     """Return an array as the bytes of an image file.
 
-    Args:
-        image: (H, W), or (H, W, 3) BGR, or (H, W, 4) BGRA; uint8.
-        suffix: Ending of the format.
-        options: OpenCV's flags and values.
-
-    Raises:
-        OSError: OpenCV could not encode it.
+    ``image`` is uint8 (H, W), (H, W, 3) BGR or (H, W, 4) BGRA; ``options`` are
+    OpenCV's flags and values. OSError if OpenCV cannot encode it.
     """
     encoded, data = cv2.imencode(suffix, image, list(options))
     if not encoded:
@@ -34,12 +29,7 @@ def encode_jpeg(image: np.ndarray, quality: int = 95) -> bytes:
 
 
 def encode_pillow(image: Image.Image, **options: Any) -> bytes:
-    """Return a Pillow image as the bytes of a PNG file.
-
-    Args:
-        image: Of any mode, such as one with a palette or of 1-bit pixels.
-        options: Of Pillow's PNG writer.
-    """
+    """Return a Pillow image of any mode as the bytes of a PNG file."""
     file = io.BytesIO()
     image.save(file, 'PNG', **options)
     return file.getvalue()

@@ -1,16 +1,10 @@
 """Pickles of plain values, read without running what is pickled in them.
 
-A pickle names functions and calls them: loading one may run any code. Even
-NumPy's own functions are unsafe here, because they trust their input. So none
-of them is called:
-
-1. only the opcodes that plain values need are known;
-2. a name is looked up in the table ``_CALLS`` below, whose functions only
-   record what the pickle says;
-3. once all is loaded, ``_Builder`` checks the records and makes arrays.
-
-Work and memory stay in proportion to the size of the pickle. Pure Python and
-NumPy, no OpenMMLab and no torch.
+Only the opcodes that plain values need are known. A name is looked up in the
+table ``_CALLS``, whose functions only record what the pickle says (even
+NumPy's own functions are unsafe); ``_Builder`` then checks the records and
+makes arrays. Work and memory stay in proportion to the pickle's size. Pure
+Python and NumPy, no OpenMMLab and no torch.
 """
 
 import io
@@ -40,17 +34,11 @@ _OPCODES = {
 
 
 def load_plain(path: str | Path) -> Any:
-    """Return the content of a pickle of plain values.
+    """Return the content of a file with a pickle of plain values.
 
-    Args:
-        path: The file.
-
-    Returns:
-        Numbers, text, bytes, None, and lists, tuples, dicts and arrays of
-        these. Tensors of torch come back as arrays.
-
-    Raises:
-        ValueError: If it holds anything else, or is damaged.
+    These are numbers, text, bytes, None, and lists, tuples, dicts and arrays
+    of these; torch's tensors become arrays. ValueError for anything else, or
+    damage.
     """
     try:
         return loads_plain(Path(path).read_bytes())
@@ -59,11 +47,7 @@ def load_plain(path: str | Path) -> Any:
 
 
 def loads_plain(data: bytes) -> Any:
-    """Return the value in the bytes of a pickle, as ``load_plain`` does.
-
-    Raises:
-        ValueError: If it holds anything but plain values, or is damaged.
-    """
+    """Return the value in a pickle's bytes, as ``load_plain`` does."""
     try:
         value = _Unpickler(data, _CALLS).load()
         return _Builder(2 * len(data)).build(value)
@@ -79,11 +63,7 @@ def loads_plain(data: bytes) -> Any:
 def array_of(
     body: bytes, shape: tuple[int, ...], fortran: bool, dtype: np.dtype
 ) -> np.ndarray:
-    """Return a read-only array over ``body``.
-
-    Raises:
-        ValueError: If it is not of numbers or text, or of another size.
-    """
+    """Return a read-only array over ``body``; ValueError if it misfits."""
     plain = dtype.kind in 'biufUS' and dtype.itemsize
     fits = len(shape) <= MAX_DEPTH and all(0 <= side < 2**63 for side in shape)
     if not (plain and fits and len(body) == math.prod(shape) * dtype.itemsize):

@@ -24,14 +24,7 @@ PICTURE_ERRORS = (
 
 @contextmanager
 def readable_text(path: str | Path) -> Iterator[None]:
-    """Add the name of a text or CSV file to the errors of reading it.
-
-    Args:
-        path: The file that is read inside.
-
-    Raises:
-        ValueError: If the file is not UTF-8, or not CSV.
-    """
+    """Raise ValueError, with the path, for a file not in UTF-8 or CSV."""
     try:
         yield
     except (UnicodeDecodeError, csv.Error) as error:

@@ -14,13 +14,8 @@ from mmocc.utils.readable import PICTURE_ERRORS
 class StrictLoadImageFromFile(LoadImageFromFile):
     """mmcv's LoadImageFromFile, which names the file that cannot be loaded.
 
-    For an empty file mmcv's error is ``!buf.empty()``, and it decodes images
-    of up to 2**30 pixels. Arguments and results are mmcv's.
-
-    Raises:
-        ValueError: If a file is no image, is truncated, or is larger than
-            Pillow allows (179 million pixels, twice
-            ``PIL.Image.MAX_IMAGE_PIXELS``). Size is checked before decoding.
+    ValueError if a file is no image, is truncated, or (before decoding) larger
+    than Pillow allows: twice ``PIL.Image.MAX_IMAGE_PIXELS``.
     """
 
     def transform(self, results: dict) -> dict | None:
@@ -40,11 +35,7 @@ class StrictLoadImageFromFile(LoadImageFromFile):
 
 
 def check_size(path: str | Path) -> None:
-    """Refuse a local image whose header has too many pixels.
-
-    Raises:
-        ValueError: If Pillow considers it an attack.
-    """
+    """Raise ValueError for a local image with too many pixels."""
     if not Path(path).is_file():
         return
     try:
@@ -60,9 +51,7 @@ def check_size(path: str | Path) -> None:
 def use_strict_images(scope: str | None) -> None:
     """Load images strictly wherever a config says ``LoadImageFromFile``.
 
-    Args:
-        scope: The config's ``default_scope``. Some hosts also register
-            mmcv's transform in their own registry.
+    Hosts (``scope``) may register mmcv's transform in their own registry, too.
     """
     registries = [TRANSFORMS]
     if scope in ('mmdet', 'mmpretrain'):

@@ -11,13 +11,9 @@ PRETRAINED = "give it init_cfg=dict(type='Pretrained', checkpoint=...)"
 def warn_random(
     model: str, part: str, effect: str, remedy: str = PRETRAINED
 ) -> None:
-    """Warn that a part of a model still has random weights.
+    """Warn that ``part`` of a model still has random weights.
 
-    Args:
-        model: Type of the model: ``mmocc.DEA``.
-        part: What was not loaded: ``the frozen detector``.
-        effect: What follows: ``the decoder learns from noise``.
-        remedy: What to do.
+    ``effect`` says what follows, ``remedy`` what to do.
     """
     print_log(
         f'{model}: no checkpoint of {part} was loaded, so {effect}; {remedy}',
@@ -31,11 +27,8 @@ def check_frozen(
 ) -> None:
     """Raise ValueError if a checkpoint lacks or misfits a frozen tensor.
 
-    Args:
-        own: The model's frozen tensors by name.
-        loaded: The checkpoint's tensors by name.
-        what: What is frozen, for the message: ``classifier``.
-        parts: Its parts, for the message: ``backbone, neck and head``.
+    ``own`` are the model's frozen tensors by name, ``loaded`` the
+    checkpoint's; ``what`` is frozen and its ``parts`` are for the message.
     """
     faults = []
     for name, tensor in own.items():

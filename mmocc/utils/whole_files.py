@@ -18,21 +18,17 @@ class SaveError(OSError):
 def write_whole(data: bytes, path: str | Path, sync: bool = True) -> None:
     """Write a file so that at no time there is a part of it.
 
-    The bytes go to ``<path>.tmp``, are forced to the disk, and only then
-    replace the file at ``path``. A process that is killed leaves the old file
-    and perhaps a ``.tmp``, which the next attempt overwrites.
+    The bytes go to ``<path>.tmp``, which then replaces ``path``. A killed
+    process leaves the old file and perhaps a ``.tmp``.
 
     Args:
         data: All that the file must hold.
         path: The file; its folder must exist.
-        sync: Force the bytes to the disk. Without it, a file is whole after
-            its process is killed, but perhaps not after a power cut. That is
-            enough for files that can be made again, and much faster for
-            thousands of them.
+        sync: Force the bytes to the disk, also for power cuts. Much slower for
+            thousands of files, and not needed if they can be made again.
 
     Raises:
-        SaveError: The file cannot be written; names the remedy. The ``.tmp``
-            is removed.
+        SaveError: It cannot be written; names the remedy. No ``.tmp`` stays.
     """
     path = Path(path)
     temporary = path.with_name(path.name + SUFFIX)
@@ -77,15 +73,10 @@ def _explain(error: OSError, path: Path, size: int) -> str:
 class WholeFileBackend(LocalBackend):
     """mmengine's backend of local files, which writes them whole.
 
-    ``mmengine.fileio.register_backend('local', WholeFileBackend, force=True,
-    prefixes='')`` makes it the backend of all paths.
+    Registered as 'local' with ``prefixes=''`` it serves all paths.
     """
 
     def put(self, obj: bytes, filepath: str | Path) -> None:
-        """Write bytes to a file; its folder is made.
-
-        Raises:
-            SaveError: If they cannot be written.
-        """
+        """Write bytes to a file, whose folder is made, or raise SaveError."""
         Path(filepath).parent.mkdir(parents=True, exist_ok=True)
         write_whole(obj, filepath)

@@ -23,18 +23,14 @@ def run_jobs(
     """Return ``work(start(*args), job)`` of each job, in order.
 
     ``start`` runs once in every process, and each process uses one thread. An
-    error ends the run: jobs that have not begun are cancelled. Ctrl-C reaches
-    only the process that calls this.
+    error ends the run. Ctrl-C reaches only the calling process.
 
     Args:
         start: Prepares a process; a class or function of a module.
         args: Its arguments, which are sent to the processes.
         work: Does one job; a function of a module.
         jobs: What to hand to ``work``, one after another.
-        workers: Number of processes; 1 stays in this one.
-
-    Raises:
-        ValueError: ``workers`` is less than 1.
+        workers: Number of processes; 1 stays in this one, less: ValueError.
     """
     if workers < 1:
         raise ValueError(f'workers is {workers}; use 1 process or more')

@@ -1,9 +1,7 @@
 """Class activation maps of any classifier, by the methods of grad-cam.
 
-CAM itself (Zhou et al., "Learning Deep Features for Discriminative
-Localization", CVPR 2016, arXiv 1512.04150, equation 2) is computed here; the
-others come from the package grad-cam (import name ``pytorch_grad_cam``), from
-version 1.5 on, which takes the device from the model.
+CAM itself (Zhou et al., CVPR 2016, arXiv 1512.04150, equation 2) is computed
+here, the others by the package grad-cam (``pytorch_grad_cam``).
 """
 
 import inspect
@@ -31,11 +29,7 @@ ALIASES = {'gradcam++': 'gradcamplusplus'}
 
 
 def import_grad_cam() -> ModuleType:
-    """Return the package grad-cam.
-
-    Raises:
-        ImportError: It is missing or too old; the message has the remedy.
-    """
+    """Return the package grad-cam; ImportError if missing or too old."""
     try:
         import pytorch_grad_cam
     except ImportError as error:
@@ -60,11 +54,7 @@ def method_classes() -> dict[str, type]:
 
 
 def check_method(method: str) -> str:
-    """Return the canonical name of a method, in any spelling.
-
-    Raises:
-        ValueError: There is no method of that name.
-    """
+    """Return a method's canonical name; ValueError if there is none."""
     plain = method.lower().replace('-', '').replace('_', '')
     plain = ALIASES.get(plain, plain)
     if plain != CAM and plain not in method_classes():
@@ -94,27 +84,24 @@ def class_activation(
     """Return where a classifier sees a class.
 
     Args:
-        model: A classifier of any host, in eval mode; its call maps (N, 3,
-            H, W) to scores (N, classes).
-        inputs: Normalised images (N, 3, H, W) on the model's device, from
-            its data preprocessor.
-        categories: The class of each image, or one for all; None: the
-            predicted ones.
-        method: ``cam``, or a method of grad-cam, such as ``gradcam``,
-            ``gradcam++``, ``layercam``, ``scorecam``.
-        layers: Names of layers; grad-cam averages the maps of several. Without
-            a name it is :func:`default_layer`'s.
-        num_extra_tokens: Tokens before the patches; None: the backbone's own
+        model: A classifier of any host, in eval mode: (N, 3, H, W) to (N,
+            classes).
+        inputs: Normalised images (N, 3, H, W) on the model's device.
+        categories: The class of each image, or one for all; None: predicted
+            ones.
+        method: ``cam``, or a method of grad-cam, such as ``gradcam++``.
+        layers: Names of layers, whose maps are averaged;
+            :func:`default_layer`'s without.
+        num_extra_tokens: Tokens before the patches; None: the backbone's
             number.
-        aug_smooth: Average over a mirrored and three scaled versions
-            (grad-cam's test-time augmentation).
-        eigen_smooth: Take the first principal component of the weighted
+        aug_smooth: Average over a mirrored and three scaled versions.
+        eigen_smooth: Take the first principal component of weighted
             activations.
 
     Returns:
-        (N, h, w) float32. ``cam``: the raw map, negative values included, at
-        the resolution of the features. Others: in [0, 1] at (H, W), rectified
-        and scaled by minimum and maximum, as grad-cam does.
+        (N, h, w) float32. ``cam``: raw, at the resolution of the features.
+            Others: in [0, 1] at (H, W), rectified and scaled by minimum and
+            maximum.
 
     Raises:
         ImportError: grad-cam is missing or too old.
@@ -190,12 +177,7 @@ def _linear_cam(
     layer: str,
     reshape: Callable[[Tensor], Tensor],
 ) -> np.ndarray:
-    """Return the raw class maps (N, h, w) of a head linear on averaged maps.
-
-    Zhou et al. 2016, equation 2: the class's weights times the features at
-    each position. The mean over all positions is the class's score without
-    the bias.
-    """
+    """Return maps (N, h, w): the class's weights times each position."""
     with torch.no_grad():
         maps = reshape(run_until(model, find_layer(model, layer), inputs))
         scores = model(inputs)

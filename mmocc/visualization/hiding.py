@@ -25,8 +25,7 @@ class Draw:
     Attributes:
         before: (H, W, 3) uint8 RGB, just before the first hiding transform.
         after: The same, just after the last one.
-        hidden: (H, W) bool: the pipeline's own mask if it keeps one, else the
-            pixels that changed.
+        hidden: (H, W) bool: the pipeline's mask, else the pixels that changed.
         boxes: Boxes (n, 4) xyxy in pixels of ``after``.
         object_share: Hidden share of the object, if the pipeline knows it.
         path: The image's file, if it has one.
@@ -50,13 +49,8 @@ def find_hiding(
 ) -> list[int]:
     """Return the places of the transforms that hide.
 
-    Args:
-        transforms: Built transforms of a pipeline.
-        names: Class names to look for, also inside wrappers such as
-            ``RandomApply``.
-
-    Raises:
-        ValueError: There is none; the message names all transforms.
+    ``names`` are class names, also of transforms inside wrappers such as
+    ``RandomApply``. ValueError, which names all transforms, if none is there.
     """
     places = [
         place
@@ -82,10 +76,7 @@ def _names(transform: Any) -> Iterator[str]:
 
 
 def unwrap(dataset: Any, index: int) -> tuple[Any, int]:
-    """Return the data set inside all wrappers, and the sample's index in it.
-
-    Wrappers are such as mmengine's ``ConcatDataset`` and ``RepeatDataset``.
-    """
+    """Return the data set inside all wrappers, and the index in it."""
     if hasattr(dataset, 'datasets'):
         for part in dataset.datasets:
             if index < len(part):
@@ -105,19 +96,12 @@ def draw_hiding(
 ) -> Draw:
     """Run a pipeline on one sample, up to its last hiding transform.
 
-    Draws of one sample differ in the hiding alone: the steps before it (crops,
-    flips) depend on (seed, index), the hiding on (seed, index, number).
-
-    Args:
-        dataset: A data set of mmengine's kind.
-        index: The sample.
-        number: Which draw.
-        seed: Seed of all draws.
-        names: Class names of transforms that hide.
+    The steps before the hiding (crops, flips) depend on (seed, index), the
+    hiding on (seed, index, number).
 
     Raises:
-        ValueError: None of them is in the pipeline, or a transform drops the
-            sample.
+        ValueError: No transform of ``names`` is in the pipeline, or one drops
+            the sample.
     """
     base, index = unwrap(dataset, index)
     transforms = base.pipeline.transforms

@@ -70,15 +70,10 @@ PAPERS = BoxRule()
 def overlay_map(
     image: np.ndarray, cam: np.ndarray, normalize: str = 'max'
 ) -> np.ndarray:
-    """Blend an image with a map's colours: blue is low, red is high.
+    """Blend an image (H, W, 3) uint8 RGB with a map's colours, blue to red.
 
-    Args:
-        image: (H, W, 3) uint8 RGB.
-        cam: (h, w), any range; negative values look like zero with ``max``.
-        normalize: ``max`` or ``minmax``.
-
-    Returns:
-        (H, W, 3) uint8 RGB.
+    The map is (h, w) of any range; ``normalize`` is ``max``, for which
+    negative values look like zero, or ``minmax``.
     """
     heat = normalize_map(resize_map(cam, image.shape[:2]), normalize)
     return convert_overlay_heatmap(heat.clip(0, 1), image, alpha=0.5)
@@ -89,12 +84,8 @@ def find_boxes(
 ) -> np.ndarray:
     """Return a map's boxes (k, 4), xyxy in pixels of the image.
 
-    k is 0 where nothing is foreground; the metrics have an empty box there.
-
-    Args:
-        cam: (h, w), any range.
-        size: (H, W) of the image.
-        rule: How a map becomes boxes.
+    The map is (h, w) of any range, ``size`` the image's (H, W). k is 0 where
+    nothing is foreground; the metrics have an empty box there.
     """
     boxes = map_to_boxes(
         resize_map(cam, size), rule.threshold, rule.keep, rule.normalize
@@ -118,12 +109,8 @@ def localization_row(
 ) -> list[Panel]:
     """Return an image's panels: itself, and map and box of each model.
 
-    Args:
-        image: (H, W, 3) uint8 RGB.
-        title: What the image is.
-        truth: True boxes (n, 4) xyxy in its pixels; n may be 0.
-        answers: The models' answers.
-        rule: How a map becomes boxes.
+    ``image`` is (H, W, 3) uint8 RGB; ``truth`` are boxes (n, 4) xyxy in its
+    pixels; n may be 0.
     """
     panels = [Panel(image, title, boxes={'ground truth': truth})]
     for answer in answers:
@@ -166,15 +153,8 @@ def read_answer(
 ) -> Answer:
     """Return a model's answer from a predicted data sample.
 
-    Args:
-        sample: With ``pred_label`` and ``pred_score``, and ``gt_label`` if
-            the truth is known.
-        name: Name of the model.
-        field: Field of the map: ``pred_cam`` or ``gt_cam``.
-        classes: Class names.
-
-    Raises:
-        ValueError: The sample has no such map; the message has the remedy.
+    The map is its ``field``, ``pred_cam`` or ``gt_cam``; ValueError without
+    one.
     """
     if field not in sample:
         path = sample.get('img_path', 'a sample')
@@ -220,9 +200,7 @@ def as_array(value: Any) -> np.ndarray:
 def original_image(sample: Any, inputs: torch.Tensor) -> np.ndarray:
     """Return a sample's image in its own size, (h, w, 3) uint8 RGB.
 
-    Args:
-        sample: Its file is read, if that has the size that the sample states.
-        inputs: The packed image, for samples without such a file.
+    It is the sample's file if that has the stated size, else ``inputs``.
     """
     path, size = sample.get('img_path'), sample.get('ori_shape')
     if path and Path(path).is_file():
@@ -237,9 +215,7 @@ def shown_image(
 ) -> np.ndarray:
     """Return a packed image as (h, w, 3) uint8 RGB.
 
-    Args:
-        inputs: (3, H, W) or (1, H, W), values 0 to 255, BGR, as mm packs it.
-        ori_shape: (h, w) to resize it to: the original's.
+    ``inputs`` are (3 or 1, H, W), 0 to 255, BGR; ``ori_shape`` (h, w) resizes.
     """
     image = inputs.detach().float().cpu().clamp(0, 255).byte()
     image = as_rgb(image.permute(1, 2, 0).numpy())

@@ -1,7 +1,6 @@
 """Sheets of pictures: rows of titled panels with boxes, as one image.
 
-Figures are drawn without pyplot, so that the backend of a program that also
-opens windows does not change.
+They are drawn without pyplot: the program's backend does not change.
 """
 
 import textwrap
@@ -41,8 +40,7 @@ class Panel:
         image: (H, W, 3) uint8 RGB, or None for an empty place.
         title: Text above; wrapped.
         caption: Text below; wrapped.
-        boxes: Boxes (n, 4) xyxy in pixels of the image, by a key of
-            :data:`LINES`.
+        boxes: Boxes (n, 4) xyxy in pixels, by a key of :data:`LINES`.
         colour: Colour of the caption.
     """
 
@@ -58,18 +56,9 @@ def draw_sheet(
 ) -> np.ndarray:
     """Draw panels in rows, and a legend below that explains their boxes.
 
-    Small images are enlarged without blur, large ones are reduced.
-
-    Args:
-        rows: Panels of each row; rows may differ in length.
-        heading: Text above all.
-        width: Width of every panel in inches.
-
-    Returns:
-        (H, W, 3) uint8 RGB.
-
-    Raises:
-        ValueError: There is no panel.
+    Small images are enlarged without blur, large ones are reduced. Rows may
+    differ in length; ``width`` is a panel's in inches. Returns (H, W, 3) uint8
+    RGB; ValueError without a panel.
     """
     if not any(rows):
         raise ValueError('a sheet needs at least one panel')
@@ -103,21 +92,13 @@ def draw_sheet(
 
 
 def write_image(image: np.ndarray, path: str | Path) -> None:
-    """Write an image (H, W, 3) uint8 RGB; create missing folders.
-
-    Raises:
-        OSError: It cannot be written.
-    """
+    """Write (H, W, 3) uint8 RGB to a file, or raise OSError."""
     if not mmcv.imwrite(np.ascontiguousarray(image[..., ::-1]), str(path)):
         raise OSError(f'cannot write {path}')
 
 
 def show_image(image: np.ndarray, title: str) -> None:
-    """Show an image (H, W, 3) uint8 RGB in a window until it is closed.
-
-    Raises:
-        RuntimeError: matplotlib has no display to open a window on.
-    """
+    """Show (H, W, 3) uint8 RGB in a window; RuntimeError without a display."""
     from matplotlib import pyplot as plt
 
     if plt.get_backend().lower() == 'agg':

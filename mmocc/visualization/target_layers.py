@@ -15,11 +15,7 @@ NORMS = (nn.BatchNorm2d, nn.LocalResponseNorm)
 
 
 def find_layer(model: nn.Module, name: str) -> nn.Module:
-    """Return a layer by its name, such as ``backbone.layer4``.
-
-    Raises:
-        ValueError: The model has no such layer; the message names close ones.
-    """
+    """Return a layer by its name; ValueError, with close names, if none."""
     layers = dict(model.named_modules())
     if name not in layers or not name:
         close = difflib.get_close_matches(name, layers, n=5, cutoff=0.4)
@@ -35,10 +31,9 @@ class _Reached(Exception):
 
 
 def run_until(model: nn.Module, layer: nn.Module, inputs: Tensor) -> Tensor:
-    """Return a layer's output, without running the layers after it.
+    """Return a layer's output without running later layers.
 
-    Raises:
-        ValueError: The model does not run the layer.
+    ValueError if the model does not run the layer.
     """
 
     def stop(module: nn.Module, args: tuple, output: Tensor) -> None:
@@ -55,11 +50,7 @@ def run_until(model: nn.Module, layer: nn.Module, inputs: Tensor) -> Tensor:
 
 
 def extra_tokens(model: nn.Module) -> int:
-    """Return how many class and distillation tokens precede the patches.
-
-    It is the backbone's own number: 1 and 2 in mmpretrain's ViT and DeiT, 0
-    in Swin and in networks without tokens.
-    """
+    """Return how many class and distillation tokens precede the patches."""
     return getattr(getattr(model, 'backbone', model), 'num_extra_tokens', 0)
 
 
@@ -69,19 +60,11 @@ def default_layer(
     """Return name and module of the last map that the top score depends on.
 
     In a convolutional network it is the last layer before the head with
-    outputs (N, C, h, w) of more than one position: the output of the last
-    stage, after its residual sums. In a network on tokens (N, L, C) it is the
-    last norm layer from whose patch tokens the score has a gradient: the last
-    norm if patches are averaged; the norm before the last attention if a
-    class token is read, since later patch tokens have no influence.
-
-    Args:
-        model: A classifier; (N, 3, H, W) to (N, classes).
-        inputs: Normalised images (N, 3, H, W).
-        num_extra_tokens: Tokens before those of the patches.
-
-    Raises:
-        ValueError: There is no such layer.
+    outputs (N, C, h, w) of more than one position. On tokens (N, L, C) it is
+    the last norm layer from whose patch tokens the score has a gradient: the
+    last norm if patches are averaged; the norm before the last attention if a
+    class token is read. ``inputs`` are normalised (N, 3, H, W). ValueError if
+    there is none.
     """
     outputs, shared, scores = _watch(model, inputs)
     top = scores.max(dim=1).values.sum()
@@ -104,12 +87,7 @@ def default_layer(
 def _watch(
     model: nn.Module, inputs: Tensor
 ) -> tuple[dict[str, Tensor], set[str], Tensor]:
-    """Run a model.
-
-    Returns:
-        The maps of its layers by name, in the order in which layers end, with
-        their graph; names of layers that run more than once; the scores.
-    """
+    """Return maps by layer, names of layers that run twice, and scores."""
     outputs, shared = {}, set()
 
     def record(name: str) -> Callable:
@@ -145,9 +123,7 @@ def _is_map(module: nn.Module, output: Tensor) -> bool:
 def as_maps(
     output: Tensor, size: tuple[int, int], num_extra_tokens: int = 0
 ) -> Tensor:
-    """Return a layer's output as maps (N, C, h, w).
-
-    They are a copy, which later in-place layers do not change.
+    """Return a layer's output as maps (N, C, h, w), a copy.
 
     Args:
         output: (N, C, h, w), or tokens (N, L, C).
@@ -178,9 +154,8 @@ def as_maps(
 def token_grid(count: int, size: tuple[int, int]) -> tuple[int, int]:
     """Return (h, w) of ``count`` patches, the squarest on a (H, W) image.
 
-    Raises:
-        ValueError: The sides of the squarest patches differ by more than a
-            factor of 1.3.
+    ValueError if the sides of a patch would differ by more than a factor of
+    1.3.
     """
 
     def stretch(h: int) -> float:
@@ -199,17 +174,11 @@ def token_grid(count: int, size: tuple[int, int]) -> tuple[int, int]:
 class ReceptiveField:
     """The receptive fields of a layer's activations, exact to the pixel.
 
-    They come from a backward pass through a copy of the network in which all
-    pixels count alike: convolutions and max-pooling average, norms return
-    their input. So networks with branches work, too.
-
-    Args:
-        model: A convolutional network with ReLU.
-        layer: Name of a layer with maps (N, C, h, w).
-        size: (H, W) of the images.
-
-    Raises:
-        ValueError: There is no such layer.
+    A backward pass through a copy of the network in which all pixels count
+    alike gives them: convolutions and max-pooling average, norms return their
+    input. The network is convolutional, with ReLU and with branches or
+    without; ``size`` is (H, W) of the images. ValueError if there is no such
+    layer.
     """
 
     def __init__(
@@ -224,10 +193,7 @@ class ReceptiveField:
         self.maps: Tensor = output[0].sum(dim=0)  # (h, w)
 
     def box(self, y: int, x: int) -> tuple[int, int, int, int]:
-        """Return the field of the activations at (y, x).
-
-        xyxy in pixels, half-open, clipped to the image.
-        """
+        """Return the field of (y, x): xyxy in pixels, half-open, clipped."""
         (grad,) = torch.autograd.grad(
             self.maps[y, x], self.inputs, retain_graph=True
         )

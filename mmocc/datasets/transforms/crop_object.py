@@ -15,8 +15,7 @@ _BORDER = 255  # in VOC: outlines and objects that are left out
 def crop_array(array: np.ndarray, box: Sequence[int], name: str) -> np.ndarray:
     """Return a contiguous copy of ``array`` (H, W, ...) inside ``box`` (xyxy).
 
-    Raises:
-        ValueError: The box does not fit the array; the message names ``name``.
+    ValueError, which names ``name``, if the box does not fit.
     """
     x1, y1, x2, y2 = (int(value) for value in box)
     height, width = array.shape[:2]
@@ -33,8 +32,7 @@ def crop_array(array: np.ndarray, box: Sequence[int], name: str) -> np.ndarray:
 def read_index_mask(path: str) -> np.ndarray:
     """Return the palette or grey values of a mask file, uint8 (H, W).
 
-    Raises:
-        ValueError: The file is unreadable or holds colours, not indices.
+    ValueError if it is unreadable or holds colours, not indices.
     """
     try:
         with Image.open(path) as image:
