@@ -49,9 +49,8 @@ def test_without_a_mask_the_box_is_the_object(tmp_path):
     none = np.array(None, object)
     manifest = make(tmp_path, replace=dict(mask=none))
     assert manifest['cells']['white_L2']['inside'] == 2
-    rows = (tmp_path / 'out' / 'objects.csv').read_text().splitlines()
-    assert [row.split(',')[6] for row in rows[1:]] == ['box'] * 2 + [
-        'mask'
-    ] * 2
+    rows = (tmp_path / 'out' / 'objects.csv').read_text().splitlines()[1:]
+    regions = [row.split(',')[6] for row in rows]
+    assert regions == ['box', 'box', 'mask', 'mask']
     masks = tmp_path / 'out' / 'L0' / 'SegmentationObject'
     assert [path.name for path in masks.iterdir()] == ['car_n02958343_1.png']

@@ -394,10 +394,7 @@ RLE = dict(size=[41, 60], counts=[0, 60 * 41])
     [
         (dict(segmentation=RLE), r'annotation 1: its mask is for \[41, 60\]'),
         (dict(segmentation=[[1, 2, 3]]), 'annotation 1: a polygon needs'),
-        (
-            dict(segmentation=dict(size=[40, 60], counts=[5])),
-            'do not add up',
-        ),
+        (dict(segmentation=dict(size=[40, 60], counts=[5])), 'do not add up'),
         (dict(segmentation=[], bbox=None), 'neither a box nor a mask'),
         (dict(segmentation=[], bbox=[70, 2, 5, 5]), 'wholly outside'),
         (dict(bbox=[1, 2, 'x', 4]), 'is not x, y, width, height'),

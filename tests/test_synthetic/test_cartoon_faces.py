@@ -78,19 +78,12 @@ def test_splits_are_balanced_and_share_nobody(small):
     assert len(set.union(*people)) == sum(map(len, people))
 
 
-def test_no_kind_of_occluder_is_in_both_uses(small):
-    out, _ = small
-    kinds = {
-        use: {p.name for p in (out / 'occluders' / use).iterdir()}
-        for use in ('train', 'test')
-    }
-    assert not kinds['train'] & kinds['test']
-    assert kinds['train'] == set(TRAIN_KINDS)
-    assert kinds['test'] == set(TEST_KINDS)
-
-
-def test_occluders_have_soft_edges(small):
-    for path in (small[0] / 'occluders').rglob('*.png'):
+def test_occluders_are_of_other_kinds_in_the_test_and_have_soft_edges(small):
+    folder = small[0] / 'occluders'
+    for use, kinds in (('train', TRAIN_KINDS), ('test', TEST_KINDS)):
+        assert {p.name for p in (folder / use).iterdir()} == set(kinds)
+    assert not set(TRAIN_KINDS) & set(TEST_KINDS)
+    for path in folder.rglob('*.png'):
         image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
         assert image.shape[2] == 4
         assert max(image.shape[:2]) == SMALL.occluder_size
