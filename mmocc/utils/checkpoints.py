@@ -125,13 +125,24 @@ def refuse_pickled_code(path: str | None) -> None:
     except ImportError:
         return
     os.environ['TORCH_FORCE_WEIGHTS_ONLY_LOAD'] = '1'  # torch.load obeys it
-    # mmengine's own list lacks this one of its classes.
-    torch.serialization.add_safe_globals([OneCycleParamScheduler])
-    if not path or not Path(path).is_file():
-        return
-    stand_ins = [(call, name) for name, call in _STAND_INS.items()]
+    # mmengine's own list lacks this class, of which it saves a function. While
+    # the guard reads, a stand-in has its name.
+    known = [*torch.serialization.get_safe_globals()]
+    known = [one for one in known if one is not OneCycleParamScheduler]
     try:
-        with torch.serialization.safe_globals(stand_ins):
+        if path and Path(path).is_file():
+            _read_with_stand_ins(path, known)
+    finally:
+        torch.serialization.clear_safe_globals()
+        torch.serialization.add_safe_globals([*known, OneCycleParamScheduler])
+
+
+def _read_with_stand_ins(path: str, known: list) -> None:
+    """Exit if a checkpoint holds more than plain values, or is damaged."""
+    stand_ins = [(call, name) for name, call in _STAND_INS.items()]
+    torch.serialization.clear_safe_globals()
+    try:
+        with torch.serialization.safe_globals([*known, *stand_ins]):
             torch.load(path, map_location='meta', weights_only=True)
     except UnpicklingError as error:
         name = re.search(r'(?:GLOBAL|global) ([\w.]+)', str(error))

@@ -2,32 +2,16 @@
 
 import argparse
 import builtins
-from pickle import UnpicklingError
 
 import pytest
 import torch
 from mmengine.config import Config
-from mmengine.logging import MessageHub
 from mmengine.registry import Registry
-from mmengine.runner import checkpoint
-from mmengine.runner.checkpoint import _load_checkpoint
 from mmengine.structures import BaseDataElement
 from torch import nn
 
 from mmocc import registry
 from mmocc.utils import amp, cli
-
-needs_safe_globals = pytest.mark.skipif(
-    not hasattr(checkpoint, 'get_torch_safe_globals'),
-    reason='this mmengine reads every checkpoint in full',
-)
-
-
-@pytest.fixture(autouse=True)
-def loading_as_it_was(monkeypatch):
-    """Take back what ``check_checkpoint`` says to torch.load."""
-    monkeypatch.setenv('TORCH_FORCE_WEIGHTS_ONLY_LOAD', '')
-    monkeypatch.delenv('TORCH_FORCE_WEIGHTS_ONLY_LOAD')
 
 
 def exit_line(function, *args, **kwargs):
@@ -74,20 +58,16 @@ def test_both_spellings_of_local_rank_reach_the_environment(
     assert cli.os.environ.pop('LOCAL_RANK') == '3'
 
 
-def test_mmpretrain_dataloaders_are_completed_but_not_overridden():
+def test_dataloaders_of_mmpretrain_are_completed_and_no_others():
     loader = dict(num_workers=2, collate_fn=dict(type='mine'))
     cfg = Config(dict(default_scope='mmpretrain', val_dataloader=loader))
     cli.fill_dataloaders(cfg, ['train_dataloader', 'val_dataloader'])
     assert cfg.val_dataloader == dict(
-        num_workers=2,
-        collate_fn=dict(type='mine'),
+        loader,
         persistent_workers=True,
         pin_memory=torch.cuda.is_available(),
     )
     assert 'train_dataloader' not in cfg
-
-
-def test_other_hosts_dataloaders_stay_as_they_are():
     loader = dict(num_workers=2, persistent_workers=True)
     cfg = Config(dict(default_scope='mmdet', train_dataloader=loader))
     cli.fill_dataloaders(cfg, ['train_dataloader'])
@@ -103,18 +83,18 @@ def test_workers_that_are_not_there_do_not_persist(scope):
     assert cfg.train_dataloader.pin_memory is False
 
 
-def test_amp_on_a_cpu_is_bfloat16_without_loss_scale(monkeypatch):
-    monkeypatch.setattr(cli, 'get_device', lambda: 'cpu')
-    cfg = Config(dict(optim_wrapper=dict(loss_scale='dynamic')))
-    cli.use_amp(cfg)
-    assert cfg.optim_wrapper == dict(type='CPUAmpOptimWrapper')
-
-
-def test_amp_on_a_gpu_keeps_a_loss_scale_that_was_chosen(monkeypatch):
-    monkeypatch.setattr(cli, 'get_device', lambda: 'cuda')
+@pytest.mark.parametrize(
+    ('device', 'expected'),
+    [
+        ('cpu', dict(type='CPUAmpOptimWrapper')),
+        ('cuda', dict(type='AmpOptimWrapper', loss_scale=512.0)),
+    ],
+)
+def test_amp_keeps_a_loss_scale_on_a_gpu_only(monkeypatch, device, expected):
+    monkeypatch.setattr(cli, 'get_device', lambda: device)
     cfg = Config(dict(optim_wrapper=dict(loss_scale=512.0)))
     cli.use_amp(cfg)
-    assert cfg.optim_wrapper == dict(type='AmpOptimWrapper', loss_scale=512.0)
+    assert cfg.optim_wrapper == expected
 
 
 def test_cpu_amp_steps_in_bfloat16_and_resumes_from_a_gpu_checkpoint():
@@ -148,70 +128,15 @@ def test_predictions_are_float32_at_any_depth_and_through_wrappers():
     assert sample.instances.labels.dtype == torch.int64
 
 
-def test_resume_without_a_checkpoint_keeps_the_weights_to_start_from(tmp_path):
-    cfg = Config(dict(work_dir=str(tmp_path), load_from='baseline.pth'))
-    cli.set_resume(cfg, 'auto')
-    assert cfg.load_from == 'baseline.pth'
-    assert not cfg.get('resume')
-
-
 def test_resume_takes_the_latest_or_the_named_checkpoint(tmp_path):
-    (tmp_path / 'last_checkpoint').write_text('epoch_3.pth')
-    for wanted, found in (('auto', 'epoch_3.pth'), ('own.pth', 'own.pth')):
-        cfg = Config(dict(work_dir=str(tmp_path), load_from='baseline.pth'))
-        cli.set_resume(cfg, wanted)
-        assert cfg.load_from == found
-        assert cfg.resume is True
-
-
-def save_whole(path, seconds):
-    """Write a checkpoint, and when it was written."""
-    torch.save(dict(state_dict=dict(a=torch.ones(999))), path)
-    cli.os.utime(path, (seconds, seconds))
-
-
-def test_an_empty_last_checkpoint_leads_to_the_newest_whole_one(tmp_path):
-    (tmp_path / 'last_checkpoint').write_text('\n')
-    names = ('epoch_9', 'epoch_10', 'iter_40', 'best_f1_epoch_3', 'epoch_8')
-    for name, seconds in zip(names, (500, 500, 600, 800, 400), strict=True):
-        save_whole(tmp_path / f'{name}.pth', seconds)
-    (tmp_path / 'epoch_12.pth').mkdir()  # as a strategy may save it
-    for expected in ('iter_40', 'epoch_10', 'epoch_9', 'epoch_8'):
-        cfg = Config(dict(work_dir=str(tmp_path), load_from='baseline.pth'))
-        path = tmp_path / f'{expected}.pth'
-        with pytest.warns(UserWarning, match=f'is empty.*from {path}'):
-            cli.set_resume(cfg, 'auto')
-        assert (cfg.load_from, cfg.resume) == (str(path), True)
-        whole = path.read_bytes()
-        broken = dict(
-            iter_40=b'',
-            epoch_10=whole[:2000],
-            epoch_9=whole.replace(b'\x80\x3f', b'\x80\x40', 1),
-        )
-        path.write_bytes(broken.get(expected, b'no zip'))
-        cli.os.utime(path, (900, 900))
     cfg = Config(dict(work_dir=str(tmp_path), load_from='baseline.pth'))
-    with pytest.warns(UserWarning, match='is empty.*starting anew'):
-        cli.set_resume(cfg, 'auto')
-    assert cfg.load_from == 'baseline.pth'
-    assert not cfg.get('resume')
-
-
-@pytest.mark.parametrize('path', [None, 'https://host/model.pth'])
-def test_a_checkpoint_that_may_be_there_is_not_refused(path):
-    cli.check_checkpoint(path, '--name PATH')
-
-
-def test_a_missing_checkpoint_says_how_to_make_or_name_one():
-    line = exit_line(
-        cli.check_checkpoint,
-        'gone.pth',
-        '--name PATH',
-        trained_by='configs/base.py',
-    )
-    assert 'gone.pth does not exist' in line
-    assert '"python tools/train.py configs/base.py"' in line
-    assert '"--name PATH"' in line
+    cli.set_resume(cfg, 'auto')  # there is none yet
+    assert (cfg.load_from, cfg.get('resume')) == ('baseline.pth', None)
+    (tmp_path / 'last_checkpoint').write_text('epoch_3.pth')
+    for flag, path in (('auto', 'epoch_3.pth'), ('own.pth', 'own.pth')):
+        cfg = Config(dict(work_dir=str(tmp_path), load_from='baseline.pth'))
+        cli.set_resume(cfg, flag)
+        assert (cfg.load_from, cfg.resume) == (path, True)
 
 
 def test_scaling_the_learning_rate_needs_a_base_batch_size():
@@ -276,41 +201,35 @@ def test_tta_of_the_config_goes_before_the_default():
     assert cfg.test_dataloader.dataset.pipeline == [dict(type='Load')]
 
 
-def test_cpu_processes_get_gloo_and_no_device(monkeypatch):
-    started = []
+@pytest.mark.parametrize(
+    ('env_cfg', 'seconds'),
+    [
+        (dict(dist_cfg=dict(backend='nccl', timeout=90)), [90]),
+        (dict(dist_cfg=None), []),
+        (None, []),
+    ],
+)
+def test_cpu_processes_get_gloo_no_device_and_the_configs_time_limit(
+    monkeypatch, env_cfg, seconds
+):
+    calls = []
     monkeypatch.setattr(cli, 'get_device', lambda: 'cpu')
-    monkeypatch.setattr(cli.dist, 'init_process_group', started.append)
-    cfg = Config(dict(launcher='pytorch', find_unused_parameters=True))
+    monkeypatch.setattr(
+        cli.dist, 'init_process_group', lambda *a, **k: calls.append((a, k))
+    )
+    cfg = Config(
+        dict(launcher='pytorch', find_unused_parameters=True, env_cfg=env_cfg)
+    )
     cli.start_cpu_group(cfg)
-    assert started == ['gloo']
+    [(backend, limits)] = calls
+    assert backend == ('gloo',)
+    assert [t.total_seconds() for t in limits.values()] == seconds
     assert cfg.model_wrapper_cfg == dict(
         type='MMDistributedDataParallel',
         broadcast_buffers=False,
         find_unused_parameters=True,
         device_ids=None,
     )
-
-
-@pytest.mark.parametrize(
-    ('env_cfg', 'expected'),
-    [
-        (dict(dist_cfg=dict(backend='nccl', timeout=90)), dict(timeout=90)),
-        (dict(dist_cfg=dict(backend='nccl')), {}),
-        (dict(dist_cfg=None), {}),
-        (None, {}),
-    ],
-)
-def test_cpu_processes_wait_as_long_as_the_config_says(
-    monkeypatch, env_cfg, expected
-):
-    started = {}
-    monkeypatch.setattr(cli, 'get_device', lambda: 'cpu')
-    monkeypatch.setattr(
-        cli.dist, 'init_process_group', lambda _, **kw: started.update(kw)
-    )
-    cli.start_cpu_group(Config(dict(launcher='pytorch', env_cfg=env_cfg)))
-    seconds = {k: limit.total_seconds() for k, limit in started.items()}
-    assert seconds == expected
 
 
 @pytest.mark.parametrize('timeout', ['60', 0, -1])
@@ -369,76 +288,21 @@ def test_a_config_without_our_types_does_not_import_them(monkeypatch):
     cli.check_types(Config(dict(model=dict(type='mmpretrain.ResNet'))))
 
 
-def test_a_runner_of_its_own_type_is_built(monkeypatch):
-    seen = []
-    monkeypatch.setattr(cli, 'RUNNERS', argparse.Namespace(build=seen.append))
+def test_a_runner_of_another_type_is_built(monkeypatch):
+    monkeypatch.setattr(
+        cli, 'RUNNERS', argparse.Namespace(build=lambda cfg: cfg.runner_type)
+    )
     monkeypatch.setattr(
         cli, 'Runner', argparse.Namespace(from_cfg=lambda cfg: 'default')
     )
     assert cli.build_runner(Config()) == 'default'
-    cfg = Config(dict(runner_type='Own'))
-    cli.build_runner(cfg)
-    assert seen == [cfg]
-
-
-class RunsOnLoading:
-    """A pickle of it makes a file when it is loaded."""
-
-    def __init__(self, path):
-        self.path = path
-
-    def __reduce__(self):
-        return open, (str(self.path), 'w')
-
-
-@needs_safe_globals
-@pytest.mark.parametrize('zipped', [True, False])
-def test_a_checkpoint_with_code_is_refused_unless_trusted(tmp_path, zipped):
-    path, trace = tmp_path / 'odd.pth', tmp_path / 'trace'
-    odd = dict(state_dict=dict(a=torch.ones(3)), odd=RunsOnLoading(trace))
-    torch.save(odd, path, _use_new_zipfile_serialization=zipped)
-    cli.check_checkpoint(str(path), 'CONFIG CHECKPOINT', trust=True)
-    assert 'TORCH_FORCE_WEIGHTS_ONLY_LOAD' not in cli.os.environ
-    line = exit_line(cli.check_checkpoint, str(path), 'CONFIG CHECKPOINT')
-    assert str(path) in line
-    assert 'io.open' in line
-    assert '--trust-checkpoint' in line
-    # nor does mmengine read it in full, as it else would
-    with pytest.raises(UnpicklingError):
-        _load_checkpoint(str(path))
-    assert not trace.exists()
-
-
-@needs_safe_globals
-@pytest.mark.parametrize('keep', [0, 100, 2000])
-def test_a_damaged_checkpoint_is_named(tmp_path, keep):
-    path = tmp_path / 'cut.pth'
-    torch.save(dict(state_dict=dict(a=torch.ones(999))), path)
-    path.write_bytes(path.read_bytes()[:keep])
-    line = exit_line(cli.check_checkpoint, str(path), 'CONFIG CHECKPOINT')
-    assert line.startswith(f'Checkpoint {path} cannot be read: ')
-
-
-def test_what_mmengine_stores_itself_is_read(tmp_path):
-    path = tmp_path / 'epoch_1.pth'
-    hub = MessageHub.get_instance('test_checkpoint')
-    hub.update_scalar('train/loss', 1.0)
-    hub.update_info('epoch', 1)
-    optimizer = torch.optim.Adam([torch.zeros(2, requires_grad=True)])
-    stored = dict(
-        meta=dict(seed=0, dataset_meta=dict(classes=('a', 'b'))),
-        state_dict=dict(a=torch.ones(3)),
-        message_hub=hub.state_dict(),
-        optimizer=optimizer.state_dict(),
-    )
-    torch.save(stored, path)
-    cli.check_checkpoint(str(path), 'CONFIG CHECKPOINT')
-    assert _load_checkpoint(str(path))['meta']['seed'] == 0
+    assert cli.build_runner(Config(dict(runner_type='Own'))) == 'Own'
 
 
 def test_what_loads_a_checkpoint_is_left_out():
     load = dict(type='Pretrained', checkpoint='x.pth')
     plain = dict(type='Kaiming', layer='Conv2d')
     model = dict(parts=[dict(init_cfg=load, a=1), dict(init_cfg=plain)])
-    found = cli.without_weights(model)
-    assert found == dict(parts=[dict(a=1), dict(init_cfg=plain)])
+    assert cli.without_weights(model) == dict(
+        parts=[dict(a=1), dict(init_cfg=plain)]
+    )

@@ -104,7 +104,7 @@ def test_a_pickle_with_code_is_refused_and_not_run(tmp_path, wrap, protocol):
     ('payload', 'message'),
     [
         (b'\x80\x02X\x04\x00\x00\x00true.', 'not what its header says'),
-        (b'\x80\x02]q\x00h\x00a.', 'nested'),
+        (b'\x80\x02]q\x00h\x00a.', 'unfolds'),
         (pickle.dumps(np.zeros(1)), 'not what its header says'),
         (pickle.dumps(objects(1, 2)), 'not what its header says'),
         (pickle.dumps(objects(objects(1))), 'inside another'),

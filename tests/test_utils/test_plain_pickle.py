@@ -142,7 +142,7 @@ for _ in range(20):
         (np.zeros(1, 'M8[D]'), "dtype 'M8'"),
         (array((1,), 'f4', b'1234', parts=((2, 2), None, None)), 'with parts'),
         (array((1,), 'f4', b'1234', order='x'), 'with parts'),
-        (array((1,), 'O8', b'12345678'), 'bytes for a content'),
+        (array((1,), 'O8', b'12345678', '|'), 'dtype O8 with parts'),
         (array((1,), 'f4', ['a']), 'inside another'),
         (np.array([1, [2]], object), 'an element is a list'),
         (np.array([np.array([1], object), 1], object), 'inside another'),
@@ -171,10 +171,10 @@ for _ in range(20):
 def test_other_pickles_are_refused_at_once(payload, message):
     bytes_given = isinstance(payload, bytes)
     data = payload if bytes_given else pickle.dumps(payload)
-    begin = time.monotonic()
+    begin = time.process_time()
     with pytest.raises(ValueError, match=message):
         loads_plain(data)
-    assert time.monotonic() - begin < 9
+    assert time.process_time() - begin < 9
 
 
 def test_a_tensor_stays_within_its_storage():
