@@ -1,4 +1,4 @@
-"""tools/dev/check_stack.sh, with a Python that only notes what it is told."""
+"""tools/dev/check_stack.sh, with a Python that only records its arguments."""
 
 import re
 
@@ -9,7 +9,7 @@ from conftest import ROOT
 SCRIPT = ROOT / 'tools/dev/check_stack.sh'
 WORKFLOW = ROOT / '.github/workflows/ci.yml'
 PIN = re.compile(r'([\w-]+)(?:==)?(.+)')
-# Makes environments of copies of itself, which note their arguments.
+# Makes environments with copies of itself, which record their arguments.
 PYTHON = """#!/usr/bin/env bash
 [ "$1" = -V ] && echo Python 3.{minor}.0
 [ "$1" = -c ] && exit $(({minor} < 12))
@@ -26,9 +26,9 @@ def pins(name):
 
 def by_name(text):
     lines = [line for line in text.splitlines() if line[0] != '#']
-    found = {PIN.match(line)[1]: PIN.match(line)[2] for line in lines}
-    assert len(found) == len(lines)  # no distribution twice
-    return found
+    versions = dict(PIN.match(line).groups() for line in lines)
+    assert len(versions) == len(lines)  # no distribution twice
+    return versions
 
 
 @pytest.fixture
@@ -49,12 +49,12 @@ def check_stack(run_tool, tmp_path):
 def test_a_stack_overrides_the_tested_versions(check_stack, tmp_path, stack):
     result = check_stack(stack, '-k', 'occlusion')
     assert result.returncode == 3, result.stderr  # that of pytest
-    found = by_name((tmp_path / 'kept/constraints.txt').read_text())
-    assert found == pins('tested') | pins(stack)
-    said = (tmp_path / 'log').read_text().splitlines()
-    assert said[-1] == '-m pytest -k occlusion'
-    [built] = [line for line in said if 'check wheel ' in line]
-    assert '--no-cache-dir' in built  # which holds that of another torch
+    constraints = (tmp_path / 'kept/constraints.txt').read_text()
+    assert by_name(constraints) == pins('tested') | pins(stack)
+    commands = (tmp_path / 'log').read_text().splitlines()
+    assert commands[-1] == '-m pytest -k occlusion'
+    [built] = [line for line in commands if 'check wheel ' in line]
+    assert '--no-cache-dir' in built  # which may hold that of another torch
     family = 'mmcv' if stack == 'upstream' else 'onedl-mmcv'
     assert built.endswith(f' -w {tmp_path}/kept/wheels {family}')
 
@@ -85,16 +85,3 @@ def test_the_workflow_runs_stacks_that_exist():
     stacks = jobs['stack']['strategy']['matrix']['include']
     assert {s['stack'] for s in stacks} == {'newest', 'upstream'}
     assert all(pins(s['stack'])['torch'] for s in stacks)
-
-
-@pytest.mark.parametrize('stack', ['tested', 'newest', 'upstream'])
-def test_the_document_names_the_versions(stack):
-    text = (ROOT / 'docs/stacks.md').read_text()
-    [row] = re.findall(rf'^\| `{stack}` \| [\d.]+ \| (.+) \|$', text, re.M)
-    versions = pins('tested') | pins(stack)
-    hosts = ('mmcv', 'mmengine', 'mmdet', 'mmpretrain')
-    if stack != 'upstream':
-        hosts = [f'onedl-{host}' for host in hosts]
-        hosts[2] += 'ection'
-    wanted = [versions[name] for name in ('torch', *hosts, 'numpy')]
-    assert row.split(' | ') == wanted
