@@ -33,9 +33,8 @@ class AnomalyImages(BaseDetDataset):
 
     :mod:`mmocc.datasets.ornament_pages` tells how samples mark anomalies. An
     object is anomalous if a defect is on it; it keeps its class, which is its
-    category. A defect on no object is an object outside the classes, so that
-    metrics count every defect. A defective image whose mask is empty is
-    defective all over, and a warning is logged.
+    category. A defect on no object is an object outside the classes. A
+    defective image whose mask is empty is defective all over, with a warning.
 
     Args:
         data_root: Folder of the data.
@@ -43,12 +42,11 @@ class AnomalyImages(BaseDetDataset):
             shows them.
         split: ``train`` or ``test``.
         boxes: Where the boxes of the objects come from. ``image``: one object
-            fills the image. Of several in an image: ``foreground``, the
-            things that Otsu's threshold finds on a plain background;
-            ``masks``, the connected parts of your own masks; ``detections``,
-            a detector's results. ``defects``: the connected defects are the
-            objects, their kinds the classes; kinds that ``metainfo.classes``
-            does not name are outside ones, anomalous.
+            fills the image. ``foreground``: the things that Otsu's threshold
+            finds on a plain background. ``masks``: the connected parts of
+            your own masks. ``detections``: a detector's results. ``defects``:
+            the connected defects are the objects, their kinds the classes;
+            kinds that ``metainfo.classes`` does not name are anomalous.
         boxes_from: For ``masks`` their folder, with the images' paths below
             ``data_root``, ending in .png, not 0 = object. For ``detections``
             the file, see :func:`mmocc.datasets.anomaly.boxes.read_detections`.
@@ -56,8 +54,8 @@ class AnomalyImages(BaseDetDataset):
         min_area: Smallest share of the image's pixels that a part of
             foreground or mask must have to be an object.
         layout_args: Further arguments of the layout's reader.
-        **kwargs: For mmdet's data sets: ``pipeline``, ``metainfo`` (its
-            classes are the categories to read), ``indices`` and so on.
+        **kwargs: For mmdet's data sets; the classes of ``metainfo`` are the
+            categories to read.
 
     Raises:
         FileNotFoundError: A file or folder is missing.
@@ -78,10 +76,9 @@ class AnomalyImages(BaseDetDataset):
         layout_args: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
-        for name, value, known in (
-            ('layout', layout, LAYOUTS),
-            ('split', split, ('train', 'test')),
-            ('boxes', boxes, BOXES),
+        choices = dict(layout=LAYOUTS, split=('train', 'test'), boxes=BOXES)
+        for (name, known), value in zip(
+            choices.items(), (layout, split, boxes), strict=True
         ):
             if value not in known:
                 raise ValueError(
@@ -139,7 +136,13 @@ class AnomalyImages(BaseDetDataset):
 
         @cache
         def by_end(length: int) -> dict[str, np.ndarray]:
-            return _by_end(results, length, source)
+            ends = {}
+            for path, boxes in results.items():
+                end = '/'.join(Path(path).parts[-length:])
+                if end in ends:
+                    raise ValueError(f'{source}: several results for {end}')
+                ends[end] = boxes
+            return ends
 
         def locate(image: AnomalyImage, size: tuple) -> np.ndarray:
             if self.boxes == 'image':
@@ -232,16 +235,3 @@ def _size(path: Path) -> tuple[int, int]:
             return image.height, image.width
     except PICTURE_ERRORS as error:
         raise ValueError(f'{path}: unreadable image ({error})') from error
-
-
-def _by_end(
-    results: dict[str, np.ndarray], length: int, source: str
-) -> dict[str, np.ndarray]:
-    """Return results by the last parts of their paths."""
-    ends = {}
-    for path, boxes in results.items():
-        end = '/'.join(Path(path).parts[-length:])
-        if end in ends:
-            raise ValueError(f'{source}: several results for {end}')
-        ends[end] = boxes
-    return ends

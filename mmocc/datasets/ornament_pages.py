@@ -2,24 +2,19 @@
 
 Marks of anomalies, here and in :class:`mmocc.AnomalyImages`:
 
-* ``instances``: every instance has ``anomaly``, 0 or 1, besides mmdet's
-  ``bbox``, ``bbox_label`` and ``ignore_flag``. An object outside the
-  dictionary has ``anomaly=1, bbox_label=-1, ignore_flag=1``. A defective
-  object of a known class (in :class:`mmocc.AnomalyImages` only) has
-  ``anomaly=1``, its class as label and ``ignore_flag=0``: the detector must
-  find it.
-* Packed by ``mmocc.LoadAnomalyAnnotations`` and ``mmocc.PackAnomalyInputs``:
-  ``gt_instances`` (``bboxes``, ``labels``, ``anomaly``) holds the objects of
-  known classes, so that detection losses and metrics never get label -1.
-  ``ignored_instances``, with the same fields, holds the objects outside the
-  dictionary, labels -1 and ``anomaly`` 1. Its other objects, crowds, have
-  ``anomaly`` 0 and count neither as normal nor as anomalous.
-  ``gt_sem_seg.sem_seg``, (1, h, w) uint8, is 1 where a pixel is anomalous:
-  in the defect mask if the data have one, else in the boxes of anomalous
-  objects.
-* The test pipeline loads the annotations after ``Resize``, as mmdet's own
-  do. All of them are then in pixels of the original image, and so are
-  predictions with ``rescale=True``.
+* Every one of ``instances`` has ``anomaly``, 0 or 1. An object outside the
+  dictionary has ``anomaly=1, bbox_label=-1, ignore_flag=1``, a defective one
+  of a known class ``anomaly=1``, its label and ``ignore_flag=0``: the detector
+  must find it.
+* ``mmocc.LoadAnomalyAnnotations`` and ``mmocc.PackAnomalyInputs`` pack objects
+  of known classes as ``gt_instances`` (``bboxes``, ``labels``, ``anomaly``),
+  so that detection losses and metrics never get label -1, and those outside
+  as ``ignored_instances``. Its other objects, crowds, have ``anomaly`` 0 and
+  count neither as normal nor as anomalous. ``gt_sem_seg.sem_seg``, (1, h, w)
+  uint8, is 1 where a pixel is anomalous: in the defect mask if the data have
+  one, else in the boxes of anomalous objects.
+* The test pipeline loads the annotations after ``Resize``: they are in pixels
+  of the original image, as predictions with ``rescale=True``.
 """
 
 from typing import Any
@@ -36,15 +31,14 @@ OUTSIDE = -1  # label of objects outside the dictionary
 class OrnamentPages(CocoDataset):
     """Pages that ``tools/dataset_converters/make_ornament_pages.py`` makes.
 
-    The protocol of the DEA paper (HAL hal-03409930, section III-A). It reads
-    any COCO json whose categories outside the dictionary have the
-    supercategory ``outside``. The classes are those of the file, unless
-    ``metainfo`` names them.
+    The protocol of HAL hal-03409930, section III-A. It reads any COCO json
+    whose categories outside the dictionary have the supercategory
+    ``outside``. The classes are those of the file, unless ``metainfo`` names
+    them.
 
     Args:
         *args: For :class:`mmdet.CocoDataset`.
-        outside: Whether to give the objects outside the dictionary as well;
-            False makes a plain detection set of it.
+        outside: Whether to give the objects outside the dictionary as well.
         **kwargs: For :class:`mmdet.CocoDataset`.
 
     Raises:

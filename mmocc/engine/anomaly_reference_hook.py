@@ -15,12 +15,9 @@ class AnomalyReferenceHook(Hook):
 
     Before each validation and at the end of training, before the checkpoint
     is written, the model predicts the pages of ``dataloader``. From then on,
-    its detections of objects are what is normal: the bank of the latent
-    distance, and the scores with which fusions and ``is_anomaly`` compare.
-    Several processes share the pages.
-
-    The detector knows the training pages and is more confident there; hold
-    some normal pages back for this where there are enough.
+    its detections of objects are what is normal. Several processes share the
+    pages. The detector is more confident on training pages: hold some normal
+    pages back for this where there are enough.
 
     Args:
         dataloader: Config of a dataloader of normal objects, with a test

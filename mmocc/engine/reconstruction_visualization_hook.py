@@ -10,17 +10,10 @@ from mmocc.registry import HOOKS
 class ReconstructionVisualizationHook(SampleVisualizationHook):
     """Draw some pages, redrawn by ``mmocc.DEA``, and their anomaly maps.
 
-    Args:
-        min_confidence: Detections below are not drawn: the paper's P.
-        threshold: Anomaly score above which an object is anomalous; None for
-            the model's own.
-        background: Shade of the redrawn page's paper, 0 to 1.
-        **kwargs: Of :class:`mmocc.engine.SampleVisualizationHook`:
-            ``interval``, ``show``, ``out_dir`` and so on.
-
-    Raises:
-        ValueError: If the interval is below 1; while running, if the model
-            redraws nothing.
+    ``min_confidence``, ``threshold`` and ``background`` are those of
+    :class:`mmocc.visualization.redrawing_pictures.Rule`, ``kwargs`` those of
+    :class:`mmocc.engine.SampleVisualizationHook`. A model that redraws
+    nothing raises a ValueError.
     """
 
     def __init__(

@@ -1,7 +1,4 @@
-"""The true objects of a page, and the map of anomalies that a model draws.
-
-:mod:`mmocc.datasets.ornament_pages` tells how samples hold their truth.
-"""
+"""The true objects of a page, and the map of anomalies that a model draws."""
 
 from typing import Any, NamedTuple
 
@@ -14,9 +11,8 @@ from torch import Tensor
 class AnomalyTruth(NamedTuple):
     """All ``n`` objects of an image.
 
-    ``boxes`` (n, 4) float xyxy, in pixels of the original image where the
-    pipeline loads the annotations after ``Resize``; ``labels`` (n,) int64, -1
-    for what is outside the dictionary; ``anomaly`` (n,) bool.
+    ``boxes`` (n, 4) float xyxy; ``labels`` (n,) int64, -1 for what is outside
+    the dictionary; ``anomaly`` (n,) bool.
     """
 
     boxes: Tensor
@@ -27,7 +23,8 @@ class AnomalyTruth(NamedTuple):
 def anomaly_truth(sample: dict[str, Any]) -> AnomalyTruth:
     """Return the objects of a data sample or of its dict, known classes first.
 
-    Ignored objects that are not anomalous, such as crowds, are left out.
+    :mod:`mmocc.datasets.ornament_pages` tells how samples hold them. Ignored
+    objects that are not anomalous, such as crowds, are left out.
 
     Raises:
         KeyError: The sample does not tell which objects are anomalous.
@@ -62,12 +59,10 @@ def _fields(sample: dict[str, Any], name: str) -> dict[str, Tensor]:
 def background_difference(
     image: Tensor, size: tuple[int, int], background: float
 ) -> np.ndarray:
-    """Return how far each pixel is from blank paper, in [0, 1].
+    """Return how far the pixels of an image are from blank paper, in [0, 1].
 
-    Args:
-        image: (C, h, w), values 0 to 255.
-        size: (H, W) of the result.
-        background: Shade of blank paper, 0 to 1.
+    ``image`` is (C, h, w) from 0 to 255, ``size`` (H, W) that of the result,
+    ``background`` the paper's shade, 0 to 1.
     """
     shades = image.detach().float().cpu() / 255
     difference = (shades - background).abs().mean(0).numpy()
@@ -82,11 +77,10 @@ def paste_maps(
     boxes: np.ndarray,
     confidence: np.ndarray,
 ) -> np.ndarray:
-    """Return a page with the maps of objects pasted on it.
+    """Return a page with the maps of objects pasted on it, antialiased.
 
-    Where objects overlap, the most confident detection is on top. Maps are
-    resized antialiased, and boxes are not rounded: a pixel of the page whose
-    centre lies in a box shows the map at that place.
+    The most confident detection is on top. Boxes are not rounded: a pixel of
+    the page whose centre lies in a box shows the map at that place.
 
     Args:
         base: (H, W) or (H, W, C) float32; it is not changed.

@@ -1,7 +1,6 @@
 """AUROC, AP and recall of anomalous objects; AUROC and AUPRO of their pixels.
 
-Objects without a score (missed ones) count. Pixels are counted in histograms,
-which add up over images and processes.
+Pixels are counted in histograms, which add up over images and processes.
 """
 
 from collections.abc import Callable
@@ -25,7 +24,7 @@ def rank_metric(
     Args:
         metric: Such as scikit-learn's ``roc_auc_score``.
         anomalous: (n,) bool.
-        scores: (n,); -inf is below all others, and ties with itself.
+        scores: (n,); -inf is below all others.
     """
     if not anomalous.any() or anomalous.all():
         return None
@@ -37,27 +36,22 @@ def rank_metric(
 def object_values(
     scores: np.ndarray, anomalous: np.ndarray, false_alarms: float
 ) -> dict[str, float | None]:
-    """Return the values of one score; see ``mmocc.ObjectAnomalyMetric``.
+    """Return ``auroc``, ``ap``, ``auroc_all``, ``ap_all`` and ``recall``.
 
-    ``auroc``, ``ap``, ``auroc_all``, ``ap_all`` and ``recall``; None for what
-    is not defined.
+    See ``mmocc.ObjectAnomalyMetric``; None for what is not defined.
 
     Args:
         scores: (n,), NaN for objects without a detection.
         anomalous: (n,) bool.
-        false_alarms: Share of detected normal objects above the threshold of
-            ``recall``.
+        false_alarms: Share of detected normal objects that ``recall`` allows.
     """
     detected = ~np.isnan(scores)
     every = np.where(detected, scores, -np.inf)
     values = {}
-    for name, metric in (
-        ('auroc', roc_auc_score),
-        ('ap', average_precision_score),
-    ):
-        values[name] = rank_metric(
-            metric, anomalous[detected], scores[detected]
-        )
+    metrics = dict(auroc=roc_auc_score, ap=average_precision_score)
+    pair = anomalous[detected], scores[detected]
+    for name, metric in metrics.items():
+        values[name] = rank_metric(metric, *pair)
         values[f'{name}_all'] = rank_metric(metric, anomalous, every)
     values['recall'] = None
     normal = scores[detected & ~anomalous]
@@ -73,19 +67,12 @@ def mean_or_none(values: np.ndarray | list) -> float | None:
 
 
 class PixelCounts(NamedTuple):
-    """Histograms of the maps of any number of images.
+    """Histograms of the maps of any number of images."""
 
-    Attributes:
-        normal: (BINS,) pixels that are not anomalous, by score.
-        anomalous: (BINS,) pixels that are.
-        overlap: (BINS,) shares of regions, summed over regions.
-        regions: Number of connected anomalous regions.
-    """
-
-    normal: np.ndarray
-    anomalous: np.ndarray
-    overlap: np.ndarray
-    regions: int
+    normal: np.ndarray  # (BINS,) pixels that are not anomalous, by score
+    anomalous: np.ndarray  # (BINS,) pixels that are
+    overlap: np.ndarray  # (BINS,) shares of regions, summed over regions
+    regions: int  # connected anomalous ones
 
     def __add__(self, other: 'PixelCounts') -> 'PixelCounts':
         """Return the counts of both."""
@@ -134,12 +121,11 @@ def pixel_auroc(counts: PixelCounts) -> float:
 
 
 def aupro(counts: PixelCounts, limit: float = 0.3) -> float:
-    """Return the normalised area under the per-region overlap curve.
+    """Return the normalised area under the per-region overlap curve, 0 to 1.
 
-    Bergmann et al., CVPR 2020: for each threshold, the share of a region that
-    is above it, averaged over the connected regions of all images, against
-    the share of normal pixels above it, from 0 to ``limit``, by which the
-    area is divided. In [0, 1]; ``limit`` / 2 for random scores.
+    Bergmann et al., CVPR 2020: the share of a region that is above a
+    threshold, averaged over the connected regions of all images, against the
+    share of normal pixels above it, from 0 to ``limit``.
     """
     rate, overlap = _rates(counts.normal), _rates(counts.overlap)
     end = np.interp(limit, rate, overlap)

@@ -60,11 +60,8 @@ def off_outside(
 ) -> Tensor:
     """Return which detections are not on an outside object, (n,) bool.
 
-    Args:
-        boxes: (n, 4) xyxy, detections.
-        outside: (m, 4), objects outside the dictionary.
-        known: (k, 4), objects of known classes.
-        ignore_thr: Smallest share of a detection's area on an outside object.
+    ``boxes`` (n, 4) are detections, ``outside`` (m, 4) and ``known`` (k, 4)
+    objects, all xyxy; ``ignore_thr`` is the smallest share of a detection.
     """
     if not len(boxes) or not len(outside):
         return boxes.new_ones(len(boxes)).bool()

@@ -38,10 +38,11 @@ class ObjectAnomalyMetric(BaseMetric):
     (``mmocc.DEA``), on data whose samples tell what is anomalous
     (:mod:`mmocc.datasets.ornament_pages`). An object's score is that of its
     detection (:func:`mmocc.utils.object_matching.match_objects`). All values
-    are in [0, 1] if nothing else is stated:
+    are in [0, 1] if nothing else is stated; those that are not defined are
+    left out, with a warning:
 
     * ``detected_normal``, ``detected_anomaly``: share of objects that have a
-      detection: a missed object cannot be reported.
+      detection.
     * ``unmatched``: detections of nothing, for each image.
     * ``NAME_auroc``, ``NAME_ap``: over detected objects.
     * ``NAME_auroc_all``, ``NAME_ap_all``: over all objects; missed ones,
@@ -57,15 +58,12 @@ class ObjectAnomalyMetric(BaseMetric):
     * ``pixel_auroc``, ``aupro``: of a map of the page, on which each object's
       absolute difference from its redrawing is pasted.
 
-    What is not defined (without an anomalous object, say) is left out, with a
-    warning.
-
     Args:
         iou_thr: IoU from which a detection is of an object.
         min_confidence: Detections below do not count: the paper's P.
         image_confidence: Confidence from which a detection counts for its
-            image. Detections of nothing are anomalous, and at the low
-            thresholds at which AP is computed each image has some.
+            image: at low thresholds, each image has detections of nothing,
+            which are anomalous.
         false_alarms: Share of normal objects for ``NAME_recall``.
         pixel: Whether to judge pixels as well.
         background: Shade of blank paper, 0 to 1. Where nothing was redrawn,
@@ -226,11 +224,7 @@ class ObjectAnomalyMetric(BaseMetric):
 def plot_separation(
     dictionary: np.ndarray, outside: np.ndarray, path: str | Path
 ) -> None:
-    """Draw Pearson's correlation of objects with their redrawings.
-
-    As table II and the histogram of HAL hal-03409930: shares of objects by
-    correlation, with mean and standard deviation of each group, and beside
-    them a point for each object.
+    """Draw table II and the histogram of HAL hal-03409930 for correlations.
 
     Args:
         dictionary: (n,) correlations of objects of the dictionary.

@@ -15,9 +15,8 @@ def make_patterns(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return unit features of each class's core and surroundings.
 
-    Returns:
-        Two (num_classes, channels) arrays; all rows are orthogonal if there
-        are enough channels.
+    Two (num_classes, channels) arrays; all rows are orthogonal if there are
+    enough channels.
     """
     rng = np.random.default_rng([seed, len(SPLITS)])
     noise = rng.normal(size=(channels, 2 * num_classes))
@@ -45,10 +44,7 @@ def place_actions(
 def smooth_noise(
     rng: np.random.Generator, shape: tuple[int, ...], window: int
 ) -> np.ndarray:
-    """Return normal noise whose neighbours on axis 0 share their samples.
-
-    Features of a video that are computed from ``window`` frames do so, too.
-    """
+    """Return normal noise; ``window`` neighbours on axis 0 share samples."""
     raw = rng.normal(size=(shape[0] + window - 1, *shape[1:]))
     total = np.pad(raw.cumsum(axis=0), [(1, 0), *[(0, 0)] * (raw.ndim - 1)])
     return (total[window:] - total[:-window]) / window**0.5
@@ -60,14 +56,13 @@ class ActionSequences(BaseDataset):
 
     Each video has one class, and a few actions of it among noise. The
     middle of an action, its *core*, has strong features; the frames before
-    and after it are weaker and of another direction. To classify a video, the
-    cores are enough; to localize the actions, the rest is needed, too:
-    Hide-and-Seek is made for this case. It shows that the parts work together,
-    and nothing about real videos.
+    and after it are weaker and of another direction. The cores are enough to
+    classify a video, but not to localize the actions: Hide-and-Seek is made
+    for this case. It shows that the parts work together, and nothing about
+    real videos.
 
-    The features are centred: their mean over the training set is about 0.
-    ``img`` is (T, 1, C) float32, an image of T rows, so that packing gives
-    (C, T, 1). The same seed gives the same data, in every process.
+    The features are centred. ``img`` is (T, 1, C) float32, an image of T
+    rows, so that packing gives (C, T, 1). The same seed gives the same data.
 
     Args:
         split: ``train`` or ``test``.

@@ -17,8 +17,8 @@ def voc_xml(
         folder: Name of the data set.
         file_name: The image's.
         shape: (h, w, channels) of the image.
-        objects: Tags and values of each object, in order; ``bndbox`` is a
-            half-open xyxy box, which VOC counts from 1 and inclusive.
+        objects: Tags of each object; ``bndbox`` is a half-open xyxy box,
+            which VOC counts from 1 and inclusive.
         segmented: Whether the image has masks.
     """
     height, width, depth = shape

@@ -36,23 +36,14 @@ class Rule:
 
 @dataclass
 class Objects:
-    """The ``n`` redrawn objects of a page.
+    """The ``n`` redrawn objects of a page."""
 
-    Attributes:
-        boxes: (n, 4) xyxy in pixels of the page.
-        recons: (n, s, s, 1 or 3) in [0, 1].
-        errors: (n, s, s) in [0, 1].
-        confidence: (n,).
-        scores: (n,) anomaly scores.
-        anomalous: (n,) bool.
-    """
-
-    boxes: np.ndarray
-    recons: np.ndarray
-    errors: np.ndarray
-    confidence: np.ndarray
-    scores: np.ndarray
-    anomalous: np.ndarray
+    boxes: np.ndarray  # (n, 4) xyxy in pixels of the page
+    recons: np.ndarray  # (n, s, s, 1 or 3) in [0, 1]
+    errors: np.ndarray  # (n, s, s) in [0, 1]
+    confidence: np.ndarray  # (n,)
+    scores: np.ndarray  # (n,) of the anomaly
+    anomalous: np.ndarray  # (n,) bool
 
 
 def read_objects(sample: Any, rule: Rule) -> Objects:
@@ -85,10 +76,7 @@ def read_objects(sample: Any, rule: Rule) -> Objects:
 def redraw_page(
     objects: Objects, size: tuple[int, int], background: float = 1.0
 ) -> np.ndarray:
-    """Return the redrawn page, blank where no object was detected.
-
-    (H, W, 3) uint8 RGB; ``background`` is the shade of the paper, 0 to 1.
-    """
+    """Return the redrawn page (H, W, 3) uint8 RGB, blank without objects."""
     paper = np.full((*size, 3), background, np.float32)
     recons = np.broadcast_to(objects.recons, (*objects.recons.shape[:3], 3))
     page = paste_maps(
@@ -98,10 +86,9 @@ def redraw_page(
 
 
 def overlay_errors(image: np.ndarray, objects: Objects) -> np.ndarray:
-    """Return the page under the difference from its redrawing.
+    """Return the page (H, W, 3) uint8 RGB under the error of its redrawing.
 
-    Blue is 0, also where nothing was redrawn; red is 1. Both images are
-    (H, W, 3) uint8 RGB.
+    Blue is 0, also where nothing was redrawn; red is 1.
     """
     base = np.zeros(image.shape[:2], np.float32)
     heat = paste_maps(base, objects.errors, objects.boxes, objects.confidence)
@@ -114,12 +101,8 @@ def reconstruction_row(
 ) -> list[Panel]:
     """Return the panels of one page: itself, redrawn, and anomaly map.
 
-    Args:
-        image: The page, (H, W, 3) uint8 RGB.
-        title: What it is.
-        sample: Its predicted data sample, boxes in pixels of the image. If it
-            tells which objects are anomalous, these are marked too.
-        rule: What is drawn.
+    ``image`` is the page, (H, W, 3) uint8 RGB, ``sample`` its predicted data
+    sample. True anomalies are marked too, if it tells them.
     """
     objects = read_objects(sample, rule)
     anomalous = objects.anomalous

@@ -15,11 +15,9 @@ SPECK = 8  # px; smaller defects do not count if there are larger ones
 
 
 def part_boxes(mask: np.ndarray, min_px: int = 1) -> np.ndarray:
-    """Return a box (half-open xyxy) for each 8-connected part of a mask.
+    """Return a box (half-open xyxy) of each 8-connected part of a mask (h, w).
 
-    Args:
-        mask: (h, w); not 0 = object.
-        min_px: Smallest number of pixels of a part.
+    Parts of fewer than ``min_px`` pixels are left out.
     """
     binary = (mask != 0).astype(np.uint8)
     _, _, stats, _ = cv2.connectedComponentsWithStats(binary, connectivity=8)
@@ -40,9 +38,8 @@ def defect_boxes(mask: np.ndarray, others: bool = False) -> np.ndarray:
 def foreground(image: np.ndarray) -> np.ndarray:
     """Return the things on a plain background, (h, w) uint8, 1 = thing.
 
-    Otsu's threshold (IEEE Trans. SMC 9(1), 1979) on the grey image; the
-    background is the side of it that holds most of the border. Holes are
-    filled. The image is uint8 BGR.
+    Otsu's threshold (IEEE Trans. SMC 9(1), 1979); the background is the side
+    that holds most of the border. Holes are filled. The image is uint8 BGR.
     """
     grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
     grey = cv2.GaussianBlur(grey, (5, 5), 0)
@@ -60,7 +57,7 @@ def foreground(image: np.ndarray) -> np.ndarray:
 def read_detections(
     path: str | Path, score_thr: float
 ) -> dict[str, np.ndarray]:
-    """Read the boxes of a detector.
+    """Read the boxes of a detector: (n, 4) float32 xyxy by image path.
 
     Args:
         path: What mmdet's ``tools/test.py --out FILE.pkl`` writes, or a json
@@ -68,9 +65,6 @@ def read_detections(
             image's path is enough. A pickle of more than plain values and
             tensors is refused: it may run any code.
         score_thr: Smallest score.
-
-    Returns:
-        (n, 4) float32 xyxy in pixels of the original image, by image path.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -82,13 +76,9 @@ def read_detections(
             'CONFIG CHECKPOINT --out FILE.pkl" of a detector'
         )
     content = _load(Path(path))
-    pairs = (
-        content.items()
-        if isinstance(content, dict)
-        else _unpack(content, path)
-    )
+    is_dict = isinstance(content, dict)
     boxes = {}
-    for name, rows in pairs:
+    for name, rows in content.items() if is_dict else _unpack(content, path):
         rows = _read_rows(rows, f'{path}, {name}')
         whole = (rows[:, 2:4] > rows[:, :2]).all(axis=1)
         if not whole.all():
@@ -158,8 +148,7 @@ def find_defects(
         defects: (h, w), not 0 = defect.
 
     Returns:
-        (n,) int64, 1 = defective; (m, 4) float32, boxes of the defects of
-        which no object holds a pixel.
+        (n,) int64, 1 = defective; (m, 4) float32, boxes of the others.
     """
     defective = np.zeros(len(boxes), np.int64)
     binary = (defects != 0).astype(np.uint8)

@@ -13,7 +13,7 @@ SUFFIXES = ('.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.webp')
 
 
 class AnomalyImage(NamedTuple):
-    """An image file, what it shows, its kind of defect or ``good``, its mask.
+    """An image file, what it shows, its defect's kind or ``good``, its mask.
 
     ``mask`` is the file of the defect mask, None for a good image.
     """
@@ -30,16 +30,9 @@ def read_mvtec(
     """Read the layout of MVTec AD (Bergmann et al., CVPR 2019).
 
     ``CATEGORY/train/good``, ``CATEGORY/test/KIND``, and masks
-    ``CATEGORY/ground_truth/KIND/NAME_mask.png`` (or ``NAME.png``, as VisA's
-    own conversion to this layout has them).
-
-    Args:
-        root: Folder of the categories.
-        split: ``train`` or ``test``.
-        categories: Which to read; None for all.
-
-    Raises:
-        FileNotFoundError: A folder or a mask does not exist.
+    ``CATEGORY/ground_truth/KIND/NAME_mask.png`` or ``NAME.png`` (VisA's
+    own conversion). ``categories`` None reads all; FileNotFoundError if a
+    folder or a mask does not exist.
     """
     present = sorted(p.parent.name for p in root.glob('*/train') if p.is_dir())
     images = []
@@ -84,13 +77,8 @@ def read_visa(
     """Read the layout of VisA (Zou et al., ECCV 2022) as it is downloaded.
 
     ``CATEGORY/Data/Images/{Normal,Anomaly}``, ``CATEGORY/Data/Masks/Anomaly``
-    and lists with the columns object, split, label, image and mask.
-
-    Args:
-        root: Folder of the categories.
-        split: ``train`` or ``test``, of the list.
-        categories: Which to read; None for all.
-        split_file: The list, below ``root``.
+    and a list ``split_file`` with the columns object, split, label, image and
+    mask. ``categories`` None reads all.
 
     Raises:
         FileNotFoundError: The list, or a file in it, does not exist.

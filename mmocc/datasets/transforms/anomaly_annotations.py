@@ -18,8 +18,7 @@ class LoadAnomalyAnnotations(LoadAnnotations):
 
     For the test pipelines of :class:`mmocc.OrnamentPages` and
     :class:`mmocc.AnomalyImages`, after ``Resize``, so that all is in pixels of
-    the original image. No step after it may drop boxes, because such steps do
-    not know ``gt_anomaly``.
+    the original image. No step after it may drop boxes.
 
     Required Keys:
 
@@ -70,18 +69,13 @@ class LoadAnomalyAnnotations(LoadAnnotations):
 
 @TRANSFORMS.register_module()
 class PackAnomalyInputs(PackDetInputs):
-    """Pack as mmdet does, and ``anomaly`` with the instances.
+    """Pack as mmdet does, and ``gt_anomaly`` with the instances.
 
     See :mod:`mmocc.datasets.ornament_pages` for what it packs.
 
-    Required Keys: as :class:`mmdet.PackDetInputs`, and
-
-    - gt_anomaly
-
     Args:
         meta_keys: As for :class:`mmdet.PackDetInputs`; by default with
-            ``instances``, from which ``mmocc.KnownClassCocoMetric`` reads the
-            truth if it has no ``ann_file``.
+            ``instances``, for ``mmocc.KnownClassCocoMetric``.
     """
 
     mapping_table = dict(PackDetInputs.mapping_table, gt_anomaly='anomaly')
@@ -113,11 +107,7 @@ def read_mask(
 
     A mask of labels, all below 128, is 1 where it is not 0; one of shades is 1
     from 128 on. Palette images count by their indices, colours by the greatest
-    channel; transparency does not count.
-
-    Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: The mask is damaged, or of another size; names the file.
+    channel, without transparency. The errors name the file.
     """
     try:
         with Image.open(path) as image:

@@ -1,17 +1,10 @@
 """DEA: a detector that redraws each object; a bad redrawing is anomalous.
 
-How a batch flows through these files:
-
-1. ``ssd_iou_head`` predicts boxes and classes from SSD's maps and remembers
-   which prior made each box; ``ssd_losses`` trains it, with a box loss of
-   ``iou_losses`` (GIoU, DIoU, Efficient-IoU, Focal-EIoU).
-2. ``prior_level_roi_extractor`` cuts features (K, C, k, k) of K boxes, each
-   from the map that predicted it.
-3. One of the ``decoders`` turns them into pictures (K, 1, s, s).
-4. ``regions`` cuts the same objects out of the image; ``anomaly_scores``
-   compares the two, and ``anomaly_judge`` compares the scores with those of
-   normal objects.
-5. ``dea`` is the detector that does all this.
+``ssd_iou_head`` predicts boxes and remembers which prior made each. Then
+``prior_level_roi_extractor`` cuts each box's features from the map that
+predicted it, one of the ``decoders`` makes pictures of them, ``regions`` cuts
+the same objects out of the image, and ``anomaly_judge`` compares the two with
+``anomaly_scores``. ``dea`` is the detector that does all this.
 """
 
 from mmocc.models.dea.decoders import ConvDecoder, FCDecoder

@@ -8,16 +8,8 @@ from mmdet.structures.bbox import get_box_tensor
 from mmengine.dist import all_gather_object
 from torch import Tensor, nn
 
-from mmocc.models.dea.anomaly_scores import (
-    FUSIONS,
-    SCORES,
-    knn_distance,
-    mse,
-    pearson,
-    rank_mean,
-    ssim,
-    zscore_mean,
-)
+from mmocc.models.dea import anomaly_scores
+from mmocc.models.dea.anomaly_scores import FUSIONS, SCORES
 from mmocc.models.dea.regions import rescale_results
 from mmocc.utils.object_matching import match_objects
 
@@ -25,19 +17,12 @@ AT_ONCE = 32  # objects whose pictures are compared at a time
 
 
 class Redrawing(NamedTuple):
-    """Objects, redrawn and as they are.
+    """Objects, redrawn and as they are."""
 
-    Attributes:
-        recons: (n, channels, size, size) redrawings in [0, 1].
-        pictures: The objects themselves, of the same shape.
-        latents: (n, C) averages of the RoI features.
-        confidence: (n,) scores of the detector.
-    """
-
-    recons: Tensor
-    pictures: Tensor
-    latents: Tensor
-    confidence: Tensor
+    recons: Tensor  # (n, channels, size, size) redrawings in [0, 1]
+    pictures: Tensor  # the objects themselves, of the same shape
+    latents: Tensor  # (n, C) averages of the RoI features
+    confidence: Tensor  # (n,) scores of the detector
 
     def take(self, index: Tensor) -> 'Redrawing':
         """Return the objects at these places."""
@@ -49,24 +34,22 @@ class AnomalyJudge(nn.Module):
 
     Normal objects are split in two halves that share none: the first half's
     latents are the bank of the latent distance, the second half's scores
-    tell what is usual. So no object's distance to itself counts. All single
-    scores are kept: a config can ask for others than those of the training.
+    tell what is usual. All single scores of these are kept: a config can ask
+    for others than those of the training.
 
     Args:
-        scores: Scores to give: ``pearson`` and ``ssim`` as 1 minus the
-            similarity, ``mse``, ``latent`` (distance to the nearest normal
-            objects), ``confidence`` (1 minus the detector's), and the fusions
+        scores: ``pearson`` and ``ssim`` as 1 minus the similarity, ``mse``,
+            ``latent`` (distance to the nearest normal objects),
+            ``confidence`` (1 minus the detector's), and the fusions
             ``zscore`` and ``rank`` of the others named here; see
             :mod:`mmocc.models.dea.anomaly_scores`.
         anomaly_score: The one that decides.
         false_alarms: Share of normal objects that count as anomalous.
-        bank_size: Largest number of objects in each half; of more, a random
-            choice is kept.
+        bank_size: Largest number of objects in each half, chosen at random.
         neighbours: k of the latent distance.
 
     Raises:
-        ValueError: If a score is unknown, fusions have nothing to fuse, or
-            the share is not in (0, 1).
+        ValueError: If arguments are unknown or do not fit.
         RuntimeError: While running, if a score compares with normal objects
             and none are known.
     """
@@ -124,12 +107,12 @@ class AnomalyJudge(nn.Module):
         with torch.autocast(objects.latents.device.type, enabled=False):
             if name == 'latent':
                 self._check_known(name, self.bank)
-                return knn_distance(
+                return anomaly_scores.knn_distance(
                     objects.latents, self.bank, self.neighbours
                 )
             if name == 'confidence':
                 return 1 - objects.confidence.float()
-            score = dict(pearson=pearson, ssim=ssim, mse=mse)[name]
+            score = getattr(anomaly_scores, name)
             # A few at a time stay in a CPU's cache: a third of the time.
             pairs = zip(
                 objects.recons.split(AT_ONCE),
@@ -145,11 +128,11 @@ class AnomalyJudge(nn.Module):
             self._check_known(name, self.normal_scores)
         columns = [SCORES.index(name) for name in single]
         table = torch.stack(list(single.values()), dim=1)
-        ways = dict(zscore=zscore_mean, rank=rank_mean)
-        return single | {
-            name: ways[name](table, self.normal_scores[:, columns])
-            for name in self.fused
-        }
+        ways = dict(
+            zscore=anomaly_scores.zscore_mean, rank=anomaly_scores.rank_mean
+        )
+        normal = self.normal_scores[:, columns]
+        return single | {k: ways[k](table, normal) for k in self.fused}
 
     def fit(self, objects: Redrawing) -> None:
         """Take these objects as normal, instead of all earlier ones.
@@ -199,9 +182,8 @@ class AnomalyJudge(nn.Module):
         for name in ('bank', 'normal_scores'):
             stored = state_dict.get(f'{prefix}{name}')
             if stored is not None:
-                setattr(
-                    self, name, getattr(self, name).new_zeros(stored.shape)
-                )
+                empty = getattr(self, name).new_zeros(stored.shape)
+                setattr(self, name, empty)
         super()._load_from_state_dict(state_dict, prefix, *args)
 
 
@@ -209,10 +191,8 @@ class AnomalyJudge(nn.Module):
 def normal_objects(model: nn.Module, data: dict) -> Redrawing:
     """Return the detections of a batch that stand for a normal object.
 
-    Args:
-        model: A ``mmocc.DEA`` in eval mode.
-        data: A batch of a dataloader, with boxes in pixels of the original
-            images. Objects marked as anomalous do not count.
+    ``model`` is a ``mmocc.DEA`` in eval mode, ``data`` a batch of a
+    dataloader, with boxes in pixels of the original images.
     """
     data = model.data_preprocessor(data, False)
     samples = data['data_samples']
@@ -232,12 +212,9 @@ def normal_objects(model: nn.Module, data: dict) -> Redrawing:
 
 
 def fit_judge(model: nn.Module, batches: Iterable[dict]) -> int:
-    """Fit the judge of a ``mmocc.DEA`` to normal objects; return their number.
+    """Fit the judge of a ``mmocc.DEA``; return the number of normal objects.
 
     The model keeps its mode. Each process has a share of the batches.
-
-    Raises:
-        ValueError: If hardly any object is detected.
     """
     mode = model.training
     model.eval()

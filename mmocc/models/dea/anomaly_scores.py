@@ -1,9 +1,8 @@
 """Scores of anomalous objects: of one redrawing each, and their fusions.
 
-DEA (HAL hal-03409930, section III-C) compares an object's picture with its
-redrawing by Pearson's correlation and tries no other score. The others here
-are common in research on anomalies. Pictures are (n, C, h, w) in [0, 1]; all
-is computed in float32.
+DEA (HAL hal-03409930, section III-C) uses Pearson's correlation only; the
+others are common in research on anomalies. Pictures are (n, C, h, w) in
+[0, 1]; all is computed in float32.
 """
 
 import torch
@@ -38,10 +37,7 @@ def ssim(recon: Tensor, target: Tensor) -> Tensor:
 
     Wang et al., IEEE TIP 13(4), 2004: Gaussian window of 11 pixels and
     sigma 1.5, K1 = 0.01, K2 = 0.03, range 1, averaged over the places where
-    the window fits. Differentiable: it serves as a loss too.
-
-    Raises:
-        ValueError: If the pictures are smaller than the window.
+    the window fits, else ValueError. Differentiable.
     """
     if min(recon.shape[-2:]) < 11:
         raise ValueError(
@@ -59,11 +55,8 @@ def ssim(recon: Tensor, target: Tensor) -> Tensor:
 
 
 def _window(size: int, device: torch.device) -> Tensor:
-    """Return the window at each of its places, (size - 10, size).
-
-    A matrix, because that is twenty times as fast on a CPU as a convolution
-    of one channel.
-    """
+    """Return the window at each of its places, (size - 10, size)."""
+    # A matrix is 20 times as fast on a CPU as a convolution of one channel.
     place = torch.arange(-5.0, 6.0, device=device)
     kernel = torch.softmax(-place.square() / (2 * 1.5**2), 0)
     matrix = torch.zeros(size - 10, size, device=device)
@@ -77,11 +70,8 @@ def knn_distance(latents: Tensor, bank: Tensor, k: int = 5) -> Tensor:
 
     Args:
         latents: (n, D).
-        bank: (m, D) latents of normal objects.
+        bank: (m, D) of normal objects; ValueError if it is empty.
         k: Neighbours; all of the bank, if it has fewer.
-
-    Raises:
-        ValueError: If the bank is empty.
     """
     if not len(bank):
         raise ValueError('the bank of normal objects is empty')
@@ -99,8 +89,7 @@ def zscore_mean(scores: Tensor, reference: Tensor) -> Tensor:
 
     Args:
         scores: (n, S).
-        reference: (m, S): those of normal objects, m >= 2; they have 0 on
-            average.
+        reference: (m, S): those of normal objects, m >= 2.
     """
     spread = reference.std(0).clamp_min(1e-12)
     return ((scores - reference.mean(0)) / spread).mean(1)
@@ -109,13 +98,8 @@ def zscore_mean(scores: Tensor, reference: Tensor) -> Tensor:
 def rank_mean(scores: Tensor, reference: Tensor) -> Tensor:
     """Return the mean over S scores of the share of normal objects below.
 
-    Ties count half. Unlike :func:`zscore_mean`, it does not depend on how
-    the scores are spread, but cannot tell how far a score is above all
-    normal ones.
-
-    Args:
-        scores: (n, S).
-        reference: (m, S): those of normal objects, m >= 1.
+    Ties count half. Arguments as in :func:`zscore_mean`, m >= 1; how far a
+    score is above all normal ones does not count here.
     """
     columns = reference.T.contiguous().sort(dim=1).values
     values = scores.T.contiguous()

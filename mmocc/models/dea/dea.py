@@ -11,11 +11,10 @@ the model DAE; its web page, DEA).
                                           decoder -> redrawing \
     page -> crop at the box ---------------------> picture ------> score
 
-The authors' public code differs from the paper (it reads image 0's features
-for every image of a batch, and one object for each class); this follows the
-paper. It leaves two things open. Here a training object's map is that of a
-random one of the priors matched to it, and pictures are cut from the
-network's input: a page reduced to 300 pixels is redrawn at that size.
+The authors' code differs from the paper (it reads image 0's features for
+every image of a batch, and one object for each class); this follows the
+paper. Where that is open, a training object's map is that of a random one of
+the priors matched to it, and pictures are cut from the network's input.
 """
 
 from collections.abc import Sequence
@@ -65,18 +64,14 @@ class DEA(SingleStageDetector):
         decoder: ``mmocc.FCDecoder`` or ``mmocc.ConvDecoder``.
         frozen_detector: Train the extractor's convolutions and the decoder
             only, as the paper does; the detector comes from ``load_from`` and
-            stays in eval mode. Else all are trained together, and gradients
-            of the redrawing reach the backbone.
+            stays in eval mode. Else all are trained together.
         jitter: Each side of a training box moves by at most this share of the
             box's side; below 0.5.
         judge: Arguments of
-            :class:`mmocc.models.dea.anomaly_judge.AnomalyJudge`: the scores,
-            and which of them decides. Those that compare with normal objects
-            need ``mmocc.AnomalyReferenceHook``.
-        kwargs: Of mmdet's SingleStageDetector, such as ``backbone``. The
-            results of ``bbox_head`` must have ``level_inds``:
-            ``mmocc.SSDIoUHead``. Pictures are without the normalisation of
-            ``data_preprocessor``.
+            :class:`mmocc.models.dea.anomaly_judge.AnomalyJudge`. Scores that
+            compare with normal objects need ``mmocc.AnomalyReferenceHook``.
+        kwargs: Of mmdet's SingleStageDetector. The results of ``bbox_head``
+            must have ``level_inds``: ``mmocc.SSDIoUHead``.
 
     Raises:
         ValueError: If options are unknown or parts do not fit; when a
@@ -136,10 +131,7 @@ class DEA(SingleStageDetector):
         return self
 
     def pictures(self, inputs: Tensor) -> Tensor:
-        """Return normalised images (B, 3, H, W) as the decoder draws them.
-
-        (B, channels, H, W) float32 in [0, 1].
-        """
+        """Return normalised inputs as pictures (B, channels, H, W), 0 to 1."""
         prepare = self.data_preprocessor
         normal = {}
         if getattr(prepare, '_enable_normalize', False):
@@ -173,9 +165,8 @@ class DEA(SingleStageDetector):
     ) -> dict[str, Tensor]:
         """Return the losses of a batch.
 
-        Returns:
-            ``loss_rec``; the mean ``pearson`` of redrawings and pictures,
-            for the log; and the head's losses, unless it is frozen.
+        ``loss_rec``; the mean ``pearson`` of redrawings and pictures, for the
+        log; and the head's losses, unless it is frozen.
         """
         self._warn_if_random()
         frozen = self.frozen_detector

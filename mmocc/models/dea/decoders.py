@@ -1,15 +1,12 @@
 """Networks that redraw objects from their features.
 
-``FCDecoder``: DEA's own (HAL hal-03409930, section III-B; its web page lists
-the second layer twice)::
+``FCDecoder`` is DEA's own (HAL hal-03409930, section III-B)::
 
     RoI (n, 1024, k, k) -> average pool -> 1024 -> 2048 -> ReLU
     -> 4096 -> ReLU -> 16384 -> sigmoid -> (n, 1, 128, 128)
 
-``ConvDecoder``: a small convolutional one. It keeps the layout of the RoI,
-which the average pool loses, with a two-hundredth of the parameters. Nearly
-all of them work on the smallest map, where they cost least; each step trades
-channels for pixels (Shi et al., arXiv 1609.05158)::
+``ConvDecoder`` keeps the layout of the RoI, with a two-hundredth of the
+parameters; each step trades channels for pixels (arXiv 1609.05158)::
 
     RoI (n, 256, 8, 8) -> stride 2 -> 40 at 8 -> 16 at 16 -> 8 at 32
     -> 4 at 64 -> (n, 1, 128, 128)
@@ -36,8 +33,7 @@ class BaseDecoder(BaseModule):
     Args:
         size: Height and width of the pictures.
         channels: 1 for grey pictures, 3 for RGB.
-        loss: ``mse`` mean squared difference (the paper's), ``bce`` binary
-            cross-entropy, for pictures of ink and paper, or ``ssim``:
+        loss: ``mse`` (the paper's), ``bce`` binary cross-entropy, or ``ssim``:
             1 - :func:`mmocc.models.dea.anomaly_scores.ssim`.
         loss_weight: Factor of the loss.
         init_cfg: As in mmengine's BaseModule.
@@ -80,12 +76,9 @@ class BaseDecoder(BaseModule):
         return self.layers(x).reshape(shape)
 
     def loss(self, recon: Tensor, target: Tensor) -> Tensor:
-        """Return the weighted loss, a mean over objects and pixels.
+        """Return the mean loss, weighted; 0 with gradient without objects.
 
-        0 with gradient if there is no object.
-
-        Raises:
-            ValueError: If the shapes differ.
+        ValueError if the shapes differ.
         """
         if recon.shape != target.shape:
             raise ValueError(
@@ -110,8 +103,7 @@ class BaseDecoder(BaseModule):
 class FCDecoder(BaseDecoder):
     """Redraw objects from the average of their features.
 
-    The defaults are the paper's: 77,617,152 parameters, three times those of
-    SSD300.
+    The defaults are the paper's: 77,617,152 parameters.
 
     Args:
         in_channels: Channels of the RoI features.
@@ -153,8 +145,7 @@ class ConvDecoder(BaseDecoder):
 
     Each step is a 3x3 convolution, the first of stride 2, a pixel shuffle
     that doubles height and width, and a ReLU; the last ends in a sigmoid.
-    With the defaults 397,860 parameters and 14 million multiplications for
-    each object.
+    By default 397,860 parameters, 14 million multiplications an object.
 
     Args:
         in_channels: Channels of the RoI features.
@@ -164,8 +155,7 @@ class ConvDecoder(BaseDecoder):
         kwargs: Of :class:`BaseDecoder`, except ``size``.
 
     Raises:
-        ValueError: If ``roi_size`` is not even; while running, if the
-            features are of another size.
+        ValueError: If ``roi_size`` is odd, or differs from the features'.
     """
 
     at_once_cpu = 48  # their maps stay in the cache: a fifth less time

@@ -9,15 +9,14 @@ heights w, h (B), w_g, h_g (G), c_w, c_h (C)::
     EIoU = DIoU + (w - w_g)^2 / c_w^2 + (h - h_g)^2 / c_h^2
                                                           arXiv 2101.08158
 
-**EIoU is the Efficient IoU of arXiv 2101.08158, not mmdet's ``EIoULoss``,
-which is the Extended IoU. GIoU divides by the enclosing box C** (not by B, as
-hal-03409930 prints it), and all distances are over C as well.
+**EIoU is the Efficient IoU, not mmdet's ``EIoULoss``, which is the Extended
+IoU. GIoU divides by the enclosing box C**, not by B, as hal-03409930 prints
+it.
 
-The functions take boxes (n, 4) xyxy in pixels, of any floating type, and
-``eps``, which is added to divisors, in pixels^2. They return (n,) float32: 0
-for equal boxes, above 1 for boxes apart. GIoU and DIoU equal torchvision's.
-torchvision indexes by a boolean mask, for which the host waits for the
-device, and accepts a box with exchanged corners; here such a box is empty.
+The functions take boxes (n, 4) xyxy in pixels, and ``eps``, which is added to
+divisors, in pixels^2. They return (n,) float32: 0 for equal boxes, above 1
+for boxes apart. GIoU and DIoU equal torchvision's, but the host never waits
+for the device, and a box with exchanged corners is empty.
 """
 
 from collections.abc import Callable
@@ -33,21 +32,13 @@ REDUCTIONS = ('none', 'mean', 'sum')
 
 
 class Pairs(NamedTuple):
-    """The geometry of n pairs of boxes; every entry is (n,) or (n, 2).
+    """The geometry of n pairs of boxes, in pixels."""
 
-    Attributes:
-        iou: Intersection over union, in [0, 1].
-        union: Area of the union, in pixels^2.
-        rho: Vector between the centres, in pixels.
-        sizes: Difference of the widths and of the heights, in pixels.
-        enclosing: Width and height of the enclosing box, in pixels.
-    """
-
-    iou: Tensor
-    union: Tensor
-    rho: Tensor
-    sizes: Tensor
-    enclosing: Tensor
+    iou: Tensor  # (n,) intersection over union, in [0, 1]
+    union: Tensor  # (n,) its area
+    rho: Tensor  # (n, 2) vector between the centres
+    sizes: Tensor  # (n, 2) difference of the widths and of the heights
+    enclosing: Tensor  # (n, 2) width and height of the enclosing box
 
 
 def _area(size: Tensor) -> Tensor:
@@ -57,11 +48,7 @@ def _area(size: Tensor) -> Tensor:
 
 
 def pair_boxes(pred: Tensor, target: Tensor, eps: float = EPS) -> Pairs:
-    """Return the geometry of aligned boxes (n, 4) xyxy, in float32.
-
-    Raises:
-        ValueError: If the shapes are not (n, 4), or differ.
-    """
+    """Return the geometry of boxes (n, 4) in float32; ValueError if not so."""
     if pred.shape != target.shape or pred.shape[1:] != (4,):
         raise ValueError(
             f'expected two tensors (n, 4) of aligned xyxy boxes, got '
@@ -118,8 +105,7 @@ def focal_eiou_loss(
     """Return IoU^gamma EIoU, (n,) >= 0: good boxes count more.
 
     The weight IoU^gamma is a constant for the gradient, because that of
-    IoU^0.5 is infinite at IoU = 0. Boxes apart cost nothing. The losses are
-    not divided by the sum of the weights.
+    IoU^0.5 is infinite at IoU = 0. Boxes apart cost nothing.
     """
     pairs = pair_boxes(pred, target, eps)
     return pairs.iou.detach().pow(gamma) * _eiou(pairs, eps)
@@ -127,8 +113,6 @@ def focal_eiou_loss(
 
 class IoUTypeLoss(nn.Module):
     """Base of the losses on decoded boxes: weights and reduction, as in mm.
-
-    The host never waits for the device; autocast is off.
 
     Args:
         loss_weight: Factor of the loss.
@@ -169,7 +153,7 @@ class IoUTypeLoss(nn.Module):
         avg_factor: float | Tensor | None = None,
         reduction_override: str | None = None,
     ) -> Tensor:
-        """Return the loss of aligned boxes.
+        """Return the loss, (n,) if not reduced; 0 with gradient if n is 0.
 
         Args:
             pred: (n, 4) decoded xyxy boxes in pixels, n >= 0.
@@ -178,9 +162,6 @@ class IoUTypeLoss(nn.Module):
             avg_factor: Divisor of the sum instead of n, if the reduction is
                 ``mean``; such as the number of positives.
             reduction_override: Reduction of this call.
-
-        Returns:
-            (n,) if not reduced, else a scalar; 0 with gradient if n is 0.
         """
         reduction = self._checked(reduction_override or self.reduction)
         if reduction == 'sum' and avg_factor is not None:
@@ -223,8 +204,7 @@ class EIoULoss(IoUTypeLoss):
 class FocalEIoULoss(IoUTypeLoss):
     """Focal-EIoU; see :func:`focal_eiou_loss` and :class:`IoUTypeLoss`.
 
-    Divided by ``avg_factor`` (in mm's heads, the number of positives) as any
-    other loss, not by the sum of the weights IoU^gamma.
+    Divided by ``avg_factor``, not by the sum of the weights IoU^gamma.
 
     Args:
         gamma: Exponent of the weight; 0 gives EIoU for boxes that overlap.

@@ -1,8 +1,7 @@
-"""Features of each box from the map that predicted it.
+"""Features of each box from the map that predicted it, as DEA reads them.
 
-DEA (HAL hal-03409930, section III-A) reads an object's features by RoIAlign
-from the map of SSD whose prior gave its box. So large objects get the
-poorest features (SSD300's last map is one cell); other rules are options.
+HAL hal-03409930, section III-A. So large objects get the poorest features
+(SSD300's last map is one cell); other rules are options.
 """
 
 from collections.abc import Sequence
@@ -53,23 +52,21 @@ class PriorLevelRoIExtractor(BaseModule):
 
     Args:
         in_channels: Channels of each map.
-        featmap_strides: Pixels of the image that a cell of each map stands
-            for.
+        featmap_strides: Pixels of the image in a cell of each map.
         out_channels: Channels of the result.
         output_size: Height and width k of the result.
         rule: Which map a box's features come from. ``own_level``: the one
             that predicted it, the paper's. ``conv4_3``: always the map
-            ``fixed_level``, whatever its name; SSD's first map is conv4_3.
-            ``size``: by the box's size, as in FPN.
+            ``fixed_level``; SSD's first map is conv4_3. ``size``: by the
+            box's size, as in FPN.
         fixed_level: Map of the rule ``conv4_3``.
         finest_scale: For the rule ``size``: map l > 0 serves boxes whose
-            side, sqrt(w * h), is ``finest_scale`` * 2**l pixels to twice that
-            (56 is FPN's, made for images of 800 pixels).
+            side, sqrt(w * h), is ``finest_scale`` * 2**l pixels to twice that.
         sampling_ratio: Points along each side of a cell of the result; 0 for
             as many as there are cells of the map below it.
         pool_mode: ``avg`` or ``max`` of these points.
         aligned: Whether pixels' centres, not corners, lie on whole numbers
-            of the map (no shift by half a pixel).
+            of the map.
         init_cfg: As in mmengine's BaseModule.
 
     Raises:
@@ -141,8 +138,7 @@ class PriorLevelRoIExtractor(BaseModule):
     ) -> Tensor:
         """Return the features of regions, (n, out_channels, k, k) float32.
 
-        Gradients reach the maps, not the boxes, and every parameter, if only
-        as 0.
+        Gradients reach the maps and every parameter, but not the boxes.
 
         Args:
             feats: Maps (B, C_l, H_l, W_l).

@@ -15,13 +15,9 @@ MOST_VALUES = 1 << 22
 
 
 def keep_inside(boxes: Tensor, size: Tensor) -> Tensor:
-    """Clip boxes to their images; each stays at least a pixel wide and high.
+    """Clip boxes (n, 4) to their images; each stays at least a pixel a side.
 
-    A box beyond its image becomes a strip of a pixel at the border.
-
-    Args:
-        boxes: (n, 4) xyxy in pixels.
-        size: (n, 2) or (2,), width and height of each box's image.
+    ``size`` is (n, 2) or (2,), width and height of each box's image.
     """
     low = torch.minimum(boxes[:, :2].clamp_min(0), size - 1)
     high = torch.minimum(torch.maximum(boxes[:, 2:], low + 1), size)
@@ -31,12 +27,10 @@ def keep_inside(boxes: Tensor, size: Tensor) -> Tensor:
 def check_truth(
     rois: Tensor, size: Tensor, paths: Sequence[str | None]
 ) -> None:
-    """Raise ValueError if a ground-truth box has no pixel of its image.
+    """Raise ValueError if a box of ``rois`` (n, 5) has no pixel of its image.
 
-    Args:
-        rois: (n, 5): batch index and xyxy in pixels.
-        size: (n, 2), width and height of each box's image.
-        paths: File of each image of the batch, if it is known.
+    ``size`` is (n, 2), width and height of each box's image, ``paths`` the
+    file of each image of the batch, if it is known.
     """
     low, high = rois[:, 1:3].clamp_min(0), torch.minimum(rois[:, 3:], size)
     bad = ~((high > low).all(1) & rois.isfinite().all(1))
@@ -53,8 +47,7 @@ def check_truth(
 def jitter_boxes(boxes: Tensor, amount: float) -> Tensor:
     """Move each side of boxes (n, 4) by a random share of the box's own side.
 
-    The share is uniform in [-amount, amount]; below 0.5, so that no box is
-    inverted.
+    The share is uniform in [-amount, amount]; below 0.5.
     """
     side = (boxes[:, 2:] - boxes[:, :2]).repeat(1, 2)
     return boxes + side * amount * (2 * torch.rand_like(boxes) - 1)
@@ -63,15 +56,12 @@ def jitter_boxes(boxes: Tensor, amount: float) -> Tensor:
 def draw_levels(
     boxes: Tensor, priors: Sequence[Tensor], pos_iou_thr: float = 0.5
 ) -> Tensor:
-    """Return the (n,) map from which the detector could have predicted a box.
-
-    It is the map of a random one of the priors that overlap the box enough to
-    be matched to it, or of the best one if none does.
+    """Return the (n,) map of a random prior that is matched to each box.
 
     Args:
         boxes: (n, 4) xyxy in pixels.
         priors: For each map its priors (p_l, 4) xyxy in pixels.
-        pos_iou_thr: IoU from which a prior learns to predict the box.
+        pos_iou_thr: IoU from which a prior is matched; the best one always is.
     """
     if not len(boxes):
         return torch.zeros(0, dtype=torch.int64, device=boxes.device)
@@ -87,12 +77,9 @@ def draw_levels(
 def crop_regions(images: Tensor, rois: Tensor, size: int) -> Tensor:
     """Return regions of images, resized to (n, C, size, size), antialiased.
 
-    The aspect is not kept: a region fills the picture, as in the paper. Each
-    pixel is the mean of bilinear samples, spread evenly over its part of the
-    region at most a pixel of the image apart (torchvision's RoIAlign with an
-    adaptive sampling ratio). For a region whose sides are multiples of
-    ``size`` this is the mean of its pixels, as OpenCV's INTER_AREA;
-    enlarging is bilinear.
+    The aspect is not kept, as in the paper. Each pixel is the mean of bilinear
+    samples, spread evenly over its part of the region at most a pixel of the
+    image apart (torchvision's RoIAlign with an adaptive sampling ratio).
 
     Args:
         images: (B, C, H, W).
@@ -134,17 +121,7 @@ def _crop(images: Tensor, rois: Tensor, size: int) -> Tensor:
 def _shares(
     low: Tensor, high: Tensor, extent: int, size: int
 ) -> tuple[Tensor, list[int], list[int]]:
-    """Return the share of each pixel along a side in each of the picture's.
-
-    (n, size, m) shares, and the first pixel and the number of pixels of
-    each region, at most m.
-
-    Args:
-        low: (n,) where each region begins, in pixels.
-        high: (n,) where it ends.
-        extent: Pixels of the image along this side.
-        size: Pixels of the picture.
-    """
+    """Return shares (n, size, m), and each region's pixels along a side."""
     step = (high - low) / size
     number = step.ceil().clamp_min(1)[:, None]
     sample = torch.arange(int(number.max()))
@@ -178,8 +155,8 @@ def to_pictures(
         inputs: (B, 1 or 3, H, W), normalised.
         channels: 1 for grey (ITU-R BT.601), 3 for RGB.
         is_rgb: Whether the inputs are RGB, not BGR.
-        mean: What was subtracted, (3, 1, 1).
-        std: What it was divided by, (3, 1, 1).
+        mean: (3, 1, 1), which was subtracted.
+        std: (3, 1, 1), by which they were divided.
     """
     images = ((inputs.float() * std + mean) / 255).clamp(0, 1)
     if images.shape[1] == 1:

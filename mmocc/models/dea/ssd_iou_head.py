@@ -1,8 +1,7 @@
 """SSD's head with any box loss, and boxes that know their prior.
 
 mmdet's ``SSDHead`` (arXiv 1512.02325) always uses smooth-L1 and cannot
-predict. This one takes the loss from the config, computes it for a whole
-batch at once, and gives each predicted box its prior and level.
+predict. This one computes the config's loss for a whole batch at once.
 """
 
 from collections.abc import Sequence
@@ -43,14 +42,13 @@ def prior_levels(num_level_priors: Sequence[int]) -> list[range]:
 class SSDIoUHead(SSDHead):
     """SSD's head, for deltas or decoded boxes.
 
-    With the default loss its values are those of mmdet's ``SSDHead``, with
-    one exception: images without objects teach nothing there, and the
-    background here. Ground truth that is empty, not finite or wholly outside
-    the input is refused on a CPU; on another device, where a check would make
-    the host wait, it is left out and counted in the log (``num_bad_boxes``).
-
-    Predictions have two more fields: ``prior_inds`` (int64, index among the
-    priors of all levels) and ``level_inds`` (int64, 0 = the first map).
+    With the default loss its values are those of mmdet's ``SSDHead``, except
+    that images without objects teach the background. Ground truth that is
+    empty, not finite or wholly outside the input is refused on a CPU; on
+    another device, where a check would make the host wait, it is left out and
+    counted in the log (``num_bad_boxes``). Predictions have two more fields:
+    ``prior_inds`` (int64, index among the priors of all levels) and
+    ``level_inds`` (int64, 0 = the first map).
 
     Args:
         args: Of mmdet's ``SSDHead``.
@@ -58,8 +56,7 @@ class SSDIoUHead(SSDHead):
             ``train_cfg['smoothl1_beta']``. It is called with
             ``reduction_override='none'``, and its sum is divided by the
             number of positives; an image without any counts as one.
-        min_negatives: Negatives of an image without positives. The default
-            suits that divisor.
+        min_negatives: Negatives of an image without positives.
         kwargs: Of mmdet's ``SSDHead``.
 
     Raises:
@@ -127,17 +124,12 @@ class SSDIoUHead(SSDHead):
         batch_img_metas: list[dict],
         batch_gt_instances_ignore: Sequence[InstanceData | None] | None = None,
     ) -> dict[str, Tensor]:
-        """Return the losses of a batch of B images.
+        """Return ``loss_cls`` and ``loss_bbox`` of a batch of B images.
 
         The arguments are mmdet's; boxes are xyxy in pixels of the network's
-        input. Those to ignore are neither object nor background.
-
-        Returns:
-            ``loss_cls`` and ``loss_bbox``, scalars; except on a CPU also
-            ``num_bad_boxes``.
-
-        Raises:
-            ValueError: On a CPU, if a ground-truth box is of no use.
+        input. Those to ignore are neither object nor background. On a CPU,
+        ground truth of no use is a ValueError; elsewhere it is counted in
+        ``num_bad_boxes``.
         """
         device = cls_scores[0].device
         with torch.autocast(device.type, enabled=False):
@@ -158,46 +150,32 @@ class SSDIoUHead(SSDHead):
             )
             # One column more, for a batch without any object.
             labels, boxes = F.pad(labels, (0, 1)), F.pad(boxes, (0, 0, 0, 1))
-            losses = self._losses(
-                cls_scores, bbox_preds, assigned, labels, boxes, priors
+            pos_weight = self.train_cfg['pos_weight']
+            loss_cls = ssd_losses.classification_loss(
+                cls_scores,
+                self.num_classes,
+                assigned,
+                labels,
+                self.train_cfg['neg_pos_ratio'],
+                self.min_negatives,
+                pos_weight if pos_weight > 0 else 1.0,
             )
+            loss_bbox = ssd_losses.box_loss(
+                bbox_preds,
+                assigned,
+                boxes,
+                priors,
+                (self.delta_means, self.delta_stds),
+                self.loss_bbox,
+                self.reg_decoded_bbox,
+            )
+            # As mmdet counts: at least one for each image.
+            positives = (assigned > 0).sum(dim=1).clamp(min=1).sum()
+            losses = dict(loss_cls=loss_cls, loss_bbox=loss_bbox)
+            losses = {k: loss / positives for k, loss in losses.items()}
         if device.type != 'cpu':
             losses['num_bad_boxes'] = bad.sum().float()
         return losses
-
-    def _losses(
-        self,
-        cls_scores: list[Tensor],
-        bbox_preds: list[Tensor],
-        assigned: Tensor,
-        labels: Tensor,
-        boxes: Tensor,
-        priors: Tensor,
-    ) -> dict[str, Tensor]:
-        cfg = self.train_cfg
-        # As mmdet counts: at least one for each image.
-        positives = (assigned > 0).sum(dim=1).clamp(min=1).sum()
-        loss_cls = ssd_losses.classification_loss(
-            cls_scores,
-            self.num_classes,
-            assigned,
-            labels,
-            cfg['neg_pos_ratio'],
-            self.min_negatives,
-            cfg['pos_weight'] if cfg['pos_weight'] > 0 else 1.0,
-        )
-        loss_bbox = ssd_losses.box_loss(
-            bbox_preds,
-            assigned,
-            boxes,
-            priors,
-            (self.delta_means, self.delta_stds),
-            self.loss_bbox,
-            self.reg_decoded_bbox,
-        )
-        return dict(
-            loss_cls=loss_cls / positives, loss_bbox=loss_bbox / positives
-        )
 
     def _outside(
         self, sizes: Sequence[torch.Size], priors: Tensor, metas: list[dict]
@@ -237,11 +215,7 @@ class SSDIoUHead(SSDHead):
         *args,
         **kwargs,
     ) -> list[InstanceData]:
-        """Return mmdet's results, decoded in float32, and their priors.
-
-        The arguments are mmdet's. The results of an image are ``bboxes``
-        (n, 4), ``scores``, ``labels``, ``prior_inds`` and ``level_inds`` (n,).
-        """
+        """Return mmdet's results, decoded in float32, and their priors."""
         maps = ([m.float() for m in part] for part in (cls_scores, bbox_preds))
         return super().predict_by_feat(*maps, *args, **kwargs)
 
@@ -261,13 +235,13 @@ class SSDIoUHead(SSDHead):
         levels = prior_levels([len(priors) for priors in mlvl_priors])
         results = []
         for number, level in enumerate(levels):
-            score = cls_score_list[number][None]
-            delta = ssd_losses.flatten_maps([bbox_pred_list[number][None]], 4)[
-                0
-            ]
-            probs = ssd_losses.flatten_maps([score], self.cls_out_channels)[
-                0
-            ].softmax(-1)
+            (delta,) = ssd_losses.flatten_maps(
+                [bbox_pred_list[number][None]], 4
+            )
+            (logits,) = ssd_losses.flatten_maps(
+                [cls_score_list[number][None]], self.cls_out_channels
+            )
+            probs = logits.softmax(-1)
             scores, labels, chosen, _ = filter_scores_and_topk(
                 probs[:, :-1],
                 cfg.get('score_thr', 0),

@@ -2,9 +2,8 @@
 
 Pure functions: the rules are those of mmdet's ``MaxIoUAssigner``, ``SSDHead``
 and ``DeltaXYWHBBoxCoder``, value for value. The host never waits for the
-device: no value is read from it and no constant is copied to it. So the
-losses work on all rows there; on a CPU, where counting rows costs nothing,
-only on those that matter.
+device; so the losses work on all rows there, and on a CPU only on those that
+matter.
 
 Shapes: B images, N priors of all levels, A priors a cell, G objects of an
 image (padded with zeros). Boxes are xyxy in pixels. ``maps`` are
@@ -36,15 +35,12 @@ def pad_boxes(boxes: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
 def find_bad_boxes(
     boxes: Tensor, real: Tensor, metas: Sequence[dict]
 ) -> Tensor:
-    """Return which boxes are empty, not finite, or wholly outside.
+    """Return which boxes are empty, not finite, or outside, (B, G) bool.
 
     Args:
         boxes: (B, G, 4).
         real: (B, G) bool, which are no padding.
         metas: ``img_shape`` of each image; the largest is the input's.
-
-    Returns:
-        (B, G) bool.
 
     Raises:
         ValueError: On a CPU, if there is any.
@@ -87,13 +83,7 @@ def overlaps(
 def find_ignored(
     ignored: Tensor, priors: Tensor, assigner: MaxIoUAssigner
 ) -> Tensor:
-    """Return the (B, N) mask of priors in a box to ignore.
-
-    Args:
-        ignored: (B, I, 4), padded.
-        priors: (N, 4).
-        assigner: Its ``ignore_iof_thr`` and ``ignore_wrt_candidates`` count.
-    """
+    """Return the (B, N) mask of priors (N, 4) in a box to ignore (B, I, 4)."""
     blocked = ignored.new_zeros(len(ignored), len(priors), dtype=torch.bool)
     if assigner.ignore_iof_thr <= 0:
         return blocked
@@ -118,8 +108,7 @@ def assign(
     """Return ``assigned``: an object, the background, or nothing.
 
     One object of every image at a time, so that memory does not grow with
-    the number of objects. Images are sorted by that number: those with a
-    k-th object come first.
+    the number of objects. Images with a k-th object come first.
 
     Args:
         boxes: (B, G, 4).
@@ -199,15 +188,9 @@ def _levels(
 def pick_rows(
     maps: Sequence[Tensor], channels: int, mask: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the predictions of some priors; of all unless on a CPU.
+    """Return predictions of the priors of a mask (B, N); of all on a GPU.
 
-    Args:
-        maps: As above.
-        channels: Numbers for each prior.
-        mask: (B, N) bool, the priors to pick.
-
-    Returns:
-        (n, channels) float32, and image and prior (n,) int64 of each row.
+    (n, channels) float32, and image and prior (n,) int64 of each row.
     """
     if mask.device.type != 'cpu':
         rows = flatten_maps(maps, channels).flatten(0, 1)
@@ -226,10 +209,7 @@ def pick_rows(
 
 
 def prior_cross_entropy(maps: Sequence[Tensor], wanted: Tensor) -> Tensor:
-    """Return the (B, N) cross-entropy of logits with classes (B, N).
-
-    The maps are not copied.
-    """
+    """Return the (B, N) cross-entropy of logits with classes, not copied."""
     channels = sum(level[0].numel() for level in maps) // wanted.shape[1]
     losses = []
     for level, target in _levels(maps, channels, wanted):

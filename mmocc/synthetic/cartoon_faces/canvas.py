@@ -11,23 +11,14 @@ _BITS = 4  # of a pixel, for OpenCV's fractional coordinates
 
 @dataclass(frozen=True)
 class Pose:
-    """How a head is seen.
+    """How a head is seen: angles in radians, lengths in pixels."""
 
-    Attributes:
-        yaw: Turn to the picture's right in radians.
-        pitch: Nod downwards in radians.
-        roll: Turn in the picture's plane, clockwise, in radians.
-        scale: Pixels of half a head's width.
-        x: Column of the middle of the head in pixels.
-        y: Row of the middle.
-    """
-
-    yaw: float
-    pitch: float
-    roll: float
-    scale: float
-    x: float
-    y: float
+    yaw: float  # turn to the picture's right
+    pitch: float  # nod downwards
+    roll: float  # turn in the picture's plane, clockwise
+    scale: float  # half a head's width
+    x: float  # column of the middle of the head
+    y: float  # row of the middle
 
     def enlarged(self, factor: float) -> 'Pose':
         """Return the pose in a picture that is larger by a factor."""
@@ -66,16 +57,13 @@ class Canvas:
     def project(
         self, points: np.ndarray, depth: float = 1.0, lift: float = 0.0
     ) -> np.ndarray:
-        """Return the places of points of the head in the picture.
+        """Return the pixels (n, 2) of points of the head.
 
         Args:
             points: (n, 2) x and y seen from the front.
             depth: 1 on the face, which is an ellipsoid; 0 in the plane
                 through the ears; below 0 behind it.
             lift: How far points stand out of the face.
-
-        Returns:
-            (n, 2) x and y in pixels.
         """
         points = np.asarray(points, np.float64).reshape(-1, 2)
         room = np.maximum(0, 1 - ((points / self.radii) ** 2).sum(1))
@@ -121,22 +109,12 @@ class Canvas:
     ) -> None:
         """Draw a line through points in pixels, (n, 2)."""
         thick = max(1, round(width * self.pose.scale))
-        cv2.polylines(
-            self.pixels,
-            [self._fixed(points)],
-            closed,
-            colour,
-            thick,
-            cv2.LINE_AA,
-            _BITS,
-        )
+        style = closed, colour, thick, cv2.LINE_AA, _BITS
+        cv2.polylines(self.pixels, [self._fixed(points)], *style)
 
     @staticmethod
     def _fixed(points: np.ndarray) -> np.ndarray:
-        """Return pixels as OpenCV's fixed-point numbers, pixel centres at 0.5.
-
-        Points lie on a grid whose first pixel spans 0 to 1.
-        """
+        """Return OpenCV's fixed-point numbers; its pixel centres lie at 0."""
         return np.round((points - 0.5) * 2**_BITS).astype(np.int32)
 
 

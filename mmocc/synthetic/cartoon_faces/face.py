@@ -18,13 +18,11 @@ _FINE = 3  # faces are drawn this many times as large, then reduced
 
 
 class CartoonFace(NamedTuple):
-    """A picture of a face, and facts about it.
+    """A picture (size, size, 3) uint8 RGB of a face, and facts about it.
 
-    Attributes:
-        image: (size, size, 3) uint8 RGB.
-        landmarks: (5, 2) float64, x and y in pixels: the picture's left eye,
-            right eye, tip of the nose, left and right corner of the mouth.
-        strength: How strong the expression is, 0.5 to 1.
+    ``landmarks`` (5, 2) float64 are x and y in pixels of the picture's left
+    eye, right eye, tip of the nose, left and right corner of the mouth;
+    ``strength`` is that of the expression, 0.5 to 1.
     """
 
     image: np.ndarray
@@ -35,13 +33,10 @@ class CartoonFace(NamedTuple):
 def draw_face(
     who: Subject, expression: str, size: int, rng: np.random.Generator
 ) -> CartoonFace:
-    """Draw a person with an expression.
+    """Draw a person with one of :data:`mmocc.utils.expressions.EXPRESSIONS`.
 
-    Args:
-        who: The person.
-        expression: One of :data:`mmocc.utils.expressions.EXPRESSIONS`.
-        size: Side of the picture in pixels.
-        rng: Source of pose, light, background and noise.
+    ``size`` is the picture's side in pixels; ``rng`` the source of pose,
+    light, background and noise.
     """
     pulls, strength = show_expression(expression, who.rest, rng)
     pose = draw_pose(size, rng)
@@ -97,15 +92,7 @@ def _face_mask(canvas: Canvas, who: Subject) -> np.ndarray:
 
 
 def draw_background(size: int, rng: np.random.Generator) -> np.ndarray:
-    """Draw a background.
-
-    Args:
-        size: Side of the picture in pixels.
-        rng: Source of its kind and colours.
-
-    Returns:
-        (size, size, 3) uint8 RGB.
-    """
+    """Draw a background, (size, size, 3) uint8 RGB."""
     kind = BACKGROUNDS[rng.integers(len(BACKGROUNDS))]
     first, second = rng.uniform(30, 230, (2, 3))
     if kind == 'clouds':
@@ -140,16 +127,13 @@ def photograph(
     pose: Pose,
     rng: np.random.Generator,
 ) -> np.ndarray:
-    """Light a drawing and take a picture of it.
+    """Light a drawing and take a new picture (H, W, 3) uint8 of it.
 
     Args:
         image: (H, W, 3) uint8 RGB.
         face: (H, W) float32, 1 on the head.
         pose: Of the head, which is lit as an ellipsoid.
         rng: Source of light, blur and noise.
-
-    Returns:
-        A new picture, (H, W, 3) uint8.
     """
     height, width = face.shape
     y, x = np.mgrid[:height, :width].astype(np.float32)

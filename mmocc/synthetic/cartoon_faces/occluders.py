@@ -3,8 +3,7 @@
 Those for training and those for the test are of different kinds. Occluders
 that are worn have six anchor points, as the templates of MaskTheFace have: the
 upper left corner, the middle on the nose, the upper right corner, the lower
-left corner, the chin, and the lower right corner. Sunglasses have the same
-points of the face, which lie outside of them.
+left corner, the chin, and the lower right corner, if need be of the face.
 """
 
 from collections.abc import Callable
@@ -35,12 +34,10 @@ ANCHORS = np.array(
 
 
 class FaceOccluder(NamedTuple):
-    """A picture to occlude faces with.
+    """A picture (h, w, 4) uint8 RGBA to occlude faces with.
 
-    Attributes:
-        image: (h, w, 4) uint8 RGBA.
-        anchors: (6, 2) float64, x and y in pixels of the image, perhaps
-            outside of it; None for an occluder that is not worn.
+    ``anchors`` (6, 2) float64 are x and y in pixels of the image, perhaps
+    outside of it; None for an occluder that is not worn.
     """
 
     image: np.ndarray

@@ -18,12 +18,7 @@ _WHITE = (250, 248, 244)
 
 
 def head_outline(who: Subject, grow: float = 0.0) -> np.ndarray:
-    """Return (64, 2) points of the head's outline, narrower at the jaw.
-
-    Args:
-        who: The person.
-        grow: Length to add on all sides.
-    """
+    """Return (64, 2) points of the head's outline, ``grow`` larger."""
     points = ellipse(0, 0, who.width + grow, who.height + grow, count=64)
     down = np.maximum(0, points[:, 1] / who.height)
     points[:, 0] *= 1 - who.jaw * down**2

@@ -87,11 +87,9 @@ _WEAKEST = 0.5
 
 
 def rest_face(rng: np.random.Generator) -> np.ndarray:
-    """Draw how one person's face at rest differs from zero.
+    """Draw how one person's face at rest differs from zero, (13,) float64.
 
-    Returns:
-        (13,) float64, in the order of :class:`Muscles`; folds and openings
-        are zero.
+    In the order of :class:`Muscles`; folds and openings are zero.
     """
     scale = np.array([1, 1, 0.5, 5, 4, 1.5, 3, 0, 0, 0, 0, 0, 0])
     return rng.normal(0, _REST, len(scale)) * scale
@@ -100,15 +98,12 @@ def rest_face(rng: np.random.Generator) -> np.ndarray:
 def show_expression(
     expression: str, rest: np.ndarray, rng: np.random.Generator
 ) -> tuple[Muscles, float]:
-    """Draw the pulls of an expression, once.
+    """Draw the pulls of an expression, once, and its strength, 0.5 to 1.
 
     Args:
         expression: One of :data:`mmocc.utils.expressions.EXPRESSIONS`.
         rest: Result of :func:`rest_face` for the person.
         rng: Source of the way, the strength and small deviations.
-
-    Returns:
-        The pulls, and the strength, 0.5 to 1.
     """
     ways = PROTOTYPES[expression]
     pulls = np.array(ways[rng.integers(len(ways))])
@@ -152,19 +147,9 @@ class Subject:
 
 
 def draw_subject(rng: np.random.Generator) -> Subject:
-    """Draw a person.
-
-    Args:
-        rng: Source of everything in which persons differ.
-    """
-    skin = tuple(
-        int(v)
-        for v in np.clip(
-            np.add(SKINS[rng.integers(len(SKINS))], rng.normal(0, 5, 3)),
-            30,
-            255,
-        )
-    )
+    """Draw a person."""
+    tone = np.add(SKINS[rng.integers(len(SKINS))], rng.normal(0, 5, 3))
+    skin = tuple(int(v) for v in np.clip(tone, 30, 255))
     bearded = rng.random() < 0.22
     return Subject(
         width=rng.uniform(0.9, 1.06),

@@ -1,7 +1,4 @@
-"""Settings and writer of the cartoon faces and their occluders.
-
-The same settings give the same bytes.
-"""
+"""Settings and writer of the cartoon faces and their occluders."""
 
 import csv
 import io
@@ -52,7 +49,7 @@ Progress = Callable[..., Iterator]
 
 @dataclass(frozen=True)
 class FaceSettings:
-    """What decides the faces.
+    """What decides the faces: the same settings give the same bytes.
 
     Attributes:
         seed: Base seed.
@@ -107,7 +104,7 @@ def write_faces(
     """Write the data set to ``out``, in one piece, and return its manifest.
 
     Args:
-        out: Folder to make. A folder of faces that is there is replaced.
+        out: Folder to make; an earlier one of faces is replaced.
         settings: What to make.
         progress: Wraps the pictures to draw, with their number (``total``).
         force: Replace whatever is at ``out``.

@@ -1,7 +1,4 @@
-"""Makes occluders out of photographs: square textures and RGBA cut-outs.
-
-Pure numpy and OpenCV, RGB; the caller's generator draws everything random.
-"""
+"""Makes occluders of photographs: textures and RGBA cut-outs, in RGB."""
 
 from collections.abc import Sequence
 
@@ -19,8 +16,8 @@ def cut_texture(
 ) -> np.ndarray:
     """Return a random square of the photo, uint8 (size, size, 3).
 
-    It is the one with most detail of a few random cuts: a dark, even one (sky,
-    shade) would hide a digit and not be seen itself.
+    It is the one with most detail of a few: an even one would hide a digit
+    and not be seen itself.
     """
     most = min(photo.shape[:2])
     cuts = []
@@ -44,16 +41,10 @@ def _detail(image: np.ndarray) -> float:
 def cut_object(
     photo: np.ndarray, size: int, shape: str, rng: np.random.Generator
 ) -> np.ndarray:
-    """Return a tinted piece of photo with a soft outline, uint8 RGBA.
+    """Return a tinted piece of photo with a soft outline, uint8 (h, w, 4).
 
-    Args:
-        photo: RGB photo that fills the outline.
-        size: Longer side of the cut-out in pixels.
-        shape: ``blob``, ``leaf`` or ``polygon``.
-        rng: Source of everything random.
-
-    Returns:
-        (h, w, 4), cut tight around the outline.
+    ``size`` is the longer side in pixels; ``shape`` is ``blob``, ``leaf`` or
+    ``polygon``. It is cut tight around the outline.
     """
     alpha = draw_outline(_OUTLINES[shape](rng), size)
     fill = cut_texture(photo, size, rng)[: alpha.shape[0], : alpha.shape[1]]
@@ -65,9 +56,7 @@ def cut_object(
 def draw_outline(points: np.ndarray, size: int) -> np.ndarray:
     """Fill a closed outline: uint8 opacity whose longer side is ``size``.
 
-    Args:
-        points: (n, 2) corners as (x, y), in any unit.
-        size: Longer side in pixels; the shorter keeps the proportions.
+    ``points`` are (n, 2) corners as (x, y), in any unit.
     """
     points = points - points.min(axis=0)
     points = points * (size * _FINE - 1) / points.max()
@@ -125,14 +114,7 @@ def add_clutter(
     number: int,
     rng: np.random.Generator,
 ) -> np.ndarray:
-    """Return a canvas with whole pieces of photograph at random places.
-
-    Args:
-        canvas: float32 RGB (size, size, 3).
-        photos: RGB photos to cut the pieces from.
-        number: How many.
-        rng: Source of everything random.
-    """
+    """Return a float32 RGB canvas with a number of pieces of photo on it."""
     canvas, size = canvas.copy(), len(canvas)
     for _ in range(number):
         side = round(size * rng.uniform(*_CLUTTER))

@@ -1,12 +1,10 @@
-"""Draws scenes of real handwritten digits on photographic canvases.
+"""Draws scenes of real handwritten digits on photographic canvases, in RGB.
 
 The digits are scikit-learn's 1,797 scans of 8x8 pixels (E. Alpaydin and
 C. Kaynak, "Optical Recognition of Handwritten Digits", UCI, CC BY 4.0); the
-canvases are cut from the photos that scikit-learn carries. Pure numpy and
-OpenCV: everything random comes from the caller's generator.
-
-Colours are RGB here. A digit's *silhouette* is where its opacity is at least
-one half; later digits hide earlier ones.
+canvases are cut from the photos that scikit-learn carries. A digit's
+*silhouette* is where its opacity is at least one half; later digits hide
+earlier ones.
 """
 
 from collections.abc import Sequence
@@ -90,21 +88,13 @@ SINGLE = DigitsSettings(
 
 @dataclass
 class PlacedDigit:
-    """One digit in a scene; all arrays have the canvas's (H, W).
+    """A digit in a scene; masks are boolean (H, W), as large as the canvas."""
 
-    Attributes:
-        label: The digit, 0 to 9.
-        source: Index of the scan in scikit-learn's digits.
-        silhouette: Boolean, the part on the canvas, hidden or not.
-        visible: Boolean, the part that no later digit hides.
-        area: Pixels of the whole silhouette, on the canvas or beyond it.
-    """
-
-    label: int
-    source: int
-    silhouette: np.ndarray
-    visible: np.ndarray
-    area: int
+    label: int  # the digit, 0 to 9
+    source: int  # index of the scan in scikit-learn's digits
+    silhouette: np.ndarray  # the part on the canvas, hidden or not
+    visible: np.ndarray  # the part that no later digit hides
+    area: int  # pixels of the whole silhouette, also beyond the canvas
 
     @property
     def occluded(self) -> bool:
@@ -163,8 +153,7 @@ def make_canvas(
     """Return a calm, tinted cut of one of the photos: float32 (size, size, 3).
 
     It is blurred and dark, and its grey levels lie within 32 of its mean, so
-    that many colours stand out from it, all of them lighter: a small network
-    then learns the digits in minutes.
+    that a small network learns the lighter digits in minutes.
     """
     photo = photos[rng.integers(len(photos))]
     side = int(rng.integers(160, min(photo.shape[:2]) + 1))
@@ -191,16 +180,14 @@ def pick_colour(
 ) -> np.ndarray:
     """Return an RGB colour that stands out from what lies under a digit.
 
+    It is at least ``_MIN_CONTRAST`` grey levels lighter than nearly all of
+    the canvas (or white); over other digits, it differs most from them.
+
     Args:
         canvas: Pixels of the empty canvas under the digit, (N, 3).
         under: The same pixels as drawn so far, (N, 3).
         hidden: Boolean (N,), the pixels where ``under`` is another digit.
         rng: Source of the random colours.
-
-    Returns:
-        A random colour (or white) that is at least ``_MIN_CONTRAST`` grey
-        levels lighter than nearly all of the canvas; over other digits, the
-        one that differs most from them.
     """
     colours = rng.uniform(0, 255, (_COLOURS, 3)).astype(np.float32)
     colours = np.concatenate([colours, [[255, 255, 255]]])
@@ -281,11 +268,7 @@ def _find_place(
     size: int,
     rng: np.random.Generator,
 ) -> np.ndarray:
-    """Return the opacity on the canvas, at a random place of the plan.
-
-    If no try fits the plan, the place that hides the least is used. Flags
-    follow from the result and stay true.
-    """
+    """Return the opacity at a random place of the plan, or the best one."""
     used = np.zeros((size, size), np.uint8)
     for other in placed:
         used |= other.silhouette
@@ -331,14 +314,7 @@ def _hides_one(
     placed: list[PlacedDigit],
     areas: list[int],
 ) -> bool:
-    """Return whether the ink hides a part of one digit, and not too much.
-
-    Args:
-        ink: Boolean, the pixels that a new digit would cover.
-        on_canvas: Where on the canvas they are.
-        placed: The digits there.
-        areas: Visible pixels of each of them.
-    """
+    """Return whether the ink hides a part of one digit, and not too much."""
     hidden = [int(o.visible[on_canvas][ink].sum()) for o in placed]
     if sum(number > 0 for number in hidden) != 1:
         return False

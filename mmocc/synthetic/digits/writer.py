@@ -1,8 +1,4 @@
-"""Writes the digits data set: the Pascal VOC layout, and occluders with it.
-
-``DigitsSettings`` decides everything, so that the same settings give the same
-bytes.
-"""
+"""Writes the digits data set: the Pascal VOC layout, and occluders with it."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -70,13 +66,7 @@ def split_sources(
 ) -> dict[str, np.ndarray]:
     """Divide the source digits into train, val and test, class by class.
 
-    Args:
-        labels: Class of each source digit.
-        seed: Seed of the draw.
-        shares: Shares of train and val; the rest is the test split.
-
-    Returns:
-        Sorted indices per split; together each index once.
+    ``shares`` are those of train and val. Returns sorted indices per split.
     """
     rng = np.random.default_rng((seed, len(SPLITS)))
     parts = {split: [] for split in SPLITS}
@@ -120,8 +110,8 @@ def write_digits_voc(
     """Write the data set to ``out``, in one piece, and return its manifest.
 
     Args:
-        out: Folder to make. A digits folder that is there is replaced.
-        settings: What to make.
+        out: Folder to make; an earlier one of digits is replaced.
+        settings: What to make; the same settings give the same bytes.
         progress: Wraps the list of scenes, to show how far it is.
         force: Replace whatever is at ``out``.
 
@@ -152,12 +142,7 @@ def write_digits_voc(
 def _write_scenes(
     folder: Path, settings: DigitsSettings, progress: Callable
 ) -> tuple[dict[str, Counter], dict[str, dict]]:
-    """Draw and write every scene.
-
-    Returns:
-        Counts per split, and per split and image the classes that it shows: 1
-        for a class, 0 if all of it is difficult.
-    """
+    """Draw all scenes; return the splits' counts, and flags by image."""
     data = load_digits()
     photos = [load_sample_image(n) for n in OCCLUDER_PHOTOS.values()]
     counts = {split: Counter() for split in SPLITS}
@@ -190,12 +175,8 @@ def _count(digits: list[PlacedDigit], hidden: int) -> dict[str, int]:
     """Return the numbers of one scene for the manifest."""
     flags = ('occluded', 'truncated', 'difficult')
     numbers = {f: sum(getattr(d, f) for d in digits) for f in flags}
-    return {
-        'images': 1,
-        'objects': len(digits),
-        'left_out_as_hidden': hidden,
-        **numbers,
-    }
+    counts = dict(images=1, objects=len(digits), left_out_as_hidden=hidden)
+    return counts | numbers
 
 
 def scene_files(
@@ -234,8 +215,7 @@ def index_masks(
     size: int, digits: list[PlacedDigit]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the instance mask (1..k) and the class mask (class + 1)."""
-    instances = np.zeros((size, size), np.uint8)
-    classes = np.zeros((size, size), np.uint8)
+    instances, classes = np.zeros((2, size, size), np.uint8)
     for number, digit in enumerate(digits, start=1):
         instances[digit.visible] = number
         classes[digit.visible] = digit.label + 1

@@ -1,8 +1,7 @@
 """Makes pages of ornaments by the protocol of the DEA paper.
 
-M. S. Khan, R. Emonet, T. Fournel, "Vignette detection and reconstruction of
-composed ornaments with a strengthened autoencoder", HAL hal-03409930, 2021,
-section III-A. The paper's vignettes are not public; here they are glyphs.
+HAL hal-03409930, section III-A. Its vignettes are not public; here they are
+glyphs.
 """
 
 from mmocc.synthetic.ornaments.dictionary import (

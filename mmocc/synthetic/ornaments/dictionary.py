@@ -141,10 +141,8 @@ REDUCED = OrnamentSettings(
 class Dictionary:
     """Glyphs in the sizes that they have on the pages.
 
-    Attributes:
-        classes: The dictionary, by label.
-        outside: Glyphs outside of it; none looks like one of its glyphs, in
-            any orientation.
+    ``classes`` are those of the dictionary, by label. None of the glyphs
+    ``outside`` of it looks like one of them, in any orientation.
     """
 
     classes: list[Glyph]
@@ -154,10 +152,8 @@ class Dictionary:
 def make_dictionary(settings: OrnamentSettings) -> Dictionary:
     """Choose the classes, the most ornate glyphs first.
 
-    Glyphs are turned and mirrored if there are too few of them.
-
-    Raises:
-        ValueError: The fonts have too few glyphs; says how many there are.
+    Glyphs are turned and mirrored if there are too few of them; ValueError if
+    that is not enough.
     """
     rng = np.random.default_rng((settings.seed, _STREAM))
     glyphs = read_glyphs(settings.fonts)
@@ -172,21 +168,16 @@ def make_dictionary(settings: OrnamentSettings) -> Dictionary:
         turns = [differing_turns(g, settings.similarity) for g in sources]
         classes = [t[i] for i in range(8) for t in turns if i < len(t)]
     if len(classes) < settings.classes:
-        raise ValueError(_too_few(settings, len(sources), len(classes)))
+        raise ValueError(
+            f'{settings.classes} classes are asked for, and the fonts '
+            f'({", ".join(settings.fonts)}) give {len(classes)}: '
+            f'{len(sources)} glyphs that differ, turned and mirrored, besides '
+            f'{settings.outside_classes} outside the dictionary. Ask for '
+            'fewer classes or outside_classes, add fonts, or raise similarity '
+            f'({settings.similarity})'
+        )
     chosen = [*classes[: settings.classes], *outside]
     low, high = np.log(settings.glyph_size)
     sides = np.exp(rng.uniform(low, high, len(chosen)))
     chosen = [g.resized(round(s)) for g, s in zip(chosen, sides, strict=True)]
     return Dictionary(chosen[: settings.classes], chosen[settings.classes :])
-
-
-def _too_few(settings: OrnamentSettings, sources: int, classes: int) -> str:
-    """Return the message for fonts that cannot fill the dictionary."""
-    return (
-        f'{settings.classes} classes are asked for, and the fonts '
-        f'({", ".join(settings.fonts)}) give {classes}: {sources} glyphs that '
-        'differ, turned and mirrored, besides '
-        f'{settings.outside_classes} outside the dictionary. Ask for fewer '
-        'classes or outside_classes, add fonts, or raise similarity '
-        f'({settings.similarity})'
-    )

@@ -40,10 +40,9 @@ _THUMB, _BLUR = 24, 1.25
 
 
 def find_font(font: str) -> Path:
-    """Return the path of a font that matplotlib carries, or of another.
+    """Return the path of a font of matplotlib's, or of another.
 
-    Raises:
-        FileNotFoundError: There is no such file; lists matplotlib's fonts.
+    FileNotFoundError if there is none; it lists matplotlib's fonts.
     """
     folder = Path(matplotlib.get_data_path(), 'fonts', 'ttf')
     for path in (folder / font, Path(font)):
@@ -57,12 +56,9 @@ def find_font(font: str) -> Path:
 
 
 def list_codes(path: Path) -> list[int]:
-    """Return the code points of the glyphs that may be ornaments.
+    """Return the code points of the glyphs that may be ornaments, each once.
 
-    A glyph that several code points share comes once.
-
-    Raises:
-        ValueError: The file is not a font.
+    ValueError if the file is not a font.
     """
     try:
         charmap = FT2Font(str(path)).get_charmap()
@@ -157,10 +153,7 @@ def draw_glyph(path: Path, code: int, points: int) -> np.ndarray:
 
 
 def read_glyphs(fonts: Sequence[str]) -> Iterator[Glyph]:
-    """Yield the glyphs of fonts that may be ornaments, in the fonts' order.
-
-    Blank glyphs, lines and dots are left out.
-    """
+    """Yield glyphs that may be ornaments, without blanks, lines and dots."""
     for font in fonts:
         path = find_font(font)
         for code in list_codes(path):
@@ -179,13 +172,9 @@ def detail(glyph: Glyph) -> float:
 
 
 def thumbnails(ink: np.ndarray) -> np.ndarray:
-    """Return small, softened pictures of all orientations.
+    """Return small, softened pictures of all orientations, (8, d) float32.
 
-    The aspect ratio is kept.
-
-    Returns:
-        (8, d) float32 of mean 0 and norm 1: the dot product of two is their
-        Pearson correlation.
+    Of mean 0 and norm 1: the dot product of two is their correlation.
     """
     scale = _THUMB / max(ink.shape)
     # Even, so that it stays in the middle when it is turned.
@@ -203,9 +192,7 @@ def thumbnails(ink: np.ndarray) -> np.ndarray:
 def drop_alike(glyphs: Sequence[Glyph], similarity: float) -> list[Glyph]:
     """Keep the first of glyphs that look alike in any orientation.
 
-    Args:
-        glyphs: What to choose from.
-        similarity: Correlation of thumbnails from which they look alike.
+    ``similarity`` is the correlation of thumbnails from which they do.
     """
     firsts, thumbs = [], np.zeros((len(glyphs), _THUMB**2), np.float32)
     for glyph in glyphs:
@@ -217,12 +204,7 @@ def drop_alike(glyphs: Sequence[Glyph], similarity: float) -> list[Glyph]:
 
 
 def differing_turns(glyph: Glyph, similarity: float) -> list[Glyph]:
-    """Return a glyph and its orientations that do not look alike.
-
-    Args:
-        glyph: As it is in its font.
-        similarity: As for :func:`drop_alike`.
-    """
+    """Return a glyph, as in its font, and its turns that do not look alike."""
     thumbs = thumbnails(glyph.ink)
     numbers: list[int] = []
     for number, thumb in enumerate(thumbs):

@@ -18,18 +18,11 @@ ATTEMPTS = 20  # layouts tried before an object is left out
 
 @dataclass(frozen=True)
 class PlacedGlyph:
-    """An object of a page.
-
-    Attributes:
-        glyph: The glyph that is printed.
-        label: Its class, or ``OUTSIDE``.
-        x: Column of its box's left edge in pixels.
-        y: Row of its box's upper edge.
-    """
+    """A printed glyph, its class or ``OUTSIDE``, and its upper left corner."""
 
     glyph: Glyph
     label: int
-    x: int
+    x: int  # in pixels
     y: int
 
     @property
@@ -70,11 +63,7 @@ def choose_glyphs(
     split: str,
     rng: np.random.Generator,
 ) -> list[tuple[Glyph, int]]:
-    """Draw the objects of a page and their labels.
-
-    The numbers of dictionary and of outside objects are Poisson distributed,
-    and so is their sum.
-    """
+    """Draw the objects of a page and their labels; numbers are Poisson's."""
     outside = settings.outside if split == 'test' else 0.0
     labels = rng.integers(
         len(dictionary.classes), size=rng.poisson(settings.objects - outside)
@@ -93,10 +82,7 @@ def place(
     settings: OrnamentSettings,
     rng: np.random.Generator,
 ) -> list[PlacedGlyph]:
-    """Place objects, the largest first, each at a random free place.
-
-    Objects for which there is no room are left out.
-    """
+    """Place objects, the largest first, at random free places, if any."""
     used = np.zeros((settings.page, settings.page), np.uint8)
     gap = 0 if settings.overlap else settings.gap
     placed = []
@@ -146,14 +132,7 @@ def scan(
     """Add the noise of a scanner and of old paper to a page.
 
     Blur, uneven ink and light, grain and specks; at 1 each is easy to see.
-
-    Args:
-        page: (h, w) float32, 0 = black, 1 = white.
-        noise: Strength, 0 to 1.
-        rng: Source of the noise.
-
-    Returns:
-        A new page, within [0, 1].
+    The page is (h, w) float32, 0 = black, 1 = white, and so is the result.
     """
     height, width = page.shape
     grain = rng.normal(0, 1, page.shape).astype(np.float32)

@@ -72,13 +72,7 @@ def write_ornaments(
 
 
 class PageMaker:
-    """Makes one page after another.
-
-    Args:
-        settings: What to make.
-        dictionary: The glyphs that :func:`make_dictionary` chose.
-        out: Folder to write to.
-    """
+    """Makes pages; arguments as in :func:`write_ornaments`."""
 
     def __init__(
         self, settings: OrnamentSettings, dictionary: Dictionary, out: Path
@@ -87,11 +81,7 @@ class PageMaker:
         self.out = out
 
     def make(self, job: tuple[str, int]) -> dict:
-        """Make a page unless it is there; return its record.
-
-        Args:
-            job: Split, and number of the page in it.
-        """
+        """Make a page (split, number) unless it exists; return its record."""
         split, number = job
         name = f'{split}_{number:05d}'
         record = self._read(name)
@@ -121,10 +111,7 @@ class PageMaker:
         return record
 
     def _read(self, name: str) -> dict | None:
-        """Return the record of a page, if it and its files are there.
-
-        The record is written last.
-        """
+        """Return the record of a page, if it and its files are there."""
         try:
             path = self.out / f'records/{name}.json'
             record = json.loads(path.read_bytes())
@@ -144,10 +131,8 @@ def encode_page(page: np.ndarray, grey_levels: int) -> bytes:
 def annotate(name: str, page: int, objects: Sequence[dict]) -> bytes:
     """Return the VOC annotation of a page.
 
-    Args:
-        name: Of the page, without ending.
-        page: Its side in pixels.
-        objects: Label, glyph and half-open xyxy box of each object.
+    ``name`` is the page's, without ending, ``page`` its side in pixels;
+    objects have label, glyph and half-open xyxy box.
     """
     tags = [
         dict(
@@ -170,12 +155,8 @@ def coco_json(
     """Return the COCO annotations of a split.
 
     Category ``label + 1`` is a class of the dictionary, the last one holds
-    all objects outside of it. Areas are those of the boxes.
-
-    Args:
-        records: Name and objects of each page.
-        classes: Names of the dictionary's classes.
-        page: Side of a page in pixels.
+    all objects outside of it. Areas are those of the boxes; ``page`` is the
+    side of a page in pixels.
     """
     images, annotations = [], []
     for number, record in enumerate(records, start=1):
