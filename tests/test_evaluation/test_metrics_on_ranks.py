@@ -92,13 +92,13 @@ def instances(generator, number):
 
 
 def detected(index, folder):
-    """A page with objects, odd ones, detections and their redrawing."""
+    """A page with objects, anomalous ones, detections and their redrawing."""
     generator = random(index)
-    known, odd = instances(generator, 3), instances(generator, 1)
-    odd['labels'] -= 5
-    found = {k: torch.cat([known[k], odd[k]]) for k in known}
-    found['bboxes'] = found['bboxes'] + torch.rand(4, 4, generator=generator)
-    found['labels'] = found['labels'].clamp_min(0)
+    known, anomalous = instances(generator, 3), instances(generator, 1)
+    anomalous['labels'] -= 5
+    boxes = {k: torch.cat([known[k], anomalous[k]]) for k in known}
+    boxes['bboxes'] = boxes['bboxes'] + torch.rand(4, 4, generator=generator)
+    boxes['labels'] = boxes['labels'].clamp_min(0)
     pixels = torch.zeros(1, *PAGE, dtype=torch.uint8)
     pixels[:, 20:30, 10:40] = 1
     return dict(
@@ -106,14 +106,14 @@ def detected(index, folder):
         img_path=f'{index}.png',
         ori_shape=PAGE,
         gt_instances=dict(known, anomaly=torch.zeros(3)),
-        ignored_instances=dict(odd, anomaly=torch.ones(1)),
+        ignored_instances=dict(anomalous, anomaly=torch.ones(1)),
         gt_sem_seg=dict(sem_seg=pixels),
         instances=[
             dict(bbox=box.tolist(), bbox_label=int(label), ignore_flag=0)
             for box, label in zip(*known.values(), strict=True)
         ],
         pred_instances=dict(
-            found,
+            boxes,
             scores=torch.rand(4, generator=generator),
             score_pearson=torch.rand(4, generator=generator),
             errors=torch.rand(4, 8, 8, generator=generator),

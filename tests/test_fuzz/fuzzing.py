@@ -1,4 +1,4 @@
-"""What the fuzzed tests share: allowed errors, memory, odd input."""
+"""What the fuzzed tests share: allowed errors, memory, strange input."""
 
 import re
 from contextlib import contextmanager
@@ -22,7 +22,7 @@ def _megabytes(key):
 def bounded(most=MOST):
     """Fail if the work inside takes more memory than this, in MiB."""
     try:
-        _RESET.write_text('5')  # Linux then counts the peak anew
+        _RESET.write_text('5')  # Linux then starts the peak again
     except OSError:
         yield
         return

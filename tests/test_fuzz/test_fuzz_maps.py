@@ -156,8 +156,8 @@ def test_crops_are_inside_or_refused(image, box):
 def test_scores_of_objects(data, number, false_alarms):
     values = floats(-1e30, 1e30) | st.just(float('nan'))
     scores = data.draw(nps.arrays(float, number, elements=values))
-    odd = data.draw(nps.arrays(bool, number))
-    for value in object_values(scores, odd, false_alarms).values():
+    anomalous = data.draw(nps.arrays(bool, number))
+    for value in object_values(scores, anomalous, false_alarms).values():
         assert value is None or 0 <= value <= 1
 
 
