@@ -53,3 +53,9 @@ def build_mae(seed=0):
         for parameter in mae.parameters():
             parameter += 0.02 * torch.randn_like(parameter)
     return mae
+
+
+def images(number=8, seed=0):
+    """Return random normalised images (number, 3, 32, 32)."""
+    torch.manual_seed(seed)
+    return torch.randn(number, 3, SIZE, SIZE)

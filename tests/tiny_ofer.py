@@ -11,6 +11,7 @@ from mmengine.registry import DefaultScope
 from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
 from tiny_mae import SIZE, mae_config
+from tiny_recon import NET as BACKBONE
 
 DIMS = 24
 MEAN, STD = [123.675, 116.28, 103.53], [58.395, 57.12, 57.375]
@@ -27,7 +28,6 @@ HYBRID = dict(
         type='mmocc.HybridUNet', widths=(8, 16, 16, 16), assembly_level=2
     ),
 )
-BACKBONE = dict(type='ResNet', depth=18, stem_channels=8, base_channels=8)
 HEAD = dict(
     type='mmocc.OFERHead',
     num_classes=7,

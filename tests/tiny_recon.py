@@ -12,12 +12,12 @@ EXTRACTOR = dict(
     mae=mae_config(dims=16, depth=1),
 )
 UNET = dict(type='mmocc.HybridUNet', widths=(8, 12, 16, 16), assembly_level=2)
-NET = dict(
-    type='ResNet',
-    depth=18,
-    stem_channels=8,
-    base_channels=8,
-    norm_cfg=dict(type='BN'),
+NET = dict(type='ResNet', depth=18, stem_channels=8, base_channels=8)
+CLASSIFIER = dict(
+    type='ImageClassifier',
+    backbone=NET,
+    neck=dict(type='GlobalAveragePooling'),
+    head=dict(type='LinearClsHead', num_classes=7, in_channels=64),
 )
 MODEL = dict(
     type='mmocc.HybridReconstructor',
@@ -37,15 +37,7 @@ MODEL = dict(
         net=dict(NET, strides=(1, 1, 1, 1)),
         layers=dict(discriminator='relu', consistency='layer2'),
     ),
-    expression=dict(
-        type='mmocc.FrozenNet',
-        net=dict(
-            type='ImageClassifier',
-            backbone=NET,
-            neck=dict(type='GlobalAveragePooling'),
-            head=dict(type='LinearClsHead', num_classes=7, in_channels=64),
-        ),
-    ),
+    expression=dict(type='mmocc.FrozenNet', net=CLASSIFIER),
     loss_consistency=dict(type='mmocc.FeatureConsistencyLoss'),
     loss_semantic=dict(type='mmocc.SemanticConsistencyLoss'),
     loss_gan=dict(type='mmocc.RelativisticGANLoss'),
@@ -58,16 +50,7 @@ OPTIM = dict(
         feature_discriminator=dict(type='Adam', lr=1e-3),
     ),
 )
-# Parts and losses that prediction does not need.
-TRAINING_ONLY = (
-    'discriminator',
-    'feature_discriminator',
-    'features',
-    'expression',
-    'loss_consistency',
-    'loss_semantic',
-    'loss_gan',
-)
+PLAIN = ('type', 'data_preprocessor', 'extractor', 'unet')
 
 
 def build(**changes):
@@ -81,7 +64,7 @@ def build(**changes):
 
 def build_plain(**changes):
     """Build the model with only the parts that prediction needs."""
-    return build(**dict.fromkeys(TRAINING_ONLY), **changes)
+    return build(**dict.fromkeys(MODEL.keys() - PLAIN), **changes)
 
 
 def pictures(number=2, side=SIZE):

@@ -50,8 +50,8 @@ def read_affectnet(
         root: Folder of the set.
         split: ``train`` or ``val``, which is used as the test.
         release: ``new`` for ``train_set/{images,annotations}``, ``old`` for
-            ``Manually_Annotated_Images`` and ``training.csv``, ``folders``
-            for ``train/0`` to ``train/7``.
+            ``Manually_Annotated_Images`` and ``training.csv``, ``folders`` for
+            ``train/0`` to ``train/7``.
         contempt: Whether contempt is one of the expressions; else its entries
             have none.
 
@@ -155,13 +155,10 @@ def _old_face(
 
 
 def read_subset(path: Path) -> list[Face]:
-    """Read a list of RAN's, with AffectNet's labels.
+    """Read a list of RAN's, with AffectNet's labels; each name once.
 
-    Lines are ``val/5/<name>/``, ``5/<name>.jpg`` or ``5/<name>/8.jpg``. A name
-    that the list repeats counts once.
-
-    Raises:
-        ValueError: A line is wrong, or a name has two expressions.
+    Lines are ``val/5/<name>/``, ``5/<name>.jpg`` or ``5/<name>/8.jpg``.
+    ValueError if a line is wrong, or a name has two expressions.
     """
 
     def parse(line: str) -> Face:
@@ -181,20 +178,16 @@ class AffectNet(FaceDataset):
     6 Anger, 7 Contempt. Labels of this data set are in RAF-DB's order, with
     Contempt last. Entries without an expression (8 to 10) are left out and
     counted. Samples of the old release are whole photos with ``face_box``
-    (xyxy in pixels) and ``landmarks``.
-
-    Occlusion-AffectNet and Pose-AffectNet are parts of val, by RAN's lists,
-    which have the names of the old release.
+    (xyxy in pixels) and ``landmarks``. Subsets are parts of val, by RAN's
+    lists, which have the names of the old release.
 
     Args:
         data_root: Folder of AffectNet; see ``docs/faces.md``.
         split: ``train`` or ``val``; the test set is not public.
         release: ``new``, ``old`` or ``folders``.
         num_classes: 8, or 7 to leave out and count contempt.
-        subset: None for the whole split; ``occlusion``, ``pose30`` or
-            ``pose45``.
-        subset_file: The subset's list in ``data_root``; None: that with
-            RAN's name.
+        subset: None for all; ``occlusion``, ``pose30`` or ``pose45``.
+        subset_file: The subset's list in ``data_root``; None: RAN's name.
         **kwargs: For :class:`FaceDataset`.
 
     Raises:

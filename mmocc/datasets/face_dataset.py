@@ -43,16 +43,13 @@ class Face(NamedTuple):
 
 
 class ImageIndex:
-    """Finds pictures whatever the case and kind of their ending.
-
-    It lists each folder once, at the first question.
-    """
+    """Finds pictures whatever the case and kind of their ending."""
 
     def __init__(self) -> None:
         self._folders: dict[Path, dict[str, Path]] = {}
 
     def find(self, face: Face) -> Path | None:
-        """Return the picture of an entry, or None.
+        """Return the picture of an entry, or None; each folder is listed once.
 
         It is the file of exactly this name, else one of the same stem.
         """
@@ -71,12 +68,7 @@ def is_image(path: Path) -> bool:
 
 
 def list_folder(folder: Path, deep: bool = False) -> list[Path]:
-    """Return the pictures of a folder, sorted; none if there is no folder.
-
-    Args:
-        folder: Where to look.
-        deep: Also look in the folders below it.
-    """
+    """Return the pictures of a folder, or also below it, sorted."""
     if not folder.is_dir():
         return []
     paths = folder.rglob('*') if deep else folder.iterdir()
@@ -92,13 +84,9 @@ def some(names: Iterable[str]) -> str:
 
 
 def drop_repeated(faces: Sequence[Face]) -> tuple[list[Face], list[Face]]:
-    """Keep the first of entries that name the same picture.
+    """Return entries without repeats of a picture, and the repeats.
 
-    Returns:
-        The entries without repeats, and the repeats.
-
-    Raises:
-        ValueError: Two entries give a picture different expressions.
+    ValueError if two entries give a picture different expressions.
     """
     unique: dict[tuple[Path, str], Face] = {}
     repeats = []
@@ -117,15 +105,12 @@ def drop_repeated(faces: Sequence[Face]) -> tuple[list[Face], list[Face]]:
 def name_expression(
     label: Any, class_map: Mapping[Any, str | None], where: str
 ) -> str | None:
-    """Return the expression that a label of a set stands for.
+    """Return the expression of a label; ValueError if the map lacks it.
 
     Args:
         label: Text of a file, or name of a folder.
         class_map: Expressions by label; None leaves a label out.
         where: File, line or folder, for the message.
-
-    Raises:
-        ValueError: The map does not have the label.
     """
     if label in class_map:
         return class_map[label]
@@ -179,13 +164,11 @@ def take_subset(
 
     Args:
         faces: Entries of the split.
-        listed: Entries of the list.
+        listed: Entries of the list; ValueError if the split lacks one, or
+            gives it another expression.
         path: The list, for messages.
         remedy: What to do if the split lacks names.
         labels: How the list must label the expressions, for messages.
-
-    Raises:
-        ValueError: The list names others, or gives them other expressions.
     """
     known = {face.stem.removesuffix('_aligned'): face for face in faces}
     names = [face.stem.removesuffix('_aligned') for face in listed]
@@ -212,14 +195,7 @@ def take_subset(
 def check_subset(
     subset: str | None, known: Iterable[str], split: str, whole: str
 ) -> None:
-    """Raise ValueError unless a subset is known and its split is chosen.
-
-    Args:
-        subset: Name of the subset; None for the whole split.
-        known: Names of the subsets.
-        split: The chosen split.
-        whole: The split that the subsets are parts of.
-    """
+    """Raise ValueError for an unknown subset, or one of another split."""
     check_choice('subset', subset, (None, *known))
     if subset and split != whole:
         raise ValueError(

@@ -30,8 +30,8 @@ def read_table(path: Path, columns: tuple[str, ...]) -> Iterator[tuple]:
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: A column is missing, a row is too short or too long, or
-            the file is no CSV in UTF-8.
+        ValueError: A column is missing, a row is too short or too long, or the
+            file is no CSV in UTF-8.
     """
     if not path.is_file():
         raise FileNotFoundError(
@@ -69,21 +69,15 @@ def read_labelled(
     path_column: str = 'path',
     label_column: str = 'expression',
 ) -> list[Face]:
-    """Read a CSV file of pictures and labels.
+    """Read a CSV file of pictures and labels; errors as in :func:`read_table`.
 
-    It also reads the columns ``subject`` and ``x0``, ``y0`` to ``x4``, ``y4``
-    if they exist.
+    It also reads the columns ``subject`` and ``x0``, ``y0`` to ``x4``, ``y4``.
 
     Args:
         path: The file; paths of pictures are relative to its folder.
         class_map: Expressions by label.
         path_column: Column of the paths.
         label_column: Column of the labels.
-
-    Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: A column is missing, a label is unknown, or a row is
-            damaged.
     """
     faces = []
     for where, row in read_table(path, (path_column, label_column)):
@@ -115,8 +109,7 @@ def _extra(row: Mapping[str, str], where: str) -> dict[str, Any]:
 def subject_share(subject: str) -> float:
     """Return a number in [0, 1) that the name of a subject determines.
 
-    A range of these numbers is a split that is the same everywhere and never
-    divides a subject.
+    A range of them is a split that never divides a subject.
     """
     return zlib.crc32(subject.encode()) / 2**32
 
@@ -124,17 +117,15 @@ def subject_share(subject: str) -> float:
 def take_subjects(
     faces: list[Face], low: float, high: float, pattern: str | None
 ) -> list[Face]:
-    """Keep the faces of the subjects whose share is in [low, high).
+    """Keep the faces of subjects with a :func:`subject_share` in [low, high).
 
     Args:
         faces: The faces.
-        low: Of :func:`subject_share`.
-        high: Of :func:`subject_share`.
+        low: From this share on.
+        high: Below this share.
         pattern: Regular expression whose first group in the stem of a
             picture's name is the subject; None: the field ``subject``.
-
-    Raises:
-        ValueError: The subject of a face is unknown.
+            ValueError if neither gives one.
     """
     chosen = []
     for face in faces:

@@ -48,9 +48,8 @@ class KDEFName(NamedTuple):
 def parse_name(stem: str) -> KDEFName | None:
     """Return the contents of a name, or None if it is not one of KDEF's.
 
-    Args:
-        stem: Name without its ending, such as ``AF01ANFL``, in any case; it
-            may have a beginning, as in ``train_align-AF01ANFL``.
+    ``stem`` is the name without its ending, such as ``AF01ANFL``, in any case;
+    it may have a beginning, as in ``train_align-AF01ANFL``.
     """
     match = _ID.search(stem.upper())
     if match is None:
@@ -64,12 +63,8 @@ def read_list(path: Path) -> dict[str, list[KDEFName]]:
     """Read a list like that of the Latent-OFER release, by split.
 
     Lines are ``train_align-AF01ANFL.JPG 1``: split, name, and the expression
-    in FER2013's order, from 1: 1 Anger, 2 Disgust, 3 Fear, 4 Happiness, 5
-    Sadness, 6 Surprise, 7 Neutral.
-
-    Raises:
-        ValueError: A line is wrong, its label contradicts its name, or a
-            subject is in two splits.
+    in FER2013's order, from 1 (Anger). ValueError if a line is wrong, its
+    label contradicts its name, or a subject is in two splits.
     """
 
     def parse(line: str) -> tuple[str, KDEFName]:
@@ -174,17 +169,10 @@ class KDEF(FaceDataset):
                 logger='current',
             )
         return [
-            self._face(name, paths.get(name, self.root / f'{name}.JPG'))
+            _face(name, paths.get(name, self.root / f'{name}.JPG'))
             for name in self._split_names(paths)
             if name.session in self.sessions and name.view in self.views
         ]
-
-    @staticmethod
-    def _face(name: KDEFName, path: Path) -> Face:
-        """Return the entry of a picture."""
-        keys = ('subject', 'session', 'view')
-        extra = {key: getattr(name, key) for key in keys}
-        return Face(path.parent, path.name, name.expression, extra)
 
     def _split_names(self, names: dict[KDEFName, Any]) -> list[KDEFName]:
         """Return the names of the split, by the list or by the subjects."""
@@ -196,3 +184,9 @@ class KDEF(FaceDataset):
             return list(names)
         test = self.split == 'test'
         return [n for n in names if (n.number in self.test_numbers) == test]
+
+
+def _face(name: KDEFName, path: Path) -> Face:
+    """Return the entry of a picture."""
+    extra = name._asdict()
+    return Face(path.parent, path.name, extra.pop('expression'), extra)

@@ -31,13 +31,10 @@ def read_rafdb(root: Path, split: str, image: str = 'aligned') -> list[Face]:
 
     Args:
         root: Folder with ``EmoLabel`` and ``Image``, or one above it; or with
-            ``train/1 ... 7`` and ``test/1 ... 7``.
+            ``train/1 ... 7`` and ``test/1 ... 7``; FileNotFoundError
+            otherwise.
         split: ``train`` or ``test``; RAF-DB has no validation split.
         image: ``aligned``, or ``original`` for whole photos.
-
-    Raises:
-        FileNotFoundError: There is neither layout.
-        ValueError: A line or an argument is wrong.
     """
     check_choice('split', split, SPLITS)
     check_choice('image', image, ('aligned', 'original'))
@@ -74,18 +71,11 @@ def _read_list(root: Path, path: Path, split: str, image: str) -> list[Face]:
 
 
 def read_subset(path: Path) -> list[Face]:
-    """Read a list of RAN's: of occluded, or of turned faces.
+    """Read a list of RAN's: of occluded, or of turned faces, repeats included.
 
-    Lines of the first are ``test_0001_aligned 3 2``: picture, expression (0
-    to 6, in RAF-DB's order) and kind of occlusion (1 to 4, whose meaning is
-    not documented). Lines of the others are ``3/test_0001_aligned.jpg``.
-
-    Args:
-        path: The list.
-
-    Returns:
-        Entries in the list's order, repeats included; those of the first list
-        with ``occlusion_type``.
+    Lines of the first are ``test_0001_aligned 3 2``: picture, expression (0 to
+    6, in RAF-DB's order) and ``occlusion_type`` (1 to 4, whose meaning is not
+    documented). Lines of the others are ``3/test_0001_aligned.jpg``.
     """
 
     def parse(line: str) -> Face:
@@ -109,17 +99,15 @@ class RAFDB(FaceDataset):
     """RAF-DB (basic): 12,271 faces for training and 3,068 for the test.
 
     Its files number the expressions 1 to 7; labels are 0 to 6, in the same
-    order. It has no validation split. Occlusion-RAF-DB and Pose-RAF-DB (above
-    30 and above 45 degrees) are parts of the test split, by RAN's lists;
-    samples of the first have ``occlusion_type`` (1 to 4).
+    order. Subsets are parts of the test split, by RAN's lists: occluded faces
+    with ``occlusion_type`` (1 to 4), and those turned by more than 30 or 45
+    degrees.
 
     Args:
         data_root: Folder of RAF-DB; see ``docs/faces.md``.
-        split: ``train`` or ``test``.
-        subset: None for the whole split; ``occlusion``, ``pose30`` or
-            ``pose45``.
-        subset_file: The subset's list in ``data_root``; None: that with
-            RAN's name.
+        split: ``train`` or ``test``; it has no validation split.
+        subset: None for all; ``occlusion``, ``pose30`` or ``pose45``.
+        subset_file: The subset's list in ``data_root``; None: RAN's name.
         image: ``aligned``, or ``original`` for whole photos.
         **kwargs: For :class:`FaceDataset`.
 

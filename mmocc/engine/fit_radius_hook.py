@@ -14,8 +14,8 @@ class FitRadiusHook(AnomalyReferenceHook):
 
     Before each validation and at the end of training, before the checkpoint,
     the detector sees all batches of a dataloader. Its radius becomes the
-    quantile 1 - nu of the distances of clean patches. Several processes share
-    the batches.
+    quantile 1 - nu of the distances of clean patches; ValueError if there are
+    none. Several processes share the batches.
 
     Args:
         dataloader: Config of a dataloader of clean pictures; None for that of
@@ -25,9 +25,6 @@ class FitRadiusHook(AnomalyReferenceHook):
         at_start: Fit before the first step instead, unless the radius is
             known: for a detector that does not learn, in a model that reads
             its masks.
-
-    Raises:
-        ValueError: While running, if there is no clean patch.
     """
 
     def __init__(

@@ -61,11 +61,10 @@ class MultiOptimWrapperConstructor:
                 f'and also trains {sorted(free) or "nothing else"}: name '
                 'exactly the parts that train'
             )
-        return OptimWrapperDict(
-            **{
-                name: build_optim_wrapper(
-                    known[name], dict(self.shared, optimizer=optimizer)
-                )
-                for name, optimizer in self.parts.items()
-            }
-        )
+        wrappers = {
+            name: build_optim_wrapper(
+                known[name], dict(self.shared, optimizer=optimizer)
+            )
+            for name, optimizer in self.parts.items()
+        }
+        return OptimWrapperDict(**wrappers)

@@ -10,11 +10,7 @@ from mmocc.registry import HOOKS
 class OFERVisualizationHook(SampleVisualizationHook):
     """Draw photo, distances, mask, reconstruction, attention, expression.
 
-    For ``mmocc.LatentOFER``; arguments are those of the base.
-
-    Raises:
-        ValueError: If the interval is below 1; while running, if the model
-            predicts nothing.
+    For ``mmocc.LatentOFER``; arguments and errors are those of the base.
     """
 
     def picture(self, inputs: Any, sample: Any, meta: dict | None) -> Any:

@@ -11,10 +11,8 @@ from mmocc.registry import METRICS
 def class_accuracies(confusion: np.ndarray) -> np.ndarray:
     """Return the share (C,) of right predictions for each class.
 
-    It is NaN for classes without a sample.
-
-    Args:
-        confusion: (C, C) counts; rows are the true classes.
+    It is NaN for classes without a sample. Rows of the (C, C) counts are the
+    true classes.
     """
     counts = confusion.sum(axis=1)
     hits = np.diagonal(confusion).astype(np.float64)
@@ -52,8 +50,7 @@ class MeanClassAccuracy(SummedMetric):
     def score(self, sample: dict) -> np.ndarray:
         """Return the (C, C) confusion of one sample: a single 1.
 
-        Raises:
-            ValueError: If it has several labels, or one outside the classes.
+        ValueError if it has several labels, or one outside the classes.
         """
         scores = torch.as_tensor(sample['pred_score'])
         label = torch.as_tensor(sample['gt_label'])

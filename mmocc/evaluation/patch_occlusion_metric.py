@@ -45,29 +45,25 @@ def _percent(part: int, whole: int) -> float | None:
 class PatchOcclusionMetric(BaseMetric):
     """Accuracy, precision, recall, F1 and AUROC of occluded patches.
 
-    For models that give ``pred_patch_dist`` and ``pred_patch_mask`` (L,),
-    such as ``mmocc.PatchSVDD``. The truth is ``patch_coverage`` (gh, gw) of
+    For models that give ``pred_patch_dist`` and ``pred_patch_mask`` (L,), such
+    as ``mmocc.PatchSVDD``. The truth is ``patch_coverage`` (gh, gw) of
     ``mmocc.PasteOcclusion``: a patch is occluded if at least ``threshold`` of
     it is hidden, else clean. All patches of all images have the same weight.
     All values are in percent, as in the paper's table 1 (arXiv 2307.11404),
     which gives neither the threshold nor the positive class.
 
-    ``flagged`` is the share of patches that the model calls occluded; it
-    needs no truth, and is the only value if a sample lacks
-    ``patch_coverage``. Undefined values (without occluded patches, for
-    example) are left out, with a warning.
+    ``flagged`` is the share of patches that the model calls occluded, and the
+    only value if a sample lacks ``patch_coverage``. Undefined values (without
+    occluded patches, for example) are left out, with a warning.
 
     Args:
-        threshold: Coverage in (0, 1] from which a patch is occluded.
-        group_by: Field of the samples; each of its values also gets metrics
-            of its images: ``auroc_hand`` is over images with a hand.
-            ``gt_label`` works too; None for no groups.
+        threshold: Coverage in (0, 1] from which a patch is occluded; otherwise
+            ValueError.
+        group_by: Field of the samples; each of its values also gets metrics of
+            its images: ``auroc_hand`` is over images with a hand. ``gt_label``
+            works too; None for no groups.
         collect_device: ``cpu`` or ``gpu``, for results of several processes.
         prefix: Of the names.
-
-    Raises:
-        ValueError: If the threshold is out of its range; while running, if a
-            sample has no predictions, or a coverage of another grid.
     """
 
     default_prefix = 'patch'
@@ -86,7 +82,7 @@ class PatchOcclusionMetric(BaseMetric):
         self.group_by = group_by
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
-        """Keep the patches of a batch."""
+        """Keep the patches of a batch; ValueError if they do not fit."""
         for sample in data_samples:
             if sample.get('pred_patch_dist') is None:
                 raise ValueError(

@@ -13,19 +13,16 @@ from mmocc.registry import METRICS
 def picture_quality(
     recon: np.ndarray, clean: np.ndarray, hole: np.ndarray | None = None
 ) -> dict[str, float]:
-    """Return PSNR in dB and SSIM of a picture, by scikit-image.
+    """Return ``psnr`` in dB (inf for equal pictures) and ``ssim``, 1 at most.
 
-    SSIM is that of Wang et al. (IEEE TIP 13(4), 2004): Gaussian window of
-    sigma 1.5, mean over channels.
+    By scikit-image; SSIM is that of Wang et al. (IEEE TIP 13(4), 2004):
+    Gaussian window of sigma 1.5, mean over channels.
 
     Args:
         recon: (H, W, 3) in 0 to 255, at least 11 pixels high and wide.
         clean: The same shape.
         hole: (H, W) bool, the pixels to compare; None for all. SSIM's windows
             extend beyond it.
-
-    Returns:
-        ``psnr`` (inf for equal pictures) and ``ssim``, 1 at most.
     """
     # Comes with mmdet; other tasks do not need it.
     from skimage.metrics import peak_signal_noise_ratio, structural_similarity
@@ -66,8 +63,7 @@ class ReconstructionQuality(BaseMetric):
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
         """Keep the quality of each sample; None where nothing is hidden.
 
-        Raises:
-            ValueError: If a sample lacks a field, or sizes differ.
+        ValueError if a sample lacks a field, or sizes differ.
         """
         for sample in data_samples:
             recon, clean, hole = _pictures(sample)
@@ -82,11 +78,7 @@ class ReconstructionQuality(BaseMetric):
     def compute_metrics(
         self, results: list[dict[str, float] | None]
     ) -> dict[str, float]:
-        """Return the means over pictures.
-
-        Raises:
-            ValueError: If no picture has a hole.
-        """
+        """Return the means over pictures; ValueError if none has a hole."""
         rows = [quality for quality in results if quality is not None]
         if not rows:
             raise ValueError(

@@ -34,14 +34,9 @@ def enlarge(values: np.ndarray, image: np.ndarray) -> np.ndarray:
 
 
 def overlay_patches(image: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Paste values of patches over an image, each patch in one colour.
+    """Return an image (H, W, 3) uint8 RGB under the colours of its patches.
 
-    Args:
-        image: (H, W, 3) uint8 RGB.
-        values: (gh, gw) of any range: blue is the lowest, red the highest.
-
-    Returns:
-        (H, W, 3) uint8 RGB.
+    The values (gh, gw) have any range: blue is the lowest, red the highest.
     """
     low, high = values.min(), values.max()
     scaled = (values - low) / max(high - low, 1e-12)
@@ -50,15 +45,7 @@ def overlay_patches(image: np.ndarray, values: np.ndarray) -> np.ndarray:
 
 
 def paint_patches(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """Paint the hidden patches of an image.
-
-    Args:
-        image: (H, W, 3) uint8 RGB.
-        mask: (gh, gw), non-zero where hidden.
-
-    Returns:
-        (H, W, 3) uint8 RGB.
-    """
+    """Return (H, W, 3) uint8 RGB with the patches of (gh, gw) painted."""
     hidden = enlarge((mask > 0).astype(np.uint8), image)
     return np.where(hidden[..., None] > 0, np.uint8(HIDDEN), image)
 
@@ -75,10 +62,7 @@ def draw_scores(
         scores: (classes,), 0 to 1.
         classes: Their names.
         truth: The true classes, whose names are green.
-        side: Height and width in pixels.
-
-    Returns:
-        (side, side, 3) uint8 RGB.
+        side: Height and width in pixels of the uint8 RGB picture.
     """
     figure = Figure((side / 100, side / 100), dpi=100, layout='constrained')
     canvas = FigureCanvasAgg(figure)
@@ -98,9 +82,7 @@ def draw_scores(
 def stage_panels(image: np.ndarray, sample: Any) -> list[Panel]:
     """Return distances, mask and reconstruction, if the sample has them.
 
-    Args:
-        image: The photo, (H, W, 3) uint8 RGB.
-        sample: A predicted data sample.
+    The photo is (H, W, 3) uint8 RGB.
     """
     panels = []
     if 'pred_patch_dist' in sample:
@@ -133,16 +115,13 @@ def ofer_row(
 
     They are the photo, the distances of its patches, the occluded ones, the
     reconstructed face, the attention, and the probabilities, as far as the
-    model gives them.
+    model gives them; without the latter, ValueError.
 
     Args:
         inputs: The packed photo, (3, H, W) BGR, 0 to 255, with its occluders.
         title: Of the photo.
         sample: Its predicted data sample.
         classes: Names of the expressions.
-
-    Raises:
-        ValueError: If the sample has no prediction.
     """
     if 'pred_score' not in sample:
         raise ValueError(

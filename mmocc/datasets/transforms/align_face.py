@@ -25,13 +25,9 @@ Detector = Callable[[np.ndarray], np.ndarray | None]
 
 
 def five_points(points: np.ndarray) -> np.ndarray:
-    """Return left eye, right eye, tip of the nose, and mouth's corners.
+    """Return eyes, tip of the nose, and mouth's corners (5, 2), left first.
 
-    Args:
-        points: (68, 2) landmarks in the order of iBUG 300-W.
-
-    Returns:
-        (5, 2); left and right are the picture's.
+    Of (68, 2) landmarks in the order of iBUG 300-W; left is the picture's.
     """
     eyes = [points[eye].mean(axis=0) for eye in _EYES]
     return np.stack([*eyes, points[_NOSE_TIP], *points[list(_CORNERS)]])
@@ -40,18 +36,14 @@ def five_points(points: np.ndarray) -> np.ndarray:
 def fit_similarity(source: np.ndarray, target: np.ndarray) -> np.ndarray:
     """Return the turn, scale and shift that bring points nearest to others.
 
-    The least-squares solution of Umeyama (PAMI 1991), in two dimensions and
-    without mirroring.
+    The least-squares solution of Umeyama (PAMI 1991), without mirroring.
 
     Args:
-        source: (n, 2) x and y.
+        source: (n, 2) x and y; ValueError if all are equal, or not finite.
         target: (n, 2).
 
     Returns:
         float64 (2, 3): x' = A[:, :2] x + A[:, 2].
-
-    Raises:
-        ValueError: All points of the source are equal, or not finite.
     """
     source, target = np.asarray(source, float), np.asarray(target, float)
     if not np.isfinite(source).all():
@@ -215,12 +207,9 @@ class AlignFace(BaseTransform):
         return matrix
 
     def __repr__(self) -> str:
-        return (
-            f'{type(self).__name__}(size={self.size}, '
-            f'template={self.template.tolist()}, detector={self.detector}, '
-            f'no_face={self.no_face!r}, min_size={self.min_size}, '
-            f'border={self.border})'
-        )
+        values = {**vars(self), 'template': self.template.tolist()}
+        options = ', '.join(f'{k}={v!r}' for k, v in values.items())
+        return f'{type(self).__name__}({options})'
 
 
 def warp(

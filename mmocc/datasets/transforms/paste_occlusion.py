@@ -212,11 +212,7 @@ class PasteOcclusion(BaseTransform):
         return points
 
     def __repr__(self) -> str:
-        return (
-            f'{type(self).__name__}(occluders={self.occluders!r}, '
-            f'patch_size={self.patch_size}, prob={self.prob}, '
-            f'number={self.number}, length={self.length}, '
-            f'angle={self.angle}, feather={self.feather}, '
-            f'landmarks={self.landmarks}, keep_clean={self.keep_clean}, '
-            f'seed={self.seed})'
-        )
+        hidden = ('kinds', '_cache', '_cache_enabled')
+        values = {k: v for k, v in vars(self).items() if k not in hidden}
+        options = ', '.join(f'{k}={v!r}' for k, v in values.items())
+        return f'{type(self).__name__}({options})'

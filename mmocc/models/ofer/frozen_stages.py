@@ -1,9 +1,7 @@
 """Stages 1 to 3 of Latent-OFER, frozen for stage 4, and a cache of them.
 
-The detector finds the occluded patches of a photo, the extractor encodes the
-visible ones, and the reconstructor fills in the others. The cache names each
-file by the digest of the image as the stages see it: a changed pipeline or a
-mirrored image finds no file and is computed. It refuses changed stages.
+The cache names each file by the digest of the image as the stages see it, so a
+changed or mirrored image finds no file. It refuses changed stages.
 """
 
 import copy
@@ -34,18 +32,17 @@ VERSION = 1  # of the format of the cache's files
 class StageOutputs(NamedTuple):
     """What the frozen stages make of N photos.
 
-    Faces and latents are rounded to float16, so that a cache on disk does not
-    change them.
+    Faces and latents are rounded to float16, so that a cache does not change
+    them.
 
     Attributes:
         faces: (N, 3, H, W) float32 reconstructed faces, normalised as the
             photos.
-        latents: (N, 1 + L, D) float32 with the class token first, or
-            (N, L, D); (N, 0, 0) without an extractor.
-        mask: (N, L) bool, True where the detector calls a patch occluded;
-            (N, 0) without a detector.
-        distances: (N, L) float32, the detector's; (N, 0) without one.
-        grid: (gh, gw) of the patches, gh * gw = L; None where there are none.
+        latents: (N, 1 + L, D) float32 with the class token first, or (N, L,
+            D); (N, 0, 0) without an extractor.
+        mask: (N, L) bool, True if occluded; (N, 0) without a detector.
+        distances: (N, L) float32, likewise.
+        grid: (gh, gw) of the patches, gh * gw = L; None if there are none.
     """
 
     faces: Tensor
@@ -59,12 +56,9 @@ def mirror_patches(values: Tensor, grid: tuple[int, int]) -> Tensor:
     """Mirror values of patches left to right, like their images.
 
     Args:
-        values: (N, L, ...), or (N, 1 + L, ...) with the class token first,
-            which stays; (N, 0, ...) stays as it is.
-        grid: (gh, gw) with gh * gw = L.
-
-    Raises:
-        ValueError: If the number of values does not fit the grid.
+        values: (N, L, ...), (N, 1 + L, ...) with the class token first, which
+            stays, or (N, 0, ...).
+        grid: (gh, gw) with gh * gw = L; otherwise ValueError.
     """
     if values.shape[1] == 0:
         return values
@@ -75,12 +69,7 @@ def mirror_patches(values: Tensor, grid: tuple[int, int]) -> Tensor:
 
 
 def mirror_outputs(outputs: StageOutputs, which: Tensor) -> StageOutputs:
-    """Mirror some of N faces left to right, with their latents and masks.
-
-    Args:
-        outputs: Not changed.
-        which: (N,) bool, the faces to mirror.
-    """
+    """Return outputs with the faces that (N,) ``which`` marks mirrored."""
     *tensors, grid = outputs
     mirrored = [outputs.faces.flip(-1)]
     mirrored += [mirror_patches(o, grid) if grid else o for o in tensors[1:]]
@@ -95,20 +84,11 @@ class FrozenStages(BaseModule):
     """Extractor, detector and reconstructor; never trained, always in eval.
 
     The extractor is built once: a detector or reconstructor whose config has
-    ``extractor=None`` uses it too.
-
-    Args:
-        extractor: Config of ``mmocc.PatchLatentExtractor``; None gives no
-            latents.
-        detector: Config of a detector of occluded patches; None hides
-            nothing.
-        reconstructor: Config of a reconstructor; without one faces and
-            latents are those of the photo, whatever the detector says.
-        latents: ``decoder``, those of visible and hidden patches of the
-            masked photo; or ``encoder``, those of the reconstructed face.
+    ``extractor=None`` uses it too. Arguments are those of
+    :class:`mmocc.models.ofer.latent_ofer.LatentOFER`.
 
     Raises:
-        ValueError: If there is a reconstructor, but no detector, or if
+        ValueError: If there is a reconstructor, but no detector, or
             ``latents`` is unknown.
     """
 
@@ -127,13 +107,14 @@ class FrozenStages(BaseModule):
         if latents not in ('decoder', 'encoder'):
             raise ValueError(f"latents {latents!r}: 'decoder' or 'encoder'")
         self.latents = latents
-        settings = dict(
-            extractor=extractor,
-            detector=detector,
-            reconstructor=reconstructor,
-            latents=latents,
+        self.settings = copy.deepcopy(
+            dict(
+                extractor=extractor,
+                detector=detector,
+                reconstructor=reconstructor,
+                latents=latents,
+            )
         )
-        self.settings = copy.deepcopy(settings)
         self.extractor = extractor and MODELS.build(extractor)
         self.detector = self._build(detector)
         self.reconstructor = self._build(reconstructor)
@@ -162,8 +143,8 @@ class FrozenStages(BaseModule):
         """Detect, reconstruct and encode N photos (N, 3, H, W), normalised.
 
         Raises:
-            ValueError: If the size of the images is no multiple of the patch,
-                or the detector's patches are not the extractor's.
+            ValueError: If the images do not fit the patches, or the detector's
+                patches are not the extractor's.
         """
         none = images.new_zeros(len(images), 0)
         faces, latents, tokens = images, none[..., None], None
@@ -214,10 +195,9 @@ def stage_key(stages: FrozenStages) -> Key:
 
 
 def image_names(images: Tensor) -> list[str]:
-    """Return a name for each image (N, 3, H, W): a digest of its pixels.
+    """Return a digest of the pixels of each image (N, 3, H, W), as its name.
 
-    The digest includes the precision: runs with and without mixed precision
-    share no files.
+    It includes the precision: runs with and without AMP share no files.
     """
     start = f'{precision_of(images)} {tuple(images.shape[1:])}'.encode()
     pixels = images.detach().float().cpu()
@@ -232,9 +212,7 @@ class StageCache(FolderCache):
 
     Args:
         folder: Where the files are; it is created if it is missing.
-        limit_gib: Size in GiB from which nothing more is written. Random
-            changes before the stages make every image new in each epoch, and
-            would fill any disk.
+        limit_gib: Size in GiB from which nothing more is written.
     """
 
     full_hint = (
@@ -249,8 +227,7 @@ class StageCache(FolderCache):
         """Return what the stages make of N images (N, 3, H, W).
 
         Raises:
-            ValueError: If other stages filled the folder, or a file in it
-                cannot be read.
+            ValueError: If other stages filled the folder, or a file is broken.
         """
         tensors = (*stages.parameters(), *stages.buffers())
         self.check_key(tensors, lambda: stage_key(stages))

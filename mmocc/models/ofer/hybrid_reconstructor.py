@@ -1,7 +1,7 @@
 """Latent-OFER's reconstruction of hidden patches: an MAE, then a U-Net.
 
-arXiv 2307.11404, section 3.2. With x a clean picture, M a mask of patches, m
-the MAE and U the U-Net with self-assembly, training does this:
+arXiv 2307.11404, section 3.2. With x a clean picture, M a random mask of
+patches, m the MAE and U the U-Net with self-assembly, training does this:
 
     coarse = m(x, M)                                          no gradient
     y = U(coarse in M and x elsewhere, x with nothing in M)
@@ -12,7 +12,7 @@ with the weights 1, 0.01, 1, 0.002 and 0.002. loss_rec compares y and x (in L1,
 as the released code; the paper names no norm), loss_consistency U's features
 in the hole with those of a trained network, loss_semantic the expressions
 recognised in y and x; the last two belong to a patch and a feature patch
-discriminator. The paper does not say how masks are drawn: random blobs, here.
+discriminator.
 """
 
 from typing import Any, NamedTuple
@@ -142,7 +142,7 @@ class HybridReconstructor(BaseReconstructor):
         self.unet_loaded = False
 
     def fill(self, images: Tensor, hole: Tensor, coarse: Tensor) -> Tensor:
-        """Return the U-Net's pictures (N, 3, H, W); see the base."""
+        """Return the U-Net's pictures (N, 3, H, W)."""
         recon = self.run_unet(self.resize(images), hole, coarse).recon
         return self.resize(recon.float(), tuple(images.shape[-2:]))
 
@@ -174,16 +174,12 @@ class HybridReconstructor(BaseReconstructor):
         data: dict | tuple | list,
         optim_wrapper: OptimWrapper | OptimWrapperDict,
     ) -> dict[str, Tensor]:
-        """Train the discriminators, then the U-Net, on one batch.
+        """Train the discriminators, then the U-Net; return scalars to log.
 
         Args:
             data: Batch of the dataloader, of clean pictures.
-            optim_wrapper: One for each part that is trained: ``unet``, and
-                the discriminators. Without discriminators a plain one works
-                too.
-
-        Returns:
-            Scalars for the log.
+            optim_wrapper: One for each part that is trained: ``unet``, and the
+                discriminators; without these a plain one works too.
         """
         critics = self._critics()
         if not isinstance(optim_wrapper, OptimWrapperDict):
@@ -221,13 +217,9 @@ class HybridReconstructor(BaseReconstructor):
     ) -> dict[str, Tensor]:
         """Return the U-Net's losses on clean pictures, with random masks.
 
-        Args:
-            inputs: (N, 3, H, W), normalised.
-            data_samples: Not read.
-
-        Returns:
-            Scalars ``loss_rec``, ``loss_consistency``, ``loss_semantic``,
-            ``loss_gan`` and ``loss_gan_feat``, without those left out.
+        Scalars ``loss_rec``, ``loss_consistency``, ``loss_semantic``,
+        ``loss_gan`` and ``loss_gan_feat``, without those left out. Samples are
+        not read.
         """
         return self._losses(*self._views(inputs))
 
@@ -237,12 +229,7 @@ class HybridReconstructor(BaseReconstructor):
         return [n for n in CRITICS if used and getattr(self, n) is not None]
 
     def _views(self, images: Tensor) -> tuple[MaskedBatch, dict, dict]:
-        """Hide random patches and reconstruct them.
-
-        Returns:
-            The batch; and of the true and of the reconstructed pictures, what
-            each of the other networks needs.
-        """
+        """Hide random patches; return the batch, and real and fake views."""
         size = tuple(images.shape[-2:])
         grid = self.extractor.grid(*size)
         mask = draw_patch_masks(
@@ -276,7 +263,11 @@ class HybridReconstructor(BaseReconstructor):
             maps = [output.assembled, output.decoded]
             terms['loss_consistency'] = maps, real['consistency'], output.hole
         if 'loss_semantic' in self.losses:
-            terms['loss_semantic'] = self._expressions(batch)
+            with torch.no_grad():
+                true = self.expression(batch.images)
+            size = tuple(batch.images.shape[-2:])
+            recon = self.resize(output.recon, size)
+            terms['loss_semantic'] = self.expression(recon), true
         for name, args in terms.items():
             losses[name] = self.losses[name](*args)
         for name in self._critics():
@@ -288,13 +279,6 @@ class HybridReconstructor(BaseReconstructor):
             key = 'loss_gan' if name == 'discriminator' else 'loss_gan_feat'
             losses[key] = self.losses['loss_gan'](*scores, for_generator=True)
         return losses
-
-    def _expressions(self, batch: MaskedBatch) -> tuple[Tensor, Tensor]:
-        """Return the logits (N, classes) of reconstructed and true faces."""
-        size = tuple(batch.images.shape[-2:])
-        with torch.no_grad():
-            true = self.expression(batch.images)
-        return self.expression(self.resize(batch.output.recon, size)), true
 
     def _warn_if_random(self) -> None:
         """Warn once that the U-Net was never trained."""

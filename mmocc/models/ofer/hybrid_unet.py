@@ -186,7 +186,8 @@ class HybridUNet(BaseModule):
             skips.append(x[:, : self.skips[level - 1]])
             x = down(x)
             if level == self.assembly_level:
-                holes = self._hidden(hole, x)
+                share = F.adaptive_avg_pool2d(hole.float(), x.shape[-2:])
+                holes = share > HIDDEN_SHARE
                 assembled, x = self._assemble(x, holes)
         decoded = None
         for level in range(self.levels, 0, -1):
@@ -196,12 +197,6 @@ class HybridUNet(BaseModule):
             skip = skips[level - 1]
             x = torch.cat([x, skip.to(x.dtype)], 1)
         return Reconstruction(self.last(x), assembled, decoded, holes)
-
-    @staticmethod
-    def _hidden(hole: Tensor, like: Tensor) -> Tensor:
-        """Return which positions (N, 1, h, w) of a map are hidden."""
-        share = F.adaptive_avg_pool2d(hole.float(), like.shape[-2:])
-        return share > HIDDEN_SHARE
 
     def _assemble(self, x: Tensor, hole: Tensor) -> tuple[Tensor, Tensor]:
         """Return the self-assembled map, and the input of the next level."""

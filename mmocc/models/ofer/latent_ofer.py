@@ -1,14 +1,11 @@
 """Latent-OFER: expressions of partly hidden faces, in four stages.
 
-Lee et al., "Latent-OFER: Detect, Mask, and Reconstruct with Latent Vectors for
-Occluded Facial Expression Recognition", ICCV 2023, arXiv 2307.11404::
+Lee et al., ICCV 2023, arXiv 2307.11404. Each stage is trained separately; this
+class trains the last one, and is the whole model in prediction::
 
     photo -> detector -> mask -> reconstructor -> face -> backbone
                           |                                  | map
                           +---> extractor ---> latents --> head -> expression
-
-Each stage is trained separately, as in the paper; this class trains the last
-one, and is the whole model in prediction.
 """
 
 from mmengine.model import BaseModel
@@ -36,27 +33,26 @@ class LatentOFER(ImageClassifier):
 
     Args:
         backbone: Config of the CNN that sees the reconstructed face.
-        head: Config of ``mmocc.OFERHead``, or of any head of mmpretrain,
-            which then sees only the CNN's features.
-        extractor: Config of ``mmocc.PatchLatentExtractor``, built once for
-            all stages; None gives no latents.
-        detector: Config of a detector of occluded patches, such as
-            ``mmocc.PatchSVDD`` or ``mmocc.MAEErrorDetector``; with
+        head: Config of ``mmocc.OFERHead``, or of any head of mmpretrain, which
+            then sees only the CNN's features.
+        extractor: Config of ``mmocc.PatchLatentExtractor``, built once for all
+            stages; None gives no latents.
+        detector: Config of a detector of occluded patches
+            (``mmocc.PatchSVDD``, ``mmocc.MAEErrorDetector``); with
             ``extractor=None`` it uses the model's. None hides nothing.
-        reconstructor: Config of a reconstructor, such as
-            ``mmocc.HybridReconstructor`` or ``mmocc.MAEReconstructor``,
-            likewise. None leaves the photo as it is.
+        reconstructor: Config of ``mmocc.HybridReconstructor``,
+            ``mmocc.MAEReconstructor`` or another, likewise. None leaves the
+            photo as it is.
         neck: Config of a neck between backbone and head.
-        latents: ``decoder``, the latents of the masked photo; or
-            ``encoder``, those of the reconstructed face.
+        latents: ``decoder``, those of visible and hidden patches of the masked
+            photo; or ``encoder``, those of the reconstructed face.
         flip_prob: In training, probability that a face is mirrored, with its
             latents, after the frozen stages: a cache then holds each face
             once. A ``RandomFlip`` in the pipeline mirrors the photo instead.
-        cache: Folder for the outputs of the frozen stages, see
-            :class:`StageCache`; None computes them each time.
+        cache: Folder for the outputs of the frozen stages; None computes them
+            each time. Random changes of the images would make each new.
         cache_limit_gib: Size from which nothing more is cached.
-        **kwargs: Of ``ImageClassifier`` (``pretrained``, ``train_cfg``,
-            ``data_preprocessor``, ``init_cfg``).
+        **kwargs: Of ``ImageClassifier``.
     """
 
     def __init__(
@@ -123,17 +119,12 @@ class LatentOFER(ImageClassifier):
         data_samples: list[DataSample] | None = None,
         **kwargs,
     ) -> list[DataSample]:
-        """Return the samples with the outputs of all stages.
+        """Return samples (new ones for None) with the outputs of all stages.
 
-        Besides the head's fields they have ``recon`` (3, H, W), the
+        In addition to the head's fields they have ``recon`` (3, H, W), the
         reconstructed face in RGB, 0 to 255, and with a detector
         ``pred_patch_dist`` (L,) float32 and ``pred_patch_mask`` (L,) bool;
-        ``patch_grid`` (gh, gw) is in the metainfo.
-
-        Args:
-            inputs: (N, 3, H, W), normalised.
-            data_samples: N samples, changed in place; None for new ones.
-            **kwargs: Of the head.
+        ``patch_grid`` (gh, gw) is in the metainfo. ``kwargs`` are the head's.
         """
         outputs = self.run_stages(inputs)
         feats = self.extract_feat(outputs.faces)

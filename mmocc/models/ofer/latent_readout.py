@@ -40,10 +40,9 @@ class AttendedMap(NamedTuple):
 class ChannelSpatialAttention(BaseModule):
     """One head of attention: channels first, then positions.
 
-    The paper names spatial and channel attention after CBAM (arXiv
-    1807.06521); the layers, and their order, are those of the release. With
-    512 channels it has 2,135,904 parameters. The weight of a position is a
-    sum of rectified channels, so it has no upper bound.
+    The paper cites CBAM (arXiv 1807.06521); layers and order are those of the
+    release, 2,135,904 parameters for 512 channels. The weight of a position is
+    a sum of rectified channels, so it has no upper bound.
 
     Args:
         in_channels: Channels C of the feature map.
@@ -108,23 +107,17 @@ def fit_attention(attention: Tensor, grid: tuple[int, int]) -> Tensor:
 
 
 def top_positions(weights: Tensor, count: int) -> Tensor:
-    """Return the positions (N, K) of the K largest of (N, L), ascending.
-
-    Among equal weights, the first positions win.
-    """
+    """Return the K largest of (N, L), ascending; of equals the first."""
     order = weights.argsort(dim=1, descending=True, stable=True)
     return order[:, :count].sort(dim=1).values
 
 
 def patch_tokens(values: Tensor, grid: tuple[int, int]) -> Tensor:
-    """Return the values of the patches, without the class token.
+    """Return the values (N, L, ...) of the patches, without the class token.
 
     Args:
         values: (N, L, ...), or (N, 1 + L, ...) with the class token first.
-        grid: (gh, gw) with gh * gw = L.
-
-    Raises:
-        ValueError: If the number of values does not fit the grid.
+        grid: (gh, gw) with gh * gw = L; otherwise ValueError.
     """
     patches = grid[0] * grid[1]
     extra = values.shape[1] - patches
@@ -145,13 +138,10 @@ class LatentTokenSelector(BaseModule):
     the keys, and the ViT's latents there the values.
 
     Args:
-        mode: ``top`` takes a share of the positions, separately for each
-            face; ``all`` takes all; ``box`` takes the same 78 of 14 x 14
-            patches of every face, as the release does instead of selecting.
-        ratio: The share for ``top``, 0 < ratio <= 1.
-
-    Raises:
-        ValueError: If the mode or the ratio is invalid.
+        mode: ``top`` takes a share of the positions, separately for each face;
+            ``all`` takes all; ``box`` takes the same 78 of 14 x 14 patches of
+            every face, as the release does. ValueError for others.
+        ratio: The share for ``top``, 0 < ratio <= 1; otherwise ValueError.
     """
 
     def __init__(self, mode: str = 'top', ratio: float = 0.5) -> None:
@@ -181,10 +171,8 @@ class LatentTokenSelector(BaseModule):
             attention: (N, h, w), of any size.
             latents: (N, L, D), or (N, 1 + L, D) with the class token first,
                 which is never read.
-            grid: (gh, gw), with gh * gw = L.
-
-        Raises:
-            ValueError: If the latents or ``box`` do not fit the grid.
+            grid: (gh, gw), with gh * gw = L; ValueError if latents or ``box``
+                do not fit it.
         """
         tokens = patch_tokens(latents, grid)
         index = self.positions(attention, grid)
@@ -265,11 +253,7 @@ class LatentMLP(BaseModule):
         )
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """Return (N, out_dims) of latents (N, K, D).
-
-        Raises:
-            ValueError: If their number is not K.
-        """
+        """Return (N, out_dims) of (N, K, D); ValueError for another K."""
         if tokens.shape[1] != self.num_tokens:
             raise ValueError(
                 f'mmocc.LatentMLP needs num_tokens={self.num_tokens} '

@@ -13,18 +13,14 @@ from mmocc.registry import MODELS
 
 
 class BaseReconstructor(StageModel):
-    """Base of the models that reconstruct hidden patches.
-
-    Subclasses give :meth:`fill`.
+    """Base of the models that reconstruct hidden patches by :meth:`fill`.
 
     Args:
         coverage_threshold: ``predict`` reconstructs the patches of which more
-            than this is occluded, by the samples' ``patch_coverage``.
+            than this is occluded, by the samples' ``patch_coverage``; in [0,
+            1), otherwise ValueError.
         **kwargs: Of :class:`StageModel`; its extractor gives the coarse
             picture.
-
-    Raises:
-        ValueError: If the threshold is not in [0, 1).
     """
 
     def __init__(self, coverage_threshold: float = 0.0, **kwargs) -> None:
@@ -46,11 +42,7 @@ class BaseReconstructor(StageModel):
         """
 
     def encode(self, images: Tensor, mask: Tensor) -> PatchLatents:
-        """Return what the extractor makes of images with hidden patches.
-
-        Raises:
-            ValueError: If there is no extractor.
-        """
+        """Return the latents; ValueError if there is no extractor."""
         if self.extractor is None:
             raise ValueError(
                 f'{type(self).__name__} has no extractor for the coarse '
@@ -66,20 +58,14 @@ class BaseReconstructor(StageModel):
         mask: Tensor,
         latents: PatchLatents | None = None,
     ) -> Tensor:
-        """Reconstruct hidden patches; visible pixels stay as they are.
+        """Return (N, 3, H, W): hidden patches are new, other pixels the same.
 
         Args:
-            images: (N, 3, H, W), normalised; the content of hidden patches
-                has no influence.
-            mask: (N, L), non-zero where a patch is hidden: none, some or all
-                of them.
+            images: (N, 3, H, W), normalised; the content of hidden patches has
+                no influence.
+            mask: (N, L), non-zero where a patch is hidden: none, some or all.
+                ValueError if it does not fit the patch grid.
             latents: What the extractor makes of these, if it is known.
-
-        Returns:
-            (N, 3, H, W), of the images' type.
-
-        Raises:
-            ValueError: If images or mask do not fit the patch grid.
         """
         if latents is None:
             latents = self.encode(images, mask)
@@ -103,15 +89,11 @@ class BaseReconstructor(StageModel):
     def predict(
         self, inputs: Tensor, data_samples: list[DataSample]
     ) -> list[DataSample]:
-        """Set the samples' reconstructed faces.
+        """Set the reconstructed faces of N samples.
 
         Each gets ``recon`` (3, H, W) float32 RGB in 0 to 255 with its visible
         pixels unchanged, ``pred_patch_mask`` (L,) bool, and ``patch_grid``
         (gh, gw) as metainfo.
-
-        Args:
-            inputs: (N, 3, H, W), normalised.
-            data_samples: N samples; :meth:`masks_of` reads what is hidden.
         """
         mask = self.masks_of(data_samples, inputs)
         faces = self.reconstruct(inputs, mask)
@@ -128,17 +110,11 @@ class BaseReconstructor(StageModel):
     def masks_of(
         self, data_samples: list[DataSample] | None, images: Tensor
     ) -> Tensor:
-        """Return the hidden patches (N, L), bool, of samples.
+        """Return the hidden patches (N, L), bool, of N samples.
 
         These are the ``pred_patch_mask`` (L,) of a detector, or else the
-        ``patch_coverage`` (gh, gw) of ``mmocc.PasteOcclusion``.
-
-        Args:
-            data_samples: N samples.
-            images: (N, 3, H, W); the masks must fit their patch grid.
-
-        Raises:
-            ValueError: If a sample has neither, or one of another grid.
+        ``patch_coverage`` (gh, gw) of ``mmocc.PasteOcclusion``. ValueError if
+        a sample has neither, or one that does not fit the images (N, 3, H, W).
         """
         grid = tuple(self.extractor.grid(*images.shape[-2:]))
         masks = []

@@ -58,23 +58,20 @@ class OFERHead(ClsHead):
         in_channels: Channels C of the feature map.
         num_heads: Attention heads; the release has 4, and adds the logarithms
             of their softmax over the heads. The feature of a single head
-            stays as it is.
+            stays.
         attention: Config of a head.
         selector: Config of ``mmocc.LatentTokenSelector``; None reads no
             latents.
-        readout: Config of what makes one vector of the chosen latents, such
-            as ``mmocc.LatentProjection``.
+        readout: Config of what makes one vector of the chosen latents, such as
+            ``mmocc.LatentProjection``.
         keys: What chooses the positions: ``spatial``, the mean of the heads'
             attention; ``cam``, the class activation map of the class that an
             additional linear layer predicts (trained by ``loss_cam``).
+            ValueError for others.
         hidden_dims: Widths of the fusion.
         loss: Config of the classification loss.
         loss_cam_weight: Weight of ``loss_cam``.
-        **kwargs: Of ``mmpretrain.ClsHead`` (``topk``, ``cal_acc``,
-            ``init_cfg``).
-
-    Raises:
-        ValueError: If ``keys`` is unknown.
+        **kwargs: Of ``mmpretrain.ClsHead``.
     """
 
     def __init__(
@@ -129,13 +126,10 @@ class OFERHead(ClsHead):
         """Classify N faces, and return where the head looked.
 
         Args:
-            feats: Features; the last is (N, C, h, w).
-            latents: (N, L, D) or (N, 1 + L, D), for a head with a selector.
+            feats: Features; the last is (N, C, h, w), otherwise ValueError.
+            latents: (N, L, D) or (N, 1 + L, D); a head with a selector raises
+                ValueError without them.
             grid: (gh, gw) of the latents' patches.
-
-        Raises:
-            ValueError: If the last feature is not such a map, or latents
-                are missing.
         """
         self._check(feats[-1], latents)
         maps = [head(feats[-1]) for head in self.heads]

@@ -30,13 +30,11 @@ class PatchDetection(NamedTuple):
 
 
 class PatchDetector(StageModel):
-    """Base of detectors: a distance for each patch, and a radius.
+    """Base of detectors: :meth:`patch_distances`, and a radius.
 
     A patch is occluded if its distance exceeds the radius (arXiv 2307.11404,
     section 3.1); the mask is not smoothed. The radius is a buffer; 0 means
     unknown. :meth:`fit` sets it from clean patches.
-
-    Subclasses give :meth:`patch_distances`.
 
     Args:
         extractor: See :class:`StageModel`.
@@ -45,8 +43,7 @@ class PatchDetector(StageModel):
         **kwargs: Of :class:`StageModel`.
 
     Raises:
-        ValueError: If ``nu`` is not in (0, 1); while running, if the radius
-            is unknown.
+        ValueError: If ``nu`` is not in (0, 1).
     """
 
     def __init__(
@@ -64,18 +61,11 @@ class PatchDetector(StageModel):
 
     @abstractmethod
     def patch_distances(self, images: Tensor) -> Tensor:
-        """Return (N, L) float32 distances.
-
-        Args:
-            images: (N, 3, H, W), normalised.
-        """
+        """Return (N, L) float32 distances of normalised (N, 3, H, W)."""
 
     @torch.no_grad()
     def detect(self, images: Tensor) -> PatchDetection:
-        """Return the occluded patches.
-
-        Args:
-            images: (N, 3, H, W), normalised.
+        """Return the occluded patches of normalised images (N, 3, H, W).
 
         Raises:
             ValueError: If the radius is unknown, or the images do not fit the
@@ -102,15 +92,11 @@ class PatchDetector(StageModel):
         inputs: Tensor,
         data_samples: list[DataSample] | None = None,
     ) -> list[DataSample]:
-        """Set the samples' detections.
+        """Return N samples (new ones for None) with detections.
 
         Each gets ``pred_patch_dist`` (L,), ``pred_patch_mask`` (L,) bool,
         ``pred_occlusion_mask`` (H, W) bool, and ``patch_grid`` (gh, gw) as
         metainfo.
-
-        Args:
-            inputs: (N, 3, H, W), normalised.
-            data_samples: N samples; None for new ones.
         """
         detection = self.detect(inputs)
         size = tuple(inputs.shape[-2:])
@@ -128,9 +114,8 @@ class PatchDetector(StageModel):
         """Fit the radius to clean patches; return their number.
 
         Args:
-            batches: Of a dataloader; in each process a share of them.
-                Patches that a sample's ``patch_coverage`` calls occluded do
-                not count.
+            batches: Of a dataloader; in each process a share of them. Patches
+                that a sample's ``patch_coverage`` calls occluded do not count.
 
         Raises:
             ValueError: If there is no clean patch.
@@ -165,16 +150,10 @@ def clean_patches(
     images: Tensor,
     grid: tuple[int, int],
 ) -> Tensor:
-    """Return the (N, L) bool of patches that nothing covers.
+    """Return the (N, L) bool of patches of N images that nothing covers.
 
-    Args:
-        data_samples: N samples; those without ``patch_coverage`` (gh, gw) are
-            clean.
-        images: (N, 3, H, W).
-        grid: (gh, gw) of the images.
-
-    Raises:
-        ValueError: If a coverage is of another grid.
+    Samples without ``patch_coverage`` (gh, gw) are clean; ValueError if one
+    has another grid.
     """
     clean = torch.ones(len(images), grid[0] * grid[1], dtype=torch.bool)
     for row, sample in zip(clean, data_samples or [], strict=False):
@@ -185,7 +164,7 @@ def clean_patches(
 
 
 def visible_groups(number: int, groups: int, rounds: int) -> Tensor:
-    """Return masks that show each patch once in every round.
+    """Return masks that show each patch once in every round, always the same.
 
     Args:
         number: Number of patches L.
@@ -193,8 +172,7 @@ def visible_groups(number: int, groups: int, rounds: int) -> Tensor:
         rounds: Number of rounds.
 
     Returns:
-        (groups * rounds, L) bool, True where a patch is hidden. The draw is
-        always the same.
+        (groups * rounds, L) bool, True where a patch is hidden.
     """
     generator = torch.Generator().manual_seed(0)
     masks = []
@@ -217,13 +195,10 @@ class MAEErrorDetector(PatchDetector):
 
     Args:
         extractor: See :class:`StageModel`.
-        groups: Passes of a round; 4 shows a quarter of the patches, as in
-            the MAE's training.
+        groups: Passes of a round, 2 or more; 4 shows a quarter of the patches,
+            as in the MAE's training.
         rounds: Rounds of passes, averaged; the cost grows with it.
         **kwargs: Of :class:`PatchDetector`.
-
-    Raises:
-        ValueError: If an option is out of its range.
     """
 
     def __init__(

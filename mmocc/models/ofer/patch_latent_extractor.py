@@ -1,10 +1,9 @@
 """Latents and pictures of a frozen MAE, for any mask of patches.
 
-Stage 1 of Latent-OFER (arXiv 2307.11404). The paper takes "ViT latents" and
-what an MAE reconstructs; it names neither the layer nor the training, and its
-code has no ViT. The official classifier reads 512 numbers for each position,
-which is the width of an MAE's decoder. So recognition reads the decoder's
-tokens here, and detection the encoder's.
+Stage 1 of Latent-OFER (arXiv 2307.11404), which names neither the layer of its
+"ViT latents" nor the training. The official classifier reads 512 numbers for
+each position, the width of an MAE's decoder. So recognition reads the
+decoder's tokens here, and detection the encoder's.
 """
 
 from typing import NamedTuple
@@ -25,16 +24,13 @@ class FrozenPart(BaseModule):
     """A trained network that never changes and is always in eval mode.
 
     It loads a checkpoint of the network alone, or of a model that holds this
-    part. It warns once if no weights were loaded.
+    part; ValueError if it does not fit. It warns once without a checkpoint.
 
     Args:
         net: The network, or its config.
         init_cfg: ``dict(type='Pretrained', checkpoint=...)``, with ``prefix``
             if the network is a part of what was saved; or set the network's
             own ``init_cfg``.
-
-    Raises:
-        ValueError: If a checkpoint does not fit the network.
     """
 
     inner = 'net'  # the attribute that holds the network
@@ -120,11 +116,10 @@ class PatchLatents(NamedTuple):
 class PatchLatentExtractor(FrozenPart):
     """A frozen, trained ``mmpretrain.MAE`` that hides the patches you name.
 
-    Images of a batch may hide different numbers of patches. Visible patches
-    are gathered, and what fills up the shorter rows takes no part in the
-    attention, so that an image's result does not depend on the others. If all
-    patches are hidden, only the class token is left, and the result is still
-    finite.
+    Images of a batch may hide different numbers of patches. What fills up rows
+    with fewer visible patches takes no part in the attention, so that an
+    image's result does not depend on the others. If all patches are hidden,
+    only the class token is left, and the result is still finite.
 
     Args:
         mae: Config of an ``MAE`` of MAEViT, MAEPretrainDecoder and
@@ -135,9 +130,9 @@ class PatchLatentExtractor(FrozenPart):
         init_cfg: See :class:`FrozenPart`.
 
     Raises:
-        ValueError: If the MAE gives normalised patches, ``latent`` is
-            unknown, or a checkpoint does not fit; while running, if images or
-            masks do not fit the patch grid.
+        ValueError: If the MAE gives normalised patches, or ``latent`` is
+            unknown; while running, if images or masks do not fit the patch
+            grid.
     """
 
     inner = 'mae'
@@ -170,17 +165,8 @@ class PatchLatentExtractor(FrozenPart):
         """D, the width of the encoder's tokens."""
         return self.mae.backbone.embed_dims
 
-    @property
-    def decoder_dims(self) -> int:
-        """Dd, the width of the decoder's tokens."""
-        return self.mae.neck.decoder_embed.out_features
-
     def grid(self, h: int, w: int) -> tuple[int, int]:
-        """Return the (gh, gw) patches of an image of h x w pixels.
-
-        Raises:
-            ValueError: If the MAE has no positions for this size.
-        """
+        """Return the (gh, gw) of h x w pixels; ValueError if unknown."""
         grid = patch_grid((h, w), self.patch_size)
         trained = tuple(self.mae.backbone.patch_resolution)
         if grid != trained:
@@ -196,8 +182,7 @@ class PatchLatentExtractor(FrozenPart):
     def encode(self, images: Tensor) -> Tensor:
         """Return the encoder's tokens (N, L, D) with nothing hidden.
 
-        Args:
-            images: (N, 3, H, W), normalised as in the MAE's training.
+        The images (N, 3, H, W) are normalised as in the MAE's training.
         """
         self.grid(*images.shape[-2:])
         return self._encode(images, None)[:, 1:]
@@ -210,8 +195,7 @@ class PatchLatentExtractor(FrozenPart):
 
         Args:
             images: (N, 3, H, W), normalised as in the MAE's training.
-            mask: (N, L), non-zero where a patch is hidden from the encoder;
-                None hides nothing.
+            mask: (N, L), non-zero where a patch is hidden; None hides nothing.
         """
         grid = self.grid(*images.shape[-2:])
         if mask is not None:
@@ -268,13 +252,9 @@ class PatchLatentExtractor(FrozenPart):
 
 
 def _attend(attention: nn.Module, x: Tensor, key: Tensor) -> Tensor:
-    """Return mmpretrain's self-attention in eval mode, over some tokens.
+    """Return mmpretrain's self-attention in eval mode over x (N, T, D).
 
-    Args:
-        attention: A ``MultiheadAttention``.
-        x: (N, T, D).
-        key: Bool, broadcastable to (N, heads, T, T), True where a token is
-            attended to.
+    ``key`` broadcasts to (N, heads, T, T): True where a token is attended to.
     """
     qkv = attention.qkv(x).unflatten(2, (3, attention.num_heads, -1))
     q, k, v = qkv.permute(2, 0, 3, 1, 4)

@@ -125,10 +125,9 @@ class PatchSVDD(PatchDetector):
             )
 
     def project(self, latents: Tensor) -> Tensor:
-        """Return Phi of latents, float32 (..., dims[-1]).
+        """Return Phi of latents (..., D), float32 (..., dims[-1]).
 
-        Args:
-            latents: (..., D), any floating type; with whitening (N, L, D).
+        With whitening the latents are (N, L, D).
         """
         with torch.autocast(latents.device.type, enabled=False):
             latents = latents.float()
@@ -137,10 +136,7 @@ class PatchSVDD(PatchDetector):
             return self.projection(latents)
 
     def patch_distances(self, images: Tensor) -> Tensor:
-        """Return (N, L) float32 distances to the centre.
-
-        Args:
-            images: (N, 3, H, W), normalised.
+        """Return (N, L) float32 distances to the centre of (N, 3, H, W).
 
         Raises:
             RuntimeError: If the centre or the kernel SVDD is not set yet.
@@ -164,9 +160,7 @@ class PatchSVDD(PatchDetector):
     ) -> dict[str, Tensor]:
         """Return ``loss_svdd`` of a batch, and ``distance`` for the log.
 
-        Args:
-            inputs: (N, 3, H, W), normalised.
-            data_samples: N samples; their ``patch_coverage`` is read.
+        Of the samples, ``patch_coverage`` is read.
         """
         grid = self.extractor.grid(*inputs.shape[-2:])
         clean = clean_patches(data_samples, inputs, grid)
@@ -190,11 +184,7 @@ class PatchSVDD(PatchDetector):
         return soft_boundary_loss(distances, self.radius, self.nu)
 
     def _set_centre(self, points: Tensor) -> None:
-        """Set the centre to the mean over all processes.
-
-        Raises:
-            ValueError: If no process has a clean patch.
-        """
+        """Set the centre to the mean over all processes."""
         number = torch.tensor(float(len(points)), device=points.device)
         total = points.detach().sum(dim=0)
         all_reduce(number)
@@ -208,28 +198,22 @@ class PatchSVDD(PatchDetector):
 
     @torch.no_grad()
     def fit(self, batches: Iterable[dict]) -> int:
-        """Fit whitening, kernel SVDD and radius.
+        """Fit whitening, kernel SVDD and radius; return the number of patches.
 
-        The whitening is fitted only once, because Phi is trained on it.
-
-        Args:
-            batches: Of a dataloader, iterated up to four times.
+        It reads the dataloader ``batches`` up to four times. The whitening is
+        fitted only once, because Phi is trained on it.
         """
         if self.whitening is not None and not self.whitening.fitted:
-            self._fit_whitening(batches)
+            encode = self.extractor.encode
+            self.whitening.fit((encode(x), c) for x, c in self._load(batches))
+            images, clean = next(iter(self._load(batches)))
+            self._set_centre(self.project(encode(images))[clean])
         if self.kernel is not None:
             mode = self.training
             self.eval()
             self.kernel.fit(self._draw_points(batches))
             self.train(mode)
         return super().fit(batches)
-
-    def _fit_whitening(self, batches: Iterable[dict]) -> None:
-        """Fit the whitening, then set the centre."""
-        encode = self.extractor.encode
-        self.whitening.fit((encode(x), c) for x, c in self._load(batches))
-        images, clean = next(iter(self._load(batches)))
-        self._set_centre(self.project(encode(images))[clean])
 
     def _draw_points(self, batches: Iterable[dict]) -> Tensor:
         """Return ``max_patches`` clean patches at random, projected."""
@@ -241,12 +225,9 @@ class PatchSVDD(PatchDetector):
             points = self.project(self.extractor.encode(images))[clean].cpu()
             draw = torch.rand(len(points), 1, generator=generator)
             rows = torch.cat([rows, torch.hstack([draw, points])])
-            rows = self._smallest(rows)
-        return self._smallest(gather([rows]))[:, 1:]
-
-    def _smallest(self, rows: Tensor) -> Tensor:
-        """Return the ``max_patches`` rows with the smallest first number."""
-        return rows[rows[:, 0].argsort()[: self.max_patches]]
+            rows = rows[rows[:, 0].argsort()[: self.max_patches]]
+        rows = gather([rows])
+        return rows[rows[:, 0].argsort()[: self.max_patches], 1:]
 
     def _load_from_state_dict(
         self, state_dict: dict, prefix: str, *args

@@ -1,11 +1,10 @@
 """What trains ``mmocc.HybridReconstructor``: losses, critics, frozen nets.
 
-Latent-OFER (arXiv 2307.11404, section 3.2) names two discriminators and two
-adversarial losses and describes none. Here they have the sizes and the formula
-of its released code: a 70 x 70 PatchGAN (Isola et al., arXiv 1611.07004), and
-a discriminator of a trained network's features (Park et al., SRFeat, ECCV
-2018), in the relativistic average least-squares form of Jolicoeur-Martineau
-(arXiv 1807.00734).
+Latent-OFER (arXiv 2307.11404, section 3.2) describes neither its two
+discriminators nor their losses. Here they are those of its released code: a 70
+x 70 PatchGAN (arXiv 1611.07004), and a discriminator of features (Park et al.,
+SRFeat, ECCV 2018), in the relativistic average least-squares form (arXiv
+1807.00734).
 """
 
 import torch
@@ -20,15 +19,12 @@ INIT = dict(type='Normal', layer='Conv2d', std=0.02)  # GANs since DCGAN
 
 
 def hole_mse(pred: Tensor, target: Tensor, hole: Tensor) -> Tensor:
-    """Return the mean squared difference over hidden positions.
+    """Return the mean squared difference over hidden positions, a scalar.
 
     Args:
         pred: (N, C, h, w).
         target: The same shape.
-        hole: (N, 1, h, w), True is hidden.
-
-    Returns:
-        A scalar >= 0; 0 with gradient if nothing is hidden.
+        hole: (N, 1, h, w), True is hidden; without any, 0 with gradient.
     """
     hole = hole.to(pred.dtype)
     total = ((pred - target).square() * hole).sum()
@@ -59,11 +55,9 @@ class FeatureConsistencyLoss(nn.Module):
 
         Args:
             maps: Each (N, C, h, w).
-            target: (N, C, h, w), of the true picture; a constant.
+            target: (N, C, h, w), of the true picture; a constant. ValueError
+                if its shape is not that of each map.
             hole: (N, 1, h, w), True is hidden.
-
-        Raises:
-            ValueError: If the shapes of a map and the target differ.
         """
         for pred in maps:
             if pred.shape != target.shape:
@@ -80,18 +74,11 @@ class FeatureConsistencyLoss(nn.Module):
 
 
 def relativistic_lsgan(higher: Tensor, lower: Tensor) -> Tensor:
-    """Return how far scores are from differing by 1 on average.
+    """Return how far scores are from differing by 1 on average, a scalar.
 
-    With a the higher and b the lower scores, without a sigmoid:
-    1/2 mean (a - mean b - 1)^2 + 1/2 mean (b - mean a + 1)^2.
-
-    Args:
-        higher: Scores of any shape that must be 1 above the others' mean: for
-            the discriminator the real ones, for the generator the others.
-        lower: Scores that must be 1 below.
-
-    Returns:
-        A scalar >= 0; 1 for scores that are all equal.
+    1/2 mean (a - mean b - 1)^2 + 1/2 mean (b - mean a + 1)^2 for the higher
+    scores a and the lower b, of any shape, without a sigmoid; the
+    discriminator wants the real ones higher, the generator the others.
     """
     above = (higher - lower.mean() - 1).square().mean()
     below = (lower - higher.mean() + 1).square().mean()
@@ -103,8 +90,7 @@ class RelativisticGANLoss(nn.Module):
     """Both sides of :func:`relativistic_lsgan`.
 
     Args:
-        loss_weight: Factor of the generator's loss only; the paper's
-            lambda_d.
+        loss_weight: Factor of the generator's loss only; the paper's lambda_d.
     """
 
     def __init__(self, loss_weight: float = 0.002) -> None:
@@ -114,13 +100,9 @@ class RelativisticGANLoss(nn.Module):
     def forward(
         self, real: Tensor, fake: Tensor, for_generator: bool
     ) -> Tensor:
-        """Return a scalar, in float32.
+        """Return the loss of scores of any shape, a scalar in float32.
 
-        Args:
-            real: Scores of real pictures, any shape.
-            fake: Scores of reconstructed ones.
-            for_generator: Whose loss; for the generator, real scores are
-                constants.
+        For the generator, real scores are constants.
         """
         with torch.autocast(fake.device.type, enabled=False):
             real, fake = real.float(), fake.float()
@@ -243,12 +225,9 @@ class FrozenNet(FrozenPart):
     Args:
         net: Config of a network, called on images: a classifier gives logits.
         layers: For each name that the caller uses, the layer of the network
-            that it stands for; None for the network's own output.
+            that it stands for; None for the network's own output. ValueError
+            if there is no such layer.
         init_cfg: See :class:`FrozenPart`.
-
-    Raises:
-        ValueError: If the network has no such layer, or a checkpoint does not
-            fit it.
     """
 
     effect = 'it compares random features'
@@ -270,11 +249,7 @@ class FrozenNet(FrozenPart):
                 )
 
     def forward(self, images: Tensor) -> Tensor | dict[str, Tensor]:
-        """Return the output of the network, or of layers by their names.
-
-        Args:
-            images: (N, 3, H, W), normalised.
-        """
+        """Return the output for (N, 3, H, W), or layers by name."""
         self._warn_if_random()
         if self.layers is None:
             return self.net(images)

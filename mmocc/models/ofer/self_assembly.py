@@ -8,13 +8,12 @@ vectors (Eq. 2), the hidden positions i become, one after the other (Eq. 3),
 
 with p_s the mean of the neighbours of the mirrored place, p_k the most similar
 visible position, and p_prev the previous hidden position, already assembled;
-for the first one S_prev = 0. Similarities are those of the coarse content of
-the hidden position.
+for the first one S_prev = 0. S compares the hidden position's coarse content.
 
-The paper leaves these choices open: the order (raster scan) and the
-neighbourhood (3x3 inside the map) are those of the released code; negative
-similarities count as 0; a position similar to nothing keeps its coarse
-content; gradients flow through the weights too.
+The paper leaves these open: the raster scan and the 3x3 neighbourhood inside
+the map are those of the released code; negative similarities count as 0; a
+position similar to nothing keeps its content; gradients flow through the
+weights.
 """
 
 from typing import NamedTuple
@@ -44,10 +43,9 @@ class Assembly(NamedTuple):
 
 
 class _Sources(NamedTuple):
-    """What is known of hidden positions before the scan over them.
+    """What is known of the n hidden positions before the scan over them.
 
-    The n steps of the scan are the first axis, so that each step's numbers
-    are contiguous.
+    The first axis is the scan's, so that each step's numbers are contiguous.
 
     Attributes:
         query: (n, N, C) unit vectors of the coarse content.
@@ -129,10 +127,9 @@ def _tokens(maps: Tensor) -> Tensor:
 
 
 def _places(hidden: Tensor) -> Tensor:
-    """Return the hidden positions of (N, L) in raster order.
+    """Return the hidden positions (n, N) of (N, L), as indices in N * L.
 
-    They are (n, N) int64 indices in N * L; visible positions fill up the
-    images with fewer than n hidden ones.
+    In raster order; visible positions fill up images with fewer than n.
     """
     number, length = hidden.shape
     steps = int(hidden.sum(1).max()) if number else 0
@@ -223,11 +220,7 @@ def _compare(
 def _scan(
     sources: _Sources, mode: str, detach_weights: bool
 ) -> tuple[Tensor, Tensor]:
-    """Assemble the hidden positions one after the other.
-
-    Returns:
-        (n, N, C) new content, and (n, N, 4) weights.
-    """
+    """Scan: return (n, N, C) new content, and (n, N, 4) weights."""
     share = sources.share.detach() if detach_weights else sources.share
     alone = (ALONE - share.sum(-1, keepdim=True)).clamp_min(0)
     share = torch.cat([share, alone], -1)
@@ -254,14 +247,9 @@ def _scan(
 
 @MODELS.register_module()
 class SelfAssembly(nn.Module):
-    """Layer around :func:`self_assembly`; it has no parameters.
+    """Layer around :func:`self_assembly` without parameters.
 
-    Args:
-        mode: ``paper`` (Eq. 2 and 3) or ``release``.
-        detach_weights: Whether the weights are constants to the gradient.
-
-    Raises:
-        ValueError: If the mode is unknown.
+    Its arguments are the function's; ValueError if the mode is unknown.
     """
 
     def __init__(

@@ -54,10 +54,7 @@ class StageModel(BaseModel):
         Args:
             inputs: (N, 3, H, W), normalised.
             data_samples: N samples, or None.
-            mode: ``tensor``, ``loss`` or ``predict``.
-
-        Raises:
-            ValueError: If ``mode`` is none of these.
+            mode: ``tensor``, ``loss`` or ``predict``; otherwise ValueError.
         """
         if mode not in ('tensor', 'loss', 'predict'):
             raise ValueError(f'mode={mode!r} is none of tensor, loss, predict')
@@ -72,11 +69,7 @@ class StageModel(BaseModel):
     def loss(
         self, inputs: Tensor, data_samples: list[DataSample] | None = None
     ) -> dict[str, Tensor]:
-        """Return the losses of a model that learns.
-
-        Raises:
-            RuntimeError: If the model learns nothing.
-        """
+        """Return the losses; RuntimeError if the model learns nothing."""
         raise RuntimeError(
             f'{type(self).__name__} has nothing to train: train the MAE in '
             'stage 1; mmocc.FitRadiusHook fits the radius of a detector in '
@@ -89,8 +82,7 @@ def sample_coverage(
 ) -> Tensor | None:
     """Return the ``patch_coverage`` (L,) of a sample; None if it has none.
 
-    Raises:
-        ValueError: If it is of another grid than (gh, gw).
+    ValueError if it is of another grid than (gh, gw).
     """
     coverage = sample.get('patch_coverage')
     if coverage is None:

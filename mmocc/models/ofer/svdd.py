@@ -1,8 +1,7 @@
-"""The maths of ``mmocc.PatchSVDD``: distances, losses, radii, whitening.
+"""The maths of ``mmocc.PatchSVDD``, all in float32 with autocast off.
 
-Latent-OFER (arXiv 2307.11404, Eq. 1) applies the one-class Deep SVDD of Ruff
-et al. (ICML 2018) to the patch latents of a ViT. Everything is in float32 with
-autocast off, because a radius is a quantile far out.
+The one-class Deep SVDD of Ruff et al. (ICML 2018), which Latent-OFER (arXiv
+2307.11404, Eq. 1) applies to the patch latents of a ViT.
 """
 
 from collections.abc import Iterable
@@ -18,13 +17,10 @@ CHUNK = 2**16  # points whose kernel is in memory at a time
 
 
 def push_from_zero(centre: Tensor, least: float = 0.1) -> Tensor:
-    """Return a centre (d,) without coordinates near zero.
+    """Return a centre (d,) without coordinates nearer to zero than ``least``.
 
-    Weights of zero could reach a coordinate of zero, whatever the input.
-
-    Args:
-        centre: (d,).
-        least: The smallest absolute value; 0.1 is that of the official code.
+    Weights of zero could reach a coordinate of zero, whatever the input; 0.1
+    is the official code's.
     """
     sign = torch.where(centre < 0, -1.0, 1.0)
     return sign * centre.abs().clamp_min(least)
@@ -36,26 +32,18 @@ def centre_distances(points: Tensor, centre: Tensor) -> Tensor:
 
 
 def one_class_loss(distances: Tensor) -> Tensor:
-    """Return mean(d^2), the first term of Eq. 1.
+    """Return mean(d^2) of (n,) distances, the first term of Eq. 1; 0 of none.
 
     The second term is the optimizer's weight decay.
-
-    Args:
-        distances: (n,); without any, the loss is 0.
     """
     return distances.float().square().sum() / max(distances.numel(), 1)
 
 
 def soft_boundary_loss(distances: Tensor, radius: Tensor, nu: float) -> Tensor:
-    """Return R^2 + mean(max(0, d^2 - R^2)) / nu.
+    """Return R^2 + mean(max(0, d^2 - R^2)) / nu of (n,) distances; 0 of none.
 
-    Ruff et al., Eq. 3. It does not train the radius: that is the quantile
-    1 - nu, which minimises it for fixed distances.
-
-    Args:
-        distances: (n,); without any, the loss is 0.
-        radius: Scalar R.
-        nu: Share of points that may lie outside, in (0, 1).
+    Ruff et al., Eq. 3, with a share ``nu`` in (0, 1) outside of the radius R.
+    It does not train R: the quantile 1 - nu minimises it for fixed distances.
     """
     square = radius.detach().float().square()
     over = (distances.float().square() - square).clamp_min(0)
@@ -64,11 +52,9 @@ def soft_boundary_loss(distances: Tensor, radius: Tensor, nu: float) -> Tensor:
 
 
 def quantile_radius(distances: Tensor, nu: float) -> float:
-    """Return the radius that a share ``nu`` of the points exceeds.
+    """Return the radius that a share ``nu`` in (0, 1) of (n,) points exceeds.
 
-    Args:
-        distances: (n,), n >= 1; any number, unlike ``torch.quantile``.
-        nu: In (0, 1).
+    Any number of points, unlike ``torch.quantile``.
 
     Raises:
         ValueError: If there is no point, or a distance is not finite.
@@ -105,11 +91,7 @@ class KernelSVDD(BaseModule):
         self.register_buffer('gamma', torch.zeros(()))
 
     def fit(self, points: Tensor) -> None:
-        """Describe these points, and forget earlier ones.
-
-        Args:
-            points: (n, d); time and memory grow with n^2.
-        """
+        """Describe the points (n, d) only; time and memory grow with n^2."""
         data = points.detach().double().cpu().numpy()
         gamma = self.gamma_rule
         if gamma == 'scale':
@@ -122,13 +104,7 @@ class KernelSVDD(BaseModule):
         self.gamma.fill_(gamma)
 
     def forward(self, points: Tensor) -> Tensor:
-        """Return distances to the centre in feature space.
-
-        Args:
-            points: (..., d).
-
-        Returns:
-            float32 (...) in [0, 2].
+        """Return the distances (...), float32 in [0, 2], of points (..., d).
 
         Raises:
             RuntimeError: If it is not fitted.
@@ -168,9 +144,8 @@ class PatchWhitening(BaseModule):
     z' = (z - m_l) W_l for position l, with the mean m_l and the symmetric
     inverse root W_l of the covariance of the clean patches there. What is
     common at an eye is anomalous on a cheek, and latents vary more along some
-    directions than along others, so plain distances say little. The paper
-    names no such step. It holds L * D * D numbers: 4 MB for 64 patches of 128
-    numbers, 460 MB for a ViT-B/16.
+    directions than along others. The paper names no such step. It holds L * D
+    * D numbers: 460 MB for a ViT-B/16.
 
     Args:
         number: Number of patches L.
@@ -192,11 +167,7 @@ class PatchWhitening(BaseModule):
         return bool(self.matrix[0].any())
 
     def forward(self, latents: Tensor) -> Tensor:
-        """Return whitened latents, float32 (N, L, D) like the argument.
-
-        Raises:
-            RuntimeError: If it is not fitted.
-        """
+        """Return whitened latents (N, L, D); RuntimeError if not fitted."""
         if not self.fitted:
             raise RuntimeError(
                 'the whitening of mmocc.PatchSVDD is not fitted: put '

@@ -84,13 +84,9 @@ def test_stages_never_train(model, images):
     assert not any(p.requires_grad for p in model.stages.parameters())
     assert not model.stages(images.requires_grad_()).faces.requires_grad
     images.requires_grad_(False)
-
-
-def test_checkpoint_holds_the_shared_extractor_once(model):
+    # the checkpoint holds the shared extractor once
     keys = [k for k in model.state_dict() if k.endswith('cls_token')]
     assert keys == ['stages.extractor.mae.backbone.cls_token']
-    assert model.stages.detector.extractor is model.stages.extractor
-    assert model.stages.reconstructor.extractor is model.stages.extractor
 
 
 def test_images_or_detectors_of_other_patches_are_refused(model, images):
@@ -157,10 +153,6 @@ def cached(tmp_path):
     return model, Counter(model)
 
 
-def images_of(model, number=4, seed=0):
-    return tiny_ofer.normalised(model, tiny_ofer.photos(number, seed))
-
-
 def same(one, two):
     for name in ('faces', 'latents', 'distances'):
         torch.testing.assert_close(
@@ -170,9 +162,8 @@ def same(one, two):
     assert one.grid == two.grid
 
 
-def test_the_second_time_nothing_is_computed(cached):
+def test_the_second_time_nothing_is_computed(cached, images, tmp_path):
     model, counter = cached
-    images = images_of(model)
     first = model.run_stages(images)
     assert counter.images == 4
     second = model.run_stages(images)
@@ -181,13 +172,17 @@ def test_the_second_time_nothing_is_computed(cached):
         assert torch.equal(one, two)
         assert one.dtype == two.dtype
     same(second, tiny_ofer.build().eval().run_stages(images))
+    assert not list(tmp_path.rglob('*.part'))
+    key = json.loads((tmp_path / 'cache/key.json').read_text())
+    parts = {'version', 'extractor', 'detector', 'reconstructor', 'latents'}
+    assert key.keys() == parts
 
 
-def test_the_cache_does_not_depend_on_order_and_batch(cached):
+def test_the_cache_does_not_depend_on_order_and_batch(cached, images):
     model, counter = cached
-    images = images_of(model)
     first = model.run_stages(images)
-    more = torch.cat([images[[3, 1]], images_of(model, 1, seed=9), images[:1]])
+    new = tiny_ofer.normalised(model, tiny_ofer.photos(1, seed=9))
+    more = torch.cat([images[[3, 1]], new, images[:1]])
     second = model.run_stages(more)
     assert counter.images == 5  # the new one
     for place, old in ((0, 3), (1, 1), (3, 0)):
@@ -195,19 +190,8 @@ def test_the_cache_does_not_depend_on_order_and_batch(cached):
         assert torch.equal(second.faces[place], first.faces[old])
 
 
-def test_a_mirrored_photo_gets_other_latents(cached):
-    model, counter = cached
-    images = images_of(model)
-    model.run_stages(images)
-    expected = tiny_ofer.build().eval().run_stages(images.flip(-1))
-    for _ in range(2):
-        same(model.run_stages(images.flip(-1)), expected)
-        assert counter.images == 8
-
-
-def test_a_cache_of_other_stages_is_refused(cached, tmp_path):
+def test_a_cache_of_other_stages_is_refused(cached, images, tmp_path):
     model, _ = cached
-    images = images_of(model)
     model.run_stages(images)
     state = {k: v.clone() for k, v in model.state_dict().items()}
     for name in ('extractor', 'detector'):
@@ -228,18 +212,6 @@ def test_a_cache_of_other_stages_is_refused(cached, tmp_path):
     )
     with pytest.raises(ValueError, match='of reconstructor, latents differ'):
         other.run_stages(images)
-
-
-def test_a_checkpoint_of_the_same_weights_finds_its_cache(cached, tmp_path):
-    model, _ = cached
-    images = images_of(model)
-    model.run_stages(images)
-    torch.save(model.state_dict(), tmp_path / 'model.pth')
-    other = tiny_ofer.build(cache=str(tmp_path / 'cache')).eval()
-    other.load_state_dict(torch.load(tmp_path / 'model.pth'))
-    counter = Counter(other)
-    other.run_stages(images)
-    assert counter.images == 0
 
 
 def test_the_source_of_the_weights_is_not_in_the_key(cached):
@@ -274,9 +246,8 @@ def test_training_from_the_cache_gives_the_same_losses(tmp_path):
     assert losses['none'] == pytest.approx(losses['cold'], rel=1e-4)
 
 
-def test_a_full_cache_is_read_and_a_broken_file_is_named(cached, tmp_path):
+def test_a_full_cache_is_read_a_broken_file_named(cached, images, tmp_path):
     model, counter = cached
-    images = images_of(model)
     model.cache.limit = 1
     model.run_stages(images)
     files = list((tmp_path / 'cache').glob('*/*.npz'))
@@ -287,15 +258,6 @@ def test_a_full_cache_is_read_and_a_broken_file_is_named(cached, tmp_path):
     file.write_bytes(file.read_bytes()[:100])
     with pytest.raises(ValueError, match=f'{file.name}.*delete it'):
         model.run_stages(images)
-
-
-def test_the_cache_holds_whole_files_and_its_key(cached, tmp_path):
-    model, _ = cached
-    model.run_stages(images_of(model))
-    assert not list(tmp_path.rglob('*.part'))
-    key = json.loads((tmp_path / 'cache/key.json').read_text())
-    parts = {'version', 'extractor', 'detector', 'reconstructor', 'latents'}
-    assert key.keys() == parts
 
 
 def test_a_name_tells_pixels_size_and_precision_apart():

@@ -6,10 +6,7 @@ import pytest
 import tiny_recon
 import torch
 from mmengine.optim import build_optim_wrapper
-from mmengine.registry import MODELS
-from mmengine.runner import Runner
 from mmpretrain.structures import DataSample
-from torch.utils.data import Dataset
 
 import mmocc.utils.amp  # noqa: F401  (registers CPUAmpOptimWrapper)
 from mmocc.models.ofer import MAEReconstructor
@@ -176,34 +173,6 @@ def test_samples_without_a_fitting_mask_are_refused(trained):
             trained.predict(tiny_recon.pictures(1), [sample])
 
 
-def test_a_shared_extractor_stays_out_of_the_checkpoint():
-    extractor = MODELS.build(copy.deepcopy(tiny_recon.EXTRACTOR))
-    for name in ('HybridReconstructor', 'MAEReconstructor'):
-        cfg = dict(type=f'mmocc.{name}', extractor=extractor)
-        if name == 'HybridReconstructor':
-            cfg['unet'] = copy.deepcopy(tiny_recon.UNET)
-        model = MODELS.build(cfg)
-        model.share_extractor(extractor)
-        assert model.extractor is extractor
-        assert not any(k.startswith('extractor') for k in model.state_dict())
-        faces = model.eval().reconstruct(tiny_recon.pictures(), some_masks())
-        assert faces.isfinite().all()
-
-
-def test_the_mae_alone_pastes_its_coarse_picture():
-    extractor = copy.deepcopy(tiny_recon.EXTRACTOR)
-    model = MODELS.build(
-        dict(type='mmocc.MAEReconstructor', extractor=extractor)
-    )
-    images, mask = tiny_recon.pictures(), some_masks()
-    expected = torch.where(
-        pixels(mask), model.extractor(images, mask).coarse, images
-    )
-    assert torch.equal(model.reconstruct(images, mask), expected)
-    with pytest.raises(RuntimeError, match='nothing to train'):
-        model(images, mode='loss')
-
-
 @pytest.mark.parametrize(
     ('changes', 'message'),
     [
@@ -218,6 +187,16 @@ def test_parts_that_miss_another_are_refused(changes, message):
         tiny_recon.build(**changes)
 
 
+def test_the_mae_alone_and_a_shared_extractor_that_is_not_saved(trained):
+    model = MAEReconstructor(extractor=trained.extractor)
+    model.share_extractor(trained.extractor)
+    assert not model.state_dict()
+    images, mask = tiny_recon.pictures(), some_masks()
+    coarse = trained.extractor(images, mask).coarse
+    expected = torch.where(pixels(mask), coarse, images)
+    assert torch.equal(model.reconstruct(images, mask), expected)
+
+
 def test_faults_in_use_name_the_remedy():
     model = tiny_recon.build().train()
     cfg = dict(optimizer=dict(type='SGD', lr=0.1))
@@ -227,60 +206,3 @@ def test_faults_in_use_name_the_remedy():
     model = tiny_recon.build_plain(extractor=None)
     with pytest.raises(ValueError, match='no extractor'):
         model.reconstruct(tiny_recon.pictures(), some_masks())
-
-
-class Faces(Dataset):
-    """Four pictures for the runner."""
-
-    metainfo = {}
-
-    def __len__(self):
-        return 4
-
-    def __getitem__(self, index):
-        data = tiny_recon.batch(4)
-        [sample] = samples(some_masks()[:1])
-        image = data['inputs'][index]
-        clean = image.permute(1, 2, 0).numpy()
-        sample.set_metainfo(dict(clean_img=clean))
-        return dict(inputs=image, data_samples=sample)
-
-
-def test_the_standard_runner_trains_resumes_and_tests(tmp_path):
-    pytest.importorskip('skimage', reason="PSNR and SSIM are scikit-image's")
-
-    def runner(epochs, **kwargs):
-        loader = dict(
-            dataset=Faces(),
-            batch_size=2,
-            collate_fn=dict(type='default_collate'),
-            sampler=dict(type='DefaultSampler', shuffle=False),
-        )
-        return Runner(
-            model=copy.deepcopy(tiny_recon.MODEL),
-            work_dir=str(tmp_path),
-            default_scope='mmpretrain',
-            experiment_name=f'recon{epochs}',
-            train_dataloader=loader,
-            train_cfg=dict(by_epoch=True, max_epochs=epochs, val_interval=1),
-            optim_wrapper=copy.deepcopy(tiny_recon.OPTIM),
-            param_scheduler=dict(type='LinearLR', start_factor=0.5, end=8),
-            val_dataloader=copy.deepcopy(loader),
-            val_cfg=dict(),
-            val_evaluator=dict(type='mmocc.ReconstructionQuality'),
-            **kwargs,
-        )
-
-    first = runner(1)
-    first.train()
-    assert first.iter == 2
-    second = runner(2, resume=True)
-    second.train()
-    assert (second.epoch, second.iter) == (2, 4)
-    rates = second.optim_wrapper.get_lr()
-    assert {f'{part}.lr' for part in PARTS} <= rates.keys()
-    assert rates['unet.lr'][0] != 1e-3  # the schedule reached it
-    metrics = second.val_loop.run()
-    assert metrics.keys() >= {'recon/psnr_hole', 'recon/ssim_hole'}
-    state = torch.load(tmp_path / 'epoch_2.pth', weights_only=False)
-    assert set(state['optimizer']) == set(PARTS)

@@ -1,6 +1,6 @@
 import pytest
 import torch
-from tiny_mae import PATCHES, SIZE, build_mae
+from tiny_mae import PATCHES, build_mae, images
 
 from mmocc.models.ofer import MAEErrorDetector, PatchLatentExtractor
 from mmocc.models.ofer.patch_detector import visible_groups
@@ -9,11 +9,6 @@ from mmocc.models.ofer.patch_detector import visible_groups
 @pytest.fixture(scope='module')
 def extractor():
     return PatchLatentExtractor(build_mae())
-
-
-def images(number=4, seed=0):
-    torch.manual_seed(seed)
-    return torch.randn(number, 3, SIZE, SIZE)
 
 
 def test_each_patch_is_visible_once_in_a_round():
@@ -26,7 +21,7 @@ def test_each_patch_is_visible_once_in_a_round():
 
 def test_the_distance_is_the_mean_error_where_the_patch_is_hidden(extractor):
     detector = MAEErrorDetector(extractor, groups=4)
-    first = images()
+    first = images(4)
     distances = detector.patch_distances(first)
     assert distances.shape == (4, PATCHES)
     assert distances.dtype == torch.float32

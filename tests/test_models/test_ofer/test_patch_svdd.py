@@ -7,7 +7,7 @@ import pytest
 import torch
 from mmengine.registry import DefaultScope
 from mmpretrain.structures import DataSample
-from tiny_mae import PATCHES, SIZE, build_mae, mae_config
+from tiny_mae import PATCHES, SIZE, build_mae, images, mae_config
 from torch import multiprocessing
 from two_ranks import join, leave
 
@@ -30,11 +30,6 @@ def build(extractor, **options):
     torch.manual_seed(0)
     options = dict(dims=(16, 8), data_preprocessor={}) | options
     return PatchSVDD(extractor, **options)
-
-
-def images(number=8, seed=0):
-    torch.manual_seed(seed)
-    return torch.randn(number, 3, SIZE, SIZE)
 
 
 def pasted(coverage):
@@ -96,12 +91,6 @@ def test_the_centre_is_set_once_and_away_from_zero(svdd):
     assert torch.equal(svdd.centre, before)
 
 
-def test_training_pulls_clean_patches_together(svdd):
-    losses = train(svdd)
-    assert np.mean(losses[-5:]) < 0.7 * np.mean(losses[:5])
-    assert not any(p.requires_grad for p in svdd.extractor.parameters())
-
-
 def test_occluded_patches_take_no_part(svdd):
     coverage = np.zeros((4, 4), np.float32)
     coverage[1, 2] = 0.1
@@ -131,24 +120,15 @@ def test_the_radius_leaves_a_share_nu_of_clean_patches_outside(extractor):
     first = images(40, 5)
     with pytest.raises(ValueError, match='FitRadiusHook'):
         svdd.detect(first)
-    count = svdd.fit([batch(first[:25]), batch(first[25:])])
-    assert count == 40 * PATCHES
+    more = batch(torch.cat([first[25:], images(2)]))
+    for sample in more['data_samples'][-2:]:  # these do not count
+        sample.set_metainfo(dict(patch_coverage=np.ones((4, 4))))
+    assert svdd.fit([batch(first[:25]), more]) == 40 * PATCHES
+    assert svdd.training
     detection = svdd.detect(first)
     assert abs(detection.mask.float().mean() - 0.3) < 0.005
     assert torch.equal(detection.mask, detection.distances > svdd.radius)
     assert detection.grid == (4, 4)
-
-
-def test_fitting_leaves_out_what_is_occluded(svdd):
-    train(svdd, 3)
-    first = images(4, 5)
-    data = batch(first)
-    for sample in data['data_samples'][:2]:
-        sample.set_metainfo(dict(patch_coverage=np.ones((4, 4))))
-    svdd.train()
-    assert svdd.fit([data]) == 2 * PATCHES
-    assert svdd.training
-    assert svdd.detect(first[2:]).mask.float().mean() < 0.15
 
 
 def test_the_soft_boundary_follows_the_batches_quantile(extractor):

@@ -5,19 +5,14 @@ import math
 import pytest
 import torch
 from mmengine.registry import MODELS, DefaultScope
+from tiny_recon import CLASSIFIER
+from tiny_recon import NET as RESNET
 
 from mmocc.models.ofer.reconstruction_losses import (
     hole_mse,
     relativistic_lsgan,
 )
 
-RESNET = dict(type='ResNet', depth=18, stem_channels=8, base_channels=8)
-CLASSIFIER = dict(
-    type='ImageClassifier',
-    backbone=RESNET,
-    neck=dict(type='GlobalAveragePooling'),
-    head=dict(type='LinearClsHead', num_classes=7, in_channels=64),
-)
 IMAGES = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
 
 
