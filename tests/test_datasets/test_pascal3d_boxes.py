@@ -24,12 +24,6 @@ def stored_box(box, size, swap):
     return np.array([y1, y2, x1, x2, height, width], np.float32)
 
 
-def test_the_stored_order_is_y_y_x_x_h_w():
-    stored = read_stored_box(np.array([2, 8, 3, 5, 40, 60], np.float32))
-    assert stored.direct == (3, 2, 5, 8)
-    assert stored.size == (40, 60)
-
-
 @pytest.mark.parametrize(
     ('size', 'box', 'lost'),
     [
@@ -44,6 +38,7 @@ def test_the_stored_order_is_y_y_x_x_h_w():
 )
 def test_swapping_back_gives_the_box_or_names_the_lost_edge(size, box, lost):
     stored = read_stored_box(stored_box(box, size, swap=True))
+    assert stored.size == size
     swapped, edge = swap_back(stored)
     assert edge == lost
     if lost is None:
@@ -56,26 +51,22 @@ def test_swapping_back_gives_the_box_or_names_the_lost_edge(size, box, lost):
 @pytest.mark.parametrize('swap', [False, True])
 @pytest.mark.parametrize('expected', [False, True])
 def test_the_mask_shows_the_order_whatever_the_folder_promises(swap, expected):
-    box = (3, 12, 35, 30)
-    stored = read_stored_box(stored_box(box, (40, 60), swap))
+    stored = read_stored_box(stored_box((3, 12, 35, 30), (40, 60), swap))
     assert is_swapped(stored, expected, lambda: (4, 13, 33, 30)) is swap
     assert is_swapped(stored, expected, lambda: None) is expected
+    # A mask between both readings leaves it to the folder.
+    stored = read_stored_box(stored_box((10, 10, 30, 30), (40, 60), False))
+    assert is_swapped(stored, expected, lambda: (9, 9, 28, 28)) is expected
 
 
 def test_a_reading_that_leaves_the_image_needs_no_mask():
     def extent():
         raise AssertionError('the mask was read')
 
-    stored = read_stored_box(stored_box((41, 2, 59, 30), (40, 60), False))
-    assert not is_swapped(stored, True, extent)
-    tall = read_stored_box(stored_box((2, 50, 30, 58), (60, 40), False))
-    assert not is_swapped(tall, True, extent)
-
-
-def test_a_mask_between_both_readings_leaves_it_to_the_folder():
-    stored = read_stored_box(stored_box((10, 10, 30, 30), (40, 60), False))
-    for expected in (False, True):
-        assert is_swapped(stored, expected, lambda: (9, 9, 28, 28)) is expected
+    for args in ((41, 2, 59, 30), (40, 60)), ((2, 50, 30, 58), (60, 40)):
+        stored = read_stored_box(stored_box(*args, False))
+        assert stored.direct == args[0]
+        assert not is_swapped(stored, True, extent)
 
 
 @pytest.mark.parametrize(
@@ -95,11 +86,14 @@ def test_a_wrong_box_is_refused(values, message):
         is_swapped(outside, False, lambda: None)
 
 
-def test_extent_ends_after_the_last_pixel():
+def test_extents_and_overlaps_are_half_open():
     mask = np.zeros((9, 12), np.uint8)
     assert mask_extent(mask) is None
     mask[2:5, 3:10] = 1
     assert mask_extent(mask) == (3, 2, 10, 5)
+    assert box_iou((0, 0, 2, 2), (0, 0, 2, 2)) == 1
+    assert box_iou((0, 0, 2, 2), (0, 0, 2, 1)) == 0.5
+    assert box_iou((0, 0, 2, 2), (5, 5, 6, 6)) == 0
 
 
 @pytest.mark.parametrize(
@@ -113,14 +107,7 @@ def test_extent_ends_after_the_last_pixel():
 )
 def test_occluder_boxes_leave_out_the_empty_ones(values, boxes):
     read = read_occluder_boxes(np.array(values, np.float32))
-    assert read.shape == (len(boxes), 4)
-    assert read.dtype == np.float32
+    assert (read.shape, read.dtype) == ((len(boxes), 4), np.float32)
     assert read.tolist() == boxes
     with pytest.raises(ValueError, match=r'\(6,\), not \(n, 6\)'):
         read_occluder_boxes(np.ones(6))
-
-
-def test_iou_of_identical_half_and_apart():
-    assert box_iou((0, 0, 2, 2), (0, 0, 2, 2)) == 1
-    assert box_iou((0, 0, 2, 2), (0, 0, 2, 1)) == 0.5
-    assert box_iou((0, 0, 2, 2), (5, 5, 6, 6)) == 0

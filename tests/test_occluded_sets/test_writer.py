@@ -4,6 +4,7 @@ import csv
 import hashlib
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -67,7 +68,7 @@ def write_voc(root, num=3, masked=2):
     return VOCSource(root, 'test')
 
 
-def write_coco(root, **changes):
+def write_coco(root, name='sub/a.png', **changes):
     """Write two images: polygon, RLE, box and crowd; the second is empty."""
     write_image(root / 'images' / 'sub' / 'a.png')
     write_image(root / 'images' / 'b.png', 1)
@@ -82,7 +83,7 @@ def write_coco(root, **changes):
     document = dict(
         info=dict(year=2024),
         images=[
-            dict(id=7, file_name='sub/a.png', width=60, height=40),
+            dict(id=7, file_name=name, width=60, height=40),
             dict(id=9, file_name='b.png', width=60, height=40),
         ],
         annotations=[
@@ -101,6 +102,10 @@ def rows(path):
         return list(csv.DictReader(file))
 
 
+def read(*parts):
+    return cv2.imread(str(Path(*parts)), cv2.IMREAD_UNCHANGED)
+
+
 QUICK = OccludedSettings(kinds=('white',), levels=('L0', 'L2'))
 
 
@@ -109,14 +114,9 @@ def test_a_voc_set_is_voc_again_in_every_cell(tmp_path, occluder_folders):
     settings = OccludedSettings(**occluder_folders, texture_size=64)
     out = tmp_path / 'out'
     manifest = write_occluded(source, settings, out)
-    assert list(manifest['cells']) == [
-        'L0',
-        *(
-            f'{kind}_{level}'
-            for kind in ('white', 'noise', 'texture', 'object')
-            for level in ('L1', 'L2', 'L3')
-        ),
-    ]
+    kinds = 'white', 'noise', 'texture', 'object'
+    hidden = [f'{kind}_L{level}' for kind in kinds for level in (1, 2, 3)]
+    assert list(manifest['cells']) == ['L0', *hidden]
     for name, counts in manifest['cells'].items():
         assert counts['images'] == 3
         assert counts['inside'] == counts['objects'] == 6
@@ -125,11 +125,8 @@ def test_a_voc_set_is_voc_again_in_every_cell(tmp_path, occluder_folders):
         assert split.split() == ['img0', 'img1', 'img2']
         low, high = LEVELS[counts['level']]
         for index in range(3):
-            mask = cv2.imread(
-                str(cell / 'OcclusionMasks' / f'img{index}.png'), -1
-            )
-            assert mask.shape == (40, 60)
-            assert set(np.unique(mask)) <= {0, 1}
+            mask = read(cell / 'OcclusionMasks' / f'img{index}.png')
+            assert mask.shape == (40, 60) and set(np.unique(mask)) <= {0, 1}
             for number, (x1, y1, x2, y2) in enumerate(BOXES, 1):
                 region = np.zeros((40, 60), bool)
                 region[y1 - 1 : y2, x1 - 1 : x2] = True
@@ -141,9 +138,9 @@ def test_a_voc_set_is_voc_again_in_every_cell(tmp_path, occluder_folders):
                 xml = (cell / 'Annotations' / f'img{index}.xml').read_text()
                 text = xml.split('<hidden>')[number].split('<')[0]
                 assert float(text) == pytest.approx(share, abs=2e-6)
-        original = cv2.imread(str(source.root / 'JPEGImages' / 'img0.png'))
-        image = cv2.imread(str(cell / 'JPEGImages' / 'img0.png'))
-        hidden = cv2.imread(str(cell / 'OcclusionMasks' / 'img0.png'), -1) == 1
+        original = read(source.root / 'JPEGImages' / 'img0.png')
+        image = read(cell / 'JPEGImages' / 'img0.png')
+        hidden = read(cell / 'OcclusionMasks' / 'img0.png') == 1
         if name == 'L0':
             assert (image == original).all()
         if counts['kind'] == 'white':
@@ -165,9 +162,8 @@ def test_the_manifest_and_tables_account_for_everything(
     bank = manifest['settings']['object_bank']
     sums = files['SHA256SUMS']
     assert manifest['SHA256SUMS.sha256'] == hashlib.sha256(sums).hexdigest()
-    checksums = dict(
-        reversed(line.split('  ')) for line in sums.decode().splitlines()
-    )
+    lines = sums.decode().splitlines()
+    checksums = dict(reversed(line.split('  ')) for line in lines)
     for name, checksum in checksums.items():
         assert hashlib.sha256(files[name]).hexdigest() == checksum
     others = {'SHA256SUMS', 'manifest.json', 'settings.json'}
@@ -179,21 +175,16 @@ def test_the_manifest_and_tables_account_for_everything(
     assert images[1]['source_sha256'] == hashlib.sha256(photo).hexdigest()
     for row in images:
         used = row['occluders'].split(';')
-        assert len(used) >= 2
-        assert set(used) <= set(bank)
-    objects = rows(out / 'objects.csv')
-    assert len(objects) == 2 * 6
-    assert [r['region'] for r in objects[:2]] == ['mask', 'mask']
-    assert objects[-1]['region'] == 'box'
+        assert len(used) >= 2 and set(used) <= set(bank)
+    regions = [row['region'] for row in rows(out / 'objects.csv')]
+    assert regions == [*['mask'] * 8, *['box'] * 4]
 
 
-def test_occlusions_are_those_of_the_pipeline(tmp_path, occluder_folders):
+def test_occlusions_are_those_of_the_pipeline(tmp_path):
     source = write_coco(tmp_path)
-    settings = OccludedSettings(
-        ('noise',), ('L2',), seed=3, **occluder_folders
-    )
+    settings = OccludedSettings(('noise',), ('L2',), seed=3)
     write_occluded(source, settings, tmp_path / 'out')
-    image = cv2.imread(str(tmp_path / 'images' / 'sub' / 'a.png'))
+    image = read(tmp_path / 'images' / 'sub' / 'a.png')
     document = json.loads((tmp_path / 'some.json').read_text())
     instances = [
         dict(
@@ -206,34 +197,31 @@ def test_occlusions_are_those_of_the_pipeline(tmp_path, occluder_folders):
     expected = OccludeObjects('noise', 'L2', seed=3)(
         dict(img=image, instances=instances, sample_idx=0)
     )
-    image = cv2.imread(str(tmp_path / 'out/noise_L2/images/sub/a.png'))
+    image = read(tmp_path / 'out/noise_L2/images/sub/a.png')
     assert (image == expected['img']).all()
 
 
 def test_a_coco_set_is_coco_again(tmp_path):
     from pycocotools.coco import COCO
 
-    out = tmp_path / 'out'
-    manifest = write_occluded(write_coco(tmp_path), QUICK, out)
+    manifest = write_occluded(write_coco(tmp_path), QUICK, tmp_path / 'out')
+    cell = tmp_path / 'out' / 'white_L2'
     assert manifest['images_without_objects'] == ['b']
     assert manifest['cells']['white_L2'] == dict(
         kind='white', level='L2', images=2, objects=4, inside=3, ignored=1
     )
-    result = COCO(str(out / 'white_L2' / 'annotations' / 'some.json'))
+    result = COCO(str(cell / 'annotations' / 'some.json'))
     assert result.dataset['info'] == dict(year=2024)
     names = [result.imgs[i]['file_name'] for i in (7, 9)]
     assert names == ['sub/a.png', 'b.png']
-    mask = cv2.imread(
-        str(out / 'white_L2' / 'OcclusionMasks' / 'sub' / 'a.png'), -1
-    )
+    mask = read(cell / 'OcclusionMasks' / 'sub' / 'a.png')
     for note in result.anns.values():
         if not note.get('iscrowd'):
-            assert note['in_level']
-            assert 0.4 <= note['hidden_share'] < 0.6
+            assert note['in_level'] and 0.4 <= note['hidden_share'] < 0.6
         if 'segmentation' in note:
             share = mask[result.annToMask(note) == 1].mean()
             assert note['hidden_share'] == pytest.approx(share, abs=1e-5)
-    assert (out / 'white_L2' / 'images' / 'b.png').is_file()
+    assert (cell / 'images' / 'b.png').is_file()
 
 
 def test_jpeg_images_are_encoded_alike_at_every_level(tmp_path):
@@ -285,19 +273,18 @@ def test_a_stopped_run_goes_on_and_ends_as_an_unbroken_one(
     (image / 'img5.png.tmp').write_bytes(b'half')
     (image / 'img0.png').write_bytes(b'')
     (broken / 'L0' / 'OcclusionMasks' / 'img1.png').unlink()
-    results = []
-    make = writer.ImageMaker.make
-    monkeypatch.setattr(
-        writer.ImageMaker,
-        'make',
-        lambda *args: results.append(make(*args)) or results[-1],
-    )
+    results, make = [], writer.ImageMaker.make
+
+    def note(*args):
+        results.append(make(*args))
+        return results[-1]
+
+    monkeypatch.setattr(writer.ImageMaker, 'make', note)
     write_occluded(source, QUICK, broken)
     assert results == [True, True, False, True, True, True]
     assert tree(whole) == tree(broken)
-    results.clear()
     write_occluded(source, QUICK, broken)
-    assert results == [False] * 6
+    assert results[6:] == [False] * 6
 
 
 def test_bytes_depend_on_the_images_and_not_on_their_path(tmp_path):
@@ -333,9 +320,9 @@ def test_objects_out_of_the_level_are_listed(tmp_path):
     assert manifest['cells']['white_L2']['too_small'] == 1
     (target,) = manifest['out_of_level']
     assert (target['object'], target['status']) == ('3', 'too_small')
-    xml = tmp_path / 'out' / 'white_L2' / 'Annotations' / 'img0.xml'
-    assert xml.read_text().count('<in_level>1') == 2
-    assert xml.read_text().count('<in_level>0') == 1
+    text = (tmp_path / 'out/white_L2/Annotations/img0.xml').read_text()
+    counts = [text.count(f'<in_level>{flag}') for flag in (1, 0)]
+    assert counts == [2, 1]
 
 
 def break_image(root):
@@ -357,11 +344,8 @@ def shrink_mask(root):
 
 def move_box(root):
     path = root / 'Annotations' / 'img1.xml'
-    text = path.read_text()
-    text = text.replace('<xmin>3<', '<xmin>300<').replace(
-        '<xmax>22', '<xmax>320'
-    )
-    path.write_text(text)
+    text = path.read_text().replace('<xmin>3<', '<xmin>300<')
+    path.write_text(text.replace('<xmax>22', '<xmax>320'))
     return r'img1\.xml, object 1: its box lies wholly outside'
 
 
@@ -407,25 +391,22 @@ def test_a_bad_coco_annotation_is_named(tmp_path, changes, message):
     assert 'some.json' in str(caught.value)
 
 
+OUT = 'leads out of the image folder'
+
+
 @pytest.mark.parametrize(
     ('changes', 'message'),
     [
         (dict(id=2), 'two annotations have the same id'),
         (dict(image_id=8), 'annotation 1 is for image 8, which is not'),
+        (dict(name='../a.png'), OUT),
+        (dict(name='/etc/a.png'), OUT),
+        (dict(name=''), OUT),
     ],
 )
 def test_a_bad_coco_file_is_refused_at_once(tmp_path, changes, message):
     source = write_coco(tmp_path, **changes)
     with pytest.raises(ValueError, match=message):
-        source.items()
-
-
-@pytest.mark.parametrize('name', ['../a.png', '/etc/a.png', ''])
-def test_a_file_name_cannot_lead_out_of_the_folders(tmp_path, name):
-    source = write_coco(tmp_path)
-    path = tmp_path / 'some.json'
-    path.write_text(path.read_text().replace('sub/a.png', name))
-    with pytest.raises(ValueError, match='leads out of the image folder'):
         source.items()
 
 
