@@ -1,7 +1,6 @@
 """Banks: what occluders are filled with, as tensors ready for the device.
 
-All sheets are square, uint8, and in the channel order of mm pipelines (BGR).
-Files are checked when a bank is loaded, not when a sample is drawn.
+Sheets are square, uint8 and BGR; files are checked when a bank is loaded.
 """
 
 from collections.abc import Sequence
@@ -30,7 +29,7 @@ class CutoutBank(NamedTuple):
 
 
 def list_images(folders: Folders) -> list[Path]:
-    """Return all image files below one or several folders, sorted.
+    """Return all image files below folder(s), sorted.
 
     Raises:
         FileNotFoundError: If a folder does not exist.
@@ -70,8 +69,8 @@ def read_cutout(path: Path) -> NDArray[np.uint8]:
     """Read a cut-out as (H, W, 4) BGRA.
 
     Raises:
-        ValueError: If the file is not a readable image, has no alpha channel
-            of 8 bits, or is wholly transparent.
+        ValueError: If it is not readable, has no alpha channel of 8 bits, or
+            is wholly transparent.
     """
     image = read_image(path, cv2.IMREAD_UNCHANGED)
     if image.ndim != 3 or image.shape[2] != 4 or image.dtype != np.uint8:
@@ -85,13 +84,7 @@ def read_cutout(path: Path) -> NDArray[np.uint8]:
 
 
 def load_textures(folders: Folders, size: int = 256) -> Tensor:
-    """Load texture images.
-
-    Each image is resized so that its short side is ``size``, then cut to the
-    central square.
-
-    Returns:
-        (T, 3, size, size) uint8, BGR.
+    """Load images as (T, 3, size, size) uint8, BGR: their central squares.
 
     Raises:
         FileNotFoundError: If a folder does not exist.
@@ -110,9 +103,7 @@ def load_textures(folders: Folders, size: int = 256) -> Tensor:
 
 
 def load_cutouts(folders: Folders, size: int = 128) -> CutoutBank:
-    """Load RGBA cut-outs of objects.
-
-    Each is cut to the box of its opaque pixels and stretched to a square.
+    """Load RGBA cut-outs, cut to what is opaque and stretched to a square.
 
     Raises:
         FileNotFoundError: If a folder does not exist.
@@ -144,8 +135,7 @@ def load_cutouts(folders: Folders, size: int = 128) -> CutoutBank:
 def noise_sheet(size: int = 512) -> Tensor:
     """Return one (1, 3, size, size) uint8 sheet of uniform noise.
 
-    Noise occluders are random windows of this fixed sheet, so that a draw is
-    a few numbers and the same on every device.
+    It is always the same; a noise occluder is a random window of it.
     """
     generator = torch.Generator().manual_seed(0)
     return torch.randint(

@@ -1,12 +1,11 @@
 """Cut-outs to paste on faces: hands, cups, and face masks with anchors.
 
-A kind is a folder of RGBA pictures. Face masks have a file ``masks.cfg`` in
-their folder or one folder above, in the layout of MaskTheFace (MIT,
-github.com/aqeelanwar/MaskTheFace): a section for each picture, named as its
-file without the ending, with six points ``mask_a: x, y`` to ``mask_f`` in
-pixels: left, middle and right of the upper edge, the left lower corner, the
-chin, the right lower corner. A picture ``x_left`` (``x_right``) is of mask
-``x`` on a face that looks to the left (right) of the picture.
+A kind is a folder of RGBA pictures. Face masks have ``masks.cfg`` in it or in
+the folder above, as MaskTheFace (MIT, github.com/aqeelanwar/MaskTheFace) has:
+a section for each picture, named as its file without the ending, with points
+``mask_a: x, y`` to ``mask_f`` in pixels: left, middle and right of the upper
+edge, left lower corner, chin, right lower corner. ``x_left`` (``x_right``) is
+mask ``x`` on a face that looks to the left (right) of the picture.
 """
 
 from collections.abc import Mapping, Sequence
@@ -37,8 +36,7 @@ class Cutout(NamedTuple):
 def read_anchors(path: Path) -> dict[str, NDArray[np.float32]]:
     """Read the anchors of face masks, float32 (6, 2) by section.
 
-    Sections with none of the points (MaskTheFace has some for faces without a
-    mask) are skipped.
+    Sections without any point are skipped; MaskTheFace has some.
 
     Raises:
         ValueError: If the file is not such a list, or points are missing or
@@ -70,12 +68,9 @@ def read_anchors(path: Path) -> dict[str, NDArray[np.float32]]:
 def load_cutout(
     path: Path, anchors: NDArray[np.float32] | None = None, side: int = 256
 ) -> Cutout:
-    """Load one picture.
+    """Load an RGBA picture of 8 bits, with (6, 2) anchors in its pixels.
 
-    Args:
-        path: An RGBA picture of 8 bits.
-        anchors: (6, 2) points in its pixels, or None.
-        side: It is shrunk so that its longer side has no more pixels.
+    It is shrunk so that its longer side has at most ``side`` pixels.
 
     Raises:
         ValueError: If it has no alpha channel, or is wholly transparent.
@@ -141,20 +136,14 @@ def load_kind(folders: Folders) -> list[Cutout]:
 def load_kinds(
     occluders: str | Path | Mapping[str, Folders],
 ) -> dict[str, list[Cutout]]:
-    """Load all kinds.
-
-    Args:
-        occluders: A folder whose subfolders are the kinds; or folder(s) by
-            the name of their kind.
+    """Load all kinds: a folder of them, or folder(s) by the kind's name.
 
     Raises:
         FileNotFoundError: If a folder does not exist.
         ValueError: If there is no kind, or a picture is not a cut-out.
     """
-    places: Mapping[str, Folders]
-    if isinstance(occluders, Mapping):
-        places = occluders
-    else:
+    places: Any = occluders
+    if not isinstance(occluders, Mapping):
         root = Path(occluders)
         if not root.is_dir():
             raise FileNotFoundError(
@@ -173,17 +162,11 @@ def load_kinds(
 def pick_view(
     cutouts: Sequence[Cutout], index: int, turn: float, least: float = 0.15
 ) -> Cutout:
-    """Return a face mask as it looks on a turned face.
+    """Return one of a kind's face masks as it looks on a turned face.
 
-    Args:
-        cutouts: All of a kind.
-        index: Of one of them.
-        turn: Of the face, as from :func:`~mmocc.occlusion.paste.face_turn`.
-        least: A face turned less than this looks straight ahead.
-
-    Returns:
-        The mask's left or right view if there is one, else its front, else
-        the one chosen.
+    That is its left or right view if there is one, else its front, else
+    itself. ``turn`` is as from :func:`~mmocc.occlusion.paste.face_turn`; a
+    face turned less than ``least`` looks straight ahead.
     """
     chosen = cutouts[index]
     base = chosen.name

@@ -25,8 +25,8 @@ def check_grid(
     """Return the sides of cells (or lengths of segments) as a list.
 
     Raises:
-        ValueError: If there is none, one is negative or not a whole number,
-            or the probability is outside [0, 1].
+        ValueError: If there is none, one is not a whole number >= 0, or the
+            probability is outside [0, 1].
     """
     # The rest of inf or NaN is NaN, which is true.
     if not len(grid_sizes) or any(n < 0 or n % 1 for n in grid_sizes):
@@ -45,20 +45,13 @@ def check_segments(lengths: Sequence[float], hide_prob: float) -> list[int]:
 
 
 def draw_grid(size: tuple[int, int], cell: int, prob: float) -> Bools:
-    """Draw which cells of a grid are hidden, each with the same probability.
+    """Draw which cells of a grid are hidden, each with probability ``prob``.
 
-    The grid starts at the top-left corner; the border may cut off the last
-    row and column, which are hidden as often as the others. A cell larger
-    than the image is one cell, cut off.
-
-    Args:
-        size: (H, W) of the image.
-        cell: Side of a cell in pixels; 0 hides nothing.
-        prob: Probability that a cell is hidden.
+    The grid starts at the top-left corner of the (H, W) image; the border may
+    cut off the last row and column. A cell's side is in pixels.
 
     Returns:
-        (rows, columns) bool, True where a cell is hidden; rows and columns
-        are H / cell and W / cell, rounded up. (0, 0) for cell 0.
+        (H / cell, W / cell) bool, rounded up; (0, 0) for cell 0.
     """
     if not cell:
         return np.zeros((0, 0), bool)
@@ -69,20 +62,12 @@ def draw_grid(size: tuple[int, int], cell: int, prob: float) -> Bools:
 def hide_cells(
     image: NDArray[Any], hidden: Bools, cell: int, canvas: NDArray[Any]
 ) -> NDArray[Any]:
-    """Copy an image to a canvas of its shape, except the hidden cells.
+    """Copy an image to a canvas, except the hidden cells of :func:`draw_grid`.
 
-    The other way, filling a copy of the image cell by cell, is slower: many
-    small cells are many assignments.
-
-    Args:
-        image: (H, W) or (H, W, C) of a type that OpenCV copies.
-        hidden: From :func:`draw_grid`.
-        cell: Side of a cell in pixels, at least 1.
-        canvas: What hidden pixels get, of the image's shape and type, such
-            as :func:`paint`'s; changed in place.
-
-    Returns:
-        The canvas.
+    The image is (H, W) or (H, W, C) of a type that OpenCV copies. The canvas
+    holds what hidden pixels get, in the image's shape and type, such as
+    :func:`paint`'s; it is changed in place and returned. To fill many small
+    cells one by one is slower.
     """
     visible = cell_mask(image.shape[:2], ~hidden, cell)
     # OpenCV returns (H, W, 1) as (H, W).
@@ -92,9 +77,7 @@ def hide_cells(
 def paint(image: NDArray[Any], colour: NDArray[Any]) -> NDArray[Any]:
     """Return an image like the given one, in a single colour.
 
-    Args:
-        image: (H, W) or (H, W, C).
-        colour: A number for each channel, of the image's type.
+    ``colour`` has a number for each channel, of the image's type.
     """
     # Broadcasting the few channels to pixels takes thirty times as long.
     pixels = bytearray(colour.tobytes()) * math.prod(image.shape[:2])
@@ -121,10 +104,9 @@ def draw_rows(
 ) -> tuple[Tensor, Tensor]:
     """Draw the hidden cells of a batch, on its device, without waiting for it.
 
-    Each image has its own grid, as from :func:`draw_grid`; there is no loop
-    over images. Random numbers come from the device's global generator. All
-    rows of pixels in a row of cells are alike, so each is made once;
-    :func:`spread_rows` turns them into masks.
+    Each image has its own grid, as from :func:`draw_grid`, drawn by the
+    device's global generator. All rows of pixels in a row of cells are alike,
+    so each is made once; :func:`spread_rows` turns them into masks.
 
     Args:
         size: (H, W) of the batch.
@@ -134,14 +116,12 @@ def draw_rows(
         regions: (N, 2) int64 (h, w) of each image within the batch, from its
             top-left corner; beyond it (padding), nothing is hidden.
         step: Rows of pixels that are certainly alike, a divisor of the sides
-            and of the regions' heights except H: one is made for each
-            ``step``.
+            and of the regions' heights except H.
 
     Returns:
-        (N, R, W) bool rows of pixels, True = hidden, and the (N, H / step)
-        int64 row that each row of pixels is, counted through the batch; H /
-        step is rounded up. With regions the last of an image's R rows hides
-        nothing; without them no row of pixels refers to it.
+        (N, R, W) bool rows of pixels, True = hidden; and (N, H / step) int64,
+        rounded up: the row for each ``step`` rows of pixels, counted through
+        the batch. With regions, an image's last row hides nothing.
     """
     device = cells.device
     height, width = size
@@ -164,7 +144,7 @@ def draw_rows(
 def spread_rows(rows: Tensor, row: Tensor) -> Tensor:
     """Return masks (N, 1, H / step, W) of the rows of :func:`draw_rows`.
 
-    Whole rows are copied, which is ten times as fast as gathering pixels.
+    To copy whole rows is ten times as fast as to gather pixels.
     """
     number, height = row.shape
     mask = rows.flatten(0, 1).index_select(0, row.flatten())
@@ -172,19 +152,10 @@ def spread_rows(rows: Tensor, row: Tensor) -> Tensor:
 
 
 def draw_segments(clips: int, frames: int, length: int, prob: float) -> Bools:
-    """Draw the hidden frames of some clips, segment by segment.
+    """Draw the hidden frames (clips, frames), True = hidden, by segments.
 
-    Segments start at the first frame; the end may cut off the last one, which
-    is hidden as often as the others.
-
-    Args:
-        clips: Number of clips, each with its own hidden segments.
-        frames: Number of frames of a clip.
-        length: Frames of a segment; 0 hides nothing.
-        prob: Probability that a segment is hidden.
-
-    Returns:
-        (clips, frames) bool, True = hidden.
+    A segment has ``length`` frames (0 hides nothing) and is hidden with
+    probability ``prob``. The end may cut off the last one.
     """
     if not length:
         return np.zeros((clips, frames), bool)
@@ -193,15 +164,10 @@ def draw_segments(clips: int, frames: int, length: int, prob: float) -> Bools:
 
 
 def draw_batch_segments(lengths: Tensor, frames: int, prob: float) -> Tensor:
-    """Draw the hidden frames of a batch, on its device.
+    """Draw the hidden frames (N, frames) of a batch as :func:`draw_segments`.
 
-    Args:
-        lengths: (N,) int64 frames of each clip's segments; 0 hides nothing.
-        frames: Number of frames of a clip.
-        prob: Probability that a segment is hidden.
-
-    Returns:
-        (N, frames) bool, True = hidden.
+    ``lengths`` (N,) int64 are the frames of each clip's segments; the result
+    is on its device.
     """
     device = lengths.device
     hidden = torch.rand(len(lengths), frames, device=device) < prob

@@ -1,9 +1,8 @@
 """Kinds of occluders and occlusion levels: the vocabulary of the report.
 
 A level is the share of the *object* that is hidden: of its mask if there is
-one, else of its box, else of the image. The four levels and four kinds are
-those of the CompositionalNets occluded-vehicle sets (Kortylewski et al.,
-CVPR 2020): L0 0 %, L1 20-40 %, L2 40-60 %, L3 60-80 %.
+one, else of its box, else of the image. Levels and kinds are those of the
+occluded-vehicle sets of CompositionalNets (Kortylewski et al., CVPR 2020).
 """
 
 import math
@@ -59,12 +58,10 @@ def split_cell(cell: str) -> tuple[str, str]:
 def level_range(level: str | Sequence[float]) -> tuple[float, float]:
     """Return the hidden share ``(low, high)`` that a level asks for.
 
-    Args:
-        level: A name of :data:`LEVELS`, or a pair of shares with
-            0 <= low <= high <= 1.
+    A level is a name of :data:`LEVELS`, or itself a pair of shares.
 
     Raises:
-        ValueError: If the name is unknown or the pair is not ordered shares.
+        ValueError: If the name is unknown, or not 0 <= low <= high <= 1.
     """
     if isinstance(level, str):
         if level not in LEVELS:
@@ -84,21 +81,14 @@ def level_range(level: str | Sequence[float]) -> tuple[float, float]:
 def pixel_bounds(
     num_pixels: int, shares: tuple[float, float]
 ) -> tuple[int, int]:
-    """Return how many of an object's pixels a level allows to be hidden.
+    """Return the fewest and most hidden pixels that a level allows.
 
     A share is inside when low <= share < high, so that levels do not overlap;
     a pair with low == high (or high == 1) includes its end.
 
-    Args:
-        num_pixels: Size of the object.
-        shares: The level's ``(low, high)``.
-
-    Returns:
-        Fewest and most hidden pixels, both inclusive.
-
     Raises:
         UnreachableLevelError: If no whole number of pixels lies inside the
-            level; only objects of 0 to 3 pixels, for the named levels.
+            level; only for objects of 0 to 3 pixels, at the named levels.
     """
     low, high = shares
     slack = 1e-9 * num_pixels  # 0.6 * 5 is 3.0000000000000004 or so

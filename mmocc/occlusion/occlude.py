@@ -42,8 +42,7 @@ def occlude_object(
         generator: Source of all random numbers.
 
     Returns:
-        The occluded image, and (H, W) bool, True where a pixel is hidden, on
-        the object or next to it.
+        The occluded image, and (H, W) bool, True where a pixel is hidden.
 
     Raises:
         ValueError: If the object has no pixel, or too few for the level.
@@ -98,15 +97,11 @@ def fit_occluder(
     size: tuple[int, int],
     hidden: Tensor | None = None,
 ) -> Tensor:
-    """Return the size at which an occluder hides a share of an object.
+    """Return the (1,) scale at which an occluder hides a share of an object.
 
-    ``points`` (n, 2) are the object's pixel centres, or a sample of them. The
-    occluder is put on ``pixel`` (1, 2). The wanted ``share`` (1,) includes
-    points that are ``hidden`` (1, n) already. A cut-out stays below about the
-    image's size.
-
-    Returns:
-        (1,) scale; see :func:`~mmocc.occlusion.occluders.fit_scale`.
+    ``points`` (n, 2) are the object's pixel centres, or a sample of them;
+    ``pixel`` is (1, 2). The ``share`` (1,) includes points that are
+    ``hidden`` (1, n) already. A cut-out stays below about the image's size.
     """
     alpha, largest = None, 4.0
     if kind == 'object' and bank.cutouts:
@@ -123,12 +118,7 @@ def fit_occluder(
 
 
 def _centres(index: Tensor, size: tuple[int, int]) -> Tensor:
-    """Return the (n, 2) centres (x, y) of pixels.
-
-    Args:
-        index: (n,) int, numbers of pixels, counted row by row.
-        size: (h, w) of the image.
-    """
+    """Return centres (n, 2) of pixels, numbered row by row, in (h, w)."""
     rows = torch.div(index, size[1], rounding_mode='floor')
     return torch.stack([index - rows * size[1], rows], dim=-1) + 0.5
 
@@ -138,12 +128,8 @@ def _adjust(
 ) -> None:
     """Change an occluder's alpha at its rim so that ``wanted`` pixels hide.
 
-    Args:
-        over: (H, W) the occluder's alpha, changed in place.
-        mask: (H, W) bool, hidden by earlier occluders.
-        index: (n,) the object's pixels, counted row by row.
-        reach: (n,) distance from the occluder's middle; 1 is its rim.
-        wanted: Number of the object's pixels to be hidden in the end.
+    ``over`` (H, W) is changed in place; ``mask`` is hidden already; ``reach``
+    (n,) is how far the object's pixels ``index`` (n,) are from the middle.
     """
     before = mask.flatten()[index]
     mine = ~before & (over.flatten()[index] >= 0.5)

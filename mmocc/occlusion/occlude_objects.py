@@ -1,10 +1,10 @@
 """Hide a wanted share of every object: what ``mmocc.OccludeObjects`` does.
 
-Objects overlap, and an occluder put on one hides parts of its neighbours. So
-each object draws a target inside the level; the smallest are served first;
-and an occluder passes *behind* a neighbour that has its share already, as if
-the neighbour stood in front. So no object is ever hidden above the level. One
-whose last visible pixels all belong to such neighbours may stay below it.
+An occluder put on one object hides parts of its neighbours. So each object
+draws a target inside the level; the smallest are served first; and an
+occluder passes *behind* a neighbour that has its share already. No object is
+hidden above the level; one whose last visible pixels all belong to such
+neighbours may stay below it.
 """
 
 from collections.abc import Sequence
@@ -46,13 +46,8 @@ def occlude_objects(
 ) -> ObjectsOcclusion:
     """Hide a share of each object that lies inside a level, where possible.
 
-    Args:
-        image: (3, H, W) uint8, BGR; not changed in place.
-        regions: The objects; they may overlap.
-        kind: Occluder kind.
-        shares: Wanted hidden share ``(low, high)`` of each object.
-        bank: Sheets to fill occluders with; must serve ``kind``.
-        generator: Source of all random numbers.
+    ``regions`` are the objects; they may overlap. The rest is as for
+    :func:`~mmocc.occlusion.occlude.occlude_object`.
     """
     targets = [_plan(region, shares, generator) for region in regions]
     reachable = [item for item in targets if item is not None]
@@ -117,9 +112,8 @@ class Overlay(NamedTuple):
 class Crowd:
     """An image while occluders are put on it, one after another.
 
-    Attributes:
-        canvas: (3, H, W) float, the image so far.
-        mask: (H, W) bool, True where a pixel is hidden.
+    ``canvas`` is the image so far, (3, H, W) float; ``mask`` is (H, W) bool,
+    True where a pixel is hidden.
     """
 
     def __init__(
@@ -148,11 +142,8 @@ class Crowd:
     def paste(self, item: Target, relaxed: bool, last: bool) -> None:
         """Put one occluder on an object.
 
-        Args:
-            item: The object.
-            relaxed: Let neighbours be hidden up to the level's end instead
-                of up to what they want.
-            last: Cover what is missing pixel by pixel.
+        If ``relaxed``, neighbours may be hidden up to the level's end, not
+        only up to what they want; the ``last`` one covers what is missing.
         """
         free = self._free(item, relaxed)
         if not free.any():
@@ -179,13 +170,7 @@ class Crowd:
         return free
 
     def _draw(self, item: Target, free: Tensor, whole: bool) -> Overlay:
-        """Draw an occluder of the right size, on one of the free pixels.
-
-        Args:
-            item: The object.
-            free: (h, w) bool in its window, what may be hidden.
-            whole: Draw all of the object's window, too.
-        """
+        """Draw an occluder on one of the free pixels, (h, w) of the window."""
         box = item.region.window
         rows, cols = free.nonzero(as_tuple=True)
         corner = torch.tensor([box.left, box.top])
@@ -263,10 +248,7 @@ def _cover(item: Target, free: Tensor, overlay: Overlay) -> None:
 
 
 def _extent(
-    occluder: Occluders,
-    pixel: Tensor,
-    scale: Tensor,
-    size: tuple[int, int],
+    occluder: Occluders, pixel: Tensor, scale: Tensor, size: tuple[int, int]
 ) -> Window:
     """Return the part of an (h, w) image that an occluder meets."""
     half = occluder.shape * scale[:, None]

@@ -1,12 +1,12 @@
 """Occluders: draw them, fit them to a hidden share, render them.
 
-Pure functions on batches of tensors; one image is a batch of one. All random
-numbers are drawn on the CPU from an explicit generator, a few per image, so
-that a draw is the same on every device, and cheap.
+Pure functions on batches of tensors; one image is a batch of one. The few
+random numbers of an image are drawn on the CPU from an explicit generator, so
+that they are the same for every device.
 
-Coordinates: pixel (x, y) covers [x, x + 1) x [y, y + 1) and is represented by
-its centre. An occluder is a rectangle, or a cut-out's silhouette stretched to
-one; inside it, positions are (x, y) in [-1, 1].
+Pixel (x, y) covers [x, x + 1) x [y, y + 1) and is represented by its centre.
+An occluder is a rectangle, or a cut-out's silhouette stretched to one; inside
+it, positions are (x, y) in [-1, 1].
 """
 
 from collections.abc import Sequence
@@ -32,20 +32,12 @@ ASPECTS = (0.5, 2.0)  # width / height of rectangles
 
 
 class Occluders(NamedTuple):
-    """N drawn occluders of one kind; how large and where is decided later.
+    """N drawn occluders of one kind; how large and where is decided later."""
 
-    Attributes:
-        sheet: (N,) index into the kind's sheets.
-        shape: (N, 2) half width and half height at scale 1.
-        anchor: (N, 2) the point of the occluder, (x, y) in [-1, 1], that is
-            put on the chosen pixel.
-        offset: (N, 2) in [0, 1), where the window into a texture starts.
-    """
-
-    sheet: Tensor
-    shape: Tensor
-    anchor: Tensor
-    offset: Tensor
+    sheet: Tensor  # (N,) index into the kind's sheets
+    shape: Tensor  # (N, 2) half width and half height at scale 1
+    anchor: Tensor  # (N, 2) inner point that is put on the chosen pixel
+    offset: Tensor  # (N, 2) in [0, 1), start of the window into a texture
 
     def to(self, device: torch.device) -> 'Occluders':
         """Return the same occluders on another device."""
@@ -66,8 +58,7 @@ class OccluderBank:
         texture_bank: Folder(s) of images; needed for kind ``texture``.
         object_bank: Folder(s) of RGBA cut-outs; needed for kind ``object``.
         texture_size: Side of the texture sheets in pixels. A window of the
-            image's size is cut from a sheet, so small images want small
-            sheets to see more than one patch of colour.
+            image's size is cut from a sheet: small images want small sheets.
 
     Raises:
         ValueError: If a kind is unknown, or its folder is not given or bad.
@@ -99,12 +90,9 @@ class OccluderBank:
 
     def draw(self, kind: str, num: int, generator: Generator) -> Occluders:
         """Draw ``num`` occluders of a kind."""
-        return draw_occluders(
-            num,
-            len(self.sheets[kind]) if kind in self.sheets else 1,
-            generator,
-            self.cutouts if kind == 'object' else None,
-        )
+        sheets = len(self.sheets[kind]) if kind in self.sheets else 1
+        cutouts = self.cutouts if kind == 'object' else None
+        return draw_occluders(num, sheets, generator, cutouts)
 
 
 def _needed(kind: str, folder: Folders | None, content: str) -> Folders:
@@ -125,7 +113,7 @@ def draw_occluders(
     """Draw occluders; all numbers come from ``generator``, on the CPU.
 
     Rectangles have a log-uniform aspect ratio in :data:`ASPECTS` and are
-    placed by their centre; cut-outs keep their own and are placed by one of
+    placed by their centre; cut-outs keep theirs and are placed by one of
     their opaque points.
     """
     sheet = torch.randint(num_sheets, (num,), generator=generator)
@@ -145,16 +133,11 @@ def draw_occluders(
 def inner_coords(
     points: Tensor, occluders: Occluders, pixel: Tensor, scale: Tensor
 ) -> Tensor:
-    """Return points as positions inside each occluder.
+    """Return points as positions (N, ..., 2) inside each of N occluders.
 
-    Args:
-        points: (N or 1, ..., 2) pixel centres (x, y).
-        occluders: N occluders.
-        pixel: (N, 2) the pixel centre that each occluder's anchor is put on.
-        scale: (N,) size in pixels.
-
-    Returns:
-        (N, ..., 2); inside the occluder both coordinates are in [-1, 1].
+    ``points`` (N or 1, ..., 2) are pixel centres (x, y), ``pixel`` (N, 2)
+    those that the anchors are put on, ``scale`` (N,) is in pixels. Inside an
+    occluder both coordinates are in [-1, 1].
     """
     middle = (slice(None),) + (None,) * (points.dim() - 2)
     half = (occluders.shape * scale[:, None])[middle]
@@ -164,9 +147,8 @@ def inner_coords(
 def covers(inner: Tensor, alpha: Tensor | None = None) -> Tensor:
     """Return which positions an occluder hides, (N, P) bool.
 
-    Args:
-        inner: (N, P, 2) positions from :func:`inner_coords`.
-        alpha: (N, S, S) uint8 silhouettes; None for full rectangles.
+    ``inner`` (N, P, 2) comes from :func:`inner_coords`; ``alpha`` (N, S, S)
+    uint8 are silhouettes, None for full rectangles.
     """
     inside = (inner.abs() <= 1).all(dim=-1)
     if alpha is None:
@@ -198,8 +180,8 @@ def fit_scale(
         hidden: (N, P) bool, points hidden already.
 
     Returns:
-        (N,) scale. The larger a rectangle is, the more it hides, so it meets
-        the share up to one row of points; silhouettes only nearly do.
+        (N,) scale. Rectangles meet the share up to one row of points;
+        silhouettes, which may hide less when larger, only nearly do.
     """
     reach = None
     if alpha is None:
@@ -243,16 +225,10 @@ def pixel_grid(size: tuple[int, int], device: torch.device) -> Tensor:
 def mirror_tile(
     sheets: Tensor, index: Tensor, offset: Tensor, size: tuple[int, int]
 ) -> Tensor:
-    """Cut (h, w) windows out of sheets that are continued by mirroring.
+    """Cut windows (N, C, h, w) out of sheets continued by mirroring.
 
-    Args:
-        sheets: (T, C, S, S).
-        index: (N,) which sheet.
-        offset: (N, 2) window start as a share of the sheet, (x, y).
-        size: (h, w) of the windows; may exceed S.
-
-    Returns:
-        (N, C, h, w), of the sheets' dtype.
+    ``sheets`` is (T, C, S, S), ``index`` (N,) says which, ``offset`` (N, 2)
+    is a window's start (x, y) as a share of the sheet; ``size`` may exceed S.
     """
     height, width = size
     side = sheets.shape[-1]
@@ -276,15 +252,11 @@ def mirror_tile(
 
 
 def inner_axes(
-    occluders: Occluders,
-    pixel: Tensor,
-    scale: Tensor,
-    size: tuple[int, int],
+    occluders: Occluders, pixel: Tensor, scale: Tensor, size: tuple[int, int]
 ) -> tuple[Tensor, Tensor]:
-    """Return an image's columns and rows as positions inside occluders.
+    """Return an image's columns (N, w) and rows (N, h) inside occluders.
 
-    It is what :func:`inner_coords` gives for each pixel, at a fraction of the
-    cost: x as (N, w) and y as (N, h).
+    It is :func:`inner_coords` of each pixel, at a fraction of the cost.
     """
     half = occluders.shape * scale[:, None]
     x, y = (
@@ -304,15 +276,10 @@ def render(
     scale: Tensor,
     size: tuple[int, int],
 ) -> tuple[Tensor, Tensor]:
-    """Draw each occluder on an empty canvas.
+    """Draw each occluder on an empty canvas of (h, w).
 
-    Args:
-        kind: One of :data:`~mmocc.occlusion.levels.KINDS`.
-        sheets: The kind's sheets on the target device; None for white.
-        occluders: N occluders.
-        pixel: (N, 2) where each is put.
-        scale: (N,) its size in pixels.
-        size: (h, w) of the canvas.
+    ``sheets`` are the kind's on the target device, None for white; each
+    occluder is put on ``pixel`` (N, 2) at ``scale`` (N,) in pixels.
 
     Returns:
         Colours, (N, 3, h, w) or broadcastable, float in [0, 255], BGR; and

@@ -51,9 +51,8 @@ def _face_axes(points: ArrayLike) -> tuple[Floats, Floats, Floats]:
 def face_turn(points: NDArray[Any]) -> float:
     """Return how far a face, (5, 2) points, is turned to the side.
 
-    Returns:
-        The nose's offset along the line of the eyes, in distances of the
-        eyes: 0 straight ahead, positive to the picture's right.
+    It is the nose's offset along the line of the eyes, in distances of the
+    eyes: 0 straight ahead, positive to the picture's right.
 
     Raises:
         ValueError: If the points are not a face.
@@ -66,11 +65,10 @@ def face_turn(points: NDArray[Any]) -> float:
 
 
 def mask_targets(points: NDArray[Any]) -> Floats:
-    """Return where a mask's six anchors belong on a face, (5, 2) points.
+    """Return where a mask's anchors belong on a face of (5, 2) points.
 
-    Returns:
-        float64 (6, 2) in pixels. The middle ones follow the nose, and the
-        side that the face looks to is the narrower.
+    Float64 (6, 2) in pixels. The middle ones follow the nose, and the side
+    that the face looks to is the narrower.
 
     Raises:
         ValueError: If the points are not a face.
@@ -86,9 +84,7 @@ def mask_targets(points: NDArray[Any]) -> Floats:
 def fit_affine(source: NDArray[Any], target: ArrayLike) -> Floats:
     """Return the (2, 3) affine map that best takes points to points.
 
-    Args:
-        source: (n, 2), n >= 3, not on one line.
-        target: (n, 2).
+    Both are (n, 2) with n >= 3; those of ``source`` are not on one line.
     """
     rows = np.column_stack([source, np.ones(len(source))])
     affine: Floats = np.linalg.lstsq(rows, np.asarray(target), rcond=None)[0]
@@ -102,14 +98,10 @@ def place_affine(
     angle: float,
     mirror: bool,
 ) -> Floats:
-    """Return the (2, 3) map that puts a cut-out on a picture.
+    """Return the (2, 3) map that puts a cut-out of (h, w) on a picture.
 
-    Args:
-        shape: (h, w) of the cut-out.
-        centre: (x, y) of the picture that its middle is put on.
-        length: Its longer side in the picture, in pixels.
-        angle: Its rotation in degrees.
-        mirror: Whether left and right are exchanged.
+    Its middle is put on ``centre`` (x, y), its longer side is ``length``
+    pixels, ``angle`` is in degrees, ``mirror`` exchanges left and right.
     """
     height, width = shape
     turn, scale = np.deg2rad(angle), length / max(shape)
@@ -126,13 +118,10 @@ def render_cutout(
     size: Sequence[int],
     feather: float,
 ) -> tuple[Pixels, Pixels]:
-    """Draw a cut-out on an empty picture.
+    """Draw a cut-out, uint8 (h, w, 4) BGRA, on an empty (H, W) picture.
 
-    Args:
-        pixels: uint8 (h, w, 4), BGRA.
-        affine: (2, 3), from pixels of the cut-out to the picture's.
-        size: (H, W) of the picture.
-        feather: Width in pixels over which its border fades, inwards.
+    ``affine`` (2, 3) maps its pixels to the picture's; ``feather`` is as for
+    :func:`fade`.
 
     Returns:
         Colours float32 (H, W, 3) in 0 to 255, valid where the alpha is not
@@ -155,11 +144,10 @@ def render_cutout(
 
 
 def fade(alpha: Pixels, feather: float) -> Pixels:
-    """Return an alpha whose border fades inwards.
+    """Return an alpha, float32 (H, W) in [0, 1], whose border fades inwards.
 
-    Args:
-        alpha: float32 (H, W) in [0, 1].
-        feather: Width in pixels; below half a pixel nothing changes.
+    ``feather`` is the fading width in pixels; below half a pixel nothing
+    changes.
     """
     if feather < 0.5:
         return alpha
@@ -171,15 +159,10 @@ def fade(alpha: Pixels, feather: float) -> Pixels:
 def blend(
     image: NDArray[np.uint8], colours: Pixels, alpha: Pixels
 ) -> NDArray[np.uint8]:
-    """Return a picture under an occluder.
+    """Return a picture, uint8 (H, W, 3), under an occluder, as a new array.
 
-    Args:
-        image: uint8 (H, W, 3), not changed.
-        colours: float32 (H, W, 3), or (H, W, 1) grey, in 0 to 255.
-        alpha: float32 (H, W) in [0, 1].
-
-    Returns:
-        uint8 (H, W, 3).
+    Colours are float32 (H, W, 3), or (H, W, 1) grey, in 0 to 255; the alpha
+    is float32 (H, W) in [0, 1].
     """
     share = alpha[..., None]
     mixed = image * (1 - share) + colours * share

@@ -13,15 +13,10 @@ from torch import Tensor
 
 
 def patch_grid(size: tuple[int, ...], patch: int) -> tuple[int, int]:
-    """Return the (gh, gw) patches of an image.
-
-    Args:
-        size: (h, w) of the image in pixels.
-        patch: Side of a patch in pixels.
+    """Return the (gh, gw) patches, of ``patch`` pixels, of an (h, w) image.
 
     Raises:
-        ValueError: If the image is smaller than a patch, or a side is not a
-            multiple of it.
+        ValueError: If a side is not a positive multiple of a patch's.
     """
     grid = size[0] // patch, size[1] // patch
     if (grid[0] * patch, grid[1] * patch) != tuple(size) or not min(grid):
@@ -37,15 +32,10 @@ def patch_grid(size: tuple[int, ...], patch: int) -> tuple[int, int]:
 def upsample_patch_mask(
     mask: Tensor, grid: tuple[int, int], size: tuple[int, int]
 ) -> Tensor:
-    """Return masks of pixels from masks of patches.
+    """Return masks of pixels (N, 1, h, w) from masks of patches (N, L).
 
-    Args:
-        mask: (N, L), any type.
-        grid: (gh, gw), gh * gw = L.
-        size: (h, w) of the images, multiples of the grid.
-
-    Returns:
-        (N, 1, h, w) of the same type.
+    ``grid`` is (gh, gw) with gh * gw = L, ``size`` the images' (h, w),
+    multiples of it; any type is kept.
 
     Raises:
         ValueError: If mask, grid and size do not fit each other.
@@ -64,14 +54,9 @@ def upsample_patch_mask(
 
 
 def patch_coverage(mask: NDArray[Any], patch: int) -> NDArray[np.float32]:
-    """Return the exact share of each patch that is hidden.
+    """Return the exact share of each patch that a mask hides.
 
-    Args:
-        mask: (H, W), 0 or 1 (or bool).
-        patch: Side of a patch in pixels.
-
-    Returns:
-        float32 (gh, gw) in [0, 1].
+    From an (H, W) mask of 0 and 1 it is float32 (gh, gw) in [0, 1].
 
     Raises:
         ValueError: If the image is not a whole number of patches.
@@ -93,10 +78,9 @@ def draw_patch_masks(
 ) -> Tensor:
     """Draw one mask for each image: a blob, more or less scattered.
 
-    With them a network learns to reconstruct patches of clean images. Hidden
-    are the patches nearest to a random place, in a metric that is stretched
-    at random, after noise is added to the distances. Nothing waits for the
-    device.
+    Hidden are the patches nearest to a random place, in a metric that is
+    stretched at random, after noise is added to the distances. Nothing waits
+    for the device; ``generator`` is that device's, None for its global one.
 
     Args:
         number: Number of masks N.
@@ -106,14 +90,13 @@ def draw_patch_masks(
         roughness: Most noise, as a share of the grid's longer side; drawn
             for each image. 0 gives solid blobs.
         device: Of the masks.
-        generator: Of that device; None for its global one.
+        generator: Source of all random numbers.
 
     Returns:
         (N, L) bool, True is hidden.
 
     Raises:
-        ValueError: If the shares are not in [0, 1] and in order, or the
-            roughness is negative.
+        ValueError: If shares or roughness are out of range.
     """
     low, high = share
     if not 0 <= low <= high <= 1 or roughness < 0:

@@ -1,7 +1,6 @@
 """Regions: the pixels of one object, stored no larger than the object is.
 
-An image of a crowd holds hundreds of objects; a full-size mask for each would
-take gigabytes.
+Full-size masks of the hundreds of objects of a crowd would take gigabytes.
 """
 
 from typing import Any, NamedTuple
@@ -75,11 +74,9 @@ def mask_region(mask: NDArray[Any]) -> Region:
 
 
 def box_region(box: ArrayLike, size: tuple[int, int]) -> Region:
-    """Return the pixels of a box, rounded and cut at the image's border.
+    """Return the pixels of an xyxy box, rounded and cut at the border.
 
-    Args:
-        box: (4,) xyxy in pixels.
-        size: (h, w) of the image.
+    ``size`` is the image's (h, w).
 
     Raises:
         ValueError: If the box has NaN or inf.

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 from mmocc.occlusion.banks import load_cutouts, load_textures, noise_sheet
+from mmocc.occlusion.cutouts import load_cutout
 from mmocc.occlusion.occluders import OccluderBank
 
 
@@ -22,7 +23,7 @@ def test_textures_are_the_central_square_in_bgr(tmp_path):
     assert len(load_textures([tmp_path, tmp_path / 'deep'], size=8)) == 2
 
 
-def test_cutouts_are_cropped_to_what_is_opaque_and_keep_their_aspect(tmp_path):
+def test_cutouts_are_cropped_to_what_is_opaque_and_anchored_in_it(tmp_path):
     image = np.zeros((40, 40, 4), np.uint8)
     image[10:20, 5:35] = (1, 2, 3, 255)
     write(tmp_path / 'a.png', image)
@@ -30,11 +31,8 @@ def test_cutouts_are_cropped_to_what_is_opaque_and_keep_their_aspect(tmp_path):
     assert bank.aspects.tolist() == [3.0]
     assert (bank.sheets[0, 3] == 255).all()
     assert bank.sheets[0, :3, 0, 0].tolist() == [1, 2, 3]
-
-
-def test_anchors_are_opaque_points(tmp_path):
-    image = np.zeros((32, 32, 4), np.uint8)
-    cv2.circle(image, (16, 16), 14, (9, 9, 9, 255), 3)  # a ring
+    cv2.circle(image, (16, 16), 14, (9, 9, 9, 255), 3)  # not in its middle
+    image[10:20, 5:35, 3] = 0
     write(tmp_path / 'a.png', image)
     bank = load_cutouts(tmp_path, size=32)
     cells = ((bank.anchors[0] + 1) * 16).long()
@@ -70,6 +68,9 @@ def test_a_bad_bank_is_named(tmp_path, load, content, message):
         write(path, content)
     with pytest.raises(ValueError, match=message):
         load(path.parent)
+    if load is load_cutouts:
+        with pytest.raises(ValueError, match=message):
+            load_cutout(path)
 
 
 def test_a_bank_holds_the_sheets_of_its_kinds_and_says_what_it_needs():

@@ -1,7 +1,6 @@
 import pytest
 
 from mmocc.occlusion import (
-    LEVELS,
     cell_names,
     check_kind,
     level_range,
@@ -49,15 +48,3 @@ def test_a_misspelt_name_or_share_is_refused(check, value, message):
 )
 def test_bounds_are_the_pixels_whose_share_is_inside(num, shares, bounds):
     assert pixel_bounds(num, shares) == bounds
-
-
-def test_every_object_of_four_pixels_or_more_can_reach_every_level():
-    for num in range(4, 300):
-        for level in ('L1', 'L2', 'L3'):
-            low, high = LEVELS[level]
-            fewest, most = pixel_bounds(num, (low, high))
-            assert low <= fewest / num + 1e-9
-            assert most / num < high
-    for num in (0, 1):
-        with pytest.raises(ValueError, match=f'an object of {num} pixels'):
-            pixel_bounds(num, (0.2, 0.4))

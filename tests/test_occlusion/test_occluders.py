@@ -14,12 +14,9 @@ from mmocc.occlusion.occluders import (
 )
 
 
-def square(num=1):
+def square():
     return Occluders(
-        torch.zeros(num, dtype=torch.long),
-        torch.ones(num, 2),
-        torch.zeros(num, 2),
-        torch.zeros(num, 2),
+        torch.zeros(1).long(), torch.ones(1, 2), *torch.zeros(2, 1, 2)
     )
 
 
@@ -44,12 +41,8 @@ def test_a_square_of_scale_2_covers_4_by_4_pixels():
 def test_a_silhouette_covers_only_where_it_is_opaque():
     alpha = torch.zeros(1, 4, 4, dtype=torch.uint8)
     alpha[0, :, :2] = 255  # the left half
-    inner = inner_coords(
-        grid_points(8),
-        square(),
-        torch.tensor([[4.0, 4.0]]),
-        torch.tensor([4.0]),
-    )
+    middle, scale = torch.tensor([[4.0, 4.0]]), torch.tensor([4.0])
+    inner = inner_coords(grid_points(8), square(), middle, scale)
     mask = covers(inner, alpha)[0].view(8, 8)
     assert mask[:, :4].all()
     assert not mask[:, 4:].any()
@@ -71,26 +64,18 @@ def test_the_fitted_rectangle_hides_the_share_up_to_one_row(share):
 
 
 def test_what_is_hidden_already_counts():
-    hidden = torch.zeros(1, 100, dtype=torch.bool)
-    hidden[:, :50] = True
+    hidden = (torch.arange(100) < 50)[None]
+    pixel, share = torch.tensor([[5.5, 8.5]]), torch.tensor([0.5])
     scale = fit_scale(
-        grid_points(10),
-        square(),
-        torch.tensor([[5.5, 8.5]]),
-        torch.tensor([0.5]),
-        max_scale=40.0,
-        hidden=hidden,
+        grid_points(10), square(), pixel, share, 40.0, hidden=hidden
     )
     assert scale < 0.51  # nothing more is needed
 
 
 def test_draws_depend_on_the_generator_only():
-    first, second = (
-        draw_occluders(4, 3, torch.Generator().manual_seed(5))
-        for _ in range(2)
-    )
-    for a, b in zip(first, second, strict=True):
-        assert torch.equal(a, b)
+    seeds = (torch.Generator().manual_seed(5) for _ in range(2))
+    first, second = (draw_occluders(4, 3, seed) for seed in seeds)
+    assert all(map(torch.equal, first, second))
     aspect = first.shape[:, 0] / first.shape[:, 1]
     assert ((aspect >= 0.5) & (aspect <= 2)).all()
 

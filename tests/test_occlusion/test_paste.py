@@ -16,43 +16,31 @@ FACE = np.array([(22, 24), (42, 24), (32, 34), (26, 44), (38, 44)], float)
 
 
 def rotate(points, degrees):
-    turn = np.deg2rad(degrees)
-    matrix = np.array(
-        [[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]]
-    )
-    return (points - 32) @ matrix.T + 32
+    cos, sin = np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees))
+    return (points - 32) @ np.array([[cos, sin], [-sin, cos]]) + 32
 
 
-def test_a_face_that_looks_ahead_is_not_turned():
+def test_a_face_that_looks_to_a_side_is_turned_and_narrower_there():
     assert face_turn(FACE) == 0
     nosed = FACE.copy()
     nosed[2, 0] += 5  # a quarter of the eyes' distance to the right
     assert np.isclose(face_turn(nosed), 0.25)
     assert np.isclose(face_turn(rotate(nosed, 30)), 0.25)
+    left, middle, right = mask_targets(nosed)[:3, 0]
+    assert middle > 32
+    assert right - middle < middle - left
 
 
-def test_a_mask_lies_between_nose_bridge_and_chin():
+def test_a_mask_lies_between_nose_bridge_and_chin_and_moves_with_its_face():
     targets = mask_targets(FACE)
     top, chin = targets[1], targets[4]
     assert top[0] == chin[0] == 32
     assert 24 < top[1] < 34 < 44 < chin[1]  # eyes, nose, mouth, chin
     assert np.allclose(targets[0] - 32, (targets[2] - 32) * (-1, 1))
-
-
-def test_a_mask_turns_and_grows_with_its_face():
     moved = rotate(FACE, 25) * 2 + (3, 5)
-    wanted = rotate(mask_targets(FACE), 25) * 2 + (3, 5)
-    assert np.allclose(mask_targets(moved), wanted)
+    assert np.allclose(mask_targets(moved), rotate(targets, 25) * 2 + (3, 5))
     with pytest.raises(ValueError, match='no face'):
         mask_targets(np.zeros((5, 2)))
-
-
-def test_the_side_that_a_face_looks_to_is_the_narrower():
-    nosed = FACE.copy()
-    nosed[2, 0] += 5
-    left, middle, right = mask_targets(nosed)[:3, 0]
-    assert middle > 32
-    assert right - middle < middle - left
 
 
 def test_the_affine_map_is_the_one_that_made_the_points():
@@ -87,9 +75,8 @@ def test_the_middle_stays_put_at_any_size_and_angle(length):
 def test_a_mirrored_cutout_shows_its_right_side_on_the_left():
     pixels = np.full((8, 8, 4), 255, np.uint8)
     pixels[:, :4, :3] = 0
-    colours, _ = render_cutout(
-        pixels, place_affine((8, 8), (4, 4), 8, 0, True), (8, 8), 0
-    )
+    affine = place_affine((8, 8), (4, 4), 8, 0, True)
+    colours, _ = render_cutout(pixels, affine, (8, 8), 0)
     assert (colours[:, :3] == 255).all() and (colours[:, 5:] == 0).all()
 
 
@@ -106,8 +93,7 @@ def test_a_border_fades_inwards_and_only_there():
 
 def test_blending_is_the_weighted_mean():
     image = np.full((1, 3, 3), 100, np.uint8)
-    colours = np.full((1, 3, 3), 200, np.float32)
     cover = np.array([[0, 0.25, 1]], np.float32)
-    out = blend(image, colours, cover)
+    out = blend(image, np.full((1, 3, 3), 200, np.float32), cover)
     assert out[0, :, 0].tolist() == [100, 125, 200]
     assert (image == 100).all()

@@ -32,8 +32,8 @@ class HideAndSeek(BaseTransform):
     1704.04232, section 3.1. For training pipelines of mmpretrain and mmdet,
     after all geometric steps and before packing. Hidden pixels get the mean
     colour of the data set, so that the first layer sees the same mean as
-    without hiding. In detection, boxes, masks and labels are kept, even those
-    of objects that are hidden completely (mmdet's RandomErasing drops them).
+    without hiding. Boxes, masks and labels are kept, even those of objects
+    that are hidden completely (mmdet's RandomErasing drops them).
 
     Required Keys:
 
@@ -42,8 +42,7 @@ class HideAndSeek(BaseTransform):
 
     Modified Keys:
 
-    - img (a new array; the input is never changed in place. With grid size 0
-      it is the input itself)
+    - img (a new array; with grid size 0 the input itself)
 
     Added Keys:
 
@@ -51,11 +50,10 @@ class HideAndSeek(BaseTransform):
 
     Args:
         grid_sizes: Sides of the cells in pixels; one is drawn for each
-            image. 0 leaves an image as it is. The grid starts at the top-left
-            corner, and the border cuts off its last row and column. A size
-            larger than the image makes one cell of it, with a warning: scale
-            the sizes, which are for 224 pixels, to small images (for
-            CIFAR-10, ``(0, 4, 8)``).
+            image. 0 leaves an image as it is. The border cuts off the last
+            row and column. A size larger than the image makes one cell of
+            it, with a warning: scale the sizes, which are for 224 pixels, to
+            small images (for CIFAR-10, ``(0, 4, 8)``).
         hide_prob: Probability that a cell is hidden.
         fill: Value of hidden pixels. ``'mean'``: ImageNet's mean colour in
             BGR, (103.53, 116.28, 123.675), for uint8 colour images.
@@ -69,9 +67,9 @@ class HideAndSeek(BaseTransform):
         keep_mask: Store the mask of hidden pixels.
 
     Raises:
-        ValueError: If a grid size is negative or not a number, the
-            probability is outside [0, 1], or the fill is unknown or does not
-            fit the image's channels, type or range of values.
+        ValueError: If a grid size or the probability is out of range, or the
+            fill is unknown or does not fit the image's channels, type or
+            range of values.
     """
 
     def __init__(
@@ -87,14 +85,11 @@ class HideAndSeek(BaseTransform):
         self.fill: Any = (
             fill if isinstance(fill, str | Real) else tuple(values)
         )
-        if isinstance(fill, str):
-            valid = fill in ('mean', 'noise')
-        else:
-            valid = all(
-                isinstance(v, Real) and math.isfinite(v)
-                for v in np.ravel(self.fill).tolist()
-            )
-        if not valid:
+        words = isinstance(fill, str) and fill in ('mean', 'noise')
+        if not words and not all(
+            isinstance(v, Real) and math.isfinite(v)
+            for v in np.ravel(self.fill).tolist()
+        ):
             raise ValueError(
                 "fill must be 'mean', 'noise', a number, or a number for each "
                 f'channel, got {fill!r}'

@@ -38,10 +38,9 @@ class HideSegments(BaseTransform):
             each sample. 0 leaves a sample as it is. The end cuts off the last
             segment.
         hide_prob: Probability that a segment is hidden.
-        fill: Value of hidden frames, in the data's units: a number, a number
-            for each item of the last axis (channels, or feature dimensions),
-            or the name of a ``.npy`` file with these numbers. Rounded for
-            integer data.
+        fill: Value of hidden frames, in the data's units: a number, one for
+            each item of the last axis (channels, or feature dimensions), or
+            the name of a ``.npy`` file with these. Rounded for integer data.
         key: The data to hide parts of.
         time_axis: 0, or 1 for clips (N, T, ...), each of which gets its own
             hidden segments.
@@ -132,11 +131,7 @@ class HideSegments(BaseTransform):
 
 
 def read_fill(fill: float | Sequence[float] | str) -> np.ndarray:
-    """Return a fill as an array of no axis or one.
-
-    Raises:
-        ValueError: If it is anything else.
-    """
+    """Return a fill as an array of no axis or one; else raise ValueError."""
     if isinstance(fill, str):
         if Path(fill).suffix != '.npy' or not Path(fill).is_file():
             raise ValueError(

@@ -34,17 +34,14 @@ class Occlude(BaseTransform):
     moves pixels but not boxes or masks would leave these wrong.
 
     With a ``seed``, an occlusion depends on (seed, ``sample_idx``, kind,
-    level) only, so that every model sees the same one whatever the number of
-    workers, the batch size or the order; a single image without a
+    level) only, so that every model sees the same one; an image without a
     ``sample_idx`` (an inferencer's) counts as index 0. Without a seed it is
     drawn from NumPy's global state each time, as in other transforms.
 
     Required Keys:
 
     - img (uint8, (H, W, 3) in BGR, or (H, W) grey)
-    - gt_seg_map (optional)
-    - gt_bboxes (optional)
-    - sample_idx (optional)
+    - gt_seg_map, gt_bboxes, sample_idx (optional)
 
     Modified Keys:
 
@@ -67,8 +64,7 @@ class Occlude(BaseTransform):
         region: What the share refers to: ``mask``, ``box`` or ``image``;
             ``auto`` takes the first that the sample has.
         seed: Base seed of repeatable (evaluation) occlusions.
-        bank: A built bank that serves the kinds, instead of the folders, for
-            several transforms to share.
+        bank: A built bank that serves the kinds, instead of the folders.
 
     Raises:
         ValueError: If a kind, level or region is unknown, or a bank is
@@ -194,12 +190,7 @@ def to_image(planes: Tensor, like: np.ndarray) -> np.ndarray:
 
 
 def _boxes_region(boxes: Any, size: tuple[int, int], name: str) -> np.ndarray:
-    """Return the union of xyxy boxes as (H, W) bool.
-
-    Raises:
-        ValueError: If a box is not finite, or all lie outside the image.
-        UnreachableLevelError: If those inside have no pixel.
-    """
+    """Return the union of xyxy boxes as (H, W) bool."""
     boxes = np.asarray(getattr(boxes, 'tensor', boxes), np.float64)
     boxes = boxes.reshape(-1, 4)
     if not np.isfinite(boxes).all():

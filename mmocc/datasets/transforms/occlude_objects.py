@@ -22,9 +22,8 @@ class OccludeObjects(Occlude):
     """Hide a share of every annotated object of a detection image.
 
     An object is its mask if it has one, else its box. Put the transform right
-    after the loading of the image, where it needs no loaded annotations: it
-    reads those of the data set (``instances``) and hides objects in the
-    image's own geometry, so that every later resizing sees the same occlusion.
+    after the loading of the image: there it reads the annotations of the data
+    set (``instances``), and every later resizing sees the same occlusion.
     After ``LoadAnnotations`` it uses what that has loaded. Boxes and masks
     are kept as they are.
 
@@ -34,17 +33,12 @@ class OccludeObjects(Occlude):
     is ``too_small``; ``iscrowd`` and difficult ones are ``ignored``, as by
     the metrics: they get no occluder, and do not limit those of others.
 
-    Draws are those of ``mmocc.Occlude``: with a ``seed`` an occlusion depends
-    on (seed, ``sample_idx``, kind, level) only.
-
     Required Keys:
 
     - img ((H, W, 3) in BGR, or (H, W) grey; uint8, or whole numbers in
       float32 as ``LoadImageFromFile(to_float32=True)`` gives them)
     - gt_bboxes, or instances (as mmdet's data sets give them)
-    - gt_masks (optional)
-    - gt_ignore_flags (optional)
-    - sample_idx (optional)
+    - gt_masks, gt_ignore_flags, sample_idx (optional)
 
     Modified Keys:
 
@@ -58,10 +52,8 @@ class OccludeObjects(Occlude):
     - occlusion_status (n times ``inside``, ``below``, ``too_small`` or
       ``ignored``)
 
-    Args:
-        *args: As for ``mmocc.Occlude``.
-        **kwargs: As for ``mmocc.Occlude``; ``region`` may be ``mask``,
-            ``box``, or ``auto``.
+    Arguments are those of :class:`Occlude`; ``region`` may be ``mask``,
+    ``box``, or ``auto``.
 
     Raises:
         ValueError: As ``mmocc.Occlude``; or if a sample has no annotations,
@@ -86,14 +78,10 @@ class OccludeObjects(Occlude):
         except ValueError as error:
             raise ValueError(f'{name}: {error}') from error
         pairs = zip(regions, ignored, strict=True)
+        objects = [region for region, skip in pairs if not skip]
         kind, shares, generator = self.draw(int(results.get('sample_idx', 0)))
         occlusion = occlude_objects(
-            to_planes(pixels),
-            [region for region, skip in pairs if not skip],
-            kind,
-            shares,
-            self.bank,
-            generator,
+            to_planes(pixels), objects, kind, shares, self.bank, generator
         )
         mask, status = occlusion.mask, iter(occlusion.status)
         results['img'] = to_image(occlusion.image, image)
@@ -107,11 +95,7 @@ class OccludeObjects(Occlude):
 
 
 def _as_uint8(image: np.ndarray) -> np.ndarray:
-    """Return an image's bytes.
-
-    Raises:
-        ValueError: If it is not made of bytes, or has not 1 or 3 channels.
-    """
+    """Return the bytes of an image of 1 or 3 channels."""
     pixels = image.astype(np.uint8)
     if image.dtype != np.uint8 and not np.array_equal(pixels, image):
         raise ValueError(
@@ -133,11 +117,10 @@ def instance_regions(
     """Return the pixels of each annotated object, and which are ignored.
 
     The object is its ``mask`` or ``box``, as ``source`` says; with ``auto``
-    its mask if it has one with a pixel in it, else its box.
-
-    Annotations that a transform has loaded (``gt_bboxes``, ``gt_masks``,
-    ``gt_ignore_flags``) fit the image as it is now and come first; else those
-    of the data set (``instances``), which fit the image as it is on disk.
+    its mask if it has one with a pixel in it, else its box. Annotations that
+    a transform has loaded (``gt_bboxes``, ``gt_masks``, ``gt_ignore_flags``)
+    fit the image as it is now and come first; else those of the data set
+    (``instances``), which fit the image as it is on disk.
 
     Raises:
         ValueError: If there are no annotations, or no masks where they are

@@ -41,11 +41,8 @@ def test_hidden_cells_have_the_mean_and_the_others_are_untouched(size, cell):
 def test_every_pixel_is_hidden_equally_often_even_at_the_clipped_end():
     transform = HideAndSeek([44], hide_prob=0.25, fill=MEAN, keep_mask=True)
     np.random.seed(0)
-    masks = [
-        transform(dict(img=image(50, 100)))['occlusion_mask']
-        for _ in range(2000)
-    ]
-    share = np.mean(masks, axis=0)
+    data = [dict(img=image(50, 100)) for _ in range(2000)]
+    share = np.mean([transform(d)['occlusion_mask'] for d in data], axis=0)
     assert np.abs(share - 0.25).max() < 0.05  # 5 standard deviations
 
 
@@ -62,16 +59,6 @@ def test_the_hidden_share_spreads_as_independent_cells_do(cell, spread):
     ]
     assert np.mean(shares) == pytest.approx(0.5, abs=5 * spread / 1000**0.5)
     assert np.std(shares) == pytest.approx(spread, rel=0.12)
-
-
-def test_the_mean_of_what_a_network_sees_is_kept_in_expectation():
-    before = image(64, 64).astype(np.float32)
-    mean = before.mean(axis=(0, 1))
-    transform = HideAndSeek([16], fill=mean.tolist())
-    np.random.seed(0)
-    images = [transform(dict(img=before))['img'] for _ in range(1000)]
-    total = np.mean(images, axis=(0, 1, 2), dtype=np.float64)
-    assert np.allclose(total, mean, atol=0.2)
 
 
 def test_each_size_is_drawn_as_often_and_zero_leaves_the_image_alone():
@@ -100,6 +87,11 @@ def test_extremes_of_grids_and_fills():
     assert (after == IMAGENET_BGR).all()
     after = HideAndSeek([8], hide_prob=1, fill=7)(dict(img=before))['img']
     assert (after == 7).all()
+    for shape in ((20, 20), (20, 20, 1)):  # a grey float image
+        grey = dict(img=np.ones(shape, np.float32))
+        after = HideAndSeek([8], hide_prob=1, fill=[0.25])(grey)['img']
+        assert (after == 0.25).all()
+        assert (after.dtype, after.shape) == (np.float32, shape)
 
 
 def test_noise_differs_from_pixel_to_pixel_and_between_channels():
@@ -113,15 +105,6 @@ def test_noise_differs_from_pixel_to_pixel_and_between_channels():
     assert noise.std() == pytest.approx(73.9, abs=5)  # uniform
     assert (noise[:, 0] != noise[:, 1]).mean() > 0.9
     assert (before == 255).all()
-
-
-@pytest.mark.parametrize('shape', [(20, 20), (20, 20, 1)])
-def test_a_grey_float_image_is_filled_exactly(shape):
-    before = np.ones(shape, np.float32)
-    after = HideAndSeek([8], hide_prob=1, fill=[0.25])(dict(img=before))['img']
-    assert (after == 0.25).all()
-    assert after.dtype == np.float32
-    assert after.shape == shape
 
 
 @pytest.mark.parametrize('dtype', ['uint16', 'int16', 'float64'])
@@ -168,20 +151,14 @@ def test_boxes_are_kept_in_detection_pipelines():
         step = TRANSFORMS.build(
             dict(type='mmocc.HideAndSeek', grid_sizes=[8], hide_prob=1)
         )
-        pipeline = Compose([RandomFlip(0.0), step, dict(type='PackDetInputs')])
-        packed = pipeline(
-            dict(
-                img=image(),
-                img_shape=(50, 70),
-                img_id=1,
-                img_path='x.jpg',
-                ori_shape=(50, 70),
-                scale_factor=(1, 1),
-                gt_bboxes=boxes,
-                gt_bboxes_labels=np.array([0, 1]),
-                gt_ignore_flags=np.zeros(2, bool),
-            )
+        pack = dict(type='PackDetInputs', meta_keys=())
+        sample = dict(
+            img=image(),
+            gt_bboxes=boxes,
+            gt_bboxes_labels=np.array([0, 1]),
+            gt_ignore_flags=np.zeros(2, bool),
         )
+        packed = Compose([RandomFlip(0.0), step, pack])(sample)
     after = packed['data_samples'].gt_instances.bboxes
     assert np.array_equal(np.asarray(after), boxes)
     assert packed['inputs'].flatten(1).unique(dim=1).tolist() == [
@@ -204,9 +181,7 @@ def test_a_cell_larger_than_the_image_is_allowed_with_one_warning():
     [
         (dict(grid_sizes=[-1]), r'whole numbers.*\[-1\]'),
         (dict(grid_sizes=[]), 'whole numbers'),
-        (dict(grid_sizes=[7.5]), 'whole numbers'),
         (dict(hide_prob=1.5), 'in .0, 1., got 1.5'),
-        (dict(hide_prob=-0.1), 'in .0, 1., got -0.1'),
         (dict(fill='median'), "'noise', a number.*got 'median'"),
         (dict(fill=[1, float('nan'), 2]), 'fill must be'),
     ],

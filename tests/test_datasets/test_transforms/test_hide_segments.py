@@ -74,8 +74,6 @@ def test_a_long_mean_is_read_from_a_file(tmp_path):
     ('arguments', 'message'),
     [
         (dict(segment_lengths=-1), r'whole numbers.*\[-1\]'),
-        (dict(segment_lengths=2.5), 'whole numbers'),
-        (dict(segment_lengths=[]), 'whole numbers'),
         (dict(segment_lengths=3, hide_prob=2), 'got 2'),
         (dict(segment_lengths=3, time_axis=2), 'time_axis must be 0 or 1'),
         (dict(segment_lengths=3, fill='gone.npy'), "'gone.npy' is no .npy"),
