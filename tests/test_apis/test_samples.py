@@ -31,7 +31,7 @@ def test_images_come_from_files_folders_and_the_test_set(cfg, tmp_path):
         samples.Images(cfg, ['4'])
 
 
-def test_samples_are_chosen_by_index_or_path(cfg):
+def test_samples_are_chosen_by_index_or_path_or_spread(cfg):
     dataset = samples.build_dataset(cfg)
     assert samples.choose(dataset, ['3', '1_b', '3']) == [3, 1]
     assert samples.choose(dataset, ['bird']) == [0, 1, 2, 3]
@@ -40,12 +40,8 @@ def test_samples_are_chosen_by_index_or_path(cfg):
     cfg.test_dataloader = None
     with pytest.raises(ValueError, match=r'cam\.py has no test_dataloader'):
         samples.build_dataset(cfg)
-
-
-def test_samples_are_spread_over_the_whole_set():
-    assert samples.spread(10, 4) == [0, 3, 6, 9]
-    assert samples.spread(3, 8) == [0, 1, 2]
-    assert samples.spread(5, 1) == [0]
+    spread = [samples.spread(*args) for args in ((10, 4), (3, 8), (5, 1))]
+    assert spread == [[0, 3, 6, 9], [0, 1, 2], [0]]
     assert samples.spread(0, 3) == []
 
 

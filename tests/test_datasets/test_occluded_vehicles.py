@@ -1,5 +1,6 @@
 """OccludedVehicles on small copies of the CompositionalNets layout."""
 
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ from conftest import ROOT
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from PIL import Image
+from test_datasets.test_occluded_pascal3d import ALL, record_log
 
 from mmocc.registry import DATASETS
 
@@ -19,20 +21,17 @@ occluded_vehicles = pytest.importorskip(
 OccludedVehicles = occluded_vehicles.OccludedVehicles
 
 VEHICLES = ('aeroplane', 'bicycle', 'bus', 'car', 'motorbike', 'train')
-ALL = (
-    'aeroplane', 'bicycle', 'boat', 'bottle', 'bus', 'car', 'chair',
-    'diningtable', 'motorbike', 'sofa', 'train', 'tvmonitor',
-)  # fmt: skip
 NAMES = ('n0001_11_0', 'n0001_12_1')
+WORDS = ('ONE', 'FIVE', 'NINE')
 SUFFIXES = {'white': '_white', 'noise': '_noise', 'texture': '_texture'}
 SIZE = (60, 40)  # (w, h): mask side 224 is 5.6 times the height
 LOAD = dict(type='LoadImageFromFile')
 MASKS = dict(type='mmocc.LoadOcclusionMasks')
 
 
-def save(path, size=SIZE):
+def save(path, image=None, **options):
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new('RGB', size).save(path)
+    (image or Image.new('RGB', SIZE)).save(path, **options)
 
 
 def write(path, lines):
@@ -45,16 +44,12 @@ def write_pascal(root, categories=VEHICLES):
     for category in categories:
         write(root / f'{category}_imagenet_train.txt', ['t1', 't2'])
         for stem in ('t1', 't2'):
-            folder = root / 'TRAINING_DATA' / f'{category}_imagenet'
-            save(folder / f'{stem}.JPEG')
+            save(root / f'TRAINING_DATA/{category}_imagenet/{stem}.JPEG')
         write(root / f'{category}_imagenet_occ.txt', NAMES)
         for name in NAMES:
             save(root / f'{category}LEVELZERO/{name[:-2]}.JPEG')
-            for level in ('ONE', 'FIVE', 'NINE'):
-                for suffix in (*SUFFIXES.values(), ''):
-                    folder = root / f'{category}LEVEL{level}{suffix}'
-                    save(folder / f'{name}.JPEG')
-    return root
+            for level, suffix in product(WORDS, (*SUFFIXES.values(), '')):
+                save(root / f'{category}LEVEL{level}{suffix}/{name}.JPEG')
 
 
 def write_coco(root, categories=VEHICLES):
@@ -66,10 +61,9 @@ def write_coco(root, categories=VEHICLES):
         ):
             write(root / f'{category}_ZERO_{split}.txt', [name])
             save(root / f'{category}_zero/{name}.jpg')
-        for level in ('ONE', 'FIVE', 'NINE'):
+        for level in WORDS:
             write(root / f'{category}_{level}.txt', [f'9_4_{level}'])
             save(root / f'{category}_occ/9_4_{level}.jpg')
-    return root
 
 
 def write_masks(root, category='bus'):
@@ -79,17 +73,13 @@ def write_masks(root, category='bus'):
         item[:224, :168] = 255
         item[224:], item[:, 336:] = 255, 255  # must be cut away
         folder = root / f'0_old_masks/{category}_imagenet_occludee_mask'
-        folder.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(item).save(folder / f'{name}.png')
-        for suffix, part in (
-            ('_mask', np.s_[:20]),
-            ('_mask_object', np.s_[:, :15]),
-        ):
+        save(folder / f'{name}.png', Image.fromarray(item))
+        parts = dict(_mask=np.s_[:20], _mask_object=np.s_[:, :15])
+        for suffix, part in parts.items():
             hidden = np.zeros((40, 60, 3), np.uint8)
             hidden[part] = 255
-            folder = root / f'{category}LEVELONE{suffix}'
-            folder.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(hidden).save(folder / f'{name}.JPEG', quality=50)
+            path = root / f'{category}LEVELONE{suffix}/{name}.JPEG'
+            save(path, Image.fromarray(hidden), quality=50)
 
 
 @pytest.fixture
@@ -100,36 +90,21 @@ def package(tmp_path):
 
 @pytest.fixture
 def logged(monkeypatch):
-    lines = []
-    monkeypatch.setattr(
-        'mmocc.datasets.occluded_vehicles.print_log',
-        lambda text, **_: lines.append(text),
-    )
-    return lines
+    return record_log(monkeypatch, occluded_vehicles)
 
 
-# -- which images, which labels ----------------------------------------------
-
-
-@pytest.mark.parametrize('kind', ['white', 'noise', 'texture', 'object'])
-@pytest.mark.parametrize(
-    ('level', 'word', 'share'),
-    [
-        ('L1', 'ONE', (0.2, 0.4)),
-        ('L2', 'FIVE', (0.4, 0.6)),
-        ('L3', 'NINE', (0.6, 0.8)),
-    ],
-)
-def test_each_cell_reads_its_own_folder(package, level, word, share, kind):
-    data = OccludedVehicles(package, level=level, kind=kind)
-    folder = f'busLEVEL{word}{SUFFIXES.get(kind, "")}'
-    sample = data[2 * VEHICLES.index('bus')]
-    expected = package / 'pascal3d+_occ' / folder / f'{NAMES[0]}.JPEG'
-    assert sample['img_path'] == str(expected)
-    assert sample['img_id'] == NAMES[0]
-    assert sample['occlusion_level'] == level
-    assert sample['occlusion_kind'] == kind
-    assert sample['occlusion_range'] == share
+def test_each_cell_reads_its_own_folder(package):
+    shares = ((0.2, 0.4), (0.4, 0.6), (0.6, 0.8))
+    cells = enumerate(zip(WORDS, shares, strict=True), start=1)
+    kinds = ('white', 'noise', 'texture', 'object')
+    for (level, (word, share)), kind in product(cells, kinds):
+        data = OccludedVehicles(package, level=f'L{level}', kind=kind)
+        folder = f'busLEVEL{word}{SUFFIXES.get(kind, "")}'
+        path = package / 'pascal3d+_occ' / folder / f'{NAMES[0]}.JPEG'
+        assert data[2 * VEHICLES.index('bus')].items() >= dict(
+            img_path=str(path), img_id=NAMES[0], occlusion_level=f'L{level}',
+            occlusion_kind=kind, occlusion_range=share,
+        ).items()  # fmt: skip
 
 
 def test_labels_are_of_twelve_classes_or_of_own_ones(package):
@@ -178,9 +153,6 @@ def test_coco_reads_its_own_lists_uncut(tmp_path, split, level, file):
     assert data[0]['occlusion_kind'] is None
 
 
-# -- masks -------------------------------------------------------------------
-
-
 @pytest.mark.parametrize('kind', ['noise', 'object'])
 def test_masks_have_the_image_size_and_the_hidden_share(package, kind):
     write_masks(package / 'pascal3d+_occ')
@@ -211,7 +183,7 @@ def test_clean_images_have_an_object_mask_and_nothing_hidden(package):
     assert sample['occlusion_mask'].sum() == sample['occlusion_share'] == 0
     assert sample['gt_seg_map'].sum() == 40 * 30
     folder = root / '0_old_masks/bus_imagenet_occludee_mask'
-    save(folder / f'{NAMES[0]}.png', (100, 100))
+    save(folder / f'{NAMES[0]}.png', Image.new('RGB', (100, 100)))
     with pytest.raises(ValueError, match=rf'{NAMES[0]}\.png.*with_masks='):
         data[0]
 
@@ -232,23 +204,16 @@ def test_masks_that_cannot_be_loaded_are_an_error(package):
         data[0]
 
 
-# -- bad input ---------------------------------------------------------------
-
-
-def test_a_missing_list_is_named_with_the_remedy(package):
-    (package / 'pascal3d+_occ/car_imagenet_occ.txt').unlink()
-    with pytest.raises(
-        FileNotFoundError, match=r'car_imagenet_occ\.txt.*allow_missing=True'
-    ):
-        OccludedVehicles(package, level='L1', kind='white')
-
-
 def test_missing_lists_may_be_allowed_and_are_counted(tmp_path, logged):
     with pytest.raises(
         FileNotFoundError, match=r'none of the lists.*data_root'
     ):
         OccludedVehicles(tmp_path, allow_missing=True)
     write_coco(tmp_path)
+    with pytest.raises(
+        FileNotFoundError, match=r'boat_ZERO_train\.txt.*allow_missing=True'
+    ):
+        OccludedVehicles(tmp_path, 'coco', 'train')
     data = OccludedVehicles(tmp_path, 'coco', 'train', allow_missing=True)
     assert {d['category'] for d in data} == set(VEHICLES)
     assert (
@@ -305,9 +270,6 @@ def test_a_list_without_names_is_named(package, lines, message):
 def test_a_cell_that_does_not_exist_is_refused(package, wrong, message):
     with pytest.raises(ValueError, match=message):
         OccludedVehicles(package, **wrong)
-
-
-# -- config ------------------------------------------------------------------
 
 
 def test_the_base_config_builds_and_yields_packed_samples(tmp_path):

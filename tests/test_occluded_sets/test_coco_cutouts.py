@@ -32,14 +32,11 @@ def write_photos(root, notes, num=1):
         rng = np.random.default_rng(index)
         pixels = rng.integers(1, 255, (40, 60, 3), np.uint8)
         Image.fromarray(pixels).save(root / 'images' / name)
-        images.append(
-            dict(id=index, file_name=name, width=60, height=40, license=4)
-        )
-        base = dict(image_id=index, category_id=1)
-        annotations += [
-            dict(base, id=100 * index + k) | note
-            for k, note in enumerate(notes)
-        ]
+        size = dict(width=60, height=40)
+        images.append(dict(size, id=index, file_name=name, license=4))
+        for k, note in enumerate(notes, 100 * index):
+            base = dict(image_id=index, category_id=1, id=k)
+            annotations.append(base | note)
     document = dict(
         images=images,
         annotations=annotations,
@@ -72,9 +69,8 @@ def test_a_cutout_is_the_photo_inside_the_mask_and_fits_a_bank(tmp_path):
     assert load_cutouts(tmp_path / 'out' / 'test').sheets.shape[0] == 1
     with (tmp_path / 'out' / 'cutouts.csv').open() as file:
         (line,) = csv.DictReader(file)
-    assert line['licence'] == 'CC BY 2.0'
-    assert line['category'] == 'traffic light'
-    assert line['fill'] == row['fill']
+    values = line['licence'], line['category'], line['fill']
+    assert values == ('CC BY 2.0', 'traffic light', row['fill'])
 
 
 @pytest.mark.parametrize(
@@ -127,9 +123,9 @@ def test_train_and_test_never_share_a_photo_nor_a_copy_of_it(tmp_path):
         assert row['file'].startswith(f'{row["split"]}/')
     assert not photos['train'] & photos['test']
     assert min(map(len, photos.values())) >= 3
+    both = [dict(table[0], split=split) for split in photos]
     with pytest.raises(ValueError, match='1 photos gave cut-outs for both'):
-        check_apart([*table, dict(table[0], split='train'),
-                     dict(table[0], split='test')])  # fmt: skip
+        check_apart([*table, *both])
 
 
 def test_the_share_of_test_photos_is_met_and_grows_with_it():
@@ -143,27 +139,24 @@ def test_the_share_of_test_photos_is_met_and_grows_with_it():
     assert len(many) == pytest.approx(1200, abs=80)
 
 
-def test_damaged_photos_are_all_named_or_left_out(tmp_path):
-    ann_file, images = write_photos(
-        tmp_path, [dict(segmentation=square(5, 5, 20))], num=3
-    )
+def test_damaged_photos_are_named_or_left_out_and_no_object_is_an_error(
+    tmp_path,
+):
+    notes = [dict(segmentation=square(5, 5, 20))]
+    ann_file, images = write_photos(tmp_path, notes, num=3)
     (images / '0.png').unlink()
     (images / '1.png').write_bytes(b'no image')
     with pytest.raises(ValueError, match=r'(?s)2 photos.*0\.png.*1\.png'):
         make_cutouts(ann_file, images, tmp_path / 'out', ANY)
     assert not (tmp_path / 'out').exists()
-    table, _, failures = make_cutouts(
-        ann_file, images, tmp_path / 'out', ANY, skip_corrupt=True
-    )
-    assert len(table) == 1
-    assert len(failures) == 2
+    args = ann_file, images, tmp_path / 'out', ANY
+    table, _, failures = make_cutouts(*args, skip_corrupt=True)
+    assert (len(table), len(failures)) == (1, 2)
     with pytest.raises(FileExistsError, match='choose another'):
-        make_cutouts(ann_file, images, tmp_path / 'out', ANY)
-
-
-def test_nothing_to_cut_out_is_an_error_that_says_why(tmp_path):
+        make_cutouts(*args)
+    crowd = [dict(segmentation=square(5, 5, 9), iscrowd=1)]
     with pytest.raises(ValueError, match=r'no object is left.*1 crowd'):
-        make(tmp_path, [dict(segmentation=square(5, 5, 9), iscrowd=1)])
+        make(tmp_path / 'crowd', crowd)
 
 
 @pytest.mark.parametrize(

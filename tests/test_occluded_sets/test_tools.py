@@ -36,20 +36,13 @@ def test_voc_in_voc_out_by_two_processes_and_read_back(
     result = run_tool(tool, *options, '--workers', '2', '--limit', '4')
     assert result.returncode == 0, result.stderr
     assert 'object_L3            4         8         8' in result.stdout
-    check = subprocess.run(
-        ['sha256sum', '-c', '--quiet', 'SHA256SUMS'], cwd=out
-    )
-    assert check.returncode == 0
+    check = ['sha256sum', '-c', '--quiet', 'SHA256SUMS']
+    subprocess.run(check, cwd=out, check=True)
     reader = pytest.importorskip(
         'mmocc.datasets.voc_objects', reason='needs mmpretrain'
     )
-    read = reader.VOCObjects(
-        data_root=str(out / 'object_L3'),
-        split='test',
-        classes=('cat',),
-        pipeline=[],
-    )
-    assert len(read) == 8
+    args = str(out / 'object_L3'), 'test'
+    assert len(reader.VOCObjects(*args, classes=('cat',), pipeline=[])) == 8
     status, _, errors = run_here('make_occluded', *options, '--limit', '3')
     assert status == 1
     assert 'limit (4, now 3)' in errors

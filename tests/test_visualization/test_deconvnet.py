@@ -18,14 +18,9 @@ pytest.importorskip('captum', reason='pip install "captum>=0.7"')
 def chain(in_place=True):
     """Return conv, ReLU, max-pool, twice, as in the paper's networks."""
     torch.manual_seed(0)
-    return nn.Sequential(
-        nn.Conv2d(3, 4, 3, padding=1),
-        nn.ReLU(in_place),
-        nn.MaxPool2d(2),
-        nn.Conv2d(4, 5, 3, stride=2, padding=1),
-        nn.ReLU(in_place),
-        nn.MaxPool2d(2),
-    ).eval()
+    convs = nn.Conv2d(3, 4, 3, 1, 1), nn.Conv2d(4, 5, 3, 2, 1)
+    stages = [(conv, nn.ReLU(in_place), nn.MaxPool2d(2)) for conv in convs]
+    return nn.Sequential(*stages[0], *stages[1]).eval()
 
 
 def deconvnet(net, image, channel, y, x):
@@ -46,18 +41,12 @@ def deconvnet(net, image, channel, y, x):
 
 
 def test_a_projection_worked_out_by_hand():
-    # The image's first channel goes through the filter [1, -2], ReLU and
-    # pooling over two pixels: 3 - 2 * 1 = 1, 1 - 2 * 5 < 0, 5 - 2 * 0 = 5 and
-    # 0 - 0 = 0 give [max(1, 0), max(5, 0)] = [1, 5]. The second filter, [2, 1]
-    # gives 2 * 1 + 5 = 7. Down: 7 * [2, 1] = [14, 7], to the switches at 0
+    # Up, [1, -2], ReLU and pooling of pairs: [3 - 2, 0, 5 - 0, 0] to [1, 5];
+    # [2, 1]: 2 * 1 + 5 = 7. Down: 7 * [2, 1] = [14, 7], to the switches at 0
     # and 2; then 14 * [1, -2] at 0 and 7 * [1, -2] at 2.
-    net = nn.Sequential(
-        nn.Conv2d(3, 1, (1, 2), bias=False),
-        nn.ReLU(),
-        nn.MaxPool2d((1, 2)),
-        nn.Conv2d(1, 1, (1, 2), bias=False),
-        nn.ReLU(),
-    )
+    convs = [nn.Conv2d(i, 1, (1, 2), bias=False) for i in (3, 1)]
+    pool = nn.MaxPool2d((1, 2))
+    net = nn.Sequential(convs[0], nn.ReLU(), pool, convs[1], nn.ReLU())
     with torch.no_grad():
         net[0].weight.zero_()[0, 0] = torch.tensor([[1.0, -2.0]])
         net[3].weight[0, 0] = torch.tensor([[2.0, 1.0]])
@@ -101,16 +90,15 @@ def test_only_what_fires_projects_and_with_or_without_its_relu():
 
 
 def test_faults_are_named():
-    image = torch.randn(1, 3, 16, 24)
-    with pytest.raises(ValueError, match=r'no activation .* = \(5, 0, 0\)'):
-        project_activations(chain(), '5', image, [(5, 0, 0)])
-    with pytest.raises(ValueError, match="no layer 'conv9'; close names"):
-        project_activations(chain(), 'conv9', image, [(0, 0, 0)])
-    with pytest.raises(ValueError, match='no ReLU module'):
-        project_activations(nn.Conv2d(3, 2, 1), '', image, [(0, 0, 0)])
-    net = nn.Sequential(nn.Flatten(), nn.Linear(3 * 16 * 24, 2), nn.ReLU())
-    with pytest.raises(ValueError, match=r"'1' is .*, not a map"):
-        project_activations(net, '1', image, [(0, 0, 0)])
+    flat = nn.Sequential(nn.Flatten(), nn.Linear(3 * 16 * 24, 2), nn.ReLU())
+    for net, layer, unit, message in (
+        (chain(), '5', (5, 0, 0), r'no activation .* = \(5, 0, 0\)'),
+        (chain(), 'conv9', (0, 0, 0), "no layer 'conv9'; close names"),
+        (nn.Conv2d(3, 2, 1), '', (0, 0, 0), 'no ReLU module'),
+        (flat, '1', (0, 0, 0), "'1' is .*, not a map"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            project_activations(net, layer, torch.randn(1, 3, 16, 24), [unit])
 
 
 def test_the_strongest_activations_are_those_of_all_images_at_once():
@@ -140,12 +128,8 @@ def test_a_receptive_field_is_what_can_change_the_activation():
     left, top, right, bottom = field.box(1, 2)
     other = torch.rand(1, 3, 32, 32)
     other[..., top:bottom, left:right] = image[..., top:bottom, left:right]
-    torch.testing.assert_close(
-        net(image)[..., 1, 2], net(other)[..., 1, 2], rtol=0, atol=0
-    )
+    assert torch.equal(net(image)[..., 1, 2], net(other)[..., 1, 2])
 
-
-def test_a_receptive_field_sees_through_branches():
     class Branches(nn.Module):
         def __init__(self):
             super().__init__()

@@ -41,16 +41,13 @@ def test_models_are_compared_on_the_same_images(draw, tmp_path):
         '--method', 'grad-cam', '--out', 'out',
     )  # fmt: skip
     lines = [line for line in printed.splitlines() if 'IoU' in line]
-    assert [line.split(':')[0] for line in lines] == [
-        '1_bird, head', '1_bird, Grad', '2_bird, head', '2_bird, Grad',
-    ]  # fmt: skip
+    rows = [f'{i}_bird, {name}' for i in (1, 2) for name in ('head', 'Grad')]
+    assert [line.split(':')[0] for line in lines] == rows
     assert 'predicted: blue tit' in lines[0]
     assert 'predicted: red kite' in lines[2]
     assert all(0.75 < float(line.split('IoU ')[1]) < 1 for line in lines)
-    files = {path.name for path in (tmp_path / 'out').iterdir()}
-    assert files == {
-        'localization.png', '000001_1_bird.png', '000002_2_bird.png',
-    }  # fmt: skip
+    names = {path.stem for path in (tmp_path / 'out').iterdir()}
+    assert names == {'localization', '000001_1_bird', '000002_2_bird'}
     picture = read(tmp_path / 'out' / '000002_2_bird.png')
     assert has_colour(picture, (0, 255, 0))  # ground truth
     assert has_colour(picture, (255, 0, 0))  # predicted box
@@ -64,14 +61,10 @@ def test_maps_of_several_methods_and_classes(draw, tmp_path):
         'maps', '--out-dir', 'single',
     )  # fmt: skip
     assert 'target layer: backbone.features (others' in printed
-    names = {
-        f'{image}_bird_{method}_{category}'
-        for image, method, category in itertools.product(
-            (0, 1), METHODS, (0, 1)
-        )
-    }
-    assert {path.stem for path in (tmp_path / 'maps').iterdir()} == names
-    assert {path.stem for path in (tmp_path / 'single').iterdir()} == names
+    parts = itertools.product('01', ['bird'], METHODS, '01')
+    names = {'_'.join(part) for part in parts}
+    for folder in ('maps', 'single'):
+        assert {file.stem for file in (tmp_path / folder).iterdir()} == names
     for category, method in itertools.product((0, 1), METHODS):
         file = tmp_path / 'maps' / f'{category}_bird_{method}_{category}.npy'
         cam = np.load(file)
@@ -91,12 +84,10 @@ def test_features_are_projected_back_to_the_pixels(draw, tmp_path):
         'backbone.features.5', '--top', '4', '--out', 'out',
     )  # fmt: skip
     assert '2 channels, of which 0 never fire' in printed
-    files = {path.name for path in (tmp_path / 'out').iterdir()}
-    assert files == {
-        'deconv_backbone.features.5.png',
-        'backbone.features.5_channel0000.png',
-        'backbone.features.5_channel0001.png',
-    }
+    name = 'backbone.features.5'
+    assert {path.stem for path in (tmp_path / 'out').iterdir()} == {
+        f'deconv_{name}', f'{name}_channel0000', f'{name}_channel0001',
+    }  # fmt: skip
     # Filter [1, -0.5, -0.5] on a pixel: the projection is 1 in red, and half
     # as dark as grey in the others, beside a patch in the object's colour.
     picture = read(tmp_path / 'out' / 'backbone.features.5_channel0000.png')
@@ -115,15 +106,13 @@ def test_hiding_is_shown_and_summed_up(draw, tmp_path):
     mean = float(printed.split('hidden of the image: mean ')[1].split()[0])
     assert 35 < mean < 65  # 320 patches, each hidden with probability 0.5
     assert printed.rstrip().endswith('in 20 draws')
-    assert has_colour(
-        read(tmp_path / 'out/hiding_train_0000.png'), (255, 0, 255)
-    )
+    picture = read(tmp_path / 'out/hiding_train_0000.png')
+    assert has_colour(picture, (255, 0, 255))
 
 
 def test_the_hook_draws_while_a_run_tests(draw, tmp_path):
     draw(ROOT / 'tools' / 'test.py', 'cam.py', 'weights.pth')
     pictures = sorted((tmp_path / 'work').rglob('vis_image/*.png'))
-    assert [path.name for path in pictures] == [
-        '000000_0_bird_0.png', '000002_2_bird_0.png',
-    ]  # fmt: skip
+    names = [path.stem for path in pictures]
+    assert names == ['000000_0_bird_0', '000002_2_bird_0']
     assert has_colour(read(pictures[0]), (0, 255, 0))
