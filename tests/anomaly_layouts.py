@@ -6,6 +6,19 @@ import json
 import numpy as np
 from PIL import Image
 
+from mmocc.synthetic.ornaments import OrnamentSettings
+
+PAGES = OrnamentSettings(
+    page=160,
+    classes=5,
+    outside_classes=3,
+    train=4,
+    val=4,
+    test=3,
+    objects=5.0,
+    glyph_size=(28, 48),
+    fonts=('DejaVuSerif.ttf',),
+)
 SIZE = (48, 64)  # (h, w)
 # Two things on a plain ground, and where one of them is defective.
 THINGS = np.array([[4, 6, 24, 30], [36, 12, 58, 40]])

@@ -12,24 +12,14 @@ from mmengine.registry import MODELS, init_default_scope
 
 pytest.importorskip('mmdet', reason='detection needs mmdet')
 
+from anomaly_layouts import PAGES
 from mmdet.utils import register_all_modules
 from run_config import LOADERS, train
 
 from mmocc.models.dea.dea import PARTS
-from mmocc.synthetic.ornaments import OrnamentSettings, write_ornaments
+from mmocc.synthetic.ornaments import write_ornaments
 
 FOLDER = ROOT / 'configs/dea'
-PAGES = OrnamentSettings(
-    page=160,
-    classes=5,
-    outside_classes=3,
-    train=4,
-    val=4,
-    test=3,
-    objects=5.0,
-    glyph_size=(28, 48),
-    fonts=('DejaVuSerif.ttf',),
-)
 DETECTOR = 'dea_detector_ornament-reduced'
 STAGE_2 = {
     'dea_conv_ornament-reduced': True,  # whether the detector is frozen

@@ -53,28 +53,19 @@ def summary(images, root):
     return [(short(i.path), i.category, i.kind, short(i.mask)) for i in images]
 
 
-def test_mvtec_layout(tmp_path):
+def test_mvtec_images_are_objects_or_refused(tmp_path):
     write_mvtec(tmp_path)
     read = LAYOUTS['mvtec']
     train = read(tmp_path, 'train')
     assert [i.category for i in train] == ['bottle'] * 2 + ['cable'] * 2
     assert {i.kind for i in train} == {'good'}
-    bad = [
-        (
-            f'cable/test/{kind}/000.png',
-            'cable',
-            kind,
-            f'cable/ground_truth/{kind}/000_mask.png',
-        )
-        for kind in ('cut', 'hole')
-    ]
-    good = ('cable/test/good/000.png', 'cable', 'good', None)
     cables = summary(read(tmp_path, 'test', ['cable']), tmp_path)
-    assert cables == [bad[0], good, bad[1]]
-
-
-def test_mvtec_images_are_objects_or_refused(tmp_path):
-    write_mvtec(tmp_path)
+    masks = [f'cable/ground_truth/{k}/000_mask.png' for k in ('cut', 'hole')]
+    assert cables == [
+        ('cable/test/cut/000.png', 'cable', 'cut', masks[0]),
+        ('cable/test/good/000.png', 'cable', 'good', None),
+        ('cable/test/hole/000.png', 'cable', 'hole', masks[1]),
+    ]
     dataset = make(tmp_path)
     assert dataset.metainfo['classes'] == ('bottle', 'cable')
     box = [0.0, 0.0, *map(float, SIZE[::-1])]
@@ -102,23 +93,16 @@ def test_mvtec_images_are_objects_or_refused(tmp_path):
         make(tmp_path, **cables)
 
 
-def test_visa_layout(tmp_path):
-    write_visa(tmp_path)
-    read = LAYOUTS['visa']
-    assert len(read(tmp_path, 'train')) == 4
-    assert summary(read(tmp_path, 'test', ['capsules']), tmp_path) == [
-        ('capsules/Data/Images/Normal/0002.JPG', 'capsules', 'good', None),
-        (
-            'capsules/Data/Images/Anomaly/000.JPG',
-            'capsules',
-            'anomaly',
-            'capsules/Data/Masks/Anomaly/000.png',
-        ),
-    ]
-
-
-def test_visa_refuses_what_does_not_fit(tmp_path):
+def test_visa_layout_and_what_does_not_fit(tmp_path):
     path = write_visa(tmp_path)
+    read, data = LAYOUTS['visa'], 'capsules/Data'
+    assert len(read(tmp_path, 'train')) == 4
+    kinds = ('good', None), ('anomaly', f'{data}/Masks/Anomaly/000.png')
+    images = f'{data}/Images/Normal/0002.JPG', f'{data}/Images/Anomaly/000.JPG'
+    rows = zip(images, kinds, strict=True)
+    assert summary(read(tmp_path, 'test', ['capsules']), tmp_path) == [
+        (image, 'capsules', *kind) for image, kind in rows
+    ]
     with pytest.raises(ValueError, match=r"'pen'; it lists candle, capsules"):
         make(tmp_path, 'visa', metainfo=dict(classes=('pen',)))
     with pytest.raises(FileNotFoundError, match=r'2cls\.csv: no such list'):
@@ -136,10 +120,8 @@ def test_tiles_are_split_by_kind(tmp_path):
     write_tiles(tmp_path)
     read = LAYOUTS['magnetic_tile']
     train, test = (read(tmp_path, split) for split in ('train', 'test'))
-    assert [(i.kind, i.path.stem) for i in train] == [
-        ('good', '1'),
-        ('good', '3'),
-    ]
+    stems = [(i.kind, i.path.stem) for i in train]
+    assert stems == [('good', '1'), ('good', '3')]
     assert len(test) == 10
     assert not {i.path for i in train} & {i.path for i in test}
     share = dict(train_share=0.75, train_kinds=('good', 'Fray'))
@@ -184,26 +166,21 @@ def test_boxes_from_masks(tmp_path):
 @pytest.mark.parametrize('kind', ['json', 'pkl'])
 def test_boxes_from_a_detector(tmp_path, kind):
     write_visa(tmp_path / 'visa')
-    images = [
-        f'candle/Data/Images/{name}.JPG'
-        for name in ('Normal/0002', 'Anomaly/000')
-    ]
+    names = ('Normal/0002', 'Anomaly/000')
+    images = [f'candle/Data/Images/{name}.JPG' for name in names]
     path = tmp_path / f'found.{kind}'
     if kind == 'json':
         write_detections(path, images)
     else:  # as mmdet's test writes them
         boxes = torch.tensor([*THINGS.tolist(), [0, 0, 9, 9]]).float()
         pred = dict(bboxes=boxes, scores=torch.tensor([0.9, 0.9, 0.1]))
-        samples = [
-            dict(img_path=f'elsewhere/{name}', pred_instances=pred)
-            for name in images
-        ]
+        paths = [dict(img_path=f'elsewhere/{name}') for name in images]
+        samples = [dict(path, pred_instances=pred) for path in paths]
         path.write_bytes(pickle.dumps(samples))
     kwargs = dict(boxes='detections', boxes_from=str(path))
-    candles = dict(classes=('candle',))
-    good, bad = instances(
-        make(tmp_path / 'visa', 'visa', metainfo=candles, **kwargs)
-    )
+    candles = dict(metainfo=dict(classes=('candle',)))
+    data = make(tmp_path / 'visa', 'visa', **candles, **kwargs)
+    good, bad = instances(data)
     assert [item[0] for item in good] == THINGS.tolist()
     assert [item[1:] for item in bad] == [[0, 0, 0], [0, 0, 1]]
     with pytest.raises(ValueError, match=r'no result for capsules/Data'):
@@ -230,16 +207,15 @@ def test_bad_detections_are_refused(tmp_path, content, message):
 class RunsOnLoading:
     """A pickle of it makes a file when it is loaded."""
 
-    def __init__(self, path):
-        self.path = path
-
     def __reduce__(self):
         return open, (str(self.path), 'w')
 
 
 def test_detections_that_would_run_code_are_refused(tmp_path):
     path, trace = tmp_path / 'found.pkl', tmp_path / 'trace'
-    pred = dict(bboxes=torch.zeros(0, 4), scores=RunsOnLoading(trace))
+    fault = RunsOnLoading()
+    fault.path = trace
+    pred = dict(bboxes=torch.zeros(0, 4), scores=fault)
     sample = dict(img_path='a.png', pred_instances=pred)
     path.write_bytes(pickle.dumps([sample]))
     with pytest.raises(ValueError, match=r'found\.pkl.*asks for _?io\.open'):
@@ -255,13 +231,9 @@ def test_detections_that_would_run_code_are_refused(tmp_path):
 
 def test_an_image_without_detections_is_kept(tmp_path):
     write_tiles(tmp_path / 'tiles')
-    names = [
-        f'MT_{kind}/Imgs/{number}.jpg'
-        for kind in ('Free', 'Crack', 'Fray')
-        for number in range(4)
-    ]
+    images = (tmp_path / 'tiles').rglob('*.jpg')
     path = tmp_path / 'none.json'
-    path.write_text(json.dumps({name: [] for name in names}))
+    path.write_text(json.dumps({str(image): [] for image in images}))
     kwargs = dict(boxes='detections', boxes_from=str(path))
     dataset = make(tmp_path / 'tiles', 'magnetic_tile', **kwargs)
     items = instances(dataset)
@@ -273,13 +245,9 @@ def test_an_image_without_detections_is_kept(tmp_path):
 
 def test_defects_as_objects(tmp_path):
     write_tiles(tmp_path)
-    dataset = make(
-        tmp_path,
-        'magnetic_tile',
-        boxes='defects',
-        metainfo=dict(classes=('Fray',)),
-        layout_args=dict(train_kinds=('good', 'Fray')),
-    )
+    kinds = dict(layout_args=dict(train_kinds=('good', 'Fray')))
+    kinds |= dict(boxes='defects', metainfo=dict(classes=('Fray',)))
+    dataset = make(tmp_path, 'magnetic_tile', **kinds)
     items = instances(dataset)
     fray = [[list(map(float, THINGS[0])), 0, 0, 0]]
     crack = [[list(map(float, DEFECT)), -1, 1, 1]]
@@ -288,16 +256,11 @@ def test_defects_as_objects(tmp_path):
     assert sum(path is not None for path in masks) == 4  # known: no anomaly
     with pytest.raises(ValueError, match=r'name the known kinds'):
         make(tmp_path, 'magnetic_tile', boxes='defects')
-
-
-def test_an_empty_mask_marks_the_whole_image(tmp_path):
-    write_tiles(tmp_path)
+    # An empty mask marks the whole image.
     path = save(tmp_path / 'MT_Crack/Imgs/2.png', draw([], ground=0))
     dataset = make(tmp_path, 'magnetic_tile', boxes='foreground')
-    infos = [dataset.get_data_info(i) for i in range(len(dataset))]
-    (info,) = (
-        i for i in infos if i['img_path'] == str(path.with_suffix('.jpg'))
-    )
+    infos = {i['img_path']: i for i in map(dataset.get_data_info, range(10))}
+    info = infos[str(path.with_suffix('.jpg'))]
     assert any(item['anomaly'] for item in info['instances'])
     assert info['seg_map_path'] is None
 
@@ -317,24 +280,12 @@ def test_wrong_arguments_are_named(tmp_path, kwargs, message):
         make(tmp_path, **kwargs)
 
 
-def test_part_boxes_join_diagonal_neighbours():
+def test_part_boxes_join_diagonal_neighbours_and_hold_defects():
     mask = np.zeros((9, 9), np.uint8)
     mask[1, 1] = mask[2, 2] = mask[7, 5:8] = 255
     assert part_boxes(mask).tolist() == [[1, 1, 3, 3], [5, 7, 8, 8]]
     assert part_boxes(mask, 3).tolist() == [[5, 7, 8, 8]]
     assert part_boxes(mask * 0).shape == (0, 4)
-
-
-@pytest.mark.parametrize('values', [(200, 20), (20, 200)])
-def test_foreground_is_not_the_border_and_has_no_holes(values):
-    thing, ground = values
-    picture = draw([THINGS[1], (44, 20, 50, 30)], [thing, ground], ground)
-    mask = foreground(np.dstack([picture] * 3))
-    np.testing.assert_allclose(part_boxes(mask), THINGS[1:], atol=1)
-    assert mask[25, 47] == 1 and mask[0, 0] == 0
-
-
-def test_defects_go_to_the_objects_that_hold_them():
     boxes = np.array([[0, 0, 10, 10], [10, 0, 20, 10], [30, 0, 40, 10]], float)
     defects = draw([(7, 2, 12, 8), (50, 20, 56, 26)], 255, 0)
     defective, alone = find_defects(boxes, defects)
@@ -348,6 +299,15 @@ def test_defects_go_to_the_objects_that_hold_them():
     assert find_defects(boxes, draw([(60, 40, 61, 41)], 9, 0))[1].size == 4
 
 
+@pytest.mark.parametrize('values', [(200, 20), (20, 200)])
+def test_foreground_is_not_the_border_and_has_no_holes(values):
+    thing, ground = values
+    picture = draw([THINGS[1], (44, 20, 50, 30)], [thing, ground], ground)
+    mask = foreground(np.dstack([picture] * 3))
+    np.testing.assert_allclose(part_boxes(mask), THINGS[1:], atol=1)
+    assert mask[25, 47] == 1 and mask[0, 0] == 0
+
+
 @pytest.mark.skipif(not TILES.is_dir(), reason='no magnetic tiles here')
 def test_real_tiles():
     train = make(TILES, 'magnetic_tile', 'train')
@@ -355,13 +315,9 @@ def test_real_tiles():
     assert (len(train), len(test)) == (30, 222)
     flags = [item[0][3] for item in instances(test)]
     assert (sum(flags), len(flags)) == (192, 222)
-    defects = make(
-        TILES,
-        'magnetic_tile',
-        boxes='defects',
-        metainfo=dict(classes=KINDS),
-        layout_args=dict(train_kinds=('good', *KINDS)),
-    )
+    kinds = dict(layout_args=dict(train_kinds=('good', *KINDS)))
+    kinds |= dict(boxes='defects', metainfo=dict(classes=KINDS))
+    defects = make(TILES, 'magnetic_tile', **kinds)
     items = [item for image in instances(defects) for item in image]
     assert all(item[3] == (item[1] < 0) for item in items)
     assert 40 <= sum(item[3] for item in items) <= 60  # cracks, of 40 images

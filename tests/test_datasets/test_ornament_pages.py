@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from anomaly_layouts import PAGES
 from conftest import ROOT
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
@@ -13,26 +14,15 @@ pytest.importorskip('mmdet', reason='the data set builds on mmdet')
 
 from mmocc.evaluation.anomaly_pages import anomaly_truth
 from mmocc.registry import DATASETS
-from mmocc.synthetic.ornaments import OrnamentSettings, write_ornaments
+from mmocc.synthetic.ornaments import write_ornaments
 
 CONFIGS = ROOT / 'configs' / '_base_' / 'datasets'
-SMALL = OrnamentSettings(
-    page=160,
-    classes=5,
-    outside_classes=3,
-    train=3,
-    val=2,
-    test=4,
-    objects=6.0,
-    glyph_size=(16, 40),
-    fonts=('DejaVuSerif.ttf',),
-)
 
 
 @pytest.fixture(scope='module')
 def root(tmp_path_factory):
     out = tmp_path_factory.mktemp('ornaments') / 'pages'
-    write_ornaments(SMALL, out)
+    write_ornaments(PAGES, out)
     return out
 
 
@@ -55,9 +45,8 @@ def test_a_packed_test_page(root, config):
     dataset = build(root, 'test', config)
     coco = annotations(root, 'test')
     side = 300 if config == 'ornament_pages' else 320
-    assert dataset.metainfo['classes'] == tuple(
-        c['name'] for c in coco['categories'][:-1]
-    )
+    names = tuple(c['name'] for c in coco['categories'][:-1])
+    assert dataset.metainfo['classes'] == names
     for number, item in enumerate(dataset):
         assert item['inputs'].shape == (3, side, side)
         sample = item['data_samples']
@@ -66,11 +55,8 @@ def test_a_packed_test_page(root, config):
         boxes = np.stack([x, y, x + w, y + h], axis=1)  # of the original page
         outside = np.array([a['anomaly'] for a in anns], bool)
         labels = np.array([a['category_id'] - 1 for a in anns])
-        for name, keep in (
-            ('gt_instances', ~outside),
-            ('ignored_instances', outside),
-        ):
-            objects = sample.get(name)
+        parts = sample.gt_instances, sample.ignored_instances
+        for objects, keep in zip(parts, (~outside, outside), strict=True):
             assert objects.bboxes.tensor.tolist() == boxes[keep].tolist()
             assert objects.anomaly.tolist() == outside[keep].tolist()
         assert sample.gt_instances.labels.tolist() == labels[~outside].tolist()
@@ -102,7 +88,7 @@ def test_training_pages_serve_any_mmdet_model(root, tmp_path):
     assert objects[0].bboxes.tensor.max() > 160  # resized
     assert 'anomaly' not in objects[0]
     counts = [len(part) for part in objects]
-    assert len(counts) == 3 and counts.count(0) == 1  # an empty page is kept
+    assert len(counts) == 4 and counts.count(0) == 1  # an empty page is kept
 
 
 def test_another_dictionary_is_refused(root):

@@ -41,16 +41,11 @@ def sample(detections, scores):
 
 
 def ann_file(folder):
+    facts = dict(image_id=1, area=1600, iscrowd=0)
+    boxes = [[x1, y1, x2 - x1, y2 - y1] for x1, y1, x2, y2 in KNOWN + OUTSIDE]
     anns = [
-        dict(
-            id=n + 1,
-            image_id=1,
-            category_id=n + 1,
-            bbox=[x1, y1, x2 - x1, y2 - y1],
-            area=1600,
-            iscrowd=0,
-        )
-        for n, (x1, y1, x2, y2) in enumerate(KNOWN + OUTSIDE)
+        dict(facts, id=n, category_id=n, bbox=box)
+        for n, box in enumerate(boxes, start=1)
     ]
     names = enumerate(('cat', 'dog', 'outside'), start=1)
     coco = dict(
@@ -76,39 +71,26 @@ def test_ap_is_as_without_the_outside_object(tmp_path, with_file):
     clean = sample((KNOWN, [0, 1]), [0.5, 0.4])
     busy = sample((KNOWN + OUTSIDE * 2, [0, 1, 0, 1]), [0.5, 0.4, 0.9, 0.8])
     assert score(CocoMetric, path, clean) == 1
-    assert (
-        score(CocoMetric, path, busy) < 0.6
-    )  # a false positive of each class
+    # a false positive of each class
+    assert score(CocoMetric, path, busy) < 0.6
     assert score(KnownClassCocoMetric, path, busy) == 1
     assert len(busy['pred_instances']['scores']) == 4  # nothing changed in it
-
-
-def test_other_false_positives_still_count(tmp_path):
+    # other false positives still count
     wrong = sample(([*KNOWN, [0, 100, 40, 140]], [0, 1, 0]), [0.5, 0.4, 0.9])
-    stock = score(CocoMetric, ann_file(tmp_path), wrong)
-    assert score(KnownClassCocoMetric, ann_file(tmp_path), wrong) == stock < 1
-
-
-def test_a_single_iou_works(tmp_path):
+    stock = score(CocoMetric, path, wrong)
+    assert score(KnownClassCocoMetric, path, wrong) == stock < 1
     shifted = [[4, 0, 44, 40], [52, 50, 92, 90]]  # IoUs 0.82 and 0.90
     page = sample((shifted, [0, 1]), [0.5, 0.4])
     for iou, expected in ((0.8, 1.0), (0.9, 0.5), (0.95, 0.0)):
         one = dict(iou_thrs=[iou], metric_items=['mAP'])
-        path = ann_file(tmp_path)
         assert score(KnownClassCocoMetric, path, page, **one) == expected
 
 
 def test_which_detections_are_on_outside_objects():
-    boxes = torch.tensor(
-        [
-            [100, 0, 140, 40],  # on it
-            [110, 10, 120, 20],  # within it
-            [80, 0, 140, 40],  # two thirds on it
-            [60, 0, 140, 40],  # half on it
-            [59, 0, 140, 40],  # a little less
-            [0, 0, 40, 40],  # elsewhere
-        ]
-    ).float()
+    # On it, within it, two thirds, half, a little less on it, elsewhere.
+    boxes = [[100, 0, 140, 40], [110, 10, 120, 20], [80, 0, 140, 40],
+             [60, 0, 140, 40], [59, 0, 140, 40], [0, 0, 40, 40]]  # fmt: skip
+    boxes = torch.tensor(boxes).float()
     outside = torch.tensor(OUTSIDE).float()
     none = boxes[:0]
     keep = off_outside(boxes, outside, none)

@@ -35,7 +35,7 @@ def write(path, pixels, mode='L', palette=None):
     return str(path)
 
 
-def test_boxes_are_the_map_where_there_is_no_mask():
+def test_boxes_are_the_map_where_there_is_no_mask(tmp_path):
     loaded = LoadAnomalyAnnotations()(results())
     expected = np.zeros((8, 9), np.uint8)
     expected[1:3, 4:7] = 1
@@ -50,10 +50,7 @@ def test_boxes_are_the_map_where_there_is_no_mask():
     assert draw_boxes([beyond], (8, 4)).tolist() == rows
     packed = PackAnomalyInputs()(loaded)['data_samples']
     assert packed.instances == loaded['instances']
-
-
-def test_the_mask_comes_first(tmp_path):
-    mask = np.zeros((8, 9))
+    mask = np.zeros((8, 9))  # the mask comes first
     mask[7, 8] = 255
     path = write(tmp_path / 'mask.png', mask)
     loaded = LoadAnomalyAnnotations()(results(seg_map_path=path))
@@ -90,9 +87,6 @@ def test_what_does_not_fit_is_refused(tmp_path):
     del bare['instances'][0]['anomaly']
     with pytest.raises(KeyError, match=r"a\.png: .*no 'anomaly'"):
         LoadAnomalyAnnotations()(bare)
-
-
-def test_dropped_boxes_are_noticed():
     loaded = LoadAnomalyAnnotations()(results())
     loaded['gt_bboxes'] = loaded['gt_bboxes'][:1]
     with pytest.raises(ValueError, match=r'a\.png: 2 gt_anomaly for 1 boxes'):

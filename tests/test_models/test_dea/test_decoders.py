@@ -26,6 +26,11 @@ def test_the_decoders_have_the_sizes_that_they_state():
     assert kinds == ['Linear', 'ReLU', 'Linear', 'ReLU', 'Linear', 'Sigmoid']
     pictures = decoder(torch.empty(2, 1024, 5, 5, device='meta'))
     assert pictures.shape == (2, 1, 128, 128)
+    decoder = FCDecoder(4, (8,), size=6)  # sees the features' average only
+    x = torch.rand(2, 4, 5, 5)
+    mixed = x.flatten(2)[..., torch.randperm(25)].view_as(x)
+    torch.testing.assert_close(decoder(x), decoder(mixed))
+    assert not torch.allclose(decoder(x), decoder(x * 2))
 
 
 @pytest.mark.parametrize('form', ['contiguous_format', 'channels_last'])
@@ -39,14 +44,6 @@ def test_the_quick_shuffle_is_pytorchs(form):
         torch.autograd.grad((y * weight).sum(), x) for y in (ours, theirs)
     ]
     assert torch.equal(*(grad for (grad,) in grads))
-
-
-def test_the_fc_decoder_sees_the_average_of_the_features_only():
-    decoder = FCDecoder(4, (8,), size=6)
-    x = torch.rand(2, 4, 5, 5)
-    mixed = x.flatten(2)[..., torch.randperm(25)].view_as(x)
-    torch.testing.assert_close(decoder(x), decoder(mixed))
-    assert not torch.allclose(decoder(x), decoder(x * 2))
 
 
 SMALL = {
@@ -116,12 +113,9 @@ def test_some_steps_redraw_four_pictures(decoder, loss):
         (dict(channels=2), r'channels must be 1 \(grey\) or 3 \(RGB\), got 2'),
     ],
 )
-def test_unknown_options_are_refused(options, message):
+def test_options_and_sizes_that_do_not_fit_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
         ConvDecoder(**options)
-
-
-def test_features_and_targets_of_another_size_are_refused():
     decoder = ConvDecoder(4, widths=(4, 4))
     with pytest.raises(ValueError, match=r'roi_size=8.*output_size'):
         decoder(torch.zeros(1, 4, 7, 7))

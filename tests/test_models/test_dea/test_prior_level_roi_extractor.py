@@ -8,8 +8,6 @@ pytest.importorskip('mmdet', reason='detection needs mmdet')
 from mmcv.ops import roi_align
 
 from mmocc.models.dea import PriorLevelRoIExtractor
-from mmocc.models.dea.prior_level_roi_extractor import RULES
-from mmocc.models.dea.ssd_iou_head import prior_levels
 
 STRIDES = [4, 8, 16]
 
@@ -28,31 +26,28 @@ def identity(channels=1, **options):
 
 def told_apart(images=3):
     """Return maps whose values are 10 * image + level."""
+    image = 10.0 * torch.arange(images).view(-1, 1, 1, 1)
     return tuple(
-        torch.stack(
-            [
-                torch.full((1, 64 // s, 64 // s), 10.0 * b + level)
-                for b in range(images)
-            ]
-        )
+        (image + level).repeat(1, 1, 64 // s, 64 // s)
         for level, s in enumerate(STRIDES)
     )
 
 
 def test_each_box_reads_its_own_image_and_level():
-    rois = torch.tensor(
-        [
-            [1, 4.0, 4.0, 30.0, 30.0],
-            [0, 4.0, 4.0, 30.0, 30.0],  # the same box of another image
-            [2, 0.0, 0.0, 64.0, 64.0],
-            [1, 4.0, 4.0, 30.0, 30.0],  # once more, from another level
-            [0, 8.0, 8.0, 20.0, 20.0],
-        ]
-    )
+    # The first box again, of another image; and once more, of another level.
+    rows = [[1, 4, 4, 30, 30], [0, 4, 4, 30, 30], [2, 0, 0, 64, 64],
+            [1, 4, 4, 30, 30], [0, 8, 8, 20, 20]]  # fmt: skip
+    rois = torch.tensor(rows).float()
     levels = torch.tensor([2, 0, 1, 0, 2])
     out = identity()(told_apart(), rois, levels)
     expected = (10 * rois[:, 0] + levels).view(5, 1, 1, 1).expand(5, 1, 2, 2)
     torch.testing.assert_close(out, expected)
+    half = tuple(feat.bfloat16() for feat in told_apart())
+    rois = torch.tensor([[2, 30.3, 31.7, 40.1, 33.9]])
+    with torch.autocast('cpu', dtype=torch.bfloat16):
+        out = identity()(half, rois, torch.tensor([0]))
+    assert out.dtype == torch.float32
+    assert out.unique().tolist() == [20]
 
 
 @pytest.mark.parametrize('pool_mode', ['avg', 'max'])
@@ -66,26 +61,16 @@ def test_features_are_those_of_mmcvs_roi_align(pool_mode, aligned):
         feats, rois, torch.tensor([1, 0])
     )
     for row, level in ((0, 1), (1, 0)):
-        expected = roi_align(
-            feats[level],
-            rois[row : row + 1],
-            5,
-            1 / STRIDES[level],
-            2,
-            pool_mode,
-            aligned,
-        )
+        place = feats[level], rois[row : row + 1], 5, 1 / STRIDES[level]
+        expected = roi_align(*place, 2, pool_mode, aligned)
         torch.testing.assert_close(out[row : row + 1], expected)
 
 
 def test_unequal_channels_are_lifted():
-    extractor = PriorLevelRoIExtractor(
-        [8, 16, 4], STRIDES, out_channels=6, output_size=3
-    )
-    feats = tuple(
-        torch.rand(1, c, 64 // s, 64 // s)
-        for c, s in zip([8, 16, 4], STRIDES, strict=True)
-    )
+    shapes = dict(out_channels=6, output_size=3)
+    extractor = PriorLevelRoIExtractor([8, 16, 4], STRIDES, **shapes)
+    sizes = (1, 8, 16, 16), (1, 16, 8, 8), (1, 4, 4, 4)
+    feats = tuple(torch.rand(size) for size in sizes)
     rois = torch.tensor([[0, 0.0, 0.0, 32.0, 32.0]] * 3)
     out = extractor(feats, rois, torch.arange(3))
     assert out.shape == (3, 6, 3, 3)
@@ -113,30 +98,10 @@ def test_rules_choose_the_map(rule, options, expected):
     own = torch.tensor([2, 2, 2, 2, 0, 0])
     levels = identity(rule=rule, **options).map_levels(rois, own)
     assert levels.tolist() == expected
-
-
-@pytest.mark.parametrize('place', [0, -1])
-def test_priors_at_the_borders_of_levels_read_their_own_map(place):
-    ranges = prior_levels([256, 64, 16])
-    priors = [own[place] for own in ranges]  # the first or last of each
-    levels = [
-        level
-        for prior in priors
-        for level, own in enumerate(ranges)
-        if prior in own
-    ]
-    assert levels == [0, 1, 2]
-    rois = torch.tensor([[0, 8.0, 8.0, 24.0, 24.0]] * 3)
-    out = identity()(told_apart(1), rois, torch.tensor(levels))
-    assert out.mean((1, 2, 3)).tolist() == [0, 1, 2]
-
-
-@pytest.mark.parametrize('training', [True, False])
-@pytest.mark.parametrize('rule', RULES)
-def test_no_box_gives_no_features(rule, training):
-    extractor = identity(rule=rule).train(training)
-    nothing = torch.zeros(0, 5), torch.zeros(0, dtype=torch.int64)
-    assert extractor(told_apart(), *nothing).shape == (0, 1, 2, 2)
+    for training in (True, False):
+        extractor = identity(rule=rule).train(training)
+        out = extractor(told_apart(), rois[:0], own[:0])
+        assert out.shape == (0, 1, 2, 2)
 
 
 @pytest.mark.parametrize('levels', [[], [1], [0, 1, 2]])
@@ -182,12 +147,3 @@ def test_unknown_options_are_refused(options, message):
         identity(**options)
     with pytest.raises(ValueError, match='2 in_channels but 3 featmap'):
         PriorLevelRoIExtractor([1, 1], STRIDES)
-
-
-def test_features_stay_float32_under_autocast():
-    feats = tuple(feat.bfloat16() for feat in told_apart())
-    rois = torch.tensor([[2, 30.3, 31.7, 40.1, 33.9]])
-    with torch.autocast('cpu', dtype=torch.bfloat16):
-        out = identity()(feats, rois, torch.tensor([0]))
-    assert out.dtype == torch.float32
-    assert out.unique().tolist() == [20]
