@@ -89,7 +89,7 @@ def write_coco(folder, objects, masks=False):
         h, w = SIZE
         images.append(dict(id=number, file_name=name, height=h, width=w))
         for (x, y, r, b), label in zip(boxes, labels, strict=True):
-            found = dict(
+            annotation = dict(
                 id=len(annotations) + 1,
                 image_id=number,
                 category_id=int(label),
@@ -99,8 +99,9 @@ def write_coco(folder, objects, masks=False):
             )
             if masks:
                 middle = (x + r) / 2
-                found['segmentation'] = [[x, y, middle, y, middle, b, x, b]]
-            annotations.append(found)
+                polygon = [x, y, middle, y, middle, b, x, b]
+                annotation['segmentation'] = [polygon]
+            annotations.append(annotation)
     categories = [dict(id=i, name=name) for i, name in enumerate(CLASSES)]
     content = dict(images=images, annotations=annotations)
     path = folder / 'coco.json'
@@ -110,37 +111,32 @@ def write_coco(folder, objects, masks=False):
 
 def coco_config(folder, **evaluator):
     """Return a config of the test set that :func:`write_coco` wrote."""
-    dataset = dict(
+    metric = dict(type='CocoMetric', ann_file=str(folder / 'coco.json'))
+    return make_config(
+        folder,
+        metric | evaluator,
         type='CocoDataset',
-        data_root=str(folder),
         ann_file='coco.json',
         data_prefix=dict(img='images/'),
-        metainfo=dict(classes=CLASSES),
-        test_mode=True,
-        pipeline=PIPELINE,
     )
-    evaluator = dict(
-        dict(type='CocoMetric', ann_file=str(folder / 'coco.json')),
-        **evaluator,
-    )
-    return make_config(dataset, evaluator)
 
 
-def make_config(dataset, evaluator):
+def make_config(folder, evaluator, **dataset):
     """Return a config that can be tested and nothing else."""
     loader = dict(
         batch_size=3,
         num_workers=0,
         sampler=dict(type='DefaultSampler', shuffle=False),
-        dataset=dataset,
+        dataset=dict(
+            dataset,
+            data_root=str(folder),
+            metainfo=dict(classes=CLASSES),
+            test_mode=True,
+            pipeline=PIPELINE,
+        ),
     )
-    return Config(
-        dict(
-            default_scope='mmdet',
-            test_dataloader=loader,
-            test_evaluator=evaluator,
-        )
-    )
+    cfg = dict(test_dataloader=loader, test_evaluator=evaluator)
+    return Config(dict(cfg, default_scope='mmdet'))
 
 
 OBJECT = """<object><name>{name}</name><difficult>{difficult}</difficult>
@@ -169,13 +165,10 @@ def voc_config(folder, objects):
         )
     names = '\n'.join(name[:-4] for name in objects)
     (folder / 'test.txt').write_text(names)
-    dataset = dict(
+    return make_config(
+        folder,
+        dict(type='VOCMetric', eval_mode='area'),
         type='VOCDataset',
-        data_root=str(folder),
         ann_file='test.txt',
         data_prefix=dict(sub_data_root=''),
-        metainfo=dict(classes=CLASSES),
-        test_mode=True,
-        pipeline=PIPELINE,
     )
-    return make_config(dataset, dict(type='VOCMetric', eval_mode='area'))

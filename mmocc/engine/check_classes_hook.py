@@ -14,8 +14,8 @@ class CheckClassesHook(Hook):
     """Compare a checkpoint's class names with those of the data.
 
     A detector with the same number of other classes loads without an error,
-    and its answers are wrong. mmengine's checkpoints hold the classes of the
-    training set; a checkpoint without them passes.
+    and its answers are wrong. A checkpoint without its training set's classes
+    passes.
 
     Raises:
         ValueError: When a checkpoint is loaded whose classes differ.

@@ -20,13 +20,10 @@ class EpochSeedHook(Hook):
     """Seed all random state at the start of each epoch, from (seed, epoch).
 
     mmengine seeds once at the start: a resumed run draws other augmentations
-    and dropout masks than the run it continues. Workers that start again in
-    each epoch get the same seed each time, so all epochs see the same
-    augmentations. With this hook and ``persistent_workers=False``, a resumed
-    run on a CPU ends with the same weights to the last bit.
-
-    Set ``randomness.seed`` in the config: without it, a resumed run draws
-    another seed.
+    and dropout masks than the run it continues, and workers that start again
+    in each epoch repeat their augmentations. With this hook,
+    ``persistent_workers=False`` and ``randomness.seed``, a resumed run on a
+    CPU ends with the same weights to the last bit.
     """
 
     def before_train(self, runner: Runner) -> None:

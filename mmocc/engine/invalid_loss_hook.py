@@ -19,13 +19,12 @@ class InvalidLossHook(Hook):
 
     Without it, a run continues with weights of NaN, and saves them. The error
     names the image with such pixels; else the term, the step and the images of
-    its batch.
+    its batch. Before a checkpoint, the trained parameters are checked as well.
 
     On a GPU, reading a loss makes the host wait. So the terms are read
     together every ``interval`` steps, at the end of an epoch and before a
-    checkpoint. The error names the first bad step, even if up to
-    ``interval - 1`` more were done. On a CPU, each step is checked. Before a
-    checkpoint is saved, the trained parameters are checked as well.
+    checkpoint; the error names the first bad step. On a CPU, each step is
+    checked.
 
     Args:
         interval: Steps between two checks.
@@ -99,11 +98,7 @@ class InvalidLossHook(Hook):
                 )
 
     def check(self, runner: Runner) -> None:
-        """Read all losses recorded since the last check.
-
-        Raises:
-            FloatingPointError: If one is out of bounds.
-        """
+        """Raise FloatingPointError if a loss since the last check is bad."""
         if not self.values:
             return
         values = torch.cat(self.values).tolist()

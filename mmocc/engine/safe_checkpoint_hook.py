@@ -19,12 +19,8 @@ class SafeCheckpointHook(CheckpointHook):
 
     Local checkpoints, ``last_checkpoint`` and published models are written to
     a ``.tmp`` file in the same folder, forced to the disk and renamed. Old
-    checkpoints (``max_keep_ckpts``, ``save_best``) are removed after the new
-    one is written; mmengine removes them before. In between, there is one more
-    than ``max_keep_ckpts``.
-
-    ``tools/train.py`` uses it instead of mmengine's hook in every config. All
-    arguments are mmengine's.
+    ones are removed after the new one is written, not before. All arguments
+    are mmengine's; ``tools/train.py`` uses this hook in every config.
 
     Raises:
         SaveError: While running, if a checkpoint cannot be written.
@@ -61,8 +57,7 @@ class SafeCheckpointHook(CheckpointHook):
     def _keep(self, runner: Runner, step: int) -> list[int]:
         """Add a step to those that are kept; return those to remove.
 
-        The checkpoint also lists the latter: a run that is killed before it
-        removes them does so after it is resumed.
+        The checkpoint lists these, too: a resumed run removes what is left.
         """
         limit = self.max_keep_ckpts
         if limit <= 0 or step in list(self.keep_ckpt_ids)[-1:]:
@@ -114,12 +109,9 @@ def _remove(backend: BaseStorageBackend, paths: list[str]) -> None:
 
 
 def use_safe_checkpoints(cfg: Config) -> None:
-    """Replace mmengine's own hook by this one.
+    """Replace mmengine's own hook in a config, in place, by this one.
 
     A config that has another hook for checkpoints, or None, stays as it is.
-
-    Args:
-        cfg: The config, changed in place.
     """
     plain = ('CheckpointHook', 'mmengine.CheckpointHook', CheckpointHook)
     if cfg.get('default_hooks') is None:

@@ -14,22 +14,17 @@ from mmengine.visualization import Visualizer
 class SampleVisualizationHook(Hook):
     """Base of the hooks that draw some samples with a model's predictions.
 
-    The pictures go to each backend of the run's visualizer: the
-    ``vis_data/vis_image`` folder of the run, TensorBoard and so on. Such a
-    hook is one of ``custom_hooks``, or replaces mmpretrain's
-    ``VisualizationHook`` as ``default_hooks.visualization``, where ``--show``
-    and ``--show-dir`` of ``tools/test.py`` set it. Of several processes, only
-    the first one draws.
+    The pictures go to each backend of the run's visualizer. Such a hook is
+    one of ``custom_hooks``, or replaces mmpretrain's ``VisualizationHook`` as
+    ``default_hooks.visualization``, where ``--show`` and ``--show-dir`` of
+    ``tools/test.py`` set it. Of several processes, only the first one draws.
 
     Args:
         enable: Whether to draw at all.
-        interval: Draw every so many samples, starting with the first.
+        interval: Draw every so many samples, starting with the first; >= 1.
         show: Open a window for each picture.
         wait_time: Seconds a window stays; 0 waits for a key.
         out_dir: Folder for the pictures, instead of the backends.
-
-    Raises:
-        ValueError: If the interval is below 1.
     """
 
     priority = 'NORMAL'
@@ -53,24 +48,17 @@ class SampleVisualizationHook(Hook):
 
     @abstractmethod
     def picture(self, inputs: Any, sample: Any, meta: dict | None) -> Any:
-        """Return the picture of one sample.
+        """Return the picture of one sample, (H, W, 3) uint8 RGB.
 
-        Args:
-            inputs: Its image (C, H, W) in 0 to 255.
-            sample: The predicted data sample.
-            meta: The data set's ``metainfo``.
-
-        Returns:
-            (H, W, 3) uint8 RGB.
+        ``inputs`` is its image (C, H, W) in 0 to 255, ``sample`` the predicted
+        data sample, ``meta`` the data set's ``metainfo``.
         """
 
     def before_val_epoch(self, runner: Runner) -> None:
         """Start to count samples."""
         self.seen = 0
 
-    def before_test_epoch(self, runner: Runner) -> None:
-        """Start to count samples."""
-        self.seen = 0
+    before_test_epoch = before_val_epoch
 
     def after_val_iter(
         self,
@@ -101,13 +89,9 @@ class SampleVisualizationHook(Hook):
         samples: Sequence[Any],
         step: int,
     ) -> None:
-        """Draw every ``interval``-th sample of a batch.
+        """Draw every ``interval``-th of N samples, with ``batch['inputs']``.
 
-        Args:
-            visualizer: The run's.
-            batch: With ``inputs``, N images (C, H, W) in 0 to 255.
-            samples: N predicted data samples.
-            step: Number of the epoch or iteration.
+        Images are (C, H, W) in 0 to 255; ``step`` is an epoch or iteration.
         """
         first, self.seen = self.seen, self.seen + len(samples)
         if not self.enable or not is_main_process():

@@ -10,13 +10,8 @@ from mmocc.registry import OPTIM_WRAPPER_CONSTRUCTORS
 class TrainableOptimWrapperConstructor(DefaultOptimWrapperConstructor):
     """mmengine's default constructor, without the frozen parameters.
 
-    mmengine also gives frozen parameters to the optimizer. They never change,
-    but fill its groups, checkpoints and summaries. All options of
-    ``paramwise_cfg`` keep their meaning.
-
-    Args:
-        optim_wrapper_cfg: As in mmengine.
-        paramwise_cfg: As in mmengine.
+    mmengine also gives these to the optimizer: they fill its groups,
+    checkpoints and summaries. Arguments and ``paramwise_cfg`` are mmengine's.
     """
 
     def __init__(

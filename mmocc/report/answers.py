@@ -28,16 +28,14 @@ class Fault:
 
 @dataclass
 class Answers:
-    """What a model answered in one cell.
-
-    ``regions`` counts what was the object: mask, box or image.
-    """
+    """What a model answered in one cell."""
 
     index: np.ndarray  # (N,) places in the test set, ascending
     label: np.ndarray  # (N,) true classes
     pred: np.ndarray  # (N,) classes answered
     confidence: np.ndarray  # (N,) scores of the answers, in [0, 1]
     share: np.ndarray  # (N,) hidden shares of the objects; 0 in L0
+    # how many objects were a mask, a box, or the image
     regions: dict[str, int] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)
 

@@ -34,15 +34,11 @@ def share_bank(
     texture_size: int = 256,
     **occlude_args: Any,
 ) -> dict[str, Any]:
-    """Return arguments of ``mmocc.Occlude`` with one bank for all cells.
-
-    So textures and cut-outs are read once, and not for each cell.
-    """
-    kinds = [split_cell(cell)[1] for cell in cells if cell != CLEAN]
+    """Return arguments of ``mmocc.Occlude`` with one bank for all cells."""
+    kinds = {split_cell(cell)[1]: None for cell in cells if cell != CLEAN}
     if kinds:
-        kinds = list(dict.fromkeys(kinds))
         occlude_args['bank'] = OccluderBank(
-            kinds, texture_bank, object_bank, texture_size
+            list(kinds), texture_bank, object_bank, texture_size
         )
     return occlude_args
 
@@ -50,11 +46,7 @@ def share_bank(
 def make_occlude(
     cell: str, transform: type[Occlude] = Occlude, **occlude_args: Any
 ) -> Occlude | None:
-    """Return the occlusion of a cell; None for ``L0``.
-
-    Raises:
-        ValueError: If there is no such cell.
-    """
+    """Return the occlusion of a cell, which must exist; None for ``L0``."""
     if cell == CLEAN:
         return None
     level, kind = split_cell(cell)
@@ -88,8 +80,7 @@ def insert_before_packing(
 ) -> list[Callable]:
     """Return a test pipeline with an occlusion just before its packing.
 
-    That is after loading and all geometric steps: the object is hidden just
-    as the model will see it.
+    The object is hidden after all geometric steps, as the model will see it.
 
     Raises:
         ValueError: If the pipeline has no ``Pack...`` transform.
@@ -113,9 +104,9 @@ def insert_after_loading(
 ) -> list[Callable]:
     """Return a test pipeline with an occlusion right after its image.
 
-    The objects are hidden in the image as it is on disk, where the boxes and
-    masks of the data set are right (test pipelines of mmdet often resize the
-    image only). Every model sees the same occlusion, whatever its input size.
+    There the boxes and masks of the data set are right (test pipelines of
+    mmdet often resize the image only), and every model sees the same
+    occlusion, whatever its input size.
 
     Raises:
         ValueError: If the pipeline does not load an image, or does not pack.
@@ -139,12 +130,10 @@ def insert_after_loading(
 def change_pipelines(
     dataset: Any, change: Callable[[Sequence[Callable]], list[Callable]]
 ) -> Any:
-    """Return the same data set, read by another pipeline.
+    """Return a data set of the same annotations, read by another pipeline.
 
     ``change`` gives the new transforms for the built ones of a pipeline.
-
-    The annotations are shared, not copied. Wrappers are followed down to the
-    data sets with a pipeline.
+    Wrappers are followed down to the data sets with a pipeline.
 
     Raises:
         ValueError: If there is no pipeline.
@@ -173,31 +162,21 @@ def occlude_dataset(dataset: Any, occlude: Callable | None, cell: str) -> Any:
     return change_pipelines(dataset, change)
 
 
-def occlude_objects_of(dataset: Any, occlude: Callable) -> Any:
-    """Return a detection set with its objects occluded.
-
-    Raises:
-        ValueError: If there is no pipeline, or no place in it.
-    """
-    change = partial(insert_after_loading, occlude=occlude)
-    return change_pipelines(dataset, change)
-
-
 @DATASETS.register_module()
 class OcclusionCells(Dataset):
     """A test set in several cells of the occlusion table, one after another.
 
     For ``val_dataloader`` or ``test_dataloader``, with the metric
-    ``mmocc.OcclusionAccuracy``: it shows during training how much occlusion
-    costs. An occlusion depends on (seed, sample, kind, level) only.
+    ``mmocc.OcclusionAccuracy``. An occlusion depends on (seed, sample, kind,
+    level) only.
 
     Args:
         dataset: Config of the data set, or a built one, whose pipeline ends
             in a ``Pack...`` transform.
         cells: Names as in :func:`mmocc.occlusion.cell_names`.
         seed: Base seed of the occlusions.
-        **occlude_args: Further arguments of ``mmocc.Occlude``:
-            ``texture_bank``, ``object_bank``, ``texture_size``, ``region``.
+        **occlude_args: ``texture_bank``, ``object_bank``, ``texture_size``
+            and ``region`` of ``mmocc.Occlude``.
 
     Raises:
         ValueError: If a cell is unknown or none is given, a bank is missing,
@@ -249,24 +228,16 @@ class OcclusionCells(Dataset):
 class OcclusionAccuracy(BaseMetric):
     """Top-1 accuracy in each cell of a ``mmocc.OcclusionCells`` data set.
 
-    Gives ``occlusion/L0``, ``occlusion/L2_white``, ..., and ``mean`` over all
-    cells, a mean for each level, and ``L1-L3`` over the occluded cells; all in
-    percent. The CheckpointHook's ``save_best='occlusion/mean',
-    rule='greater'`` keeps the model that is best under occlusion.
-
-    Args:
-        collect_device: ``cpu`` or ``gpu``, for results of several processes.
-        prefix: What the names begin with.
+    Gives, in percent, ``occlusion/L0``, ``occlusion/L2_white``, ..., ``mean``
+    over all cells, a mean for each level, and ``L1-L3`` over the occluded
+    cells. The CheckpointHook's ``save_best='occlusion/mean', rule='greater'``
+    keeps the model that is best under occlusion. Arguments are BaseMetric's.
     """
 
     default_prefix = 'occlusion'
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
-        """Keep the cell and the hit of each sample.
-
-        Raises:
-            ValueError: If a sample does not say its cell.
-        """
+        """Keep the cell, which must be there, and the hit of each sample."""
         for sample in data_samples:
             if 'occlusion_cell' not in sample:
                 raise ValueError(

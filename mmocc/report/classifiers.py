@@ -1,10 +1,8 @@
 """The answers of classifiers in each cell.
 
-The 13 cells of the occluded-vehicle tables: L0 (clean), and each occluder
-kind at L1, L2 and L3. An occlusion depends on (seed, sample, kind, level)
-only, so that every model sees the same ones, whatever the number of workers
-or processes and the batch size. Only a few numbers of each image are kept:
-images need no memory after their answer.
+An occlusion depends on (seed, sample, kind, level) only, so that every model
+sees the same ones, whatever the number of workers or processes and the batch
+size. Of each image, only a few numbers are kept.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -30,9 +28,7 @@ ANSWER_KEYS = ('confidence', 'pred')  # in the order that Tensor.max returns
 class CheckedDataset(Dataset):
     """Give each sample with its index, or the reason why there is none.
 
-    Args:
-        dataset: A test set.
-        every: Take only every n-th sample; its occlusion stays the same.
+    ``every`` takes only every n-th sample; its occlusion stays the same.
     """
 
     def __init__(self, dataset: Any, every: int = 1) -> None:
@@ -46,9 +42,7 @@ class CheckedDataset(Dataset):
     def __getitem__(self, item: int) -> tuple[int, dict] | Fault:
         """Return (index, packed sample), or a fault.
 
-        Raises:
-            Exception: Whatever the pipeline raised for an image that can be
-                read.
+        What the pipeline raises for an image that can be read is raised.
         """
         index = self.places[item]
         try:
@@ -80,8 +74,7 @@ def collate_checked(
 ) -> tuple[list[int], Any, list[Fault]]:
     """Collate the samples of a batch and keep its faults apart.
 
-    Returns:
-        Indices, the host's batch (None if every sample is at fault), faults.
+    Returns indices, the host's batch (None if all are at fault), faults.
     """
     faults = [item for item in batch if isinstance(item, Fault)]
     good = [item for item in batch if not isinstance(item, Fault)]
@@ -119,11 +112,9 @@ def predict(
 ) -> dict[str, Answers]:
     """Return each model's answers to the same batches, from all processes.
 
-    Args:
-        models: Models by name, in eval mode, with the same test data; each
-            image is loaded and occluded once for all of them.
-        loader: From :func:`cell_loader`.
-        amp: Predict in autocast: float16 on a GPU, bfloat16 on a CPU.
+    The ``models`` are in eval mode and have the same test data: an image is
+    loaded and occluded once for all. ``loader`` is a :func:`cell_loader`.
+    ``amp`` predicts in autocast: float16 on a GPU, bfloat16 on a CPU.
     """
     keys = ['index', 'label', 'share']
     keys += [f'{key} {name}' for name in models for key in ANSWER_KEYS]

@@ -15,10 +15,9 @@ CellMetrics = dict[str, dict[str, float]]  # results of run_det_cell
 
 
 def main_metric(cells: CellMetrics) -> str:
-    """Return the name of the metric that a table is about.
+    """Return the metric of a table: the first that ends in mAP, else in AP.
 
-    It is the first that ends in ``mAP``, else in ``AP``, else the first of
-    all; mmdet's evaluators put their summary first.
+    Else it is the first of all.
     """
     first = next(iter(cells.values()))
     names = [name for name in first if not name.startswith('occlusion/')]
@@ -60,10 +59,7 @@ def counts_markdown_table(cells: CellMetrics) -> str:
 
 
 def recall_markdown_table(models: dict[str, CellMetrics]) -> str:
-    """Return a Markdown table of the recall of really occluded objects.
-
-    The metrics give recalls in percent, and the numbers of objects.
-    """
+    """Return a Markdown table of the recall of really occluded objects."""
     recalls = {model: cells.get(REAL, {}) for model, cells in models.items()}
     rows = [['metric', *recalls], ['---'] + ['---:'] * len(recalls)]
     for key in dict.fromkeys(k for cell in recalls.values() for k in cell):
@@ -77,7 +73,7 @@ def write_det_results(
 ) -> None:
     """Write ``det_occlusion.json``, ``.csv`` and ``.md`` into a folder.
 
-    What is not a finite number becomes ``null`` in the JSON file.
+    In the JSON file, ``null`` stands for what is not a finite number.
     """
     out_dir = Path(out_dir)
     out_dir.mkdir(parents=True, exist_ok=True)

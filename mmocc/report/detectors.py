@@ -1,14 +1,14 @@
 """Average precision of detectors by occluder kind and level.
 
-For any mmdet config: the test set, the model and the ``test_evaluator`` are
-the config's own; only the images change. ``L0`` changes nothing, so it is what
-``tools/test.py`` gives. In the other cells each annotated object is hidden by
-:class:`mmocc.OccludeObjects`, right after the image is loaded.
+The test set, the model and the ``test_evaluator`` are a config's own; only
+the images change. ``L0`` is what ``tools/test.py`` gives; in the other cells
+:class:`mmocc.OccludeObjects` hides objects right after the image is loaded.
 """
 
 import copy
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,11 @@ from torch.utils.data import DataLoader, Subset
 from mmocc.datasets.transforms.occlude_objects import IGNORED, OccludeObjects
 from mmocc.occlusion import CLEAN
 from mmocc.occlusion.occlude_objects import BELOW, INSIDE, TOO_SMALL
-from mmocc.report.cells import make_occlude, occlude_objects_of
+from mmocc.report.cells import (
+    change_pipelines,
+    insert_after_loading,
+    make_occlude,
+)
 
 
 def det_cell_loader(
@@ -46,7 +50,8 @@ def det_cell_loader(
     if hasattr(dataset, 'full_init'):
         dataset.full_init()
     if occlude is not None:
-        dataset = occlude_objects_of(dataset, occlude)
+        change = partial(insert_after_loading, occlude=occlude)
+        dataset = change_pipelines(dataset, change)
     if every > 1:
         dataset = Subset(dataset, range(0, len(dataset), every))
     return Runner.build_dataloader(dict(loader, dataset=dataset))
@@ -63,19 +68,16 @@ def run_det_cell(
 ) -> dict[str, float]:
     """Return what a config's ``test_evaluator`` gives in one cell.
 
-    ``amp`` predicts in autocast: float16 on a GPU, bfloat16 on a CPU. The
-    rest is as for :func:`det_cell_loader`.
-
-    With a launcher, each process takes its part of the images, and all return
-    the result.
+    Arguments are those of :func:`det_cell_loader`; ``amp`` predicts in
+    autocast: float16 on a GPU, bfloat16 on a CPU. With a launcher, each
+    process takes its part of the images, and all return the result.
 
     Returns:
-        The evaluator's metrics by name, such as ``coco/bbox_mAP`` in [0, 1];
-        and except for ``L0`` the counts of :class:`ObjectCounts`.
+        Metrics by name, such as ``coco/bbox_mAP`` in [0, 1]; and except for
+        ``L0`` the counts of :class:`ObjectCounts`.
 
     Raises:
-        ValueError: As :func:`det_cell_loader`; or if the evaluator gives no
-            metric.
+        ValueError: As :func:`det_cell_loader`; or if there is no metric.
     """
     loader = det_cell_loader(cfg, cell, every, **occlude_args)
     metrics: list[Any] = copy.deepcopy(evaluators(cfg))
@@ -94,10 +96,9 @@ class ObjectCounts(BaseMetric):
     """Count the objects inside the level, and those that are not.
 
     Reads what ``mmocc.OccludeObjects`` stored as metainfo. Gives, under
-    ``occlusion/``: the number of ``objects`` that count for the metrics; how
-    many of them are ``inside`` the level, ``below`` it and ``too_small`` for
-    it; the number of ``ignored`` ones; and ``mean_share``, the mean hidden
-    share of the objects.
+    ``occlusion/``, the number of ``objects`` that count for the metrics; of
+    these, those ``inside`` the level, ``below`` it and ``too_small`` for it,
+    and ``mean_share``, their mean hidden share; and of ``ignored`` ones.
     """
 
     default_prefix = 'occlusion'
@@ -110,15 +111,11 @@ class ObjectCounts(BaseMetric):
 
     def compute_metrics(self, results: list[tuple]) -> dict[str, float]:
         """Return the counts and the mean share (NaN without objects)."""
-        objects = [
-            (float(share), state)
-            for shares, states in results
-            for share, state in zip(shares, states, strict=True)
-        ]
+        objects = [o for pair in results for o in zip(*pair, strict=True)]
         states = Counter(state for _, state in objects)
         counts = {name: states[name] for name in (INSIDE, BELOW, TOO_SMALL)}
         hidden = [
-            share
+            float(share)
             for share, state in objects
             if state != IGNORED and not np.isnan(share)
         ]
@@ -138,11 +135,8 @@ def evaluate(
 ) -> dict[str, float]:
     """Run a model over a test set and return the metrics' results.
 
-    ``metrics`` are configs or built ones. COCO's metric gives nothing if no
-    object at all was detected; its AP is then 0.
-
-    Raises:
-        ValueError: If no metric gives a result.
+    ``metrics`` are configs or built ones; COCO's AP without any detection is
+    0. It raises ValueError if no metric gives a result.
     """
     evaluator = Evaluator(list(metrics))
     dataset: Any = loader.dataset

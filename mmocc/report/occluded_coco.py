@@ -8,11 +8,9 @@ val2017, each of them a list of at least five:
 
 The official files are pickles, ``occluded_coco.pkl`` (boxes are xywh) and
 ``separated_coco.pkl`` (boxes are xyxy); JSON of the same structure is read as
-well. A pickle can run any code when it is loaded: here only one of plain
-values and NumPy numbers is accepted.
-
-By masks the recall is mmdet's ``CocoOccludedSeparatedMetric``; by boxes it is
-``mmocc.BoxOccludedSeparatedRecall``, as in the paper's own evaluation code.
+well. A pickle can run any code when it is loaded: only one of plain values and
+NumPy numbers is accepted. By masks the recall is mmdet's
+``CocoOccludedSeparatedMetric``; by boxes it is that of the paper's own code.
 """
 
 import json
@@ -51,8 +49,7 @@ def read_subset(path: str | Path, box_format: str) -> list[HardObject]:
 
     Args:
         path: A ``.json`` or ``.pkl`` file.
-        box_format: ``xywh``, as the boxes of Occluded COCO are, or ``xyxy``,
-            as those of Separated COCO.
+        box_format: ``xywh`` (Occluded COCO) or ``xyxy`` (Separated COCO).
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -118,12 +115,7 @@ def _parse(item: list, box_format: str) -> HardObject:
 def box_iou(one: np.ndarray, many: np.ndarray) -> np.ndarray:
     """Return the intersection over union of a box with others.
 
-    Args:
-        one: (4,) xyxy.
-        many: (n, 4) xyxy.
-
-    Returns:
-        (n,) in [0, 1]; 0 for empty boxes.
+    From (4,) and (n, 4) xyxy it is (n,) in [0, 1]; 0 for empty boxes.
     """
     low = np.maximum(one[:2], many[:, :2])
     high = np.minimum(one[2:], many[:, 2:])
@@ -138,14 +130,12 @@ class BoxOccludedSeparatedRecall(BaseMetric):
     """Recall of Occluded COCO's and Separated COCO's objects, by boxes.
 
     An object is recalled if a detection of its class with a score of at least
-    ``score_thr`` has a box IoU of at least ``iou_thr`` with it: what mmdet's
-    ``CocoOccludedSeparatedMetric`` does with masks. As in mmdet, a detection
-    may recall several objects. Gives ``occluded_recall`` and
-    ``separated_recall`` in percent, and the numbers of objects. Objects of
-    images that were not tested are left out, counted and logged.
-
-    Works in the ``test_evaluator`` of any mmdet config on COCO's val2017, with
-    or without ``ann_file``, together with other metrics.
+    ``score_thr`` has a box IoU of at least ``iou_thr`` with it, as with masks
+    in mmdet's ``CocoOccludedSeparatedMetric``; a detection may recall several
+    objects. Gives ``occluded_recall`` and ``separated_recall`` in percent,
+    and the numbers of objects. Objects of images that were not tested are
+    left out, counted and logged. For the ``test_evaluator`` of any mmdet
+    config on COCO's val2017, alone or with other metrics.
 
     Args:
         occluded_ann: File as :mod:`mmocc.report.occluded_coco` says, with
@@ -254,11 +244,11 @@ def run_occluded_coco(
 ) -> dict[str, float]:
     """Return a detector's recall of the two subsets, in percent.
 
-    The test data must be COCO's val2017, or images of it. ``masks`` says
-    whether to compare masks, for which an evaluator must name its
-    ``ann_file``; None does what the config's ``test_evaluator`` does.
-    ``every`` takes only every n-th image, and the objects in it.
-    ``thresholds`` are ``score_thr`` (0.3 if not given) and ``iou_thr`` (0.75).
+    The test data must be COCO's val2017, or images of it. ``masks`` compares
+    masks, for which an evaluator must name its ``ann_file``; None does what
+    the config's ``test_evaluator`` does. ``every`` takes only every n-th
+    image, and the objects in it. ``thresholds`` are ``score_thr`` (0.3 if not
+    given) and ``iou_thr`` (0.75).
 
     Returns:
         ``coco/occluded_recall`` and ``coco/separated_recall`` by masks, or
@@ -266,8 +256,7 @@ def run_occluded_coco(
 
     Raises:
         FileNotFoundError: If a file does not exist.
-        ValueError: If a file is not as described, or none of its images is
-            tested.
+        ValueError: As :class:`BoxOccludedSeparatedRecall`; or without masks.
     """
     loader = det_cell_loader(cfg, CLEAN, every)
     files: dict[str, Any] = dict(
@@ -298,11 +287,7 @@ def predicts_masks(cfg: Config) -> bool:
 
 
 def _ann_file(cfg: Config) -> str:
-    """Return the annotation file that the config's evaluator reads.
-
-    Raises:
-        ValueError: If there is none.
-    """
+    """Return the annotation file that the config's evaluator reads."""
     for metric in evaluators(cfg):
         if metric.get('ann_file'):
             return metric['ann_file']
@@ -325,8 +310,7 @@ def _as_json(
 ) -> dict[str, str]:
     """Write what mmdet loads: plain JSON, of tested images only.
 
-    mmdet would load a pickle with all that it may run, and stops at an object
-    whose image it did not see.
+    mmdet runs what a pickle holds, and stops at an object of another image.
     """
     paths = {}
     for key, path in files.items():

@@ -128,7 +128,7 @@ def write_report(
 ) -> None:
     """Write the page.
 
-    ``examples`` has for each row its ``cell`` and its ``shots``, each from
+    A row of ``examples`` has a ``cell`` and ``shots``, each a
     :func:`make_example`.
     """
     models = report['models'].values()

@@ -16,10 +16,7 @@ matplotlib.use('Agg')
 
 
 def plot_accuracy(report: dict, path: str | Path | IO) -> None:
-    """Draw accuracy against occlusion level, a panel for each kind.
-
-    Bars are 95 % intervals.
-    """
+    """Draw accuracy against level, a panel for each kind; 95 % intervals."""
     models = report['models']
     names = list(next(iter(models.values()))['cells'])
     kinds = [k for k in KINDS if any(n.endswith(f' {k}') for n in names)]
@@ -110,11 +107,8 @@ def plot_examples(
 ) -> None:
     """Draw images with each model's answer below, right ones in green.
 
-    Args:
-        rows: For each row its name and, for each image, the picture (H, W, 3)
-            uint8 BGR and the models' answers by model name.
-        truth: True class of each column.
-        path: Image file to write.
+    ``rows`` are a name and, for each image, the picture (H, W, 3) uint8 BGR
+    and the answers by model; ``truth`` is the true class of each column.
     """
     count = len(truth)
     figure, panels = plt.subplots(

@@ -1,8 +1,7 @@
 """Accuracy, confidence and intervals from a model's hits and misses.
 
-All functions take plain arrays. A hit is True where the model's answer was
-right. Intervals hold with 95 % confidence and cover the draw of test images;
-another training run, or other occluders, add to them.
+A hit is True where the answer was right. Intervals hold with 95 % confidence
+and cover the draw of test images; another training run adds to them.
 """
 
 from collections.abc import Iterable
@@ -21,8 +20,7 @@ def cell_groups(cells: Iterable[str]) -> dict[str, list[str]]:
     """Return the means that tables report, each with its cells.
 
     ``mean`` is over all cells, as in the papers; ``L1``, ``L2``, ``L3`` over
-    kinds; ``L1-L3`` over all occluded cells. Groups without cells are left
-    out.
+    kinds; ``L1-L3`` over all occluded cells. Empty groups are left out.
     """
     cells = list(cells)
     groups = {'mean': cells}
@@ -41,11 +39,7 @@ def cell_means(values: dict[str, float]) -> dict[str, float]:
 
 
 def wilson_interval(hits: np.ndarray) -> tuple[float, float]:
-    """Return Wilson's score interval of an accuracy.
-
-    Returns:
-        Low and high, in [0, 1].
-    """
+    """Return Wilson's interval of an accuracy: low, high in [0, 1]."""
     test = stats.binomtest(int(np.sum(hits)), len(hits))
     interval = test.proportion_ci(CONFIDENCE, method='wilson')
     return float(interval.low), float(interval.high)
@@ -57,12 +51,8 @@ def bootstrap_interval(
     """Return the percentile bootstrap interval of a mean over images.
 
     Images are drawn, not single answers: an image's answers in several cells
-    go together, since they are not independent.
-
-    Args:
-        values: (N,) one number for each image, e.g. the mean of its hits over
-            cells, or the difference of two models' hits. N >= 1.
-        seed: Seed of the resampling.
+    go together, since they are not independent. ``values`` (N,), N >= 1, has
+    one number for each image, e.g. the mean of its hits over cells.
 
     Returns:
         Low and high, in the unit of the values.
@@ -85,12 +75,9 @@ def bootstrap_interval(
 def per_class_accuracy(
     hits: np.ndarray, labels: np.ndarray, num_classes: int
 ) -> np.ndarray:
-    """Return the share of hits among the images of each class.
+    """Return the share of hits by class, (num_classes,) in [0, 1].
 
-    ``labels`` are the true classes, 0 .. num_classes - 1.
-
-    Returns:
-        (num_classes,) in [0, 1]; NaN for a class without images.
+    ``labels`` are the true classes; NaN for a class without images.
     """
     total = np.bincount(labels, minlength=num_classes)
     right = np.bincount(labels, weights=hits, minlength=num_classes)
@@ -102,16 +89,11 @@ def per_class_accuracy(
 def reliability(
     hits: np.ndarray, confidence: np.ndarray, bins: int = 10
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return how often a model is right at each confidence.
-
-    Args:
-        hits: (N,) bool.
-        confidence: (N,) score of the answer, in [0, 1].
-        bins: Number of equal bins of confidence.
+    """Return how often a model is right at each confidence in [0, 1].
 
     Returns:
-        Mean confidence, accuracy and number of images of each bin, (bins,)
-        each; NaN for the first two where a bin is empty.
+        Mean confidence, accuracy and number of images of each of the equal
+        ``bins``; NaN for the first two where one is empty.
     """
     place = np.minimum((np.asarray(confidence) * bins).astype(int), bins - 1)
     count = np.bincount(place, minlength=bins)
@@ -129,10 +111,10 @@ def reliability(
 def calibration_error(
     hits: np.ndarray, confidence: np.ndarray, bins: int = 10
 ) -> float:
-    """Return the expected calibration error: |confidence - accuracy|.
+    """Return the expected calibration error, in [0, 1].
 
-    The mean over images of the gap of their bin (Guo et al. 2017, arXiv
-    1706.04599, equation 5), in [0, 1].
+    It is the mean over images of the gap |confidence - accuracy| of their
+    bin (Guo et al. 2017, arXiv 1706.04599, equation 5).
     """
     mean, accuracy, count = reliability(hits, confidence, bins)
     gap = np.nan_to_num(np.abs(mean - accuracy))

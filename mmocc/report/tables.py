@@ -1,8 +1,7 @@
 """From answers to the tables of the occlusion report.
 
-The summary is a nested dict of plain numbers, as written to
-``occlusion.json``. All accuracies and intervals are in percent, differences
-in points.
+The summary is a nested dict, as written to ``occlusion.json``. Accuracies and
+intervals are in percent, differences in points.
 """
 
 import csv
@@ -40,10 +39,7 @@ def percents(values: Iterable[float]) -> list[float | None]:
 
 
 def summarise_cell(answers: Answers, classes: Sequence[str]) -> dict:
-    """Return the numbers of one cell: accuracy, interval, classes, faults.
-
-    ``interval`` is Wilson's.
-    """
+    """Return a cell's accuracy, Wilson's interval, classes, faults, ..."""
     if not len(answers.index):
         raise ValueError(
             'no image of this cell has an answer; the first fault is: '
@@ -72,11 +68,7 @@ def summarise_cell(answers: Answers, classes: Sequence[str]) -> dict:
 def hits_by_image(
     cells: CellAnswers, names: Sequence[str]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the images that several cells share, and their hits.
-
-    Returns:
-        (N,) indices, and (N, cells) bool.
-    """
+    """Return the images (N,) that cells share, and their hits (N, cells)."""
     common = reduce(np.intersect1d, [cells[name].index for name in names])
     columns = [
         cells[name].hits[np.isin(cells[name].index, common)] for name in names
@@ -87,8 +79,7 @@ def hits_by_image(
 def summarise_groups(cells: CellAnswers) -> dict[str, dict]:
     """Return the means over cells, with intervals by bootstrap over images.
 
-    The value is the mean of the cells' accuracies; the interval is that of
-    the images which have an answer in all of them.
+    The interval is that of the images with an answer in all of the cells.
     """
     means = {}
     for name, members in cell_groups(cells).items():
@@ -102,13 +93,10 @@ def summarise_groups(cells: CellAnswers) -> dict[str, dict]:
 
 
 def compare(ours: CellAnswers, base: CellAnswers) -> dict[str, dict]:
-    """Return how much better one model is than another, on the same images.
+    """Return by cell and group how much better one model is than another.
 
-    Paired: the interval is a bootstrap, over images, of the difference of
-    the two models' hits on an image.
-
-    Returns:
-        ``difference`` and ``interval``, in points, by cell and group.
+    ``difference`` and ``interval``, in points, are paired: the interval is a
+    bootstrap, over images, of the difference of both models' hits on one.
     """
     differences = {}
     groups = {cell: [cell] for cell in ours} | cell_groups(ours)
@@ -128,9 +116,7 @@ def compare(ours: CellAnswers, base: CellAnswers) -> dict[str, dict]:
 def split_by_flag(cells: CellAnswers, flag: np.ndarray) -> dict[str, dict]:
     """Return accuracies of the images with each value of a flag.
 
-    Args:
-        cells: A model's answers.
-        flag: (images of the test set,) 0, 1 or -1 (not stated).
+    ``flag`` has 0, 1 or -1 (not stated) for each image of the test set.
 
     Returns:
         By ``yes``, ``no`` and ``not stated``: number of images, accuracy and
@@ -159,8 +145,8 @@ def summarise(
     """Return all numbers of a report.
 
     Args:
-        models: Answers by model and cell; the first model is the one that
-            the others are compared with.
+        models: Answers by model and cell; the others are compared with the
+            first model.
         classes: Class names.
         flags: Flags of the test images by name, as in :func:`split_by_flag`.
         meta: How the numbers were made: command, seed, device, ...
@@ -227,8 +213,7 @@ def shown_ends(report: dict) -> list[str]:
 def markdown_table(report: dict) -> str:
     """Return a Markdown table: a row for each model, a column for each cell.
 
-    With several models, rows of differences from the first follow, with
-    their 95 % intervals over L1-L3.
+    Rows of differences from the first model follow, with 95 % intervals.
     """
     models, ends = report['models'], shown_ends(report)
     names = list(next(iter(models.values()))['cells'])

@@ -56,14 +56,17 @@ def equal(ours, theirs):
 
 def test_answers_depend_on_neither_batch_nor_workers(run):
     first = run('L2 noise')
-    for loader in (
-        dict(batch_size=1),
-        dict(batch_size=64),
-        dict(batch_size=2, num_workers=2),
-    ):
-        again = run('L2 noise', **loader)
+    for batch, workers in ((1, 0), (64, 0), (2, 2)):
+        again = run('L2 noise', batch_size=batch, num_workers=workers)
         assert equal(first['a'], again['a'])
         assert equal(first['b'], again['b'])
+
+
+def test_the_clean_cell_equals_the_plain_test(run, tiny_config, tmp_path):
+    cfg = Config.fromfile(tiny_config)
+    cfg.load_from = str(tmp_path / 'a.pth')
+    plain = Runner.from_cfg(cfg).test()['accuracy/top1']
+    assert 100 * run('L0')['a'].hits.mean() == plain
 
 
 def test_every_model_sees_the_same_occlusions_of_all_or_some_images(run):
@@ -77,13 +80,6 @@ def test_every_model_sees_the_same_occlusions_of_all_or_some_images(run):
     assert part.index.tolist() == [0, 2]
     assert part.share.tolist() == share[::2].tolist()
     assert np.allclose(part.confidence, both['a'].confidence[::2], atol=1e-6)
-
-
-def test_the_clean_cell_equals_the_plain_test(run, tiny_config, tmp_path):
-    cfg = Config.fromfile(tiny_config)
-    cfg.load_from = str(tmp_path / 'a.pth')
-    plain = Runner.from_cfg(cfg).test()['accuracy/top1']
-    assert 100 * run('L0')['a'].hits.mean() == plain
 
 
 def test_answers_are_read_back_only_by_their_own_run(run, tmp_path):
@@ -115,30 +111,26 @@ def test_the_fingerprint_knows_weights_config_and_settings(
     assert fingerprint(cfg, path, seed=0) != first
 
 
-class Faulty(torch.utils.data.Dataset):
-    """Three samples: good, too small, and one whose pipeline is at fault."""
-
-    def __init__(self, path):
-        self.path = str(path)
-
-    def __len__(self):
-        return 3
+class Faulty(list):
+    """Samples of one image; those that are errors are raised."""
 
     def get_data_info(self, index):
         return dict(img_path=self.path)
 
     def __getitem__(self, index):
-        if index == 1:
-            raise UnreachableLevelError('too few pixels')
-        if index == 2:
-            raise KeyError('no such key')
-        return dict(inputs=index)
+        sample = super().__getitem__(index)
+        if isinstance(sample, Exception):
+            raise sample
+        return sample
 
 
 def test_objects_too_small_are_left_out_and_other_faults_stop(tmp_path):
     image = tmp_path / 'fine.png'
     Image.new('RGB', (4, 4)).save(image)
-    checked = classifiers.CheckedDataset(Faulty(image))
+    small = UnreachableLevelError('too few pixels')
+    samples = Faulty([dict(inputs=0), small, KeyError('no such key')])
+    samples.path = str(image)
+    checked = classifiers.CheckedDataset(samples)
     batch = [checked[0], checked[1]]
     indices, packed, faults = classifiers.collate_checked(batch, list)
     assert (indices, packed) == ([0], [dict(inputs=0)])
