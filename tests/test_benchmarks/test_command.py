@@ -84,22 +84,20 @@ def test_the_same_machine_compares_times_and_another_only_ratios():
     assert text.endswith('Not the same machine: only ratios are compared.')
 
 
-def test_an_unknown_name_lists_those_that_are_there(run_tool):
-    done = run_tool(sys.executable, '-m', 'benchmarks', 'nosuch')
-    assert done.returncode == 2
-    assert 'no benchmark nosuch; there are ' in done.stderr
-
-
-def test_a_broken_earlier_file_stops_before_anything_is_measured(
-    run_tool, tmp_path
+def test_wrong_arguments_stop_before_anything_is_measured(
+    tmp_path, monkeypatch, capsys
 ):
+    monkeypatch.setattr(command, 'measure', None)
+    monkeypatch.setattr(sys, 'argv', ['benchmarks', 'nosuch'])
+    with pytest.raises(SystemExit) as stop:
+        command.main()
+    assert stop.value.code == 2
+    assert 'no benchmark nosuch; there are ' in capsys.readouterr().err
     (tmp_path / 'old.json').write_text('{}')
-    done = run_tool(
-        sys.executable, '-m', 'benchmarks', '--compare', 'old.json'
-    )
-    assert done.returncode == 1
-    assert done.stderr.startswith('old.json is no table')
-    assert '==' not in done.stdout
+    flags = ['--compare', str(tmp_path / 'old.json')]
+    monkeypatch.setattr(sys, 'argv', ['benchmarks', *flags])
+    with pytest.raises(ValueError, match=r'old\.json is no table'):
+        command.main()
 
 
 def test_results_of_a_run_are_gathered_written_and_compared(
