@@ -1,7 +1,7 @@
 """Pipelines, loaders and metrics for aligned faces of 224 x 224 pixels.
 
-rafdb.py, affectnet.py and kdef.py add their data sets. Validation uses the test
-split, since these sets have no other.
+rafdb.py, affectnet.py and kdef.py add their data sets. Validation uses the
+test split, since these sets have no other.
 """
 
 data_preprocessor = dict(
