@@ -12,13 +12,8 @@ CLASSES = 5
 SIZES = (12, 6, 3, 2)  # of the maps of an input of 96 x 96 pixels
 SIDE = 96
 TRAIN = toy_dea.MODEL['train_cfg']
-TEST = dict(
-    nms_pre=50,
-    nms=dict(type='nms', iou_threshold=0.45),
-    min_bbox_size=0,
-    score_thr=0.02,
-    max_per_img=20,
-)
+NMS = dict(type='nms', iou_threshold=0.45)
+TEST = dict(toy_dea.MODEL['test_cfg'], nms_pre=50, nms=NMS)
 
 
 def build_head(type='mmocc.SSDIoUHead', assigner=(), train=(), **kwargs):
@@ -52,9 +47,8 @@ def answers(head, batch, seed=0, scale=1.0):
     generator = torch.Generator().manual_seed(seed)
 
     def draw(*shape):
-        return (
-            scale * torch.randn(shape, generator=generator)
-        ).requires_grad_()
+        values = scale * torch.randn(shape, generator=generator)
+        return values.requires_grad_()
 
     levels = list(zip(head.num_base_priors, SIZES, strict=True))
     return [
@@ -64,11 +58,7 @@ def answers(head, batch, seed=0, scale=1.0):
 
 
 def objects(counts, seed=0, whole=False):
-    """Return ground truth of images with so many objects.
-
-    With ``whole``, corners are multiples of four pixels: many priors then
-    have equal IoUs.
-    """
+    """Return ground truth; ``whole`` corners give priors of equal IoUs."""
     generator = torch.Generator().manual_seed(seed)
     images = []
     for count in counts:
@@ -85,12 +75,8 @@ def objects(counts, seed=0, whole=False):
 def metas(batch, pad=None):
     """Return the meta values of images; ``pad``: (h, w) of each."""
     pad = pad or [(SIDE, SIDE)] * batch
+    shapes = [dict(img_shape=shape, pad_shape=shape) for shape in pad]
     return [
-        dict(
-            img_shape=shape,
-            pad_shape=shape,
-            scale_factor=(1.0, 1.0),
-            img_path=f'{index}.jpg',
-        )
-        for index, shape in enumerate(pad)
+        dict(shape, scale_factor=(1.0, 1.0), img_path=f'{index}.jpg')
+        for index, shape in enumerate(shapes)
     ]

@@ -25,9 +25,7 @@ MODEL = dict(
         stem_channels=8,
         base_channels=8,
         out_indices=(1, 2, 3),
-        frozen_stages=-1,
         norm_eval=False,
-        norm_cfg=dict(type='BN', requires_grad=True),
     ),
     bbox_head=dict(
         type='mmocc.SSDIoUHead',
@@ -111,13 +109,7 @@ def mark(kind, side):
 
 
 def page(objects, side=SIDE, scale=1.0):
-    """Draw a page and its data sample.
-
-    Args:
-        objects: (kind, left, top, side) of each mark.
-        side: Of the page, in pixels.
-        scale: Pixels of the page for one of the original image.
-    """
+    """Draw a page of (kind, left, top, side) marks, and its data sample."""
     image = torch.full((3, side, side), 255, dtype=torch.uint8)
     boxes, labels = [], []
     for kind, left, top, size in objects:

@@ -31,12 +31,11 @@ def test_the_same_video_every_time_and_others_in_the_other_split():
     first, again = (ActionSequences(num_videos=6) for _ in range(2))
     test = ActionSequences('test', num_videos=6)
     for index in range(6):
-        info = first[index]
-        assert info['img'].shape == (200, 1, 32)
-        assert info['img'].dtype == np.float32
+        info, image = first[index], first[index]['img']
+        assert (image.shape, image.dtype) == ((200, 1, 32), np.float32)
         assert info['gt_label'] == index % 5
-        assert np.array_equal(info['img'], again[index]['img'])
-        assert not np.array_equal(info['img'], test[index]['img'])
+        assert np.array_equal(image, again[index]['img'])
+        assert not np.array_equal(image, test[index]['img'])
         assert set(info) == {'img', 'gt_label', 'sample_idx'}
     assert first.metainfo['classes'] == [f'action {i}' for i in range(5)]
 
@@ -46,13 +45,12 @@ def test_actions_have_a_strong_core_amid_weaker_frames():
     info = data[0]
     core, rest = (pattern[0] for pattern in data.patterns)
     strength = info['img'][:, 0] @ np.stack([core, rest]).T
-    for start, end in info['gt_segments']:
-        middle = (start + end) // 2
-        assert strength[middle - 2 : middle + 3, 0].mean() > 4.5
-        assert strength[start : start + 6, 1].mean() > 2.5
     outside = np.ones(200, bool)
     for start, end in info['gt_segments']:
         outside[start:end] = False
+        middle = (start + end) // 2
+        assert strength[middle - 2 : middle + 3, 0].mean() > 4.5
+        assert strength[start : start + 6, 1].mean() > 2.5
     assert np.abs(strength[outside].mean(axis=0)).max() < 0.6
     data = ActionSequences(num_videos=300)  # features are centred
     mean = np.mean([data[i]['img'] for i in range(300)], axis=(0, 1, 2))

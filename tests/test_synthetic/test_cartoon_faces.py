@@ -43,9 +43,6 @@ def rows(folder, split):
         return list(csv.DictReader(file))
 
 
-# -- the set -----------------------------------------------------------------
-
-
 def test_the_same_seed_gives_the_same_bytes_and_another_does_not(
     small, tmp_path
 ):
@@ -58,6 +55,10 @@ def test_the_same_seed_gives_the_same_bytes_and_another_does_not(
     assert changed.keys() == first.keys()
     pictures = [name for name in first if name.endswith('.png')]
     assert all(changed[name] != first[name] for name in pictures)
+    assert is_current(again, SMALL)
+    assert not is_current(again, replace(SMALL, seed=9))
+    (again / 'train/00000.png').unlink()  # damaged
+    assert not is_current(again, SMALL)
 
 
 def test_splits_are_balanced_and_share_nobody(small):
@@ -90,9 +91,7 @@ def test_occluders_are_of_other_kinds_in_the_test_and_have_soft_edges(small):
         alpha = image[..., 3]
         assert (alpha > 250).mean() > 0.15
         assert ((alpha > 20) & (alpha < 235)).any()
-
-
-def test_half_covered_pixels_have_the_full_colour():
+    # Half-covered pixels have the full colour.
     image = draw_occluder('phone', 96, np.random.default_rng(0)).image
     edge = (image[..., 3] > 60) & (image[..., 3] < 200)
     inner = image[..., 3] == 255
@@ -108,9 +107,7 @@ def test_worn_occluders_have_six_anchor_points(small):
     text = (out / 'occluders/test/medical_mask/masks.cfg').read_text()
     assert text.startswith('[000]\nmask_a: ')
     assert text.count('mask_') == 6 * SMALL.occluders
-
-
-def test_the_anchors_of_a_mask_are_on_its_rim():
+    # The anchors of a mask are on its rim.
     occluder = draw_occluder('medical_mask', 96, np.random.default_rng(0))
     alpha = np.pad(occluder.image[..., 3], 5)
     a, b, c, d, e, f = occluder.anchors
@@ -120,9 +117,6 @@ def test_the_anchors_of_a_mask_are_on_its_rim():
         near = alpha[int(y) - 5 : int(y) + 6, int(x) - 5 : int(x) + 6]
         assert near.max() == 255
         assert near.min() == 0
-
-
-# -- faces -------------------------------------------------------------------
 
 
 def test_expressions_pull_as_their_names_say():
@@ -139,27 +133,17 @@ def test_expressions_pull_as_their_names_say():
 
 
 def test_a_weak_expression_is_nearer_to_rest():
-    rest = np.zeros(13)
-    pulls, strengths = zip(
-        *(
-            show_expression('Anger', rest, np.random.default_rng(i))
-            for i in range(200)
-        ),
-        strict=True,
-    )
+    rngs = map(np.random.default_rng, range(200))
+    results = [show_expression('Anger', np.zeros(13), rng) for rng in rngs]
+    pulls, strengths = zip(*results, strict=True)
     assert 0.5 <= min(strengths) < 0.6 < 0.9 < max(strengths) <= 1
     brows = [-pull.brow_inner for pull in pulls]
     assert np.corrcoef(strengths, brows)[0, 1] > 0.5
-
-
-def test_a_persons_rest_moves_all_its_pictures():
     rest = np.zeros(13)
-    rest[5] = 0.3
-    pulls = [
-        show_expression('Neutral', rest, np.random.default_rng(i))[0]
-        for i in range(50)
-    ]
-    assert np.mean([p.corner for p in pulls]) == pytest.approx(0.3, abs=0.02)
+    rest[5] = 0.3  # a person's rest moves all its pictures
+    rngs = map(np.random.default_rng, range(50))
+    corners = [show_expression('Neutral', rest, r)[0].corner for r in rngs]
+    assert np.mean(corners) == pytest.approx(0.3, abs=0.02)
     assert rest_face(np.random.default_rng(0))[7:].tolist() == [0] * 6
 
 
@@ -222,25 +206,12 @@ def test_a_mouth_is_drawn_between_its_corners():
     assert min(differences) > 0.02
 
 
-# -- settings and tool -------------------------------------------------------
-
-
 @pytest.mark.parametrize(
     'bad', [dict(size=31), dict(train=-1), dict(per_subject=0), dict(seed=-1)]
 )
 def test_settings_out_of_range_are_refused(bad):
     with pytest.raises(ValueError, match=f'{next(iter(bad))} is'):
         FaceSettings(**bad)
-
-
-def test_a_damaged_folder_is_not_current(tmp_path):
-    out = tmp_path / 'faces'
-    tiny = replace(SMALL, train=1, val=1, test=1, occluders=1)
-    write_faces(out, tiny)
-    assert is_current(out, tiny)
-    assert not is_current(out, replace(tiny, seed=9))
-    (out / 'train/00000.png').unlink()
-    assert not is_current(out, tiny)
 
 
 def test_the_tool_makes_faces_once_and_refuses_other_folders(tmp_path):

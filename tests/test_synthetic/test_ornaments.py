@@ -8,10 +8,11 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
+from anomaly_layouts import PAGES
 from data_tools import run_here, tree
 
 from mmocc.datasets.voc_layout import parse_voc_xml
-from mmocc.synthetic.ornaments import OrnamentSettings, write_ornaments
+from mmocc.synthetic.ornaments import write_ornaments
 from mmocc.synthetic.ornaments.dictionary import make_dictionary
 from mmocc.synthetic.ornaments.glyphs import (
     INK,
@@ -36,18 +37,10 @@ from mmocc.synthetic.ornaments.page import (
     scan,
 )
 
-SMALL = OrnamentSettings(
-    page=160,
-    classes=6,
-    outside_classes=3,
-    train=5,
-    val=2,
-    test=6,
-    objects=6.0,
-    glyph_size=(16, 40),
+SMALL = replace(
+    PAGES, classes=6, train=5, val=2, test=6, objects=6.0, glyph_size=(16, 40),
     gap=2,
-    fonts=('DejaVuSerif.ttf',),
-)
+)  # fmt: skip
 FLAGS = [
     '--page=160', '--classes=6', '--outside-classes=3', '--train=5', '--val=2',
     '--test=6', '--objects=6', '--glyph-size', '16', '40', '--gap=2',
@@ -79,15 +72,12 @@ def blobs(shape=(40, 40), num=6, seed=0):
     return crop_ink(ink)
 
 
-def test_orientations_turn_counter_clockwise_after_mirroring():
+def test_pictures_turn_counter_clockwise_after_mirroring_and_are_tight():
     ink = np.array([[1, 2], [3, 4], [5, 6]], np.uint8)
     views = dict(zip(ORIENTATIONS, turn(ink), strict=True))
     assert views['r90'].tolist() == [[2, 4, 6], [1, 3, 5]]
     assert views['m'].tolist() == [[2, 1], [4, 3], [6, 5]]
     assert views['mr180'].tolist() == [[5, 6], [3, 4], [1, 2]]
-
-
-def test_ink_is_tight():
     ink = np.zeros((9, 9), np.uint8)
     ink[2:5, 3:8] = INK
     ink[0, 0] = INK - 1
@@ -102,11 +92,16 @@ def test_only_symbols_of_text_fonts_are_ornaments():
     assert draw_glyph(find_font('DejaVuSans.ttf'), 0x2766, 64).max() == 255
 
 
-def test_thumbnails_are_correlations():
+def test_thumbnails_are_correlations_and_detail_is_outline():
     first, second = (thumbnails(blobs(seed=s)) for s in (0, 1))
     np.testing.assert_allclose((first**2).sum(1), 1, atol=1e-5)
     by_hand = np.corrcoef(first[0], second[3])[0, 1]
     assert first[0] @ second[3] == pytest.approx(by_hand, abs=1e-4)
+    # The detail is the outline over the side.
+    ink = np.full((20, 10), 255, np.uint8)
+    assert detail(glyph_of(ink)) == 60 / 20
+    ink[5:15, 3:7] = 0
+    assert detail(glyph_of(ink)) == (60 + 28) / 20
 
 
 def test_turned_glyphs_are_the_same_glyph():
@@ -119,13 +114,6 @@ def test_turned_glyphs_are_the_same_glyph():
     disc = np.zeros((41, 41), np.uint8)
     cv2.circle(disc, (20, 20), 20, 255, -1)
     assert len(differing_turns(glyph_of(disc), 0.9)) == 1
-
-
-def test_detail_is_the_outline_over_the_side():
-    ink = np.full((20, 10), 255, np.uint8)
-    assert detail(glyph_of(ink)) == 60 / 20
-    ink[5:15, 3:7] = 0
-    assert detail(glyph_of(ink)) == (60 + 28) / 20
 
 
 def test_outside_glyphs_look_like_none_of_the_dictionary(dictionary):
@@ -213,24 +201,18 @@ def test_overlap_is_bounded():
     rng = np.random.default_rng(0)
     shares = []
     for _ in range(20):
-        placed = place(squares(*[30] * 8), settings, rng)
-        for i, item in enumerate(placed):
-            covered = np.zeros((100, 100), bool)
-            for other in placed[:i]:
-                x1, y1, x2, y2 = other.box
-                covered[y1:y2, x1:x2] = True
+        covered = np.zeros((100, 100), bool)
+        for item in place(squares(*[30] * 8), settings, rng):
             x1, y1, x2, y2 = item.box
             shares.append(covered[y1:y2, x1:x2].mean())
+            covered[y1:y2, x1:x2] = True
     assert 0.2 < max(shares) <= 0.4
 
 
-def test_objects_without_room_are_counted(dictionary):
+def test_boxes_are_tight_and_objects_without_room_counted(dictionary):
     settings = replace(SMALL, page=50, objects=9.0)
     _, placed, left_out = draw_page(settings, dictionary, 'train', 0)
     assert left_out > 0 and placed
-
-
-def test_boxes_are_tight_around_the_ink(dictionary):
     page, placed, left_out = draw_page(SMALL, dictionary, 'test', 1)
     assert left_out == 0 and set(np.unique(page)) == {0, 255}
     outside = np.ones_like(page, bool)
@@ -241,10 +223,7 @@ def test_boxes_are_tight_around_the_ink(dictionary):
         for edge in part[0], part[-1], part[:, 0], part[:, -1]:
             assert (edge == 0).any()
     assert (page[outside] == 255).all()
-
-
-def test_inks_are_printed_over_each_other():
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(0)  # inks are printed over each other
     settings = replace(SMALL, overlap=1.0, page=40, glyph_size=(8, 40))
     placed = place(squares(40, 20), settings, rng)
     assert (print_page(placed, settings, rng) == 0).all()
@@ -290,9 +269,8 @@ def test_the_files_of_a_page_agree(small, dictionary):
             page, placed, _ = draw_page(SMALL, dictionary, split, number)
             path = out / 'JPEGImages' / image['file_name']
             assert (cv2.imread(str(path), 0) == page).all()
-            anns = [
-                a for a in coco['annotations'] if a['image_id'] == image['id']
-            ]
+            every, own = coco['annotations'], image['id']
+            anns = [ann for ann in every if ann['image_id'] == own]
             xml = parse_voc_xml(out / f'Annotations/{path.stem}.xml')
             assert xml.size == (160, 160)
             for item, ann, voc in zip(placed, anns, xml.objects, strict=True):
@@ -302,15 +280,12 @@ def test_the_files_of_a_page_agree(small, dictionary):
                 assert ann['category_id'] == label + 1
                 assert ann['anomaly'] == (item.label == OUTSIDE)
                 assert voc.name == [*names, 'outside'][label]
-    sums = dict(
-        reversed(line.split('  '))
-        for line in (out / 'SHA256SUMS').read_text().splitlines()
-    )
+    lines = (out / 'SHA256SUMS').read_text().splitlines()
     files = tree(out)
-    assert sums == {
-        name: hashlib.sha256(files[name]).hexdigest() for name in sums
-    }
-    assert len(sums) == 2 * 13 + 6 + 9
+    for line in lines:
+        checksum, name = line.split('  ')
+        assert hashlib.sha256(files[name]).hexdigest() == checksum
+    assert len(lines) == 2 * 13 + 6 + 9
 
 
 def test_same_bytes_in_parts_and_in_two_processes(small, tmp_path):

@@ -49,8 +49,14 @@ def after_steps(model, count=20):
     return losses, changed
 
 
-def test_a_frozen_detector_stays_as_it_is_statistics_included():
-    model = toy_dea.build().train()
+def test_a_frozen_detector_stays_as_it_is_statistics_included(trained):
+    state = {
+        name: tensor
+        for name, tensor in trained.state_dict().items()
+        if name.startswith(FROZEN)
+    }
+    model = toy_dea.build(seed=7).train()
+    model.load_state_dict(state, strict=False)
     losses, changed = after_steps(model)
     assert set(losses) == {'loss_rec', 'pearson'}
     trainable = {
@@ -59,6 +65,8 @@ def test_a_frozen_detector_stays_as_it_is_statistics_included():
     assert changed == trainable
     assert not model.backbone.training
     assert model.decoder.training
+    for name, tensor in state.items():
+        assert torch.equal(model.state_dict()[name], tensor), name
 
 
 def test_joint_training_reaches_every_parameter():
@@ -98,8 +106,7 @@ def test_predictions_have_all_their_fields(trained):
         assert objects.is_anomaly.dtype == torch.bool
         for name in ALL['scores']:
             score = objects[f'score_{name}']
-            assert score.shape == (count,)
-            assert score.dtype == torch.float32
+            assert (score.shape, score.dtype) == ((count,), torch.float32)
             assert score.isfinite().all()
         assert torch.equal(objects.anomaly_scores, objects.score_pearson)
         confidence = 1 - objects.scores.float()
@@ -111,10 +118,9 @@ def test_an_object_is_redrawn_as_it_is_and_scored_by_that(trained):
     samples = toy_dea.predict(trained, data)
     for image, sample in zip(data['inputs'], samples, strict=True):
         objects = sample.pred_instances
-        fields = (objects[k] for k in ('recons', 'errors', 'anomaly_scores'))
-        for box, recon, error, score in zip(
-            objects.bboxes, *fields, strict=True
-        ):
+        names = ('bboxes', 'recons', 'errors', 'anomaly_scores')
+        rows = zip(*(objects[name] for name in names), strict=True)
+        for box, recon, error, score in rows:
             recon = recon[0]
             left, top, right, bottom = box.round().int().tolist()
             region = image[0, top:bottom, left:right].float()[None, None] / 255
@@ -124,9 +130,8 @@ def test_an_object_is_redrawn_as_it_is_and_scored_by_that(trained):
             both = np.corrcoef(ink.flatten(), recon.flatten())[0, 1]
             assert both > 0.75
             assert score == pytest.approx(1 - both, abs=0.05)
-            assert error.mean() == pytest.approx(
-                float((ink - recon).abs().mean()), abs=0.03
-            )
+            away = float((ink - recon).abs().mean())
+            assert error.mean() == pytest.approx(away, abs=0.03)
 
 
 def test_the_second_image_reads_its_own_features(trained):
@@ -159,19 +164,12 @@ def test_an_unknown_mark_is_redrawn_worse(trained):
 
 def test_boxes_come_in_pixels_of_the_original_image(trained):
     (half,) = toy_dea.predict(trained, toy_dea.batch(toy_dea.PAGES[:1]))
-    (full,) = toy_dea.predict(
-        trained, toy_dea.batch(toy_dea.PAGES[:1], scale=0.5)
-    )
-    torch.testing.assert_close(
-        full.pred_instances.bboxes, 2 * half.pred_instances.bboxes
-    )
-    torch.testing.assert_close(
-        full.pred_instances.recons, half.pred_instances.recons
-    )
-
-
-def test_without_detections_the_result_is_empty(trained):
-    model = copy.deepcopy(trained)
+    original = toy_dea.batch(toy_dea.PAGES[:1], scale=0.5)
+    (full,) = toy_dea.predict(trained, original)
+    full, half = full.pred_instances, half.pred_instances
+    torch.testing.assert_close(full.bboxes, 2 * half.bboxes)
+    torch.testing.assert_close(full.recons, half.recons)
+    model = copy.deepcopy(trained)  # without detections it is empty
     model.bbox_head.test_cfg.score_thr = 1.1
     (sample,) = toy_dea.predict(model, toy_dea.batch(toy_dea.PAGES[:1]))
     assert sample.pred_instances.recons.shape == (0, 1, 32, 32)
@@ -196,27 +194,12 @@ def test_each_rule_and_decoder_train_and_predict_in_colour(rule, kind):
     assert sample.pred_instances.recons.shape == (20, 3, 32, 32)
 
 
-def test_a_trained_detector_loads_and_is_kept(trained):
-    state = {
-        name: tensor
-        for name, tensor in trained.state_dict().items()
-        if name.startswith(FROZEN)
-    }
-    model = toy_dea.build(seed=7)
-    model.load_state_dict(state, strict=False)
-    model.train()
-    after_steps(model)
-    for name, tensor in state.items():
-        assert torch.equal(model.state_dict()[name], tensor), name
-
-
 def test_another_detector_is_refused():
     model = toy_dea.build()
     state = dict(model.state_dict())
     del state['backbone.conv1.weight']
-    with pytest.raises(
-        ValueError, match=r'conv1.weight is miss.*same classes'
-    ):
+    message = r'conv1.weight is miss.*same classes'
+    with pytest.raises(ValueError, match=message):
         model.load_state_dict(state, strict=False)
     joint = toy_dea.build(frozen_detector=False)
     joint.load_state_dict(state, strict=False)
@@ -226,17 +209,13 @@ def test_another_detector_is_refused():
         model.load_state_dict(state, strict=False)
 
 
-def test_truth_without_a_pixel_is_refused_by_file():
+def test_boxes_that_the_op_cannot_take_are_refused():
     data = toy_dea.batch(toy_dea.PAGES[:2])
     empty = torch.tensor([5.0, 5, 5, 9])
     data['data_samples'][1].gt_instances.bboxes[0] = empty
     model = toy_dea.build().train()
     with pytest.raises(ValueError, match=r'page2\.png'):
         toy_dea.step(model, data)
-
-
-def test_boxes_of_a_diverged_detector_are_refused_before_the_op():
-    model = toy_dea.build()
     # mmdet drops such boxes only if there is a least size.
     model.bbox_head.test_cfg.update(score_thr=0.0, min_bbox_size=-1)
     for conv in model.bbox_head.reg_convs:
