@@ -1,10 +1,15 @@
 """DEA: a detector that redraws each object; a bad redrawing is anomalous.
 
-``ssd_iou_head`` predicts boxes and remembers which prior made each. Then
-``prior_level_roi_extractor`` cuts each box's features from the map that
-predicted it, one of the ``decoders`` makes pictures of them, ``regions`` cuts
-the same objects out of the image, and ``anomaly_judge`` compares the two with
-``anomaly_scores``. ``dea`` is the detector that does all this.
+How images (N, 3, H, W) flow through these files:
+
+1. ``ssd_iou_head`` predicts K boxes from SSD's maps and remembers which prior
+   made each; ``ssd_losses`` trains it, with a box loss of ``iou_losses``.
+2. ``prior_level_roi_extractor`` cuts features (K, C, 7, 7), each from the map
+   that predicted the box; ``decoders`` makes pictures (K, c, s, s) of them.
+3. ``regions`` cuts the same objects out of the images; ``anomaly_judge``
+   compares the two with ``anomaly_scores``: a number (K,) for each score.
+
+``dea`` is the detector that does all this.
 """
 
 from mmocc.models.dea.decoders import ConvDecoder, FCDecoder
