@@ -15,6 +15,7 @@ from mmengine.registry import DefaultScope
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[1]
+forked.leave_configs_unformatted()
 HALVES = [
     torch.bfloat16,
     pytest.param(

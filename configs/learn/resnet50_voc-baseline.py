@@ -1,7 +1,6 @@
 """Phase 1 of LEARN on VOC objects: ResNet-50, from ImageNet, clean crops."""
 
 _base_ = [
-    '../_base_/models/resnet50.py',
     '../_base_/datasets/voc_objects.py',
     '../_base_/default_runtime.py',
 ]
@@ -13,7 +12,25 @@ pretrained = 'https://download.openmmlab.com/mmclassification/v0/resnet/resnet50
 
 # ------------------------------------------------- things you may change
 init_cfg = dict(type='Pretrained', checkpoint=pretrained, prefix='backbone.')
-model = dict(backbone=dict(init_cfg=init_cfg))
+model = dict(
+    type='ImageClassifier',
+    backbone=dict(
+        type='ResNet',
+        depth=50,
+        num_stages=4,
+        out_indices=(3,),
+        style='pytorch',
+        init_cfg=init_cfg,
+    ),
+    neck=dict(type='GlobalAveragePooling'),
+    head=dict(
+        type='LinearClsHead',
+        num_classes=20,
+        in_channels=2048,
+        loss=dict(type='CrossEntropyLoss', loss_weight=1.0),
+        topk=(1,),
+    ),
+)
 optim_wrapper = dict(
     optimizer=dict(type='SGD', lr=lr, momentum=0.9, weight_decay=5e-4),
     # the new last layer learns ten times as fast
