@@ -76,25 +76,28 @@ def write_banks(folder: Path) -> dict[str, str]:
     return {name: str(bank) for name, bank in banks.items()}
 
 
-def build(
-    name: str, banks: dict[str, str], **changes: str
-) -> tuple[ImageClassifier, Config]:
-    """Build a config's model, with random weights; return both."""
+def load_config(name: str, banks: dict[str, str], **changes: str) -> Config:
+    """Return a config of ours that needs no file but the given banks."""
     cfg = Config.fromfile(CONFIGS / f'{name}.py')
     cfg.model.update(data_preprocessor=cfg.data_preprocessor, **changes)
     if 'texture_bank' in cfg.model.get('occluder', {}):
         cfg.model.occluder.update(banks)
+    return cfg
+
+
+def build(cfg: Config) -> ImageClassifier:
+    """Build a config's model, with random weights."""
     torch.manual_seed(0)
     with DefaultScope.overwrite_default_scope('mmpretrain'):
-        return MODELS.build(cfg.model).to(device()), cfg
+        return MODELS.build(cfg.model).to(device())
 
 
 def prepare(
     name: str, batch: int, side: int, banks: dict[str, str], **changes: str
 ) -> tuple[ImageClassifier, OptimWrapper, dict]:
     """Return a config's model, its optimizer, and uint8 images with labels."""
-    model, cfg = build(name, banks, **changes)
-    model.train()
+    cfg = load_config(name, banks, **changes)
+    model = build(cfg).train()
     images = torch.randint(256, (batch, 3, side, side), dtype=torch.uint8)
     samples = [
         DataSample(metainfo=dict(sample_idx=i)).set_gt_label(
@@ -163,7 +166,8 @@ def cached_step(
 def inference(name: str, batch: int, side: int) -> Rivals:
     """Return a config's inference with LEARN and without it."""
     model, plain = (
-        build(f'{name}{suffix}', {})[0].eval() for suffix in ('', '-baseline')
+        build(load_config(f'{name}{suffix}', {})).eval()
+        for suffix in ('', '-baseline')
     )
     inputs = torch.randn(batch, 3, side, side, device=device())
 

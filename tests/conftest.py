@@ -106,6 +106,19 @@ scope_ends_with_file = pytest.fixture(autouse=True, scope='module')(
 )
 
 
+@pytest.fixture(autouse=True)
+def environment_ends_with_test():
+    """Take back what a test set in the environment.
+
+    The guard on checkpoints, for one, forbids torch to load anything else.
+    """
+    before = dict(os.environ)
+    yield
+    for name in set(os.environ) - set(before) - {'PYTEST_CURRENT_TEST'}:
+        del os.environ[name]
+    os.environ.update(before)
+
+
 @pytest.fixture
 def run_tool(tmp_path):
     """Run a script of this checkout in ``tmp_path`` and return its result."""

@@ -152,9 +152,13 @@ class Chain:
         model = replace(changed['model'], own_stage)
         changed.update(model=without_downloads(model), load_from=None)
         cfg = Config(changed, filename=cfg.filename)
+        few = name in FULL  # two steps of two faces, then as few to test
         for loader in (n for n in LOADERS if cfg.get(n)):
-            cfg[loader].update(batch_size=3, num_workers=0)
+            cfg[loader].update(batch_size=2 if few else 3, num_workers=0)
             cfg[loader].dataset.pop('indices', None)
+            if few:
+                train = loader == 'train_dataloader'
+                cfg[loader].dataset.indices = 5 if train else 2
         cfg.train_cfg.val_interval = 1
         cfg.default_hooks.checkpoint.update(interval=1, max_keep_ckpts=-1)
         return cfg

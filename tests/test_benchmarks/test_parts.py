@@ -43,11 +43,11 @@ def test_a_step_and_its_floor_both_train_learn_and_only_it(
 ):
     built, build = [], learn.build
     monkeypatch.setattr(
-        learn, 'build', lambda *args: built.append(build(*args)) or built[0]
+        learn, 'build', lambda cfg: built.append(build(cfg)) or built[0]
     )
     banks = learn.write_banks(tmp_path)
     rivals = learn.training_step('resnet18_cifar10', 2, 32, banks)
-    step, ((model, _),) = getattr(rivals, rival), built
+    step, (model,) = getattr(rivals, rival), built
     before = {k: v.clone() for k, v in model.named_parameters()}
     step()
     changed = {

@@ -60,7 +60,7 @@ def test_config_trains_resumes_and_tests(name, chain):
 @pytest.mark.parametrize('name', FULL)
 def test_full_size_config_trains_and_validates(name, chain):
     runner = chain.train(name, epochs=1, save=name != LARGEST)
-    assert (runner.epoch, runner.iter) == (1, 2)  # 7 faces, the last left out
+    assert (runner.epoch, runner.iter) == (1, 2)  # 5 faces, the last left out
     if name == LARGEST:
         head = sum(p.numel() for p in runner.model.head.parameters())
         assert head > 450e6
