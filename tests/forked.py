@@ -21,11 +21,7 @@ PRELOADED = (
 
 
 def leave_configs_unformatted():
-    """Keep mmengine from formatting each config that it logs and dumps.
-
-    yapf takes seconds for each of three times a run; the text is as valid
-    without it.
-    """
+    """Keep yapf, which takes seconds, from what mmengine logs and dumps."""
     yapf_api.FormatCode = lambda text, **kwargs: (text + '\n', False)
 
 
@@ -37,14 +33,7 @@ def context():
 
 
 def run(command, folder, env, timeout=300):
-    """Run a Python script to its end, as ``subprocess.run`` does.
-
-    Args:
-        command: Its path and arguments.
-        folder: Where it runs.
-        env: All of its environment.
-        timeout: Seconds.
-    """
+    """Run a Python script to its end, as ``subprocess.run`` does."""
     with tempfile.TemporaryDirectory() as logs:
         outputs = [Path(logs, name) for name in ('stdout', 'stderr')]
         process = context().Process(

@@ -1,8 +1,6 @@
-"""A detector without weights that sees what is not white, and its test sets.
+"""A detector without weights that reports objects visible by at least half.
 
-It knows where the objects are, looks at the picture there, and reports those
-of which at least half is visible: so its AP tells whether the right pixels
-were hidden.
+It knows where they are: its AP tells whether the right pixels were hidden.
 """
 
 import json

@@ -20,11 +20,8 @@ def join(rank, folder, world=2):
 
 
 def leave():
-    """End what :func:`join` began.
-
-    While torch 2.1 ends a group, it holds the lock of Python that a thread
-    needs to drop the last tensor it sent: they have to be done before.
-    """
+    """End what :func:`join` began."""
+    # Ending a group, torch 2.1 holds the lock that the last send needs.
     dist.barrier()
     time.sleep(0.2)
     dist.destroy_process_group()

@@ -58,13 +58,7 @@ BYTES = st.one_of(st.binary(max_size=40), st.text(max_size=40).map(str.encode))
 
 @st.composite
 def damaged(draw, valid, words=WORDS):
-    """Draw bytes of a text file: valid lines, some fields of them replaced.
-
-    Args:
-        draw: Of Hypothesis.
-        valid: A text that can be read; fields end where words do.
-        words: What fields are replaced by.
-    """
+    """Draw bytes of a text file: valid lines, some fields of them replaced."""
     fields = re.split(r'(\W)', valid)
     for _ in range(draw(st.integers(0, 3))):
         fields[draw(st.integers(0, len(fields) - 1))] = draw(words)

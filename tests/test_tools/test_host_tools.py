@@ -30,11 +30,7 @@ model = dict(
 
 @pytest.fixture
 def plain(tiny_config):
-    """Write a config with a LEARN neck, and what its training would leave.
-
-    Returns the paths of the config and of a checkpoint of the
-    LEARNClassifier of the same parts.
-    """
+    """Write a config with a LEARN neck, and what its training would leave."""
     config = tiny_config.with_name('plain.py')
     config.write_text(PLAIN)
     trained = config.with_name('trained.py')
