@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections import Counter
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,18 @@ from mmengine.config import Config
 from mmocc.version import __version__
 
 TOO_SMALL, CORRUPT = 'too small', 'corrupt'
-ARRAYS = ('index', 'label', 'pred', 'confidence', 'share')
+THUMBNAIL = 8  # side of the stored picture of a mask
+# What there is for each image, in the order of the fields of Answers.
+ARRAYS = (
+    'index',
+    'label',
+    'pred',
+    'confidence',
+    'share',
+    'identity',
+    'photo',
+    'thumbnail',
+)
 # Settings of a dataloader that do not change the answers.
 NEUTRAL = ('batch_size', 'num_workers', 'persistent_workers')
 
@@ -26,6 +38,11 @@ class Fault:
     message: str  # the error, with the name of the file
 
 
+def _empty() -> np.ndarray:
+    """Return what stands for an array that is not given."""
+    return np.array([], str)
+
+
 @dataclass
 class Answers:
     """What a model answered in one cell."""
@@ -33,26 +50,58 @@ class Answers:
     index: np.ndarray  # (N,) places in the test set, ascending
     label: np.ndarray  # (N,) true classes
     pred: np.ndarray  # (N,) classes answered
-    confidence: np.ndarray  # (N,) scores of the answers, in [0, 1]
+    confidence: np.ndarray  # (N,) scores of the answers
     share: np.ndarray  # (N,) hidden shares of the objects; 0 in L0
+    # (N,) str: which image, whatever its place; by default the place
+    identity: np.ndarray = field(default_factory=_empty)
+    # (N,) str: the photo that an object is from; by default the identity
+    photo: np.ndarray = field(default_factory=_empty)
+    # (N, THUMBNAIL, THUMBNAIL) uint8: hidden shares of the image's parts
+    thumbnail: np.ndarray = field(default_factory=_empty)
+    # whether the scores of all classes are in [0, 1] and sum to 1
+    probabilities: bool = True
     # how many objects were a mask, a box, or the image
     regions: dict[str, int] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        if not len(self.identity):
+            names = [f'index:{index}' for index in self.index]
+            self.identity = np.array(names, str)
+        if not len(self.photo):
+            self.photo = self.identity
+        if not len(self.thumbnail):
+            shape = (len(self.index), THUMBNAIL, THUMBNAIL)
+            self.thumbnail = np.zeros(shape, np.uint8)
 
     @property
     def hits(self) -> np.ndarray:
         """(N,) bool, True where the answer is right."""
         return self.pred == self.label
 
+    @property
+    def keys(self) -> np.ndarray:
+        """(N,) str: identities, numbered where an image is repeated."""
+        times: Counter[str] = Counter()
+        keys = []
+        for name in self.identity.tolist():
+            keys.append(f'{name} #{times[name]}' if times[name] else name)
+            times[name] += 1
+        return np.array(keys, str)
+
     def pick(self, chosen: np.ndarray) -> 'Answers':
         """Return the answers where an (N,) bool is True."""
-        return Answers(*(getattr(self, name)[chosen] for name in ARRAYS))
+        return Answers(
+            *(getattr(self, name)[chosen] for name in ARRAYS),
+            probabilities=self.probabilities,
+        )
 
     def save(self, path: Path, fingerprint: str) -> None:
         """Write to a ``.npz`` file, all or nothing."""
         path.parent.mkdir(parents=True, exist_ok=True)
         rest = dict(
             fingerprint=fingerprint,
+            probabilities=self.probabilities,
             regions=self.regions,
             faults=[asdict(fault) for fault in self.faults],
         )
@@ -72,6 +121,7 @@ class Answers:
                 return None
             return cls(
                 **{name: file[name] for name in ARRAYS},
+                probabilities=rest['probabilities'],
                 regions=rest['regions'],
                 faults=[Fault(**fault) for fault in rest['faults']],
             )

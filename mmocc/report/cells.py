@@ -17,6 +17,7 @@ from torch.utils.data import Dataset
 from mmocc.datasets.transforms.occlude import Occlude
 from mmocc.occlusion import CLEAN, OccluderBank, split_cell
 from mmocc.registry import DATASETS, METRICS
+from mmocc.report.pairing import mask_thumbnail
 from mmocc.report.statistics import cell_means
 
 OCCLUSION_KEYS = (
@@ -24,6 +25,8 @@ OCCLUSION_KEYS = (
     'occlusion_region',
     'occlusion_shares',
     'occlusion_status',
+    'occlusion_identity',
+    'occlusion_photo',
 )
 
 
@@ -71,6 +74,9 @@ class PackOcclusion:
         """Return the packed sample with ``occlusion_*`` as metainfo."""
         packed = self.pack(results)
         known = {key: results[key] for key in OCCLUSION_KEYS if key in results}
+        if 'occlusion_mask' in results:
+            mask = results['occlusion_mask']
+            known['occlusion_thumbnail'] = mask_thumbnail(mask)
         packed['data_samples'].set_metainfo(known | self.meta)
         return packed
 

@@ -1,10 +1,11 @@
 """The answers of classifiers in each cell.
 
-An occlusion depends on (seed, sample, kind, level) only, so that every model
-sees the same ones, whatever the number of workers or processes and the batch
-size. Of each image, only a few numbers are kept.
+An occlusion depends on (seed, image, kind, level) only, so that every model
+sees the same ones, whatever the number of workers or processes, the batch size
+and the order of the images. Of each image, only a few numbers are kept.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
@@ -16,13 +17,22 @@ from mmengine.config import Config
 from mmengine.dataset import DefaultSampler
 from mmengine.dist import all_gather_object
 from mmengine.registry import FUNCTIONS
+from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from mmocc.occlusion import UnreachableLevelError
-from mmocc.report.answers import CORRUPT, TOO_SMALL, Answers, Fault
+from mmocc.report.answers import CORRUPT, THUMBNAIL, TOO_SMALL, Answers, Fault
 from mmocc.report.cells import make_occlude, occlude_dataset
 
-ANSWER_KEYS = ('confidence', 'pred')  # in the order that Tensor.max returns
+# What is known of an image, whatever a model answers, and its type.
+KNOWN = dict(
+    label=np.int64,
+    share=np.float32,
+    identity=str,
+    photo=str,
+    thumbnail=np.uint8,
+)
+CLEAR = np.zeros((THUMBNAIL, THUMBNAIL), np.uint8)  # nothing is hidden
 
 
 class CheckedDataset(Dataset):
@@ -115,11 +125,13 @@ def predict(
     The ``models`` are in eval mode and have the same test data: an image is
     loaded and occluded once for all. ``loader`` is a :func:`cell_loader`.
     ``amp`` predicts in autocast: float16 on a GPU, bfloat16 on a CPU.
+
+    Raises:
+        ValueError: If an image has not just one label, or a score is NaN.
     """
-    keys = ['index', 'label', 'share']
-    keys += [f'{key} {name}' for name in models for key in ANSWER_KEYS]
-    columns: dict[str, list] = {key: [] for key in keys}
-    regions: list[str] = []
+    images: list[dict] = []
+    tops: dict[str, list[tuple]] = {name: [] for name in models}
+    proper = dict.fromkeys(models, True)
     faults: list[Fault] = []
     for indices, batch, bad in loader:
         faults += bad
@@ -129,17 +141,46 @@ def predict(
             device = next(model.parameters()).device.type
             with torch.autocast(device, enabled=amp):
                 samples = model.test_step(batch)
-            scores = torch.stack([s.pred_score for s in samples]).float()
-            for key, top in zip(ANSWER_KEYS, scores.max(dim=1), strict=True):
-                columns[f'{key} {name}'].append(top.cpu().numpy())
-        columns['index'].append(indices)
-        columns['label'].append([_label(sample) for sample in samples])
-        shares = [sample.get('occlusion_share', 0.0) for sample in samples]
-        columns['share'].append(shares)
-        regions += [s.get('occlusion_region', 'image') for s in samples]
-    part = {k: np.concatenate([*v, []]) for k, v in columns.items()}
-    part |= dict(regions=np.array(regions, str), faults=faults)
+            scores = _scores(samples, name)
+            proper[name] &= are_probabilities(scores, 1e-2 if amp else 1e-3)
+            confidence, pred = scores.max(dim=1)
+            tops[name] += zip(pred.tolist(), confidence.tolist(), strict=True)
+        images += map(_known, indices, samples)
+    part = dict(images=images, tops=tops, proper=proper, faults=faults)
     return _merge(list(models), all_gather_object(part))
+
+
+def _scores(samples: Sequence[Any], model: str) -> Tensor:
+    """Return the samples' scores, (N, classes) in float32, without NaN."""
+    scores = torch.stack([sample.pred_score for sample in samples]).float()
+    lost = scores.isnan().any(dim=1)
+    if lost.any():
+        path = samples[int(lost.int().argmax())].get('img_path', 'an image')
+        raise ValueError(
+            f'{path}: the scores of model {model!r} are NaN; look at its '
+            'weights, and leave --amp off'
+        )
+    return scores
+
+
+def are_probabilities(scores: Tensor, tolerance: float = 1e-3) -> bool:
+    """Return whether rows of scores (N, classes) are >= 0 and sum to 1."""
+    sums = scores.sum(dim=1)
+    return bool((scores >= 0).all() and ((sums - 1).abs() <= tolerance).all())
+
+
+def _known(index: int, sample: Any) -> dict[str, Any]:
+    """Return what is known of an image, whatever a model answers."""
+    identity = sample.get('occlusion_identity', f'index:{index}')
+    return dict(
+        index=index,
+        label=_label(sample),
+        share=sample.get('occlusion_share', 0.0),
+        identity=identity,
+        photo=sample.get('occlusion_photo', identity),
+        thumbnail=sample.get('occlusion_thumbnail', CLEAR),
+        region=sample.get('occlusion_region', 'image'),
+    )
 
 
 def _label(sample: Any) -> int:
@@ -155,27 +196,32 @@ def _label(sample: Any) -> int:
 
 def _merge(names: list[str], parts: list[dict]) -> dict[str, Answers]:
     """Join the results of all processes, each image once, in order."""
-    joint = {
-        key: np.concatenate([part[key] for part in parts])
-        for key in parts[0]
-        if key != 'faults'
-    }
+    images = [image for part in parts for image in part['images']]
     # Samplers repeat some images so that every process has as many.
-    index, first = np.unique(joint['index'], return_index=True)
-    kinds, counts = np.unique(joint['regions'][first], return_counts=True)
+    index, first = np.unique(
+        np.array([image['index'] for image in images], np.int64),
+        return_index=True,
+    )
+    images = [images[row] for row in first]
     faults = {f.index: f for part in parts for f in part['faults']}
-    return {
-        name: Answers(
-            index=index.astype(np.int64),
-            label=joint['label'][first].astype(np.int64),
-            pred=joint[f'pred {name}'][first].astype(np.int64),
-            confidence=joint[f'confidence {name}'][first].astype(np.float32),
-            share=joint['share'][first].astype(np.float32),
-            regions=dict(zip(kinds.tolist(), counts.tolist(), strict=True)),
-            faults=[faults[i] for i in sorted(faults)],
-        )
-        for name in names
+    known = {
+        name: np.array([image[name] for image in images], dtype)
+        for name, dtype in KNOWN.items()
     }
+    merged = {}
+    for name in names:
+        tops = [top for part in parts for top in part['tops'][name]]
+        tops = [tops[row] for row in first]
+        merged[name] = Answers(
+            index=index,
+            pred=np.array([pred for pred, _ in tops], np.int64),
+            confidence=np.array([score for _, score in tops], np.float32),
+            probabilities=all(part['proper'][name] for part in parts),
+            regions=dict(Counter(image['region'] for image in images)),
+            faults=[faults[i] for i in sorted(faults)],
+            **known,
+        )
+    return merged
 
 
 def check_same_classes(classes: dict[str, Sequence[str] | None]) -> None:
