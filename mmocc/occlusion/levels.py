@@ -7,6 +7,8 @@ occluded-vehicle sets of CompositionalNets (Kortylewski et al., CVPR 2020).
 
 import math
 from collections.abc import Sequence
+from numbers import Real
+from typing import Any
 
 KINDS = ('white', 'noise', 'texture', 'object')
 LEVELS = {
@@ -21,6 +23,14 @@ HARD_LEVELS = tuple(level for level in LEVELS if level != CLEAN)
 
 class UnreachableLevelError(ValueError):
     """An object has too few pixels for a level."""
+
+
+class EmptyRegionError(ValueError):
+    """An object has no pixel: its mask is empty, or its box is inverted."""
+
+
+class CutOffError(ValueError):
+    """A step of the pipeline cut the whole object off."""
 
 
 def check_kind(kind: str) -> str:
@@ -55,10 +65,10 @@ def split_cell(cell: str) -> tuple[str, str]:
     return level, check_kind(kind)
 
 
-def level_range(level: str | Sequence[float]) -> tuple[float, float]:
+def level_range(level: str | float | Sequence[float]) -> tuple[float, float]:
     """Return the hidden share ``(low, high)`` that a level asks for.
 
-    A level is a name of :data:`LEVELS`, or itself a pair of shares.
+    A level is a name of :data:`LEVELS`, a pair of shares, or a single share.
 
     Raises:
         ValueError: If the name is unknown, or not 0 <= low <= high <= 1.
@@ -70,12 +80,14 @@ def level_range(level: str | Sequence[float]) -> tuple[float, float]:
                 f'{list(LEVELS)}, or give a pair (low, high) of shares'
             )
         return LEVELS[level]
-    low, high = (float(share) for share in level)
-    if not 0 <= low <= high <= 1:
+    given: Any = level
+    pair = (given, given) if isinstance(given, Real) else tuple(given)
+    if len(pair) != 2 or not 0 <= pair[0] <= pair[1] <= 1:
         raise ValueError(
-            f'level {tuple(level)} must be two shares 0 <= low <= high <= 1'
+            f'level {level} must be one share in [0, 1], or two shares '
+            '0 <= low <= high <= 1'
         )
-    return low, high
+    return float(pair[0]), float(pair[1])
 
 
 def pixel_bounds(
@@ -84,7 +96,8 @@ def pixel_bounds(
     """Return the fewest and most hidden pixels that a level allows.
 
     A share is inside when low <= share < high, so that levels do not overlap;
-    a pair with low == high (or high == 1) includes its end.
+    a pair with high == 1 includes its end. With low == high, it is the whole
+    number of pixels that is nearest to the share.
 
     Raises:
         UnreachableLevelError: If no whole number of pixels lies inside the
@@ -93,7 +106,9 @@ def pixel_bounds(
     low, high = shares
     slack = 1e-9 * num_pixels  # 0.6 * 5 is 3.0000000000000004 or so
     fewest = math.ceil(low * num_pixels - slack)
-    if low == high or high == 1:
+    if low == high:
+        fewest = most = round(low * num_pixels)
+    elif high == 1:
         most = math.floor(high * num_pixels + slack)
     else:
         most = math.ceil(high * num_pixels - slack) - 1
