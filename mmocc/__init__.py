@@ -4,6 +4,9 @@ A plugin for OpenMMLab. Importing it is light (mmengine only), and not even
 needed: a type written ``mmocc.X`` in a config is found by its prefix.
 """
 
+from mmocc.utils.mmcv_ops import provide_ops
 from mmocc.version import __version__
+
+provide_ops()  # before mmdet is imported, which needs them
 
 __all__ = ['__version__']

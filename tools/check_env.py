@@ -17,7 +17,7 @@ TESTED = Path(__file__).resolve().parents[1] / 'requirements' / 'tested.txt'
 
 def pip_install(*names: str, flags: str = '') -> str:
     """Return the command that installs the tested version of ``names``."""
-    pins = TESTED.read_text() if TESTED.is_file() else ''
+    pins = TESTED.read_text(encoding='utf-8') if TESTED.is_file() else ''
     tested = {
         re.split('[=<>]', line)[0]: f'"{line}"'
         if set(line) & set('<;')
@@ -53,10 +53,11 @@ def torchvision() -> str:
 
 
 def mmcv_ops() -> str:
-    """Check that mmcv's compiled operators load and work."""
+    """Check that mmcv's operators run, and return whose they are."""
+    state = import_module('mmocc.utils.mmcv_ops').ops_state()
     boxes = import_module('torch').tensor([[0.0, 0.0, 2.0, 2.0]])
     import_module('mmcv.ops').nms(boxes, boxes[:, 3], 0.5)
-    return 'compiled, and they run'
+    return state
 
 
 def setuptools() -> str:
@@ -88,12 +89,11 @@ def parts() -> dict[str, tuple[Callable[[], str], str]]:
     """Return the check of each part, and the remedy if it fails."""
     pair = pip_install('torch', 'torchvision')
     build = pip_install('setuptools', 'wheel', 'packaging', 'ninja', 'psutil')
-    mmcv = pip_install('onedl-mmcv', flags='--no-build-isolation ')
     again = '--no-build-isolation --no-deps --force-reinstall --no-cache-dir '
     here = pip_install('.', flags='--no-build-isolation --no-deps -e ')
     remedies = {
         'mmengine': pip_install('onedl-mmengine'),
-        'mmcv': f'{build} && {mmcv}',
+        'mmcv': pip_install('onedl-mmcv', flags='--no-cache-dir '),
         'mmpretrain': pip_install('onedl-mmpretrain'),
         'mmdet': pip_install('onedl-mmdetection'),
         'pycocotools': pip_install('pycocotools'),
@@ -117,11 +117,11 @@ def parts() -> dict[str, tuple[Callable[[], str], str]]:
 
 def main() -> int:
     """Print one line per part, then what can run."""
-    working = set()
+    working = {}
     for name, (check, remedy) in parts().items():
         try:
-            line = f'  ok      {name:12} {check()}'
-            working.add(name)
+            working[name] = check()
+            line = f'  ok      {name:12} {working[name]}'
         except Exception as error:  # whatever an import may raise
             reason = (str(error) or type(error).__name__).splitlines()[0]
             missing = getattr(error, 'name', None) == name.split()[0]
@@ -134,9 +134,13 @@ def main() -> int:
         'detection': base | {'mmdet', 'mmcv ops', 'pycocotools'},
     }
     for task, needed in tasks.items():
-        lacks = ', '.join(sorted(needed - working))
-        print(f'{task}: ' + (f'not ready: {lacks}' if lacks else 'ready'))
-    return 0 if any(needed <= working for needed in tasks.values()) else 1
+        lacks = ', '.join(sorted(needed - set(working)))
+        state = f'not ready: {lacks}' if lacks else 'ready'
+        if task == 'detection' and not lacks:
+            state += f' ({working["mmcv ops"]})'
+        print(f'{task}: {state}')
+    done = [needed <= set(working) for needed in tasks.values()]
+    return 0 if any(done) else 1
 
 
 if __name__ == '__main__':

@@ -7,9 +7,9 @@ HAL hal-03409930, section III-A. So large objects get the poorest features
 from collections.abc import Sequence
 
 import torch
-from mmcv.ops import RoIAlign
 from mmengine.model import BaseModule
 from torch import Tensor, nn
+from torchvision.ops import RoIAlign
 
 from mmocc.registry import MODELS
 
@@ -64,7 +64,6 @@ class PriorLevelRoIExtractor(BaseModule):
             side, sqrt(w * h), is ``finest_scale`` * 2**l pixels to twice that.
         sampling_ratio: Points along each side of a cell of the result; 0 for
             as many as there are cells of the map below it.
-        pool_mode: ``avg`` or ``max`` of these points.
         aligned: Whether pixels' centres, not corners, lie on whole numbers
             of the map.
         init_cfg: As in mmengine's BaseModule.
@@ -85,7 +84,6 @@ class PriorLevelRoIExtractor(BaseModule):
         fixed_level: int = 0,
         finest_scale: int = 56,
         sampling_ratio: int = 2,
-        pool_mode: str = 'avg',
         aligned: bool = True,
         init_cfg: dict | list[dict] | None = dict(
             type='Xavier', layer='Conv2d', distribution='uniform'
@@ -104,8 +102,6 @@ class PriorLevelRoIExtractor(BaseModule):
                 f'fixed_level {fixed_level} is none of the '
                 f'{len(in_channels)} maps'
             )
-        if pool_mode not in ('avg', 'max'):
-            raise ValueError(f"pool_mode {pool_mode!r} is not 'avg' or 'max'")
         self.rule = rule
         self.fixed_level = fixed_level
         self.finest_scale = finest_scale
@@ -114,13 +110,9 @@ class PriorLevelRoIExtractor(BaseModule):
         self.laterals = nn.ModuleList(
             nn.Conv2d(channels, out_channels, 1) for channels in in_channels
         )
-        # torchvision's kernel has no maximum, and is 4 times as fast on a CPU.
-        faster = pool_mode == 'avg'
         self.layers = nn.ModuleList(
-            RoIAlign(
-                output_size, 1 / s, sampling_ratio, pool_mode, aligned, faster
-            )
-            for s in featmap_strides
+            RoIAlign((output_size,) * 2, 1 / stride, sampling_ratio, aligned)
+            for stride in featmap_strides
         )
 
     def map_levels(self, rois: Tensor, level_inds: Tensor) -> Tensor:
