@@ -15,8 +15,8 @@ from subprocess import CompletedProcess, TimeoutExpired
 from yapf.yapflib import yapf_api
 
 PRELOADED = (
-    'mmpretrain.apis', 'mmdet.models', 'mmdet.datasets', 'mmdet.evaluation',
-    'mmocc.models', 'mmocc.datasets', 'mmocc.engine', 'mmocc.utils.cli',
+    'mmocc', 'mmpretrain.apis', 'mmdet.models', 'mmdet.datasets',
+    'mmdet.evaluation', 'mmocc.models', 'mmocc.datasets', 'mmocc.engine', 'mmocc.utils.cli',
 )  # fmt: skip
 
 

@@ -6,11 +6,14 @@ Example: python tools/test.py configs/learn/vgg16_voc.py epoch_12.pth
 import argparse
 
 import mmengine
+from mmengine.config import Config
 from mmengine.dist import is_main_process
 from mmengine.evaluator import DumpResults
 
+from mmocc.engine.check_weights_hook import CheckWeightsHook
 from mmocc.utils import cli
 from mmocc.utils.amp import predict_in_float32
+from mmocc.utils.config_types import host_of
 from mmocc.utils.strict_images import use_strict_images
 
 
@@ -50,6 +53,12 @@ def main() -> None:
     """Test as the config and the flags say."""
     args = parse_args()
     cfg = cli.load_config(args)
+    with cli.one_line_errors(cfg):
+        test(cfg, args)
+
+
+def test(cfg: Config, args: argparse.Namespace) -> None:
+    """Change the config as the flags say, and test."""
     cfg.load_from, cfg.resume = args.checkpoint, False
     if args.amp:
         cfg.test_cfg.fp16 = True
@@ -60,16 +69,16 @@ def main() -> None:
     cli.fill_dataloaders(
         cfg, ['test_dataloader'], pin_memory=not args.no_pin_memory
     )
-    cli.check_types(cfg)
     cli.check_checkpoint(
         args.checkpoint,
         'tools/test.py CONFIG PATH_OR_URL',
         args.config,
         args.trust_checkpoint,
     )
-    use_strict_images(cfg.get('default_scope'))
+    use_strict_images(cfg)
     cli.start_cpu_group(cfg)
     runner = cli.build_runner(cfg)
+    runner.register_hook(CheckWeightsHook(whole=True))
     if args.amp:
         predict_in_float32(runner.model)
     if args.out and args.out_item != 'metrics':
@@ -79,9 +88,9 @@ def main() -> None:
         mmengine.dump(metrics, args.out)
 
 
-def dump_results(cfg: mmengine.Config, path: str) -> DumpResults:
+def dump_results(cfg: Config, path: str) -> DumpResults:
     """Return the metric that writes predictions in the host's format."""
-    if cfg.get('default_scope') == 'mmdet':
+    if host_of(cfg) == 'mmdet':
         from mmdet.evaluation import DumpDetResults
 
         return DumpDetResults(path)

@@ -6,6 +6,9 @@ Example: python tools/train.py configs/learn/vgg16_voc.py --amp
 import argparse
 import sys
 
+from mmengine.config import Config
+
+from mmocc.engine.check_weights_hook import CheckWeightsHook
 from mmocc.engine.safe_checkpoint_hook import use_safe_checkpoints
 from mmocc.utils import cli
 from mmocc.utils.strict_images import use_strict_images
@@ -47,6 +50,12 @@ def main() -> None:
     """Train as the config and the flags say."""
     args = parse_args()
     cfg = cli.load_config(args)
+    with cli.one_line_errors(cfg):
+        train(cfg, args)
+
+
+def train(cfg: Config, args: argparse.Namespace) -> None:
+    """Change the config as the flags say, and train."""
     if args.no_validate:
         cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
     if args.amp:
@@ -61,7 +70,6 @@ def main() -> None:
         persistent_workers=not args.no_persistent_workers,
     )
     use_safe_checkpoints(cfg)
-    cli.check_types(cfg)
     flag, baseline = '--resume PATH', None
     if not cfg.get('resume'):
         flag = '--cfg-options load_from=PATH_OR_URL'
@@ -69,10 +77,12 @@ def main() -> None:
     cli.check_checkpoint(
         cfg.get('load_from'), flag, baseline, args.trust_checkpoint
     )
-    use_strict_images(cfg.get('default_scope'))
+    use_strict_images(cfg)
     cli.start_cpu_group(cfg)
+    runner = cli.build_runner(cfg)
+    runner.register_hook(CheckWeightsHook())
     try:
-        cli.build_runner(cfg).train()
+        runner.train()
     except SaveError as error:
         sys.exit(f'{error} with --resume')
 

@@ -10,21 +10,20 @@ import torch
 from mmengine.config import Config
 from mmengine.dataset import Compose, pseudo_collate
 from mmengine.registry import init_default_scope
-from mmengine.runner.checkpoint import _load_checkpoint
 from torch import Tensor, nn
 
-from mmocc.occlusion.banks import IMAGE_SUFFIXES
 from mmocc.utils import cli
+from mmocc.utils.config_types import scope_of
+from mmocc.utils.files import expand, list_images
 from mmocc.utils.from_config import build_dataset, load_model
+from mmocc.utils.state_dicts import read_checkpoint
 
 
 def open_model(
     args: argparse.Namespace, usage: str = 'CONFIG CHECKPOINT'
 ) -> tuple[Config, nn.Module]:
     """Return config and trained model, or exit with one line."""
-    cfg = Config.fromfile(args.config)
-    cfg.merge_from_dict(args.cfg_options or {})
-    cli.check_types(cfg)
+    cfg = cli.read_config(args.config, args.cfg_options)
     cli.check_checkpoint(
         args.checkpoint, usage, args.config, args.trust_checkpoint
     )
@@ -85,7 +84,7 @@ class Images(Sequence):
                 self.items += choose(self.dataset, [source])
             else:
                 self.items += find_files(source)
-        init_default_scope(cfg.get('default_scope', 'mmpretrain'))
+        init_default_scope(scope_of(cfg))
         self.pipeline = Compose(
             copy.deepcopy(cfg.test_dataloader.dataset.pipeline)
         )
@@ -114,11 +113,10 @@ def chosen(cfg: Config, args: argparse.Namespace) -> Iterator[dict[str, Any]]:
 
 def find_files(source: str) -> list[Path]:
     """Return an image file, or a folder's; FileNotFoundError if none."""
-    path = Path(source)
+    path = expand(source)
     if path.is_file():
         return [path]
-    files = sorted(path.rglob('*'))
-    images = [file for file in files if file.suffix.lower() in IMAGE_SUFFIXES]
+    images = list_images(path, deep=True)
     if not images:
         raise FileNotFoundError(
             f'{source} is no image, no folder of images, and no index of the '
@@ -129,7 +127,7 @@ def find_files(source: str) -> list[Path]:
 
 def class_names(cfg: Config, checkpoint: str) -> list[str] | None:
     """Return class names: the checkpoint's, else the test set's, else None."""
-    meta = _load_checkpoint(checkpoint, map_location='cpu').get('meta', {})
+    meta = read_checkpoint(checkpoint)['meta']
     names = (meta.get('dataset_meta') or {}).get('classes')
     if names is None:
         try:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from mmengine.config import ConfigDict
 
+from mmocc.utils.config_types import class_name
+
 # Steps that fill parts of an image, with values that are not of the data.
 HIDING = {
     'CutOut', 'Cutout', 'HideAndSeek', 'Occlude', 'OccludeObjects',
@@ -97,11 +99,11 @@ def _cut_pipeline(steps: list[dict], left_out: list[str]) -> list[dict]:
     shorter = []
     for step in steps:
         kind = step['type']
-        name = getattr(kind, '__name__', str(kind)).split('.')[-1]
+        name = class_name(kind)
         if name.startswith('Pack'):
             break
         if name in HIDING:
-            left_out.append(str(kind))
+            left_out.append(kind if isinstance(kind, str) else name)
         else:
             shorter.append(step)
     return shorter

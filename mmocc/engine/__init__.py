@@ -2,6 +2,7 @@
 
 from mmocc.engine.anomaly_reference_hook import AnomalyReferenceHook
 from mmocc.engine.check_classes_hook import CheckClassesHook
+from mmocc.engine.check_weights_hook import CheckWeightsHook
 from mmocc.engine.epoch_seed_hook import EpochSeedHook
 from mmocc.engine.fit_radius_hook import FitRadiusHook
 from mmocc.engine.hide_features_hook import HideFeaturesHook
@@ -23,6 +24,7 @@ from mmocc.engine.trainable_constructor import (
 __all__ = [
     'AnomalyReferenceHook',
     'CheckClassesHook',
+    'CheckWeightsHook',
     'EpochSeedHook',
     'FitRadiusHook',
     'HideFeaturesHook',

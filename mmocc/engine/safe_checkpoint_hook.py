@@ -10,6 +10,7 @@ from mmengine.hooks import CheckpointHook
 from mmengine.runner import Runner
 
 from mmocc.registry import HOOKS
+from mmocc.utils.config_types import find_class
 from mmocc.utils.whole_files import WholeFileBackend, write_whole
 
 
@@ -113,11 +114,11 @@ def use_safe_checkpoints(cfg: Config) -> None:
 
     A config that has another hook for checkpoints, or None, stays as it is.
     """
-    plain = ('CheckpointHook', 'mmengine.CheckpointHook', CheckpointHook)
     if cfg.get('default_hooks') is None:
         cfg.default_hooks = dict()
     hooks = cfg.default_hooks
     if 'checkpoint' not in hooks:  # mmengine's default
         hooks.checkpoint = dict(type='CheckpointHook', interval=1)
-    if hooks.checkpoint is not None and hooks.checkpoint.type in plain:
+    kind = (hooks.checkpoint or {}).get('type')
+    if kind and find_class(kind, HOOKS) is CheckpointHook:
         hooks.checkpoint.type = 'mmocc.SafeCheckpointHook'

@@ -125,6 +125,8 @@ def refuse_pickled_code(path: str | None) -> None:
     except ImportError:
         return
     os.environ['TORCH_FORCE_WEIGHTS_ONLY_LOAD'] = '1'  # torch.load obeys it
+    if path and Path(path).suffix == '.safetensors':
+        return  # a format that cannot hold code
     # mmengine's own list lacks this class, of which it saves a function. While
     # the guard reads, a stand-in has its name.
     known = [*torch.serialization.get_safe_globals()]

@@ -4,12 +4,14 @@ Functions change one thing in the config, or exit with one line of advice.
 """
 
 import argparse
+import copy
 import difflib
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from datetime import timedelta
 from importlib.util import find_spec
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +19,21 @@ import torch
 import torch.distributed as dist
 from mmengine.config import Config, ConfigDict, DictAction
 from mmengine.device import get_device
-from mmengine.registry import RUNNERS, Registry
+from mmengine.registry import HOOKS, RUNNERS, Registry
 from mmengine.runner import Runner
+from mmengine.utils import get_object_from_string
 
 import mmocc.utils.amp  # noqa: F401  (registers CPUAmpOptimWrapper)
 from mmocc.utils.checkpoints import check_checkpoint as check_checkpoint
 from mmocc.utils.checkpoints import latest_checkpoint
+from mmocc.utils.config_types import (
+    class_name,
+    find_class,
+    host_of,
+    scope_of,
+    types_in,
+)
+from mmocc.utils.one_line import one_line_errors as one_line_errors
 
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
@@ -65,6 +76,24 @@ def add_trust(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def read_config(path: str, options: dict[str, Any] | None = None) -> Config:
+    """Read a config, merge ``--cfg-options``, and check the types of mmocc.
+
+    It exits with one line if the file does not exist or does not read.
+    """
+    with one_line_errors():
+        try:
+            cfg = Config.fromfile(path)
+        except SyntaxError as error:
+            where = f'{path}, line {error.lineno}'
+            raise SyntaxError(f'{where}: {error.msg}') from error
+        # yapf takes a second each time that mmengine writes the config.
+        object.__setattr__(cfg, '_format_python_code', False)
+        cfg.merge_from_dict(options or {})
+        check_types(cfg)
+    return cfg
+
+
 def load_config(args: argparse.Namespace) -> Config:
     """Read ``args.config`` and apply what training and testing share.
 
@@ -72,8 +101,7 @@ def load_config(args: argparse.Namespace) -> Config:
     of the config, else ``work_dirs/<config name>``.
     """
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    cfg = Config.fromfile(args.config)
-    cfg.merge_from_dict(args.cfg_options or {})
+    cfg = read_config(args.config, args.cfg_options)
     cfg.launcher = args.launcher
     default = str(Path('work_dirs', Path(args.config).stem))
     cfg.work_dir = args.work_dir or cfg.get('work_dir') or default
@@ -95,7 +123,7 @@ def fill_dataloaders(
         loader = cfg.get(field)
         if not isinstance(loader, dict):
             continue
-        if cfg.get('default_scope') == 'mmpretrain':
+        if host_of(cfg) == 'mmpretrain':
             loader.setdefault('pin_memory', torch.cuda.is_available())
             loader.setdefault('persistent_workers', True)
             loader.setdefault('collate_fn', dict(type='default_collate'))
@@ -119,8 +147,17 @@ def without_weights(node: Any) -> Any:
 
 
 def use_amp(cfg: Config) -> None:
-    """Train in mixed precision: float16 on a GPU, bfloat16 on a CPU."""
+    """Train in mixed precision: float16 on a GPU, bfloat16 on a CPU.
+
+    It exits with one line if the config has an optimizer wrapper of its own.
+    """
     wrapper = cfg.optim_wrapper
+    kind = class_name(wrapper.get('type', 'OptimWrapper'))
+    if kind not in ('OptimWrapper', 'AmpOptimWrapper', 'CPUAmpOptimWrapper'):
+        sys.exit(
+            f'--amp would replace the {kind} of optim_wrapper, which may do '
+            'more: leave out --amp, or use OptimWrapper.'
+        )
     if get_device() == 'cpu':
         wrapper.type = 'CPUAmpOptimWrapper'
         wrapper.pop('loss_scale', None)
@@ -162,8 +199,8 @@ def show_predictions(cfg: Config, args: argparse.Namespace) -> None:
             'hooks of the config.'
         )
     switch, folder = 'enable', 'out_dir'
-    ours = str(hook.get('type')).startswith('mmocc.')
-    if cfg.get('default_scope') == 'mmdet' and not ours:
+    kind = find_class(hook.get('type'), HOOKS, scope_of(cfg))
+    if kind and 'draw' in signature(kind).parameters:  # as mmdet has it
         switch, folder = 'draw', 'test_out_dir'
     hook[switch] = True
     hook[folder] = args.show_dir
@@ -179,26 +216,28 @@ def use_tta(cfg: Config) -> None:
         dataset = dataset.dataset
     if 'tta_model' not in cfg:
         cfg.tta_model = dict(type='mmpretrain.AverageClsScoreTTA')
-        if cfg.get('default_scope') == 'mmdet':
+        if host_of(cfg) == 'mmdet':
             nms = dict(type='nms', iou_threshold=0.5)
             cfg.tta_model = dict(
-                type='DetTTAModel',
+                type='mmdet.DetTTAModel',
                 tta_cfg=dict(nms=nms, max_per_img=100),
             )
     if 'tta_pipeline' not in cfg:
-        cfg.tta_pipeline = _mirrored(dataset.pipeline)
-    cfg.model = ConfigDict(**cfg.tta_model, module=cfg.model)
+        cfg.tta_pipeline = _mirrored(dataset.pipeline, scope_of(cfg))
+    cfg.tta_model.module = cfg.model
+    cfg.model = cfg.tta_model
     dataset.pipeline = cfg.tta_pipeline
 
 
-def _mirrored(pipeline: list[dict]) -> list[dict]:
+def _mirrored(pipeline: list[dict], scope: str) -> list[dict]:
     """Return a pipeline that packs each image twice, once mirrored."""
+    flip = f'{scope}.RandomFlip'
     *steps, pack = pipeline
-    pack = dict(pack)
+    pack = copy.deepcopy(pack)
     if 'meta_keys' in pack:
         keys = (*pack['meta_keys'], 'flip', 'flip_direction')
         pack['meta_keys'] = tuple(dict.fromkeys(keys))
-    flips = [dict(type='RandomFlip', prob=prob) for prob in (1.0, 0.0)]
+    flips = [dict(type=flip, prob=prob) for prob in (1.0, 0.0)]
     return [*steps, dict(type='TestTimeAug', transforms=[flips, [pack]])]
 
 
@@ -219,7 +258,8 @@ def start_cpu_group(cfg: Config) -> None:
         find_unused_parameters=cfg.get('find_unused_parameters', False),
     )
     wrapper = cfg.get('model_wrapper_cfg') or default
-    cfg.model_wrapper_cfg = dict(wrapper, device_ids=None)
+    cfg.model_wrapper_cfg = ConfigDict(wrapper)
+    cfg.model_wrapper_cfg.device_ids = None
 
 
 def _time_limit(cfg: Config) -> dict[str, timedelta]:
@@ -239,9 +279,11 @@ def _time_limit(cfg: Config) -> dict[str, timedelta]:
 def check_types(cfg: Config) -> None:
     """Exit with one line if a type ``mmocc.X`` of the config is unknown.
 
-    If a module of mmocc cannot be imported, its ImportError is raised.
+    Classes and full paths to them are known. If a module of mmocc cannot be
+    imported, its ImportError is raised.
     """
-    used = sorted(set(_find_types(cfg.to_dict())))
+    named = {kind for kind in types_in(cfg.to_dict()) if isinstance(kind, str)}
+    used = sorted(kind for kind in named if kind.startswith('mmocc.'))
     if not used:
         return
     from mmocc import registry
@@ -252,26 +294,13 @@ def check_types(cfg: Config) -> None:
             children.import_from_location()
             known += [f'mmocc.{name}' for name in children.module_dict]
     for name in used:
-        if name not in known:
+        if name not in known and get_object_from_string(name) is None:
             sys.exit(f'No type {name}.{_hint(name, known)}')
-
-
-def _find_types(node: Any) -> Iterator[str]:
-    """Yield each ``mmocc.X`` that is the type of something in a config."""
-    if isinstance(node, dict):
-        name = node.get('type')
-        if isinstance(name, str) and name.startswith('mmocc.'):
-            yield name
-        node = node.values()
-    elif not isinstance(node, list | tuple):
-        return
-    for child in node:
-        yield from _find_types(child)
 
 
 def _hint(name: str, known: list[str]) -> str:
     """Return similar names, and which missing host may be the reason."""
-    close = difflib.get_close_matches(name, known)
+    close = difflib.get_close_matches(f'mmocc.{class_name(name)}', known)
     hint = f' Did you mean {" or ".join(close)}?' if close else ''
     for host in ('mmpretrain', 'mmdet'):
         if find_spec(host) is None:

@@ -2,12 +2,16 @@
 
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import cv2
 from mmcv.transforms import LoadImageFromFile
+from mmengine.config import Config
 from mmengine.registry import TRANSFORMS
+from mmengine.utils import get_object_from_string
 from PIL import Image
 
+from mmocc.utils.config_types import host_of
 from mmocc.utils.readable import PICTURE_ERRORS
 
 
@@ -48,14 +52,17 @@ def check_size(path: str | Path) -> None:
         return  # of a format that Pillow does not know, or damaged
 
 
-def use_strict_images(scope: str | None) -> None:
-    """Load images strictly wherever a config says ``LoadImageFromFile``.
+def use_strict_images(cfg: Config) -> None:
+    """Load images strictly wherever a config has mmcv's LoadImageFromFile.
 
-    Hosts (``scope``) may register mmcv's transform in their own registry, too.
+    A class or full path is changed in the config, in place; a name in the
+    registries, as hosts may register mmcv's transform in their own, too.
     """
+    _make_strict(cfg._cfg_dict)
     registries = [TRANSFORMS]
-    if scope in ('mmdet', 'mmpretrain'):
-        registries += [import_module(f'{scope}.registry').TRANSFORMS]
+    host = host_of(cfg)
+    if host:
+        registries += [import_module(f'{host}.registry').TRANSFORMS]
     name = 'LoadImageFromFile'
     for registry in registries:
         registry.import_from_location()
@@ -63,3 +70,18 @@ def use_strict_images(scope: str | None) -> None:
             registry.register_module(
                 name, force=True, module=StrictLoadImageFromFile
             )
+
+
+def _make_strict(node: Any) -> None:
+    """Change the types in a (part of a) config that are mmcv's class."""
+    if isinstance(node, dict):
+        kind = node.get('type')
+        if isinstance(kind, str) and kind.startswith('mmcv.'):
+            kind = get_object_from_string(kind)
+        if kind is LoadImageFromFile:
+            # A path, as mmengine cannot read back the name of a class.
+            node['type'] = f'{__name__}.{StrictLoadImageFromFile.__name__}'
+        node = list(dict.values(node))
+    if isinstance(node, list | tuple):
+        for child in node:
+            _make_strict(child)

@@ -48,7 +48,8 @@ def test_samples_are_chosen_by_index_or_path_or_spread(cfg):
 def test_class_names_come_from_the_checkpoint_or_the_test_set(cfg, tmp_path):
     assert samples.class_names(cfg, 'weights.pth') == NAMES
     meta = dict(dataset_meta=dict(classes=('a', 'b')))
-    torch.save(dict(state_dict={}, meta=meta), 'named.pth')
+    state = dict(weight=torch.ones(1))
+    torch.save(dict(state_dict=state, meta=meta), 'named.pth')
     assert samples.class_names(cfg, 'named.pth') == ['a', 'b']
     (tmp_path / 'metadata' / 'test' / 'image_ids.txt').unlink()
     assert samples.class_names(cfg, 'weights.pth') is None

@@ -147,7 +147,7 @@ def test_configs_get_the_strict_loader(monkeypatch, scope):
         registry.import_from_location()
         known = dict(registry.module_dict)
         monkeypatch.setattr(registry, '_module_dict', known)
-    use_strict_images(scope)
+    use_strict_images(Config(dict(default_scope=scope)))
     init_default_scope(scope)
     built = TRANSFORMS.build(dict(type='LoadImageFromFile', to_float32=True))
     assert type(built) is StrictLoadImageFromFile

@@ -5,12 +5,17 @@ import builtins
 
 import pytest
 import torch
+from mmdet.engine.hooks import DetVisualizationHook
 from mmengine.config import Config
+from mmengine.optim import OptimWrapper
 from mmengine.registry import Registry
 from mmengine.structures import BaseDataElement
+from mmpretrain.engine.hooks import VisualizationHook
 from torch import nn
 
 from mmocc import registry
+from mmocc.engine import ReconstructionVisualizationHook
+from mmocc.models import LEARN
 from mmocc.utils import amp, cli
 
 
@@ -97,6 +102,16 @@ def test_amp_keeps_a_loss_scale_on_a_gpu_only(monkeypatch, device, expected):
     assert cfg.optim_wrapper == expected
 
 
+@pytest.mark.parametrize('kind', [OptimWrapper, 'mmengine.optim.OptimWrapper'])
+def test_amp_replaces_mmengines_wrapper_and_no_other(monkeypatch, kind):
+    monkeypatch.setattr(cli, 'get_device', lambda: 'cpu')
+    cfg = Config(dict(optim_wrapper=dict(type=kind)))
+    cli.use_amp(cfg)
+    assert cfg.optim_wrapper == dict(type='CPUAmpOptimWrapper')
+    cfg = Config(dict(optim_wrapper=dict(type='ApexOptimWrapper')))
+    assert 'ApexOptimWrapper' in exit_line(cli.use_amp, cfg)
+
+
 def test_cpu_amp_steps_in_bfloat16_and_resumes_from_a_gpu_checkpoint():
     model = nn.Linear(2, 1)
     optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
@@ -148,21 +163,30 @@ def test_scaling_the_learning_rate_needs_a_base_batch_size():
         assert 'base_batch_size' in line
 
 
+CLS = dict(enable=True, out_dir='drawn')
+DET = dict(draw=True, test_out_dir='drawn')
+
+
 @pytest.mark.parametrize(
-    ('scope', 'expected'),
+    ('scope', 'kind', 'expected'),
     [
-        ('mmpretrain', dict(enable=True, out_dir='drawn')),
-        ('mmdet', dict(draw=True, test_out_dir='drawn')),
+        ('mmpretrain', 'VisualizationHook', CLS),
+        ('mmdet', 'DetVisualizationHook', DET),
+        (None, VisualizationHook, CLS),
+        (None, DetVisualizationHook, DET),
+        ('mmdet', 'mmdet.engine.hooks.DetVisualizationHook', DET),
+        ('mmdet', 'mmocc.ReconstructionVisualizationHook', CLS),
+        ('mmdet', ReconstructionVisualizationHook, CLS),
     ],
 )
-def test_drawing_speaks_each_hosts_language(scope, expected):
+def test_drawing_speaks_each_hooks_language(scope, kind, expected):
     args = argparse.Namespace(
         show=False, show_dir='drawn', interval=5, wait_time=1.0
     )
-    hooks = dict(visualization=dict(type='Hook'))
+    hooks = dict(visualization=dict(type=kind))
     cfg = Config(dict(default_scope=scope, default_hooks=hooks))
     cli.show_predictions(cfg, args)
-    rest = dict(type='Hook', show=False, interval=5, wait_time=1.0)
+    rest = dict(type=kind, show=False, interval=5, wait_time=1.0)
     assert cfg.default_hooks.visualization == {**rest, **expected}
     assert 'hook' in exit_line(cli.show_predictions, Config(), args)
 
@@ -253,11 +277,25 @@ def test_other_launches_are_left_to_mmengine(monkeypatch, launcher, device):
     assert cfg.get('model_wrapper_cfg') is None
 
 
-def test_known_types_pass_and_a_misspelt_one_gets_a_suggestion():
-    cli.check_types(Config(dict(model=dict(neck=dict(type='mmocc.LEARN')))))
-    cfg = Config(dict(hooks=[dict(deep=(dict(type='mmocc.LEARM'),))]))
+@pytest.mark.parametrize(
+    'kind',
+    [
+        'mmocc.LEARN',
+        'mmocc.models.LEARN',
+        'mmocc.models.learn.learn.LEARN',
+        LEARN,
+        'mmpretrain.models.necks.gap.GlobalAveragePooling',
+    ],
+)
+def test_known_types_pass_however_they_are_written(kind):
+    cli.check_types(Config(dict(model=dict(neck=dict(type=kind)))))
+
+
+@pytest.mark.parametrize('kind', ['LEARM', 'models.LEARM', 'gone.x.LEARM'])
+def test_a_misspelt_type_gets_a_suggestion(kind):
+    cfg = Config(dict(hooks=[dict(deep=(dict(type=f'mmocc.{kind}'),))]))
     line = exit_line(cli.check_types, cfg)
-    assert 'No type mmocc.LEARM. Did you mean mmocc.LEARN' in line
+    assert f'No type mmocc.{kind}. Did you mean mmocc.LEARN' in line
 
 
 def test_a_missing_host_is_named(monkeypatch):

@@ -26,6 +26,7 @@ from torch.utils.data import DataLoader, Dataset, Subset
 
 from mmocc.datasets.channel_stats import ChannelStats, cut_pipelines
 from mmocc.utils import cli
+from mmocc.utils.config_types import scope_of
 
 
 class StatsOf(Dataset):
@@ -109,13 +110,12 @@ def lines_to_paste(stats: ChannelStats, cfg: Config, rgb: bool) -> str:
     )
 
 
+@cli.one_line_errors()
 def main() -> None:
     """Measure and print."""
     args = parse_args()
-    cfg = Config.fromfile(args.config)
-    cfg.merge_from_dict(args.cfg_options or {})
-    init_default_scope(cfg.get('default_scope', 'mmengine'))
-    cli.check_types(cfg)
+    cfg = cli.read_config(args.config, args.cfg_options)
+    init_default_scope(scope_of(cfg, 'mmengine'))
     stats, number = measure(cfg, args)
     print(f'{number} images, {stats.count} pixels')
     print(lines_to_paste(stats, cfg, args.rgb))

@@ -155,13 +155,11 @@ def prepare(cfg: Config, precision: str, weights: bool, folder: str) -> None:
     if precision == 'mixed':
         cli.use_amp(cfg)
     cli.fill_dataloaders(cfg, ['train_dataloader'])
-    cli.check_types(cfg)
 
 
 def measure(args: argparse.Namespace, path: str, precision: str) -> dict:
     """Return time and memory of a config in one precision."""
-    cfg = Config.fromfile(path)
-    cfg.merge_from_dict(args.cfg_options or {})
+    cfg = cli.read_config(path, args.cfg_options)
     times = StepTimes(args.warmup, args.iters)
     logs = redirect_stdout(sys.stderr)
     with tempfile.TemporaryDirectory() as folder, logs:
@@ -227,7 +225,9 @@ def main() -> None:
             else 'cpu'
         )
         document = dict(device=device, torch=torch.__version__, runs=every)
-        Path(args.out).write_text(json.dumps(document, indent=2) + '\n')
+        Path(args.out).write_text(
+            json.dumps(document, indent=2) + '\n', encoding='utf-8'
+        )
 
 
 if __name__ == '__main__':

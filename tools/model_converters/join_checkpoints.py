@@ -9,9 +9,9 @@ import sys
 from pathlib import Path
 
 import torch
-from mmengine.runner.checkpoint import _load_checkpoint
 
 from mmocc.utils import cli
+from mmocc.utils.state_dicts import read_checkpoint, without_wrappers
 
 
 def parse_args() -> argparse.Namespace:
@@ -29,6 +29,7 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
+@cli.one_line_errors()
 def main() -> None:
     """Write the weights of each model under ``models.N.``."""
     args = parse_args()
@@ -39,8 +40,8 @@ def main() -> None:
         cli.check_checkpoint(
             path, 'OUT CHECKPOINT ...', trust=args.trust_checkpoint
         )
-        checkpoint = _load_checkpoint(path, map_location='cpu')
-        for key, value in checkpoint.get('state_dict', checkpoint).items():
+        weights = read_checkpoint(path)['state_dict']
+        for key, value in without_wrappers(weights).items():
             joined[f'models.{number}.{key}'] = value
     args.out.parent.mkdir(parents=True, exist_ok=True)
     torch.save(dict(state_dict=joined), args.out)

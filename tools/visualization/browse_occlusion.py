@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from mmengine.config import Config, DictAction
+from mmengine.config import DictAction
 
 from mmocc.apis import samples
 from mmocc.utils import cli
@@ -93,12 +93,11 @@ def summary(draws: list[Draw]) -> str:
     )
 
 
+@cli.one_line_errors()
 def main() -> None:
     """Draw the sheets."""
     args = parse_args()
-    cfg = Config.fromfile(args.config)
-    cfg.merge_from_dict(args.cfg_options or {})
-    cli.check_types(cfg)
+    cfg = cli.read_config(args.config, args.cfg_options)
     dataset = samples.build_dataset(cfg, args.phase)
     indices = samples.spread(len(dataset), args.show_number)
     if args.select:

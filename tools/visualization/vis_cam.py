@@ -151,6 +151,7 @@ def unique_names(packs: Sequence[dict]) -> list[str]:
     ]
 
 
+@cli.one_line_errors()
 def main() -> None:
     """Draw the maps of all images."""
     args = parse_args()

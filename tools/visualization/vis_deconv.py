@@ -136,6 +136,7 @@ def draw_channel(
     return pictures.channel_panels(channel, value, tiles, patches)
 
 
+@cli.one_line_errors()
 def main() -> None:
     """Draw the channels."""
     args = parse_args()

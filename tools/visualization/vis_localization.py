@@ -168,15 +168,11 @@ def draw_rows(
     return rows
 
 
+@cli.one_line_errors()
 def main() -> None:
     """Draw the sheet and its rows."""
     args = parse_args()
-    cfgs = []
-    for config, _ in args.pairs:
-        cfg = Config.fromfile(config)
-        cfg.merge_from_dict(args.cfg_options or {})
-        cli.check_types(cfg)
-        cfgs.append(cfg)
+    cfgs = [cli.read_config(c, args.cfg_options) for c, _ in args.pairs]
     first = samples.build_dataset(cfgs[0])
     indices = samples.spread(len(first), args.number)
     if args.select:

@@ -19,6 +19,7 @@ from mmengine.config import Config, DictAction
 
 from mmocc.apis import samples
 from mmocc.utils import cli
+from mmocc.utils.config_types import class_name
 from mmocc.visualization.ofer_pictures import ofer_row
 from mmocc.visualization.sheet import draw_sheet, write_image
 
@@ -50,13 +51,16 @@ def packed_faces(cfg: Config, args: argparse.Namespace) -> Iterator[dict]:
         # Nothing is pasted on these photos.
         pipeline = cfg.test_dataloader.dataset.pipeline
         cfg.test_dataloader.dataset.pipeline = [
-            step for step in pipeline if step['type'] != 'mmocc.PasteOcclusion'
+            step
+            for step in pipeline
+            if class_name(step['type']) != 'PasteOcclusion'
         ]
         yield from samples.Images(cfg, args.images)
         return
     yield from samples.chosen(cfg, args)
 
 
+@cli.one_line_errors()
 def main() -> None:
     """Draw the sheet and its rows."""
     args = parse_args()

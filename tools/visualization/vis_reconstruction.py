@@ -17,12 +17,13 @@ from mmengine.config import Config, DictAction
 
 from mmocc.apis import samples
 from mmocc.utils import cli
+from mmocc.utils.config_types import class_name
 from mmocc.visualization.localization_pictures import original_image
 from mmocc.visualization.redrawing_pictures import Rule, reconstruction_row
 from mmocc.visualization.sheet import draw_sheet, write_image
 
-TRUTHS = ('mmocc.LoadAnomalyAnnotations', 'LoadAnnotations')
-PACKERS = {'mmocc.PackAnomalyInputs': 'PackDetInputs'}
+TRUTHS = ('LoadAnomalyAnnotations', 'LoadAnnotations')
+PACKERS = dict(PackAnomalyInputs='mmdet.PackDetInputs')
 
 
 def parse_args() -> argparse.Namespace:
@@ -64,13 +65,14 @@ def without_truth(cfg: Config) -> Config:
     cfg = copy.deepcopy(cfg)
     steps = cfg.test_dataloader.dataset.pipeline
     cfg.test_dataloader.dataset.pipeline = [
-        dict(step, type=PACKERS.get(step['type'], step['type']))
+        dict(step, type=PACKERS.get(class_name(step['type']), step['type']))
         for step in steps
-        if step['type'] not in TRUTHS
+        if class_name(step['type']) not in TRUTHS
     ]
     return cfg
 
 
+@cli.one_line_errors()
 def main() -> None:
     """Draw the sheet and its rows."""
     args = parse_args()

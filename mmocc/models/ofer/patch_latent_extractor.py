@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from mmocc.occlusion.patches import patch_grid
 from mmocc.registry import MODELS
+from mmocc.utils.config_types import class_name
 from mmocc.utils.weights import check_frozen, warn_random
 
 LATENTS = ('normed', 'embedded')
@@ -58,7 +59,8 @@ class FrozenPart(BaseModule):
         net = getattr(self, self.inner)
         own = getattr(net, 'init_cfg', None)
         for cfg in own if isinstance(own, list) else [own or {}]:
-            self.loaded |= cfg.get('type') == 'Pretrained'
+            kind = class_name(cfg.get('type'))
+            self.loaded |= kind in ('Pretrained', 'PretrainedInit')
         if self.init_cfg and not self.loaded:
             raise ValueError(
                 f'{self.init_cfg.get("checkpoint")} holds no weights of this '
