@@ -3,7 +3,8 @@
 ``mim`` and ``mmocc``'s own messages look for configs, tools and requirements
 in ``mmocc/.mim``. ``BuildPy`` makes that folder on every path that pip takes:
 real files in a wheel (also one built from an sdist), links in the source tree
-for an editable installation.
+for an editable installation; there copies where links cannot be made (Windows
+without the right to, some file systems).
 """
 
 import re
@@ -23,7 +24,7 @@ FOR_ONEDL_MIM = '_mmocc_mim'
 
 def read_version() -> str:
     """Return the version without importing the package."""
-    text = (ROOT / 'mmocc' / 'version.py').read_text()
+    text = (ROOT / 'mmocc' / 'version.py').read_text(encoding='utf-8')
     return re.search(r"__version__ = '(.+)'", text).group(1)
 
 
@@ -32,7 +33,9 @@ def read_requirements(*names: str) -> list[str]:
     lines = [
         line.split('#')[0].strip()
         for name in names
-        for line in (ROOT / 'requirements' / f'{name}.txt').open()
+        for line in (ROOT / 'requirements' / f'{name}.txt').open(
+            encoding='utf-8'
+        )
     ]
     return list(dict.fromkeys(filter(None, lines)))
 
@@ -40,7 +43,7 @@ def read_requirements(*names: str) -> list[str]:
 def read_readme() -> str:
     """Return the README, which an unfinished checkout may lack."""
     readme = ROOT / 'README.md'
-    return readme.read_text() if readme.is_file() else ''
+    return readme.read_text(encoding='utf-8') if readme.is_file() else ''
 
 
 class BuildPy(build_py):
@@ -56,18 +59,28 @@ class BuildPy(build_py):
             self.fill(Path(self.build_lib, target), link=False)
 
     def fill(self, target: Path, link: bool) -> None:
-        """Make ``target`` anew."""
+        """Make ``target`` again."""
         shutil.rmtree(target, ignore_errors=True)
         target.mkdir(parents=True)
         for folder in MIM_FOLDERS:
-            if link:
-                (target / folder).symlink_to(Path('..', '..', folder))
-                continue
-            shutil.copytree(
-                ROOT / folder,
-                target / folder,
-                ignore=shutil.ignore_patterns('__pycache__', 'dev'),
+            if not (link and self.link(target, folder)):
+                shutil.copytree(
+                    ROOT / folder,
+                    target / folder,
+                    ignore=shutil.ignore_patterns('__pycache__', 'dev'),
+                )
+
+    def link(self, target: Path, folder: str) -> bool:
+        """Link a folder into ``target``; return whether that works here."""
+        try:
+            (target / folder).symlink_to(Path('..', '..', folder))
+        except OSError as error:
+            self.warn(
+                f'{folder} is copied into {target}, as links cannot be made '
+                f'here ({error}): install again after a change to it'
             )
+            return False
+        return True
 
 
 setup(

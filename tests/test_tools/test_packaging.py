@@ -1,9 +1,11 @@
 """What pip makes of the checkout, and what imports without a host."""
 
+import os
 import shutil
 import subprocess
 import sys
 import zipfile
+from distutils.core import run_setup  # setuptools has it in Python 3.12
 
 import pytest
 from conftest import ROOT
@@ -85,6 +87,25 @@ def test_an_editable_installation_links_to_the_checkout(checkout, tmp_path):
         link = (mim / folder).readlink()
         assert not link.is_absolute()
         assert (mim / link).resolve() == checkout / folder
+
+
+def test_where_links_cannot_be_made_the_editable_folder_has_copies(
+    tmp_path, monkeypatch
+):
+    def refuse(*args, **kwargs):
+        raise OSError('a required privilege is not held')
+
+    monkeypatch.setattr(os, 'symlink', refuse)
+    setup = run_setup(str(ROOT / 'setup.py'), stop_after='init')
+    command = setup.get_command_obj('build_py')
+    warnings = []
+    command.warn = warnings.append
+    command.fill(tmp_path / 'mmocc' / '.mim', link=True)
+    mim = tmp_path / 'mmocc' / '.mim'
+    files = {p.relative_to(tmp_path) for p in mim.rglob('*') if p.is_file()}
+    assert expected_mim_files() == {path.as_posix() for path in files}
+    assert 'a required privilege' in warnings[0]
+    assert len(warnings) == 3
 
 
 # As in an environment that lacks the host: it is not found, nor imported.
