@@ -1,20 +1,20 @@
 """A model's answers in one cell of the report, and how they are stored."""
 
-import hashlib
 import json
+import zlib
 from collections import Counter
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
-from mmengine.config import Config
 
-from mmocc.version import __version__
-
-TOO_SMALL, CORRUPT = 'too small', 'corrupt'
+# Why an image has no answer, besides an object that is too small for a level.
+# With the last two, the data are at fault.
+CUT_OFF, CORRUPT, NO_PIXEL = 'cut_off', 'corrupt', 'no_pixel'
 THUMBNAIL = 8  # side of the stored picture of a mask
-# What there is for each image, in the order of the fields of Answers.
+# What there is for each image.
 ARRAYS = (
     'index',
     'label',
@@ -25,8 +25,16 @@ ARRAYS = (
     'photo',
     'thumbnail',
 )
-# Settings of a dataloader that do not change the answers.
-NEUTRAL = ('batch_size', 'num_workers', 'persistent_workers')
+# What is raised for a file that is no whole archive of these arrays.
+DAMAGED = (
+    OSError,
+    EOFError,
+    ValueError,
+    LookupError,
+    TypeError,
+    BadZipFile,
+    zlib.error,
+)
 
 
 @dataclass
@@ -34,7 +42,7 @@ class Fault:
     """An image that has no answer."""
 
     index: int  # its place in the test set
-    reason: str  # TOO_SMALL (for the level) or CORRUPT
+    reason: str  # TOO_SMALL for the level, CUT_OFF, CORRUPT or NO_PIXEL
     message: str  # the error, with the name of the file
 
 
@@ -82,25 +90,31 @@ class Answers:
     @property
     def keys(self) -> np.ndarray:
         """(N,) str: identities, numbered where an image is repeated."""
+        names = self.identity.tolist()
+        if len(set(names)) == len(names):
+            return self.identity
         times: Counter[str] = Counter()
         keys = []
-        for name in self.identity.tolist():
+        for name in names:
             keys.append(f'{name} #{times[name]}' if times[name] else name)
             times[name] += 1
         return np.array(keys, str)
 
     def pick(self, chosen: np.ndarray) -> 'Answers':
         """Return the answers where an (N,) bool is True."""
-        return Answers(
-            *(getattr(self, name)[chosen] for name in ARRAYS),
-            probabilities=self.probabilities,
-        )
+        arrays: dict[str, Any] = {
+            name: getattr(self, name)[chosen] for name in ARRAYS
+        }
+        return Answers(**arrays, probabilities=self.probabilities)
 
-    def save(self, path: Path, fingerprint: str) -> None:
-        """Write to a ``.npz`` file, all or nothing."""
+    def save(self, path: Path, parts: dict[str, str]) -> None:
+        """Write to a ``.npz`` file, all or nothing.
+
+        ``parts`` are digests of what decided the answers.
+        """
         path.parent.mkdir(parents=True, exist_ok=True)
         rest = dict(
-            fingerprint=fingerprint,
+            parts=parts,
             probabilities=self.probabilities,
             regions=self.regions,
             faults=[asdict(fault) for fault in self.faults],
@@ -111,36 +125,16 @@ class Answers:
         part.replace(path)
 
     @classmethod
-    def load(cls, path: Path, fingerprint: str) -> 'Answers | None':
-        """Read what :meth:`save` wrote; None if absent or of another run."""
-        if not path.exists():
+    def load(cls, path: Path) -> 'tuple[Answers, dict[str, str]] | None':
+        """Return what :meth:`save` wrote; None for any other file."""
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                rest = json.loads(str(file['rest']))
+                parts = rest.pop('parts')
+                faults = [Fault(**fault) for fault in rest.pop('faults')]
+                arrays = {name: file[name] for name in ARRAYS}
+        except DAMAGED:
             return None
-        with np.load(path, allow_pickle=False) as file:
-            rest = json.loads(str(file['rest']))
-            if rest['fingerprint'] != fingerprint:
-                return None
-            return cls(
-                **{name: file[name] for name in ARRAYS},
-                probabilities=rest['probabilities'],
-                regions=rest['regions'],
-                faults=[Fault(**fault) for fault in rest['faults']],
-            )
-
-
-def fingerprint(cfg: Config, checkpoint: str, **settings: Any) -> str:
-    """Return what tells one run of the report from another.
-
-    A checkpoint counts by its content, a URL by its name; ``settings`` are all
-    else that the answers depend on.
-    """
-    digest = hashlib.sha256()
-    if Path(checkpoint).is_file():
-        with Path(checkpoint).open('rb') as file:
-            while block := file.read(1 << 20):
-                digest.update(block)
-    loader = cfg.test_dataloader.to_dict()
-    loader = {k: v for k, v in loader.items() if k not in NEUTRAL}
-    parts = [cfg.model.to_dict(), loader, cfg.get('test_evaluator')]
-    parts += [checkpoint, settings, __version__]
-    digest.update(json.dumps(parts, sort_keys=True, default=str).encode())
-    return digest.hexdigest()
+        if len({len(array) for array in arrays.values()}) != 1:
+            return None
+        return cls(**arrays, **rest, faults=faults), parts

@@ -20,10 +20,30 @@ from mmengine.registry import FUNCTIONS
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from mmocc.occlusion import UnreachableLevelError
-from mmocc.report.answers import CORRUPT, THUMBNAIL, TOO_SMALL, Answers, Fault
+from mmocc.datasets.channel_order import to_rgb_of
+from mmocc.occlusion import (
+    CLEAN,
+    CutOffError,
+    EmptyRegionError,
+    UnreachableLevelError,
+)
+from mmocc.occlusion.occlude_objects import TOO_SMALL
+from mmocc.report.answers import (
+    CORRUPT,
+    CUT_OFF,
+    NO_PIXEL,
+    THUMBNAIL,
+    Answers,
+    Fault,
+)
 from mmocc.report.cells import make_occlude, occlude_dataset
+from mmocc.utils.config_types import find_class
 
+REASONS: dict[type[Exception], str] = {
+    UnreachableLevelError: TOO_SMALL,
+    CutOffError: CUT_OFF,
+    EmptyRegionError: NO_PIXEL,
+}
 # What is known of an image, whatever a model answers, and its type.
 KNOWN = dict(
     label=np.int64,
@@ -57,8 +77,8 @@ class CheckedDataset(Dataset):
         index = self.places[item]
         try:
             return index, self.dataset[index]
-        except UnreachableLevelError as error:
-            return Fault(index, TOO_SMALL, str(error))
+        except tuple(REASONS) as error:
+            return Fault(index, REASONS[type(error)], str(error))
         except Exception as error:
             path = self._unreadable(index)
             if path is None:
@@ -93,6 +113,14 @@ def collate_checked(
     return indices, packed, faults
 
 
+def collate_function(cfg: Config) -> Callable:
+    """Return the function by which a config's test loader makes batches."""
+    collate = cfg.test_dataloader.get('collate_fn')
+    collate = dict(collate or dict(type='pseudo_collate'))
+    kind = find_class(collate.pop('type'), FUNCTIONS)
+    return partial(kind, **collate)
+
+
 def cell_loader(
     cfg: Config, dataset: Any, cell: str, every: int = 1, **occlude_args: Any
 ) -> DataLoader:
@@ -102,16 +130,15 @@ def cell_loader(
     ``occlude_args`` are those of ``mmocc.Occlude``.
     """
     loader = cfg.test_dataloader
-    collate = dict(loader.get('collate_fn') or dict(type='pseudo_collate'))
-    collate_fn = partial(FUNCTIONS.get(collate.pop('type')), **collate)
     occlude = make_occlude(cell, **occlude_args)
-    checked = CheckedDataset(occlude_dataset(dataset, occlude, cell), every)
+    dataset = occlude_dataset(dataset, occlude, cell, to_rgb_of(cfg))
+    checked = CheckedDataset(dataset, every)
     return DataLoader(
         checked,
         batch_size=loader.get('batch_size', 1),
         sampler=DefaultSampler(checked, shuffle=False),
         num_workers=loader.get('num_workers', 0),
-        collate_fn=partial(collate_checked, collate=collate_fn),
+        collate_fn=partial(collate_checked, collate=collate_function(cfg)),
         pin_memory=torch.cuda.is_available(),
     )
 
@@ -148,6 +175,25 @@ def predict(
         images += map(_known, indices, samples)
     part = dict(images=images, tops=tops, proper=proper, faults=faults)
     return _merge(list(models), all_gather_object(part))
+
+
+@torch.no_grad()
+def count_outputs(model: Any, cfg: Config, dataset: Any) -> int | None:
+    """Return how many scores a classifier gives, from one image.
+
+    None if no image of the test set can be read.
+
+    Raises:
+        ValueError: If the image has not just one label.
+    """
+    clean = occlude_dataset(dataset, None, CLEAN, to_rgb_of(cfg))
+    checked = CheckedDataset(clean)
+    for item in map(checked.__getitem__, range(len(checked))):
+        if not isinstance(item, Fault):
+            [sample] = model.test_step(collate_function(cfg)([item[1]]))
+            _label(sample)
+            return sample.pred_score.numel()
+    return None
 
 
 def _scores(samples: Sequence[Any], model: str) -> Tensor:
@@ -204,7 +250,7 @@ def _merge(names: list[str], parts: list[dict]) -> dict[str, Answers]:
     )
     images = [images[row] for row in first]
     faults = {f.index: f for part in parts for f in part['faults']}
-    known = {
+    known: dict[str, Any] = {
         name: np.array([image[name] for image in images], dtype)
         for name, dtype in KNOWN.items()
     }

@@ -28,6 +28,7 @@ from mmocc.report.cells import (
     insert_after_loading,
     make_occlude,
 )
+from mmocc.utils.config_types import scope_of
 
 
 def det_cell_loader(
@@ -42,19 +43,25 @@ def det_cell_loader(
         ValueError: If the cell is unknown, a bank is missing, or the test
             pipeline has no place for the occlusion.
     """
-    init_default_scope(cfg.get('default_scope', 'mmdet'))
     occlude_args.setdefault('seed', 0)
+    dataset = build_det_dataset(cfg)
     occlude = make_occlude(cell, OccludeObjects, **occlude_args)
-    loader = copy.deepcopy(cfg.test_dataloader)
-    dataset = DATASETS.build(loader.pop('dataset'))
-    if hasattr(dataset, 'full_init'):
-        dataset.full_init()
     if occlude is not None:
         change = partial(insert_after_loading, occlude=occlude)
         dataset = change_pipelines(dataset, change)
     if every > 1:
         dataset = Subset(dataset, range(0, len(dataset), every))
-    return Runner.build_dataloader(dict(loader, dataset=dataset))
+    loader = dict(copy.deepcopy(cfg.test_dataloader), dataset=dataset)
+    return Runner.build_dataloader(loader)
+
+
+def build_det_dataset(cfg: Config) -> Any:
+    """Build the test set of a detector's config."""
+    init_default_scope(scope_of(cfg, 'mmdet'))
+    dataset = DATASETS.build(copy.deepcopy(cfg.test_dataloader.dataset))
+    if hasattr(dataset, 'full_init'):
+        dataset.full_init()
+    return dataset
 
 
 @torch.no_grad()

@@ -1,22 +1,30 @@
 """The models of an occlusion report: what is done, and what is missing."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
-from mmengine.config import Config
-from mmengine.dist import is_main_process
+from mmengine.dist import broadcast_object_list, is_main_process
 from mmengine.logging import print_log
 from rich.progress import track
 from torch import nn
 
-from mmocc.report.answers import Answers, fingerprint
+from mmocc.report.answers import Answers
 from mmocc.report.classifiers import cell_loader, predict
+from mmocc.report.fingerprint import (
+    Parts,
+    changed,
+    model_parts,
+    occlusion_parts,
+)
 from mmocc.utils import cli
 from mmocc.utils.from_config import load_model
+
+UNREADABLE = 'their file is damaged, or of another version of mmocc'
 
 
 @dataclass
@@ -24,7 +32,6 @@ class Settings:
     """What all models of a report share."""
 
     out: Path  # folder of the report; finished cells are in out/cells
-    occlude: dict[str, Any]  # arguments of mmocc.Occlude
     device: str = 'cpu'
     every: int = 1  # take only every n-th image
     amp: bool = False  # predict in half precision
@@ -43,45 +50,72 @@ class Job:
         self.name = name
         self.checkpoint = checkpoint
         self.settings = settings
-        self.cfg = Config.fromfile(config)
-        self.cfg.merge_from_dict(settings.cfg_options)
+        self.cfg = cli.read_config(config, settings.cfg_options)
         cli.fill_dataloaders(self.cfg, ['test_dataloader'])
-        cli.check_types(self.cfg)
         cli.check_checkpoint(
             checkpoint, 'CONFIG CHECKPOINT', config, settings.trust
         )
-        self.fingerprint = fingerprint(
-            self.cfg,
-            checkpoint,
-            every=settings.every,
-            amp=settings.amp,
-            occluded_coco=settings.occluded_coco,
-            separated_coco=settings.separated_coco,
-            **settings.occlude,
-        )
+        precision = settings.device.partition(':')[0] if settings.amp else ''
+        self.parts = model_parts(self.cfg, checkpoint) | {
+            'the choice of images (--every)': str(settings.every),
+            'the precision (--amp)': precision,
+        }
         self.model: nn.Module | None = None
         self.cells: dict[str, Answers] = {}
 
     def path(self, cell: str) -> Path:
         """Return the file of a cell's answers."""
-        letters = (c if c.isalnum() or c in '-_.' else '_' for c in self.name)
-        folder = self.settings.out / 'cells' / ''.join(letters)
+        folder = self.settings.out / 'cells' / folder_name(self.name)
         return folder / f'{cell.replace(" ", "_")}.npz'
 
-    def load_done(self, cells: list[str]) -> None:
-        """Read back the cells that an earlier run has finished."""
-        for cell in cells:
-            answers = Answers.load(self.path(cell), self.fingerprint)
-            if answers is not None:
-                self.cells[cell] = answers
+    def load_done(
+        self, cells: Sequence[str], data: Parts, occlude: dict[str, Any]
+    ) -> None:
+        """Read back the cells that an earlier run has finished.
 
-    def detect(self, name: str, work: Callable) -> dict[str, float]:
-        """Return what a detector's cell gives, computed or read back."""
+        Args:
+            cells: Names of the cells.
+            data: Digests of the test data.
+            occlude: Arguments of ``mmocc.Occlude`` with the bank built.
+        """
+        self.parts |= data
+        stale: dict[str, list[str]] = {}
+        done: list[Any] = [{}]
+        for cell in cells if is_main_process() else ():
+            path = self.path(cell)
+            if not path.exists():
+                continue
+            stored = Answers.load(path)
+            now = self.parts | occlusion_parts(cell, **occlude)
+            reason = changed(stored[1], now) if stored else UNREADABLE
+            if stored and not reason:
+                done[0][cell] = stored[0]
+            else:
+                stale.setdefault(reason, []).append(cell)
+        self._say_stale(stale)
+        broadcast_object_list(done)
+        self.cells |= done[0]
+
+    def save(self, cell: str, answers: Answers, occlude: dict) -> None:
+        """Keep the answers in a cell, to be read back by a later run."""
+        self.cells[cell] = answers
+        if is_main_process():
+            parts = self.parts | occlusion_parts(cell, **occlude)
+            answers.save(self.path(cell), parts)
+
+    def detect(
+        self, name: str, work: Callable, data: Parts
+    ) -> dict[str, float]:
+        """Return what a detector's cell gives, computed or read back.
+
+        ``data`` are digests of what decides it besides the model.
+        """
         path = self.path(name).with_suffix('.json')
-        if path.exists():
-            stored = json.loads(path.read_text())
-            if stored['fingerprint'] == self.fingerprint:
-                return stored['found']
+        parts = self.parts | data
+        done = [self._read(name, path, parts) if is_main_process() else None]
+        broadcast_object_list(done)
+        if done[0] is not None:
+            return done[0]
         metrics = work(
             model=self.ready(),
             cfg=self.cfg,
@@ -90,11 +124,33 @@ class Job:
         )
         if is_main_process():
             path.parent.mkdir(parents=True, exist_ok=True)
-            stored = dict(fingerprint=self.fingerprint, found=metrics)
-            path.with_suffix('.part').write_text(json.dumps(stored))
+            text = json.dumps(dict(parts=parts, found=metrics))
+            path.with_suffix('.part').write_text(text, encoding='utf-8')
             path.with_suffix('.part').replace(path)
         print_log(f'{self.name:24s} {name}: done')
         return metrics
+
+    def _read(self, cell: str, path: Path, parts: Parts) -> dict | None:
+        """Return a detector's stored result, if it still holds."""
+        if not path.exists():
+            return None
+        try:
+            stored = json.loads(path.read_text(encoding='utf-8'))
+            reason = changed(stored['parts'], parts)
+            if not reason:
+                return stored['found']
+        except (ValueError, LookupError, TypeError, AttributeError):
+            reason = UNREADABLE
+        self._say_stale({reason: [cell]})
+        return None
+
+    def _say_stale(self, stale: dict[str, list[str]]) -> None:
+        """Log why answers of an earlier run are computed again."""
+        for reason, cells in stale.items():
+            names = ', '.join(map(repr, cells))
+            print_log(
+                f'{self.name}: answers of {names} are not reused: {reason}'
+            )
 
     def ready(self) -> nn.Module:
         """Return the model, which is loaded at the first call."""
@@ -103,6 +159,17 @@ class Job:
                 self.cfg, self.checkpoint, self.settings.device
             )
         return self.model
+
+
+def folder_name(name: str) -> str:
+    """Return the name of a model's folder, another one for each name."""
+    letters = [
+        letter if letter.isalnum() or letter in ' -_.' else quote(letter, '')
+        for letter in name
+    ]
+    if letters[:1] == ['.']:
+        letters[0] = '%2E'  # never the folder above
+    return ''.join(letters)
 
 
 def run_group(
@@ -126,8 +193,7 @@ def run_group(
             settings.amp,
         )
         for job in missing:
-            answers = job.cells[cell] = by_model[job.name]
-            if is_main_process():
-                answers.save(job.path(cell), job.fingerprint)
+            answers = by_model[job.name]
+            job.save(cell, answers, occlude)
             right = 100 * answers.hits.mean() if len(answers.index) else np.nan
             print_log(f'{job.name:24s} {cell:12s} {right:6.2f} %')

@@ -1,11 +1,12 @@
 """Whether two models' answers are to the same occluded images."""
 
 from collections.abc import Sequence
-from functools import reduce
 
 import numpy as np
 
 from mmocc.report.answers import THUMBNAIL, Answers
+
+MASK_TOLERANCE = 0.1  # of mask_gaps, for images of other sizes
 
 
 def mask_thumbnail(mask: np.ndarray, side: int = THUMBNAIL) -> np.ndarray:
@@ -44,10 +45,49 @@ def shared_rows(sides: Sequence[Answers]) -> list[np.ndarray]:
     An image is known by its identity, not by its place in a test set. All
     sides' rows are in the same order of images.
     """
-    keys = [answers.keys for answers in sides]
-    common = reduce(np.intersect1d, keys)
-    rows = []
-    for names in keys:
-        order = np.argsort(names)
-        rows.append(order[np.searchsorted(names, common, sorter=order)])
-    return rows
+    places = [
+        {key: row for row, key in enumerate(answers.keys.tolist())}
+        for answers in sides
+    ]
+    common = sorted(set(places[0]).intersection(*places[1:]))
+    return [np.array([rows[key] for key in common], int) for rows in places]
+
+
+def why_not_paired(
+    ours: dict[str, Answers], base: dict[str, Answers]
+) -> str | None:
+    """Return why two models' answers cannot be compared image by image.
+
+    None if they can: in each cell they share images, by identity, and these
+    have the same labels and are hidden in the same parts.
+    """
+    for cell, answers in ours.items():
+        mine, theirs = shared_rows([answers, base[cell]])
+        if not len(mine):
+            return 'the test sets have no image in common'
+        names = answers.identity[mine]
+        other = answers.label[mine] != base[cell].label[theirs]
+        if other.any():
+            return (
+                f'{other.sum()} of {len(other)} images have other labels, '
+                f'the first is {names[other][0]}'
+            )
+        gaps = mask_gaps(answers.thumbnail[mine], base[cell].thumbnail[theirs])
+        other = gaps > MASK_TOLERANCE
+        if other.any():
+            return (
+                f'in {cell}, other parts of {other.sum()} of {len(other)} '
+                f'images are hidden, the first is {names[other][0]}'
+            )
+    return None
+
+
+def mask_gaps(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
+    """Return how much of what is hidden in one of two masks is not in both.
+
+    From thumbnails (N, side, side) it is (N,) in [0, 1]: 0 for equal masks, 1
+    for masks that share nothing.
+    """
+    low = np.minimum(ours, theirs).sum(axis=(1, 2), dtype=np.int64)
+    high = np.maximum(ours, theirs).sum(axis=(1, 2), dtype=np.int64)
+    return 1 - np.where(high > 0, low / np.maximum(high, 1), 1.0)

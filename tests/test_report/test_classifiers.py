@@ -12,7 +12,7 @@ from PIL import Image
 
 from mmocc.occlusion import UnreachableLevelError, cell_names
 from mmocc.report import classifiers
-from mmocc.report.answers import Answers, Fault, fingerprint
+from mmocc.report.answers import Answers, Fault
 from mmocc.utils.from_config import build_dataset, load_model
 
 TOOL = ROOT / 'tools/analysis_tools/occlusion_benchmark.py'
@@ -82,33 +82,84 @@ def test_every_model_sees_the_same_occlusions_of_all_or_some_images(run):
     assert np.allclose(part.confidence, both['a'].confidence[::2], atol=1e-6)
 
 
-def test_answers_are_read_back_only_by_their_own_run(run, tmp_path):
+def test_answers_are_read_back_as_they_were(run, tmp_path):
     answers = run('L1 white')['a']
     answers.faults = [Fault(7, 'corrupt', 'x.png')]
+    answers.probabilities = False
     path = tmp_path / 'deep' / 'cell.npz'
-    answers.save(path, 'print')
-    assert Answers.load(path, 'other') is None
-    assert Answers.load(tmp_path / 'none.npz', 'print') is None
-    again = Answers.load(path, 'print')
+    answers.save(path, dict(model='digest'))
+    again, parts = Answers.load(path)
+    assert parts == dict(model='digest')
     assert equal(answers, again)
+    for name in ('identity', 'photo', 'thumbnail'):
+        assert np.array_equal(getattr(answers, name), getattr(again, name))
     assert again.regions == answers.regions
     assert again.faults == answers.faults
+    assert not again.probabilities
     assert [p.name for p in path.parent.iterdir()] == ['cell.npz']
 
 
-def test_the_fingerprint_knows_weights_config_and_settings(
-    tiny_config, tmp_path
-):
+def test_an_image_is_known_by_its_name_and_by_what_is_hidden(run):
+    clean, white = run('L0')['a'], run('L2 white')['a']
+    assert len(set(clean.identity)) == 4
+    assert white.identity.tolist() == clean.identity.tolist()
+    assert not clean.thumbnail.any()
+    assert white.thumbnail.shape == (4, 8, 8)
+    hidden = white.thumbnail.mean(axis=(1, 2)) / 255  # the image is the object
+    assert np.allclose(hidden, white.share, atol=0.004)
+
+
+def test_without_names_the_place_is_the_name():
+    made = Answers(*(np.arange(3, 6) for _ in range(5)))
+    assert made.identity.tolist() == ['index:3', 'index:4', 'index:5']
+    assert made.photo.tolist() == made.identity.tolist()
+    assert made.pick(np.array([True, False, True])).identity.tolist() == [
+        'index:3', 'index:5',
+    ]  # fmt: skip
+    empty = Answers(*(np.arange(0) for _ in range(5)))
+    assert empty.thumbnail.shape == (0, 8, 8)
+
+
+@pytest.mark.parametrize(
+    ('rows', 'proper'),
+    [
+        ([[0.25, 0.75], [1, 0]], True),
+        ([[0.25, 0.7504]], True),
+        ([[0.25, 0.76]], False),  # sigmoids
+        ([[1.5, -0.5]], False),  # logits
+        ([[0.25, 0.75], [0.5, 0.6]], False),
+    ],
+)
+def test_scores_that_are_probabilities(rows, proper):
+    assert classifiers.are_probabilities(torch.tensor(rows)) is proper
+
+
+class Constant(torch.nn.Module):
+    """A model with the same scores for each image."""
+
+    def __init__(self, scores):
+        super().__init__()
+        self.scores = torch.nn.Parameter(torch.tensor(scores))
+
+    def test_step(self, batch):
+        for sample in batch['data_samples']:
+            sample.set_pred_score(self.scores.detach())
+        return batch['data_samples']
+
+
+def test_answers_say_whether_scores_are_probabilities(tiny_config):
     cfg = Config.fromfile(tiny_config)
-    path = save_model(tiny_config, tmp_path / 'm.pth')
-    first = fingerprint(cfg, path, seed=0)
-    assert fingerprint(cfg, path, seed=0) == first
-    assert fingerprint(cfg, path, seed=1) != first
-    cfg.model.head.topk = 2
-    assert fingerprint(cfg, path, seed=0) != first
-    cfg = Config.fromfile(tiny_config)
-    save_model(tiny_config, path, seed=5)
-    assert fingerprint(cfg, path, seed=0) != first
+    models = dict(sure=Constant([0.9, 0.1]), logits=Constant([-3.0, 5.0]))
+    loader = classifiers.cell_loader(cfg, build_dataset(cfg), 'L0')
+    made = classifiers.predict(models, loader)
+    assert made['sure'].probabilities
+    assert not made['logits'].probabilities
+    assert made['logits'].confidence.tolist() == [5] * 4
+    broken = dict(broken=Constant([float('nan'), 1.0]))
+    with pytest.raises(
+        ValueError, match=r"0\.png: .* of model 'broken' are N"
+    ):
+        classifiers.predict(broken, loader)
 
 
 class Faulty(list):
@@ -134,7 +185,7 @@ def test_objects_too_small_are_left_out_and_other_faults_stop(tmp_path):
     batch = [checked[0], checked[1]]
     indices, packed, faults = classifiers.collate_checked(batch, list)
     assert (indices, packed) == ([0], [dict(inputs=0)])
-    assert faults == [Fault(1, 'too small', 'too few pixels')]
+    assert faults == [Fault(1, 'too_small', 'too few pixels')]
     with pytest.raises(KeyError, match='no such key'):
         checked[2]
     image.write_bytes(b'not an image')
@@ -155,10 +206,12 @@ def test_different_classes_are_not_compared():
 def test_a_checkpoint_that_does_not_fill_the_model_is_refused(
     tiny_config, tmp_path
 ):
-    path = tmp_path / 'empty.pth'
-    torch.save(dict(state_dict={}), path)
-    with pytest.raises(ValueError, match=r'empty\.pth does not fit.*missing'):
-        load_model(Config.fromfile(tiny_config), str(path))
+    path = save_model(tiny_config, tmp_path / 'part.pth')
+    state = torch.load(path)['state_dict']
+    del state['head.fc.bias']
+    torch.save(dict(state_dict=state), path)
+    with pytest.raises(ValueError, match=r'part\.pth does not fit.*fc\.bias'):
+        load_model(Config.fromfile(tiny_config), path)
 
 
 @pytest.fixture
@@ -193,12 +246,14 @@ def test_the_tool_writes_the_report_and_resumes(
 ):
     result = run_tool(*command)
     assert result.returncode == 0, result.stderr
-    written = json.loads((tmp_path / 'out/occlusion.json').read_text())
+    written = json.loads(
+        (tmp_path / 'out/occlusion.json').read_text(encoding='utf-8')
+    )
     assert written['meta']['seed'] == 0
     cells = written['models']['a']['cells']
     assert list(cells) == cell_names()
     assert all(cell['images'] == 4 for cell in cells.values())
-    page = (tmp_path / 'out/occlusion.html').read_text()
+    page = (tmp_path / 'out/occlusion.html').read_text(encoding='utf-8')
     assert page.count('data:image/jpeg') == 13 * 4
     assert (tmp_path / 'out/occlusion.png').stat().st_size > 1000
     # a cell that is gone is computed again, the others are not
@@ -208,14 +263,21 @@ def test_the_tool_writes_the_report_and_resumes(
     run_here(*command)
     for path, time in done.items():
         assert (path.stat().st_mtime_ns == time) == (path != gone)
-    assert json.loads((tmp_path / 'out/occlusion.json').read_text()) == written
+    assert (
+        json.loads(
+            (tmp_path / 'out/occlusion.json').read_text(encoding='utf-8')
+        )
+        == written
+    )
 
 
 def test_two_processes_give_the_numbers_of_one(
     run_tool, run_here, command, tmp_path
 ):
     run_here(*command, '--kinds', 'noise')
-    one = json.loads((tmp_path / 'out/occlusion.json').read_text())
+    one = json.loads(
+        (tmp_path / 'out/occlusion.json').read_text(encoding='utf-8')
+    )
     command[-1] = tmp_path / 'two'
     torchrun = ['-m', 'torch.distributed.run', '--nproc-per-node=2']
     result = run_tool(
@@ -224,7 +286,9 @@ def test_two_processes_give_the_numbers_of_one(
         OMP_NUM_THREADS='1', CUDA_VISIBLE_DEVICES='',
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
-    two = json.loads((tmp_path / 'two/occlusion.json').read_text())
+    two = json.loads(
+        (tmp_path / 'two/occlusion.json').read_text(encoding='utf-8')
+    )
     assert two['models'] == one['models']
 
 
@@ -239,7 +303,9 @@ def test_an_image_that_cannot_be_read_is_named(
     assert str(broken) in capsys.readouterr().out
     assert not (tmp_path / 'out/occlusion.json').exists()
     run_here(*command, '--skip-corrupt')
-    written = json.loads((tmp_path / 'out/occlusion.json').read_text())
+    written = json.loads(
+        (tmp_path / 'out/occlusion.json').read_text(encoding='utf-8')
+    )
     cell = written['models']['b']['cells']['L2 white']
     assert cell['images'] == 3
     assert cell['left_out'] == dict(corrupt=1)

@@ -9,8 +9,9 @@ Each model is tested on its own test set: clean (L0), and with white, noise,
 texture and object occluders that hide 20-40 % (L1), 40-60 % (L2) and 60-80 %
 (L3) of the object: its mask, else its box, else the image. The occlusion comes
 just before the packing step of the test pipeline, after all geometric steps.
-Every model sees the same occlusions; the first is the baseline that the others
-are compared with.
+The occlusion of an image depends on the image, not on the model, its input
+size or the order of images; the first model is the baseline that the others
+are compared with, on the images that both have.
 
 Detectors (configs of mmdet, or --task det): every annotated object is hidden,
 right after loading, and the config's own evaluator gives the AP. With
@@ -35,19 +36,34 @@ from mmengine.dist import init_dist, is_main_process
 from mmengine.logging import print_log
 from torch.utils.data import Dataset
 
+from mmocc.datasets.channel_order import to_rgb_of
 from mmocc.datasets.transforms.occlude import REGIONS
 from mmocc.occlusion import KINDS, cell_names
-from mmocc.report.answers import CORRUPT
+from mmocc.report.answers import CORRUPT, NO_PIXEL
 from mmocc.report.cells import make_occlude, occlude_dataset, share_bank
+from mmocc.report.checks import (
+    at_least,
+    check_classes,
+    check_out,
+    check_size,
+    name_problem,
+)
 from mmocc.report.classifiers import check_same_classes
 from mmocc.report.detector_tables import REAL, write_det_results
-from mmocc.report.detectors import run_det_cell
+from mmocc.report.detectors import build_det_dataset, run_det_cell
+from mmocc.report.fingerprint import (
+    data_parts,
+    evaluator_parts,
+    occlusion_parts,
+)
 from mmocc.report.job import Job, Settings, run_group
 from mmocc.report.occluded_coco import run_occluded_coco
 from mmocc.report.page import make_example, write_report
 from mmocc.report.plots import plot_accuracy
-from mmocc.report.tables import markdown_table, summarise, write_tables
+from mmocc.report.summary import summarise
+from mmocc.report.tables import markdown_table, write_tables
 from mmocc.utils import cli
+from mmocc.utils.config_types import host_of
 from mmocc.utils.from_config import build_dataset
 
 FLAGS = ('occluded', 'truncated', 'difficult')
@@ -71,18 +87,23 @@ def parse_args() -> argparse.Namespace:
     add('--kinds', nargs='+', choices=KINDS, help='kinds of occluders')
     add('--texture-bank', nargs='+', help='image folder(s)')
     add('--object-bank', nargs='+', help='folder(s) of RGBA cut-outs')
-    add('--texture-size', type=int, default=256, help='side of textures')
+    side = 'side of textures'
+    add('--texture-size', type=at_least(1), default=256, help=side)
     region = 'what the hidden share refers to'
     add('--region', choices=REGIONS, default='auto', help=region)
-    add('--seed', type=int, default=0, help='seed of the occlusions')
-    add('--every', type=int, default=1, help='take only every n-th image')
-    add('--workers', type=int, help='loading processes (default: config)')
-    add('--batch-size', type=int, help='images a batch (default: config)')
+    add('--seed', type=at_least(0), default=0, help='seed of the occlusions')
+    every = 'take only every n-th image'
+    add('--every', type=at_least(1), default=1, help=every)
+    workers = 'loading processes (default: config)'
+    add('--workers', type=at_least(0), help=workers)
+    batch = 'images a batch (default: config)'
+    add('--batch-size', type=at_least(1), help=batch)
     add('--device', help='default: the GPU if there is one')
-    add('--examples', type=int, default=12, help='example images a row')
+    row = 'example images a row'
+    add('--examples', type=at_least(0), default=12, help=row)
     add('--occluded-coco', help='annotation of Occluded COCO (det)')
     add('--separated-coco', help='annotation of Separated COCO (det)')
-    skip = 'report without images that cannot be read, instead of failing'
+    skip = 'report without images that cannot be used, instead of failing'
     add('--skip-corrupt', action='store_true', help=skip)
     add('--out', type=Path, default=Path('work_dirs/occlusion'))
     cli.add_trust(parser)
@@ -91,8 +112,8 @@ def parse_args() -> argparse.Namespace:
         parser.error('give a checkpoint for each config')
     args.pairs = list(zip(args.models[::2], args.models[1::2], strict=True))
     args.names = args.names or [Path(c).stem for c, _ in args.pairs]
-    if len(set(args.names)) != len(args.pairs):
-        parser.error('give each model a different name with --names')
+    if problem := name_problem(args.names, len(args.pairs)):
+        parser.error(problem)
     banks = dict(texture=args.texture_bank, object=args.object_bank)
     missing = [kind for kind, folders in banks.items() if not folders]
     if args.kinds is None:
@@ -142,9 +163,9 @@ def choose_examples(
     for cell in jobs[0].cells:
         index = jobs[0].cells[cell].index
         places = np.linspace(0, len(index) - 1, min(number, len(index)))
-        occluded = occlude_dataset(
-            dataset, make_occlude(cell, **occlude), cell
-        )
+        to_rgb = to_rgb_of(jobs[0].cfg)
+        hide = make_occlude(cell, **occlude)
+        occluded = occlude_dataset(dataset, hide, cell, to_rgb)
         shots = [
             make_example(occluded[pick], pick, cell, answers, classes)
             for pick in index[places.astype(int)].tolist()
@@ -154,27 +175,28 @@ def choose_examples(
 
 
 def check_corrupt(jobs: list[Job], skip: bool) -> None:
-    """Exit with the list of images that could not be read, if any."""
+    """Exit with the list of images with a fault in the data, if any."""
     faults = {
         (job.name, fault.index): fault.message
         for job in jobs
         for answers in job.cells.values()
         for fault in answers.faults
-        if fault.reason == CORRUPT
+        if fault.reason in (CORRUPT, NO_PIXEL)
     }
     if not faults:
         return
     messages = sorted(set(faults.values()))
     print_log(
-        f'{len(messages)} image(s) cannot be read:\n  ' + '\n  '.join(messages)
+        f'{len(messages)} image(s) cannot be used:\n  ' + '\n  '.join(messages)
     )
     if not skip:
         sys.exit(
-            'No report was written. Repair or remove these files, or report '
+            'No report was written. Repair or remove these images, or report '
             'without them: --skip-corrupt (what is computed is kept).'
         )
 
 
+@cli.one_line_errors()
 def main() -> None:
     """Test all models in all cells, and write the report."""
     args = parse_args()
@@ -188,7 +210,6 @@ def main() -> None:
     occlude = {key: getattr(args, key) for key in keys}
     keys = ('out', 'device', 'every', 'amp', 'occluded_coco', 'separated_coco')
     settings = Settings(
-        occlude=occlude,
         cfg_options=options,
         trust=args.trust_checkpoint,
         **{key: getattr(args, key) for key in keys},
@@ -197,9 +218,10 @@ def main() -> None:
         Job(name, *pair, settings)
         for name, pair in zip(args.names, args.pairs, strict=True)
     ]
+    check_out(jobs, args.out)
     if args.task == 'auto':
-        scopes = {job.cfg.get('default_scope') for job in jobs}
-        args.task = 'det' if scopes == {'mmdet'} else 'cls'
+        hosts = {host_of(job.cfg) for job in jobs}
+        args.task = 'det' if hosts == {'mmdet'} else 'cls'
     report = report_detectors if args.task == 'det' else report_classifiers
     report(jobs, args, share_bank(cell_names(args.kinds), **occlude))
 
@@ -209,23 +231,33 @@ def report_detectors(
 ) -> None:
     """Test all detectors in all cells, and write the tables."""
     results = {}
+    real = (args.occluded_coco, args.separated_coco)
     for job in jobs:
+        dataset = build_det_dataset(job.cfg)
+        check_size(job, dataset)
+        data = data_parts(job.cfg, dataset) | evaluator_parts(job.cfg)
+        parts = {
+            cell: data | occlusion_parts(cell, **occlude)
+            for cell in cell_names(args.kinds)
+        }
         works = {
             cell: partial(run_det_cell, cell=cell, **occlude)
             for cell in cell_names(args.kinds)
         }
         if args.occluded_coco:
+            parts[REAL] = data | evaluator_parts(job.cfg, *real)
             works[REAL] = partial(
                 run_occluded_coco,
                 occluded_ann=args.occluded_coco,
                 separated_ann=args.separated_coco,
             )
         results[job.name] = {
-            name: job.detect(name, work) for name, work in works.items()
+            name: job.detect(name, work, parts[name])
+            for name, work in works.items()
         }
     if is_main_process():
         write_det_results(results, how_made(jobs, args), args.out)
-        tables = (args.out / 'det_occlusion.md').read_text()
+        tables = (args.out / 'det_occlusion.md').read_text(encoding='utf-8')
         print_log(f'\n{tables}')
         print_log(f'wrote {args.out}/det_occlusion.json, .csv and .md')
 
@@ -235,26 +267,20 @@ def report_classifiers(
 ) -> None:
     """Test all classifiers in all cells, and write the report."""
     cells = cell_names(args.kinds)
-    # Models with the same test data see each occluded image together.
-    groups: list[list[Job]] = []
-    for job in jobs:
-        job.load_done(cells)
-        same = (
-            group
-            for group in groups
-            if group[0].cfg.test_dataloader == job.cfg.test_dataloader
-        )
-        group = next(same, None)
-        if group is None:
-            groups.append([job])
-        else:
-            group.append(job)
+    groups = same_data(jobs)
     datasets = [build_dataset(group[0].cfg) for group in groups]
     names = {
         group[0].name: getattr(data, 'metainfo', {}).get('classes')
         for group, data in zip(groups, datasets, strict=True)
     }
     check_same_classes(names)
+    for group, dataset in zip(groups, datasets, strict=True):
+        check_size(group[0], dataset)
+        data = data_parts(group[0].cfg, dataset)
+        for job in group:
+            job.load_done(cells, data, occlude)
+    for group, dataset in zip(groups, datasets, strict=True):
+        check_classes(group, dataset, cells, names[group[0].name])
     for group, dataset in zip(groups, datasets, strict=True):
         run_group(group, dataset, cells, occlude)
     if is_main_process():
@@ -263,6 +289,22 @@ def report_classifiers(
         for job in jobs:  # cells of an earlier run came first
             job.cells = {cell: job.cells[cell] for cell in cells}
         write(jobs, groups[0], datasets[0], classes, args, occlude)
+
+
+def same_data(jobs: list[Job]) -> list[list[Job]]:
+    """Return the models in groups that see each occluded image together.
+
+    They have the same test data, and read the same order of channels.
+    """
+    groups: list[tuple[tuple, list[Job]]] = []
+    for job in jobs:
+        key = job.cfg.test_dataloader, to_rgb_of(job.cfg)
+        group = next((jobs for other, jobs in groups if other == key), None)
+        if group is None:
+            groups.append((key, [job]))
+        else:
+            group.append(job)
+    return [group for _, group in groups]
 
 
 def how_made(
