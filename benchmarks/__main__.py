@@ -38,7 +38,7 @@ def load(path: str | Path) -> tuple[dict[str, str | int], Earlier]:
         ValueError: If ``--json`` did not write the file.
     """
     try:
-        document = json.loads(Path(path).read_text())
+        document = json.loads(Path(path).read_text(encoding='utf-8'))
         results = [Result(**row) for row in document['results']]
         return document['machine'], {r.name: r for r in results}
     except (ValueError, KeyError, TypeError) as error:

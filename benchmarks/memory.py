@@ -20,7 +20,8 @@ def peak_mib(work: Callable[[], object]) -> float:
         before = torch.cuda.memory_allocated() / 2**20
         work()
         return torch.cuda.max_memory_allocated() / 2**20 - before
-    Path('/proc/self/clear_refs').write_text('5')  # forget the peak so far
+    # forget the peak so far
+    Path('/proc/self/clear_refs').write_text('5', encoding='utf-8')
     before = resident('VmRSS')
     work()
     return resident('VmHWM') - before
@@ -28,7 +29,9 @@ def peak_mib(work: Callable[[], object]) -> float:
 
 def resident(what: str) -> float:
     """Return this process's memory in MiB, now or at most (Linux)."""
-    for line in Path('/proc/self/status').read_text().splitlines():
+    for line in (
+        Path('/proc/self/status').read_text(encoding='utf-8').splitlines()
+    ):
         name, _, value = line.partition(':')
         if name == what:
             return int(value.split()[0]) / 2**10

@@ -129,9 +129,13 @@ def write_set(root: Path, num: int) -> VOCSource:
         path = str(root / 'JPEGImages' / f'{name}.jpg')
         cv2.imwrite(path, photo(index, (500, 375)))
         xml = XML.format(name=name, objects=objects)
-        (root / 'Annotations' / f'{name}.xml').write_text(xml)
+        (root / 'Annotations' / f'{name}.xml').write_text(
+            xml, encoding='utf-8'
+        )
     lines = ''.join(f'{name}\n' for name in names)
-    (root / 'ImageSets' / 'Main' / 'test.txt').write_text(lines)
+    (root / 'ImageSets' / 'Main' / 'test.txt').write_text(
+        lines, encoding='utf-8'
+    )
     return VOCSource(root, 'test')
 
 

@@ -245,7 +245,7 @@ def machine(threads: int | None = None) -> dict[str, str | int]:
 def cpu_name() -> str:
     """Return the processor's name, if the system has it."""
     try:
-        text = Path('/proc/cpuinfo').read_text()
+        text = Path('/proc/cpuinfo').read_text(encoding='utf-8')
     except OSError:
         return platform.processor()
     name = re.search(r'^model name\s*: (.*)$', text, re.MULTILINE)
@@ -260,4 +260,6 @@ def save(
     """Write the results, and the machine's data, as JSON."""
     rows = [asdict(result) for result in results]
     document = dict(machine=where or machine(), results=rows)
-    Path(path).write_text(json.dumps(document, indent=2) + '\n')
+    Path(path).write_text(
+        json.dumps(document, indent=2) + '\n', encoding='utf-8'
+    )

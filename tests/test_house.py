@@ -31,7 +31,7 @@ HOSTS = {'mmcv', 'mmdet', 'mmengine', 'mmpretrain'}
 
 def imported(path: Path) -> Iterator[str]:
     """Yield the full names of what a file imports, inside functions too."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(ast.parse(path.read_text(encoding='utf-8'))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -103,3 +103,58 @@ def test_no_two_files_of_tests_share_a_name():
     """pytest imports them by name alone, as tests are no packages."""
     names = [p.name for p in Path(__file__).parent.rglob('*.py')]
     assert sorted(names) == sorted(set(names))
+
+
+def opens_text_as_the_locale_says(call: ast.Call) -> bool:
+    """Return whether a call opens a text and names no encoding."""
+    keywords = {keyword.arg: keyword.value for keyword in call.keywords}
+    if 'encoding' in keywords or None in keywords:
+        return False
+    owner = getattr(getattr(call.func, 'value', None), 'id', None)
+    name = getattr(call.func, 'attr', getattr(call.func, 'id', None))
+    if name in ('read_text', 'write_text'):
+        return len(call.args) < 1 + (name == 'write_text')
+    if name != 'open' or owner in ('Image', 'os'):
+        return False
+    modes = call.args[isinstance(call.func, ast.Name) :]
+    mode = keywords.get('mode', modes[0] if modes else ast.Constant('r'))
+    return 'b' not in str(getattr(mode, 'value', ''))
+
+
+@pytest.mark.parametrize(
+    ('code', 'wrong'),
+    [
+        ("open('a')", True),
+        ("open('b.txt', 'w')", True),
+        ("open('a', mode='r')", True),
+        ("open('a', 'rb')", False),
+        ("open('a', encoding='utf-8')", False),
+        ('path.open()', True),
+        ("path.open('wb')", False),
+        ("path.open('w', newline='')", True),
+        ('path.read_text()', True),
+        ("path.read_text('utf-8')", False),
+        ('path.write_text(text)', True),
+        ("path.write_text(text, encoding='utf-8')", False),
+        ('Image.open(path)', False),
+        ('os.open(path, os.O_RDONLY)', False),
+    ],
+)
+def test_opens_of_texts_are_known(code, wrong):
+    call = ast.parse(code).body[0].value
+    assert opens_text_as_the_locale_says(call) is wrong
+
+
+def test_texts_are_utf8_whatever_the_locale():
+    """Some systems have Latin-1 or GBK, where a name may not be written."""
+    root = PACKAGE.parent
+    paths = [root / 'setup.py', *PACKAGE.rglob('*.py')]
+    for folder in ('tools', 'benchmarks', 'configs'):
+        paths += (root / folder).rglob('*.py')
+    wrong = [
+        f'{path.relative_to(root)}, line {node.lineno}: name encoding='
+        for path in paths
+        for node in ast.walk(ast.parse(path.read_text(encoding='utf-8')))
+        if isinstance(node, ast.Call) and opens_text_as_the_locale_says(node)
+    ]
+    assert not wrong

@@ -94,7 +94,7 @@ class FolderCache:
             return
         key, path = make_key(), self.folder / 'key.json'
         if path.exists():
-            stored = json.loads(path.read_text())
+            stored = json.loads(path.read_text(encoding='utf-8'))
             other = [name for name in key if key[name] != stored.get(name)]
             if other:
                 raise ValueError(
@@ -104,7 +104,7 @@ class FolderCache:
                 )
         else:
             with _whole(path) as part:
-                part.write_text(json.dumps(key, indent=1))
+                part.write_text(json.dumps(key, indent=1), encoding='utf-8')
         files = self.folder.glob('*/*.npz')
         self.size = sum(file.stat().st_size for file in files)
         self.state = state

@@ -329,5 +329,5 @@ def _as_json(
             box = [left, top, right, bottom]
             items.append([*item[:3], box, item.mask])
         paths[key] = str(folder / f'{key}.json')
-        Path(paths[key]).write_text(json.dumps(items))
+        Path(paths[key]).write_text(json.dumps(items), encoding='utf-8')
     return paths

@@ -209,7 +209,9 @@ def main() -> int:
         settings = dict(interval=args.interval, eval_size=[*args.eval_size])
         document = dict(metadata=str(args.metadata), maps=args.maps)
         document |= dict(images=len(ids), **settings, metrics=scores)
-        args.json.write_text(json.dumps(document, indent=2) + '\n')
+        args.json.write_text(
+            json.dumps(document, indent=2) + '\n', encoding='utf-8'
+        )
     return 0
 
 

@@ -32,7 +32,9 @@ def read(folder: Path, config: str) -> dict[str, dict]:
     runs = {name: {} for name in FILES}
     for name in FILES:
         for path in sorted(folder.glob(f'{config}/seed*/{name}.json')):
-            runs[name][path.parent.name] = json.loads(path.read_text())
+            runs[name][path.parent.name] = json.loads(
+                path.read_text(encoding='utf-8')
+            )
     if len({frozenset(seeds) for seeds in runs.values()}) > 1:
         raise ValueError(f'{folder / config}: a run is not finished')
     return {name: summarize(seeds) for name, seeds in runs.items() if seeds}
@@ -78,8 +80,10 @@ def main() -> None:
     text = markdown(table, args.base)
     print(text)
     if args.out:
-        args.out.with_suffix('.md').write_text(text)
-        args.out.with_suffix('.json').write_text(json.dumps(table, indent=1))
+        args.out.with_suffix('.md').write_text(text, encoding='utf-8')
+        args.out.with_suffix('.json').write_text(
+            json.dumps(table, indent=1), encoding='utf-8'
+        )
 
 
 if __name__ == '__main__':

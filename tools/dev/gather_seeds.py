@@ -57,7 +57,7 @@ def read_runs(folder: Path) -> dict[str, dict[str, dict]]:
     runs = {}
     for path in sorted(folder.glob('*/seed*/metrics.json')):
         try:
-            metrics = json.loads(path.read_text())
+            metrics = json.loads(path.read_text(encoding='utf-8'))
         except json.JSONDecodeError as error:
             raise ValueError(f'{path} is no JSON file: {error}') from None
         seeds = runs.setdefault(path.parent.parent.name, {})
@@ -166,8 +166,10 @@ def main() -> None:
     text = markdown(table)
     print(text)
     if args.out:
-        args.out.with_suffix('.md').write_text(text)
-        args.out.with_suffix('.json').write_text(json.dumps(table, indent=1))
+        args.out.with_suffix('.md').write_text(text, encoding='utf-8')
+        args.out.with_suffix('.json').write_text(
+            json.dumps(table, indent=1), encoding='utf-8'
+        )
 
 
 if __name__ == '__main__':

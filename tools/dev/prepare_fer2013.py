@@ -106,7 +106,9 @@ def copy_faces(source: Path, out: Path, alike: float) -> None:
                 shutil.copyfile(path, place)
         before = np.vstack([before, rows])
         names += [path.relative_to(source) for path in paths]
-    (out / 'left_out.txt').write_text('\n'.join([*map(str, notes), '']))
+    (out / 'left_out.txt').write_text(
+        '\n'.join([*map(str, notes), '']), encoding='utf-8'
+    )
     print(f'{len(notes)} pictures left out, see {out}/left_out.txt')
 
 
