@@ -5,8 +5,9 @@ from typing import Any
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
-from torch import Tensor, nn
+from torch import nn
 
+from mmocc.models.feature_maps import map_features
 from mmocc.registry import HOOKS, MODELS
 
 
@@ -24,7 +25,8 @@ class HideFeaturesHook(Hook):
 
     Args:
         module: Name of the module in ``model.named_modules()``; its output is
-            a map (N, C, H, W) or a tuple of maps.
+            a map (N, C, H, W), tokens (N, L, C), or a tuple, list or dict of
+            them.
         hide: Config of the layer.
 
     Raises:
@@ -55,9 +57,7 @@ class HideFeaturesHook(Hook):
             # The model's mode: a frozen module is always in evaluation mode.
             if not model.training:
                 return output
-            if isinstance(output, Tensor):
-                return self.hide(output)
-            return tuple(self.hide(part) for part in output)
+            return map_features(self.hide, output)
 
         self._handle = modules[self.module].register_forward_hook(hide)
 

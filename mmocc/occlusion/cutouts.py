@@ -17,7 +17,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mmocc.occlusion.alpha import resize, straighten, to_bytes
 from mmocc.occlusion.banks import Folders, list_images, read_cutout
+from mmocc.utils.files import expand, list_folders, read_text
 from mmocc.utils.readable import PIXEL_LIMIT
 
 ANCHOR_FILE = 'masks.cfg'
@@ -44,8 +46,8 @@ def read_anchors(path: Path) -> dict[str, NDArray[np.float32]]:
     """
     parser = ConfigParser(interpolation=None)
     try:
-        parser.read_string(path.read_text(encoding='utf-8'))
-    except (Error, UnicodeDecodeError) as error:
+        parser.read_string(read_text(path))
+    except (Error, ValueError) as error:
         raise ValueError(f'{path} is no list of anchors: {error}') from error
     anchors: dict[str, NDArray[np.float32]] = {}
     for name in parser.sections():
@@ -81,29 +83,11 @@ def load_cutout(
     scale = min(1.0, side / max(width, height))
     if scale < 1:
         size = [max(1, round(scale * length)) for length in (width, height)]
-        image = _shrink(image, size)
+        image = to_bytes(straighten(resize(image, size)))
     if anchors is not None:
         ratio = np.array(image.shape[1::-1]) / (width, height)
         anchors = ((anchors - (left, top)) * ratio).astype(np.float32)
     return Cutout(path.stem, np.ascontiguousarray(image), anchors)
-
-
-def premultiply(image: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return BGRA as float32, colours times alpha, alpha in [0, 1].
-
-    Resized like this, transparent pixels lend no colour.
-    """
-    alpha = image[..., 3:] / np.float32(255)
-    return np.dstack([image[..., :3] * alpha, alpha]).astype(np.float32)
-
-
-def _shrink(image: NDArray[np.uint8], size: Sequence[int]) -> NDArray[Any]:
-    """Resize BGRA to (w, h)."""
-    colour = cv2.resize(premultiply(image), size, interpolation=cv2.INTER_AREA)
-    alpha = colour[..., 3:]
-    bgr = colour[..., :3] / np.maximum(alpha, 1e-3)
-    out = np.dstack([bgr.clip(0, 255), 255 * alpha])
-    return out.round().astype(np.uint8)
 
 
 def load_kind(folders: Folders) -> list[Cutout]:
@@ -117,7 +101,7 @@ def load_kind(folders: Folders) -> list[Cutout]:
     if isinstance(folders, str | Path):
         folders = [folders]
     cutouts = []
-    for folder in map(Path, folders):
+    for folder in map(expand, folders):
         places = [folder / ANCHOR_FILE, folder.parent / ANCHOR_FILE]
         lists = [path for path in places if path.is_file()]
         anchors = read_anchors(lists[0]) if lists else None
@@ -144,13 +128,13 @@ def load_kinds(
     """
     places: Any = occluders
     if not isinstance(occluders, Mapping):
-        root = Path(occluders)
+        root = expand(occluders)
         if not root.is_dir():
             raise FileNotFoundError(
                 f'occluders {str(root)!r} is not a folder; name one that '
                 'holds a folder of RGBA pictures for each kind'
             )
-        places = {p.name: p for p in sorted(root.iterdir()) if p.is_dir()}
+        places = {folder.name: folder for folder in list_folders(root)}
     if not places:
         raise ValueError(
             f'there is no kind of occluder in {occluders!r}: each needs a '

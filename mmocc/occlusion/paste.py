@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mmocc.occlusion.cutouts import premultiply
+from mmocc.occlusion.alpha import premultiply, straighten
 
 # Where the six anchors of a face mask go: along the line of the eyes from its
 # middle, in distances of the eyes; and down from there, in distances of the
@@ -138,9 +138,8 @@ def render_cutout(
     # OpenCV counts from the middle of the first pixel, not from its corner.
     affine[:, 2] += affine[:, :2] @ (0.5, 0.5) - 0.5
     sheet = cv2.warpAffine(sheet, affine, size[::-1], flags=cv2.INTER_LINEAR)
-    alpha = sheet[..., 3].clip(0, 1)
-    colours = sheet[..., :3] / np.maximum(alpha, 1e-3)[..., None]
-    return colours.clip(0, 255), fade(alpha, feather)
+    sheet = straighten(sheet)
+    return sheet[..., :3], fade(sheet[..., 3].clip(0, 1), feather)
 
 
 def fade(alpha: Pixels, feather: float) -> Pixels:

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from mmocc.models.feature_maps import tokens_to_map
 from mmocc.occlusion.grid import (
     check_grid,
     check_segments,
@@ -125,9 +126,15 @@ class BatchHideAndSeek(GridHiding):
             sizes: (h, w) of each image, instead of the data samples'.
 
         Raises:
-            ValueError: If the batch is not floating point, so that it cannot
-                be normalised, or the number of sizes is not the batch's.
+            ValueError: If the batch has another shape, is not floating point,
+                so that it cannot be normalised, or the number of sizes is not
+                the batch's.
         """
+        if inputs.dim() != 4:
+            raise ValueError(
+                'mmocc.BatchHideAndSeek hides in images (N, C, H, W), got '
+                f'shape {tuple(inputs.shape)}'
+            )
         if not inputs.is_floating_point():
             raise ValueError(
                 f'mmocc.BatchHideAndSeek got a batch of {inputs.dtype}: it '
@@ -206,9 +213,25 @@ class HideFeatures(GridHiding):
         self.fill = fill
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Hide cells of maps (N, C, H, W); in evaluation, return them."""
+        """Hide cells of maps (N, C, H, W); in evaluation, return them.
+
+        Tokens (N, L, C) are the map of their square grid; those before it,
+        such as a class token, stay.
+
+        Raises:
+            ValueError: If it is neither, or the tokens are no such grid.
+        """
         if not self.hides:
             return maps
+        if maps.dim() == 3:
+            grid, back = tokens_to_map(maps)
+            return back(self.forward(grid))
+        if maps.dim() != 4:
+            raise ValueError(
+                'mmocc.HideFeatures hides in maps (N, C, H, W) or tokens '
+                f'(N, L, C), got shape {tuple(maps.shape)}; name another '
+                'module'
+            )
         hidden = spread_rows(*self.draw(maps))
         if self.fill != 'mean':
             return maps.masked_fill(hidden, self.fill)

@@ -7,18 +7,30 @@ from pathlib import Path
 import numpy as np
 import torch
 from mmengine.dist import get_dist_info
+from mmengine.structures import BaseDataElement
 from torch import Tensor, nn
 
+from mmocc.models.learn.model_colours import (
+    check_images,
+    check_order,
+    check_statistics,
+    order_of,
+    preprocessor_colours,
+    to_model,
+)
+from mmocc.occlusion.cutout_choice import choose_cutouts
 from mmocc.occlusion.occluders import (
     OccluderBank,
     Occluders,
+    check_banks,
     fit_scale,
     pixel_grid,
     render,
 )
 from mmocc.registry import MODELS
 
-LATTICE = 24  # the image is sampled by 24 x 24 points to size an occluder
+LATTICE = 24  # the image is sampled by 24 x 24 points to size a rectangle
+CANDIDATES = 4  # cut-outs drawn for an image: not each can hide all shares
 # Pixels that a CPU renders at a time (five images of 224 x 224): buffers of a
 # whole batch do not fit its cache, and their memory is reallocated each time.
 CACHED_PIXELS = 2**18
@@ -41,21 +53,26 @@ def build_occluder(
             'occluder=None, but training needs occluded images: leave it out '
             'for white and noise, or give mmocc.BatchOccluder and its banks'
         )
-    cfg = {'type': 'mmocc.BatchOccluder', **cfg}
-    if getattr(data_preprocessor, '_enable_normalize', False):
-        cfg.setdefault('mean', data_preprocessor.mean.flatten().tolist())
-        cfg.setdefault('std', data_preprocessor.std.flatten().tolist())
-    cfg.setdefault('bgr_to_rgb', getattr(data_preprocessor, 'to_rgb', False))
-    return MODELS.build(cfg)
+    return MODELS.build(
+        {
+            'type': 'mmocc.BatchOccluder',
+            **preprocessor_colours(data_preprocessor, cfg),
+            **cfg,
+        }
+    )
 
 
-def add_twins(inputs: Tensor, occluder: nn.Module) -> Tensor:
-    """Return (N, 3, H, W) images and then their occluded twins, (2N, ...).
+def add_twins(
+    inputs: Tensor,
+    occluder: nn.Module,
+    samples: Sequence[BaseDataElement] | None = None,
+) -> Tensor:
+    """Return (N, C, H, W) images and then their occluded twins, (2N, ...).
 
     In one batch, because a forward pass of it is most of a step's cost.
     """
     both = torch.cat([inputs, inputs])
-    occluder(both[len(inputs) :], inplace=True)
+    occluder(both[len(inputs) :], inplace=True, data_samples=samples)
     return both
 
 
@@ -73,65 +90,110 @@ class BatchOccluder(nn.Module):
     in the order of mmengine's ``DefaultSampler``: two processes occlude as one
     process does with the doubled batch.
 
+    The banks are read where training starts (mmengine's ``init_weights``), or
+    at the first batch: a model for inference needs none of their files.
+
     Args:
         kinds: Occluder kinds; one is drawn for each image. None: ``white``
             and ``noise``, which need no files, and the kinds of the banks
             that are given.
-        area: Range of the hidden share of the image, in [0, 1].
+        area: Range of the hidden share of the image, in [0, 1]; or the share.
         texture_bank: Folder(s) of images, for kind ``texture``.
-        object_bank: Folder(s) of RGBA cut-outs, for kind ``object``.
+        object_bank: Folder(s) of RGBA cut-outs, for kind ``object``. Of the
+            four that are drawn for an image, it gets the first that can hide
+            the share.
         texture_size: Side of the texture sheets in pixels.
         mean: The model's normalisation, in 0-255 units and in the channel
-            order that the model sees.
-        std: Likewise.
-        bgr_to_rgb: Whether the model sees RGB.
+            order that the model sees; one number or one for each channel.
+            None: 0, for images that are not normalised.
+        std: Likewise; None: 1.
+        bgr_to_rgb: Whether the model sees RGB: another way to say
+            ``channel_order``.
         seed: Base seed of the draws.
+        channel_order: ``bgr`` or ``rgb``: what the model sees. None: by its
+            data preprocessor in mmocc's classifiers; ``bgr`` elsewhere.
 
     Raises:
-        ValueError: If a kind is unknown, a bank is missing, empty or
-            unreadable, or ``area`` is not a range of shares.
+        ValueError: If a kind is unknown, its bank is not given, ``area`` is
+            not a range of shares, or a colour option makes no sense; with
+            the first batch, if a bank is empty or unreadable, or the images
+            are normalised and ``mean`` and ``std`` are not known.
+        FileNotFoundError: With the first batch, if a bank does not exist.
     """
 
     def __init__(
         self,
-        kinds: Sequence[str] | None = None,
-        area: tuple[float, float] = (0.2, 0.8),
+        kinds: str | Sequence[str] | None = None,
+        area: float | tuple[float, float] = (0.2, 0.8),
         texture_bank: str | Path | Sequence[str] | None = None,
         object_bank: str | Path | Sequence[str] | None = None,
         texture_size: int = 256,
-        mean: Sequence[float] = (0.0, 0.0, 0.0),
-        std: Sequence[float] = (1.0, 1.0, 1.0),
-        bgr_to_rgb: bool = False,
+        mean: float | Sequence[float] | None = None,
+        std: float | Sequence[float] | None = None,
+        bgr_to_rgb: bool | None = None,
         seed: int = 0,
+        channel_order: str | None = None,
     ) -> None:
         super().__init__()
-        if not 0 < area[0] <= area[1] <= 1:
+        low, high = (area, area) if isinstance(area, int | float) else area
+        if not 0 < low <= high <= 1:
             raise ValueError(
-                f'area {tuple(area)} must be two shares 0 < low <= high <= 1'
+                f'area {area} must be two shares 0 < low <= high <= 1'
             )
-        self.area = area
+        self.area = (low, high)
         self.seed = seed
-        self.bgr_to_rgb = bgr_to_rgb
+        self.channel_order = check_order(channel_order, bgr_to_rgb)
         if kinds is None:
             kinds = ['white', 'noise']
             kinds += ['texture'] if texture_bank else []
             kinds += ['object'] if object_bank else []
-        order = [2, 1, 0, 3] if bgr_to_rgb else [0, 1, 2, 3]
-        self.bank = OccluderBank(
-            kinds, texture_bank, object_bank, texture_size
-        )
-        for kind, sheets in self.bank.sheets.items():
-            # No second copy: many textures would fill the memory.
-            sheets = sheets[:, order[: sheets.shape[1]]]
-            self.bank.sheets[kind] = sheets
-            self.register_buffer(f'{kind}_sheets', sheets, persistent=False)
-        for name, values in dict(mean=mean, std=std).items():
-            values = torch.tensor(values, dtype=torch.float32)
-            self.register_buffer(name, values.view(1, 3, 1, 1), False)
+        kinds = [kinds] if isinstance(kinds, str) else kinds
+        self.kinds = check_banks(kinds, texture_bank, object_bank)
+        self.banks = (texture_bank, object_bank, texture_size)
+        self.bank = None  # read later
+        self.channels = 0  # of the images, once they are known
+        for name, values in dict(
+            mean=0.0 if mean is None else mean, std=1.0 if std is None else std
+        ).items():
+            values = torch.tensor(np.ravel(values), dtype=torch.float32)
+            self.register_buffer(name, values.view(1, -1, 1, 1), False)
+        check_statistics(self.mean, self.std)
         # Steps done: an int, which needs no wait for the device, and a tensor
         # for the state dict.
         self._steps = 0
         self.register_buffer('steps', torch.zeros((), dtype=torch.int64))
+
+    @property
+    def bgr_to_rgb(self) -> bool:
+        """Whether the model sees RGB."""
+        return self.channel_order == 'rgb'
+
+    def init_weights(self) -> None:
+        """Read the banks: mmengine calls this where training starts."""
+        if self.bank is None:
+            self.bank = OccluderBank(self.kinds, *self.banks)
+
+    def _prepare(
+        self,
+        inputs: Tensor,
+        samples: Sequence[BaseDataElement] | None,
+    ) -> None:
+        """Give the occluders the colours and the device of the first batch."""
+        check_images(inputs, self.mean, self.std)
+        self.init_weights()
+        if self.channel_order is None:
+            self.channel_order = order_of(samples, self.kinds)
+        self.channels = inputs.shape[1]
+        for kind, sheets in self.bank.sheets.items():
+            # No second copy: many textures would fill the memory.
+            sheets = to_model(kind, sheets, self.channel_order, self.channels)
+            self.bank.sheets[kind] = sheets
+            self.register_buffer(
+                f'{kind}_sheets', sheets.to(inputs.device), persistent=False
+            )
+        if self.bank.cutouts is not None:
+            sheets = self.bank.sheets['object']
+            self.bank.cutouts = self.bank.cutouts._replace(sheets=sheets)
 
     def _load_from_state_dict(self, *args, **kwargs) -> None:
         super()._load_from_state_dict(*args, **kwargs)
@@ -147,23 +209,33 @@ class BatchOccluder(nn.Module):
 
     @torch.no_grad()
     def forward(
-        self, inputs: Tensor, inplace: bool = False
+        self,
+        inputs: Tensor,
+        inplace: bool = False,
+        data_samples: Sequence[BaseDataElement] | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Occlude a batch.
 
         Args:
-            inputs: (N, 3, H, W), normalised.
+            inputs: (N, C, H, W), normalised; C is 1 (grey) or 3.
             inplace: Write into the inputs, which saves a copy of the batch.
+            data_samples: Of the batch; they tell whether images are from
+                files, which are BGR, if the channel order is not known.
 
         Returns:
             The occluded batch, and its mask (N, 1, H, W) bool, True = hidden.
         """
+        if not self.channels:
+            self._prepare(inputs, data_samples)
+        if inputs.shape[1] != self.channels:
+            raise ValueError(
+                f'a batch of {inputs.shape[1]} channels after one of '
+                f'{self.channels}: build another mmocc.BatchOccluder for it'
+            )
         rank, world = get_dist_info()
         total = len(inputs) * world
         generator = self.generator()
-        kinds = torch.randint(
-            len(self.bank.kinds), (total,), generator=generator
-        )
+        kinds = torch.randint(len(self.kinds), (total,), generator=generator)
         area, *xy = torch.rand(3, total, generator=generator)
         low, high = self.area
         area = low + (high - low) * area
@@ -173,15 +245,38 @@ class BatchOccluder(nn.Module):
         centre = torch.stack(centre, dim=-1) + 0.5
         occluded = inputs if inplace else inputs.clone()
         mask = inputs.new_empty(inputs[:, :1].shape, dtype=torch.bool)
-        for number, kind in enumerate(self.bank.kinds):
-            occluders = self.bank.draw(kind, total, generator)
+        for number, kind in enumerate(self.kinds):
+            tries = CANDIDATES if kind == 'object' else 1
+            occluders = self.bank.draw(kind, tries * total, generator)
             rows = (kinds[rank::world] == number).nonzero()[:, 0]
             if len(rows):
                 own = rank + world * rows  # their places in the global batch
-                draws = (x[own] for x in (occluders, centre, area))
-                draws = (x.to(inputs.device) for x in (rows, *draws))
+                every = torch.cat([own + i * total for i in range(tries)])
+                draws = (rows, occluders[every], centre[own], area[own])
+                draws = (x.to(inputs.device) for x in draws)
                 self._paste(occluded, mask, kind, *draws)
         return occluded, mask
+
+    def _fit(
+        self,
+        kind: str,
+        occluders: Occluders,
+        centre: Tensor,
+        area: Tensor,
+        size: tuple[int, int],
+    ) -> tuple[Occluders, Tensor]:
+        """Return the occluders to paste, and their scales."""
+        if kind == 'object':
+            index, scale = choose_cutouts(
+                self.object_sheets, occluders, centre, area, size
+            )
+            return occluders[index], scale
+        points = pixel_grid((LATTICE, LATTICE), centre.device).flatten(0, 1)
+        points = points * points.new_tensor(size[::-1]) / LATTICE
+        scale = fit_scale(
+            points[None], occluders, centre, area, max_scale=4.0 * max(size)
+        )
+        return occluders, scale
 
     def _paste(
         self,
@@ -195,19 +290,7 @@ class BatchOccluder(nn.Module):
     ) -> None:
         """Paste occluders of one kind on rows of the batch, in place."""
         size = tuple(images.shape[-2:])
-        points = pixel_grid((LATTICE, LATTICE), images.device)
-        points = points * points.new_tensor(size[::-1]) / LATTICE
-        alpha = None
-        if kind == 'object':
-            alpha = self.object_sheets[occluders.sheet, 3]
-        scale = fit_scale(
-            points.flatten(0, 1)[None],
-            occluders,
-            centre,
-            area,
-            max_scale=4.0 * max(size),
-            alpha=alpha,
-        )
+        occluders, scale = self._fit(kind, occluders, centre, area, size)
         sheets = getattr(self, f'{kind}_sheets', None)
         step = len(rows)
         if images.device.type == 'cpu':
@@ -217,7 +300,8 @@ class BatchOccluder(nn.Module):
             colours, alpha = render(
                 kind, sheets, occluders[part], centre[part], scale[part], size
             )
-            colours = colours.sub_(self.mean).div_(self.std).to(images.dtype)
+            colours = colours[:, : self.channels].sub_(self.mean)
+            colours = colours.div_(self.std).to(images.dtype)
             # images[rows] = ... would copy number by number.
             pasted = images.index_select(0, rows[part])
             pasted.lerp_(colours, alpha.to(images.dtype))
@@ -226,4 +310,4 @@ class BatchOccluder(nn.Module):
 
     def extra_repr(self) -> str:
         """Return the main arguments."""
-        return f'kinds={self.bank.kinds}, area={self.area}, seed={self.seed}'
+        return f'kinds={self.kinds}, area={self.area}, seed={self.seed}'

@@ -16,11 +16,20 @@ here: kind and stride of pooling, padding and the last activation.
 In training the clean image's x is the target of the occluded image's x'.
 """
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
+from mmocc.models.feature_maps import (
+    Back,
+    Size,
+    feature_to_map,
+    last_feature,
+    replace_last,
+)
 from mmocc.registry import MODELS
 
 POOLS = {'max': F.max_pool2d, 'avg': F.avg_pool2d, 'none': None}
@@ -48,9 +57,14 @@ class Deconv(nn.ConvTranspose2d):
         )
 
 
-def as_map(x: Tensor) -> Tensor:
-    """Return (N, C) vectors as (N, C, 1, 1); maps as they are."""
-    return x if x.dim() == 4 else x[:, :, None, None]
+def _channels(x: Tensor) -> str:
+    """Say how many channels a feature has, for an error."""
+    if x.dim() == 3:
+        return (
+            f'tokens of shape {tuple(x.shape)}; set in_channels to the side '
+            'that is not their number'
+        )
+    return f'{x.shape[1]} channels; set in_channels={x.shape[1]}'
 
 
 @MODELS.register_module()
@@ -63,6 +77,10 @@ class LEARN(BaseModule):
     through LEARN, clean ones too. It works in a plain
     ``mmpretrain.ImageClassifier``, alone or before the model's own neck:
     ``neck=[dict(type='mmocc.LEARN', ...), dict(type='GlobalAveragePooling')]``
+
+    A feature is a map (N, C, H, W), a vector (N, C), taken as a map of one
+    cell, or tokens (N, L, C) or (N, C, L), taken as the map of their grid.
+    Tokens before the grid, such as a class token, pass unchanged.
 
     By default it has 701,216 parameters at 512 channels (VGG-16) and
     2,472,224 at 2048 (ResNet-50).
@@ -79,6 +97,7 @@ class LEARN(BaseModule):
             position and channel, predicted from both by a 1x1 convolution.
             So intact positions need not pass the bottleneck.
         init_cfg: mmengine's initialisation config.
+        token_grid: (h, w) of the tokens' grid, if it is not a square.
 
     Raises:
         ValueError: If ``pool`` or ``last_act`` is unknown.
@@ -93,6 +112,7 @@ class LEARN(BaseModule):
         last_act: str | None = None,
         gate: bool = False,
         init_cfg: dict | list[dict] | None = None,
+        token_grid: Size | None = None,
     ) -> None:
         super().__init__(init_cfg)
         if pool not in POOLS:
@@ -106,6 +126,7 @@ class LEARN(BaseModule):
         self.in_channels = in_channels
         self.pool = pool
         self.last_act = last_act
+        self.token_grid = token_grid
         sides = (in_channels, hidden_channels, hidden_channels)
         outs = (hidden_channels, hidden_channels, latent_channels)
         self.encoder = nn.ModuleList(
@@ -126,25 +147,46 @@ class LEARN(BaseModule):
             return size
         return tuple(max(side // 2, 1) for side in size)
 
-    def encode(self, x: Tensor) -> Tensor:
-        """Return the latent of a feature map.
+    def to_map(
+        self, x: Tensor, grid: Size | None = None
+    ) -> tuple[Tensor, Back]:
+        """Return a feature as a map (N, C, H, W), and the way back.
 
         Args:
-            x: (N, C, H, W), or (N, C) taken as maps of one cell.
+            x: The feature.
+            grid: (h, w) of the network's first grid of tokens, if known;
+                ``token_grid`` comes before it.
+
+        Raises:
+            ValueError: If it does not have ``in_channels`` channels, or
+                is no feature that LEARN takes.
+        """
+        if self.in_channels not in (x.shape[1], x.shape[-1]):
+            raise ValueError(
+                f'mmocc.LEARN was built for in_channels={self.in_channels}, '
+                f'but the backbone gives {_channels(x)}'
+            )
+        try:
+            return feature_to_map(x, self.in_channels, self.token_grid or grid)
+        except ValueError as error:
+            raise ValueError(
+                f'mmocc.LEARN cannot read the backbone: {error}; set its '
+                'token_grid=(h, w) if the grid of tokens is not a square'
+            ) from error
+
+    def encode(self, x: Tensor) -> Tensor:
+        """Return the latent of a feature.
+
+        Args:
+            x: (N, C, H, W), or another feature that :meth:`to_map` takes.
 
         Returns:
             (N, latent_channels, h, w); h, w are H, W pooled twice.
 
         Raises:
-            ValueError: If the map does not have ``in_channels`` channels.
+            ValueError: As :meth:`to_map`.
         """
-        x = as_map(x)
-        if x.shape[1] != self.in_channels:
-            raise ValueError(
-                f'mmocc.LEARN was built for in_channels={self.in_channels}, '
-                f'but the backbone gives {x.shape[1]} channels; set '
-                f'in_channels={x.shape[1]}'
-            )
+        x, _ = self.to_map(x)
         for conv in self.encoder[:-1]:
             x = F.relu(conv(x))
             if self.pool != 'none':
@@ -177,35 +219,43 @@ class LEARN(BaseModule):
         z = self.decoder[2](z, size)
         return F.relu(z) if self.last_act == 'relu' else z
 
-    def repair(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the repaired feature map and its latent.
-
-        Args:
-            x: (N, C, H, W), or (N, C) from backbones that pool themselves.
-
-        Returns:
-            The repaired feature, of the shape of x, and the latent
-            (N, latent_channels, h, w).
-        """
-        maps = as_map(x)
+    def repair_map(self, maps: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the repaired (N, C, H, W) map and its latent."""
         z = self.encode(maps)
         repaired = self.decode(z, maps.shape[-2:])
         if self.gate is not None:
             gate = self.gate(torch.cat([maps, repaired], dim=1)).sigmoid()
             # not lerp: autocast does not convert its arguments to one type
             repaired = maps + gate * (repaired - maps)
-        return repaired.view_as(x), z
+        return repaired, z
 
-    def forward(
-        self, feats: Tensor | tuple[Tensor, ...]
-    ) -> tuple[Tensor, ...]:
+    def repair(
+        self, x: Tensor, grid: Size | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Return the repaired feature and its latent.
+
+        Args:
+            x: (N, C, H, W), or another feature that :meth:`to_map` takes.
+            grid: As there.
+
+        Returns:
+            The repaired feature, of the shape of x, and the latent
+            (N, latent_channels, h, w).
+        """
+        maps, back = self.to_map(x, grid)
+        repaired, z = self.repair_map(maps)
+        return back(repaired), z
+
+    def forward(self, feats: Any) -> Any:
         """Repair the feature that the head reads: the last one.
 
         Args:
-            feats: The backbone's tuple of features, or one tensor.
+            feats: The backbone's tuple of features, one tensor, or lists and
+                dicts of them.
 
         Returns:
-            The tuple with its last feature repaired.
+            The same with its last feature repaired; a tuple for a tensor.
         """
-        feats = feats if isinstance(feats, tuple | list) else (feats,)
-        return (*feats[:-1], self.repair(feats[-1])[0])
+        if isinstance(feats, Tensor):
+            feats = (feats,)
+        return replace_last(feats, self.repair(last_feature(feats))[0])

@@ -15,37 +15,39 @@ margin, pairs and occluders are choices of this re-implementation.
 """
 
 import copy
-import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from mmpretrain.models.classifiers import ImageClassifier
 from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
+from mmocc.models.feature_maps import Size, last_feature, replace_last
 from mmocc.models.learn.batch_occluder import add_twins, build_occluder
 from mmocc.models.learn.clean_cache import CleanCache
+from mmocc.models.learn.contract import (
+    build_losses,
+    check_logits,
+    check_options,
+    check_way,
+    class_targets,
+    make_room,
+)
 from mmocc.models.learn.feature_losses import check_finite
+from mmocc.models.learn.insertion import inserted
 from mmocc.models.learn.learn import LEARN
 from mmocc.registry import MODELS
 from mmocc.utils.weights import check_frozen, warn_random
 
-LOSSES = dict(
-    loss_rec='mmocc.FeatureReconstructionLoss',
-    loss_intra='mmocc.IntraClassLatentLoss',
-    loss_inter='mmocc.InterClassLatentLoss',
-    loss_cls='mmpretrain.CrossEntropyLoss',
-)
-
 
 class Repair(NamedTuple):
-    """LEARN's output for the features of B clean and B occluded images.
+    """LEARN's output for the maps of B clean and B occluded images.
 
     Attributes:
-        repaired: (2B or B, ...) repaired features: the clean images' first
+        repaired: (2B or B, C, h, w) repaired maps: the clean images' first
             if they pass through LEARN, then the occluded ones'.
-        target: The clean features that it must equal, of the same shape.
+        target: The clean maps that it must equal, of the same shape.
         z_clean: (B, ...) latents of the clean images.
         z_occluded: (B, ...) latents of the occluded images.
     """
@@ -74,24 +76,28 @@ class LEARNClassifier(ImageClassifier):
             neck, e.g. ``[LEARN, GlobalAveragePooling]``; with
             ``insert_after``, the classifier's own neck alone.
         head: Config of the trained classifier's head; called on features it
-            returns logits.
+            returns logits. With a head of several labels
+            (``MultiLabelLinearClsHead``), ``loss_intra`` and ``loss_inter``
+            must be None.
         occluder: Makes the occluded twins: ``mmocc.BatchOccluder``, which
             needs no files: it hides 20 to 80 % of an image by white or noise,
             and also by textures and cut-outs once ``texture_bank`` and
-            ``object_bank`` are set. Its normalisation defaults to the data
-            preprocessor's.
+            ``object_bank`` are set. Its normalisation and channel order
+            default to the data preprocessor's.
         loss_rec: Loss of the repaired feature map: mean squared error.
         loss_intra: Loss of latents of one class: cosine, all pairs of a
             class, weight 0.1.
         loss_inter: Loss of latents of different classes: cosine, margin 0.5,
             weight 0.1.
         loss_cls: Loss of the logits of repaired features, called as
-            ``loss(logits, labels)``: cross-entropy.
+            ``loss(logits, labels)``: cross-entropy, of each class by itself
+            for several labels. ``use_soft=True`` takes soft labels.
         learn: Beyond the paper: the LEARN of ``insert_after``.
         insert_after: Beyond the paper: name of the frozen module whose output
-            map is repaired, e.g. ``backbone.layer3``, for the rest of the
-            backbone. Deeper maps mix hidden and intact positions, so that less
-            can be repaired. Such a model needs this class at inference too.
+            is repaired, e.g. ``backbone.layer3``, for the rest of the
+            backbone: a map, or the tokens of a transformer's block. Deeper
+            maps mix hidden and intact positions, so that less can be
+            repaired. Such a model needs this class at inference too.
         clean_pass: Also send the clean features through LEARN: ``loss_rec``
             and ``loss_cls`` become means over both, to keep clean accuracy.
         clean_cache: Folder for the features of the clean images, if the train
@@ -103,20 +109,24 @@ class LEARNClassifier(ImageClassifier):
         **kwargs: As in ImageClassifier; batch augments that mix labels
             (mixup, CutMix) are refused.
 
+    A class of your own keeps what it does: register ``class
+    MyLEARN(LEARNClassifier, MyClassifier)``.
+
     Raises:
         ValueError: If there is no LEARN or several, ``insert_after`` names no
             module, all losses are off, labels are mixed, or an inner map is
             to be cached; when a checkpoint is loaded that lacks the frozen
-            parts; in training, if a label is outside the head's classes, or
-            the cache does not fit the images or the frozen parts.
+            parts; in training, if a label is outside the head's classes, the
+            parts do not fit LEARN or each other, or the cache does not fit
+            the images or the frozen parts.
         FloatingPointError: In training, if a loss is not finite.
     """
 
     def __init__(
         self,
-        backbone: dict,
-        neck: dict | list[dict] | None,
-        head: dict,
+        backbone: dict | None = None,
+        neck: dict | list[dict] | None = None,
+        head: dict | None = None,
         occluder: dict = dict(),
         loss_rec: dict | None = dict(),
         loss_intra: dict | None = dict(),
@@ -130,6 +140,9 @@ class LEARNClassifier(ImageClassifier):
         clean_cache_limit_gib: float = 50.0,
         **kwargs,
     ) -> None:
+        check_options(type(self), kwargs)
+        if backbone is None or head is None:
+            raise ValueError('mmocc.LEARNClassifier needs backbone and head')
         necks = neck if isinstance(neck, list | tuple) else [neck]
         settings = copy.deepcopy([backbone, *necks])
         super().__init__(backbone, neck=neck, head=head, **kwargs)
@@ -153,18 +166,16 @@ class LEARNClassifier(ImageClassifier):
             clean_cache_limit_gib,
         )
         self.occluder = build_occluder(occluder, self.data_preprocessor)
-        losses = (loss_rec, loss_intra, loss_inter, loss_cls)
-        self.losses = nn.ModuleDict(
-            {
-                name: MODELS.build({'type': default, **cfg})
-                for (name, default), cfg in zip(
-                    LOSSES.items(), losses, strict=True
-                )
-                if cfg is not None
-            }
+        self.losses = build_losses(
+            dict(
+                loss_rec=loss_rec,
+                loss_intra=loss_intra,
+                loss_inter=loss_inter,
+                loss_cls=loss_cls,
+            ),
+            self.head,
         )
-        if not self.losses:
-            raise ValueError('all losses are None: nothing to train LEARN by')
+        self.checked = False
         self.frozen_loaded = False
         self.requires_grad_(False)
         self.learn.requires_grad_(True)
@@ -222,88 +233,124 @@ class LEARNClassifier(ImageClassifier):
         self,
         inputs: Tensor,
         stage: str = 'neck',
-        repair: Callable[[Tensor], Tensor] | None = None,
+        repair: Callable[[Tensor, Size | None], Tensor] | None = None,
     ) -> tuple:
         """Return features as ImageClassifier does, through LEARN.
 
         Args:
-            inputs: (N, 3, H, W), normalised.
+            inputs: (N, C, H, W), normalised.
             stage: As in ImageClassifier.
-            repair: With ``insert_after``: called on the map in the place of
-                LEARN's own repair.
+            repair: With ``insert_after``: called on the feature, and on the
+                first grid of tokens, in the place of LEARN's own repair.
         """
         if self.insert_after is None:
             return super().extract_feat(inputs, stage)
-        repair = repair or (lambda feat: self.learn.repair(feat)[0])
-        handle = self.get_submodule(self.insert_after).register_forward_hook(
-            lambda module, args, feat: repair(feat)
-        )
-        try:
+        repair = repair or (lambda *args: self.learn.repair(*args)[0])
+        with inserted(self, self.insert_after, repair):
             return super().extract_feat(inputs, stage)
-        finally:
-            handle.remove()
 
     @torch.no_grad()
-    def frozen_feature(self, inputs: Tensor) -> Tensor:
-        """Return the feature that a LEARN in the neck reads.
+    def frozen_output(self, inputs: Tensor) -> Any:
+        """Return what the parts before a LEARN in the neck give it.
 
         Args:
-            inputs: (N, 3, H, W), normalised.
-
-        Returns:
-            (N, C, h, w), or (N, C) from backbones that pool themselves.
+            inputs: (N, C, H, W), normalised.
         """
         feats = inputs
         for part in self.frozen_parts:
             feats = part(feats)
-        return feats[-1] if isinstance(feats, tuple | list) else feats
+        return (feats,) if torch.is_tensor(feats) else feats
 
-    def logits(self, feat: Tensor) -> Tensor:
-        """Return the (N, classes) logits of a feature from LEARN's place."""
-        feats = (feat,)
+    def frozen_feature(self, inputs: Tensor) -> Tensor:
+        """Return the feature that a LEARN in the neck reads.
+
+        Args:
+            inputs: (N, C, H, W), normalised.
+
+        Returns:
+            (N, C, h, w), (N, C) from backbones that pool themselves, or
+            tokens (N, L, C).
+        """
+        return last_feature(self.frozen_output(inputs))
+
+    def logits(self, feat: Tensor, output: Any = None) -> Tensor:
+        """Return the (N, classes) logits of a feature from LEARN's place.
+
+        Args:
+            feat: The repaired feature.
+            output: From :meth:`frozen_output`, whose last feature it
+                replaces; None if that is all of it.
+        """
+        feats = (feat,) if output is None else replace_last(output, feat)
         for stage in self.stages[self.learn_index + 1 :]:
             feats = stage(feats)
         return self.head(feats)
 
-    def repair_pairs(self, feat: Tensor) -> Repair:
+    def repair_pairs(
+        self, feat: Tensor, grid: Size | None = None
+    ) -> tuple[Repair, Tensor]:
         """Repair the features of B clean images and their occluded twins.
 
         Args:
             feat: (2B, ...) frozen features, the clean images' first.
+            grid: The network's first grid of tokens, if known.
+
+        Returns:
+            What the losses need; and the features for the rest of the
+            classifier, those of clean images as they are or repaired.
         """
-        clean, occluded = feat.chunk(2)
+        maps, back = self.learn.to_map(feat, grid)
+        clean, occluded = maps.chunk(2)
         if self.clean_pass:
-            repaired, z = self.learn.repair(feat)
-            return Repair(repaired, torch.cat([clean, clean]), *z.chunk(2))
-        repaired, z_occluded = self.learn.repair(occluded)
-        return Repair(repaired, clean, self.learn.encode(clean), z_occluded)
+            repaired, z = self.learn.repair_map(maps)
+            target = torch.cat([clean, clean])
+            return Repair(repaired, target, *z.chunk(2)), back(repaired)
+        repaired, z_occluded = self.learn.repair_map(occluded)
+        z_clean = self.learn.encode(clean)
+        pairs = Repair(repaired, clean, z_clean, z_occluded)
+        return pairs, back(torch.cat([clean.to(repaired.dtype), repaired]))
 
     def _forward_pairs(
         self, inputs: Tensor, data_samples: list[DataSample]
-    ) -> tuple[Repair, Tensor]:
-        """Return the repair of (B, 3, H, W) images, and its logits."""
+    ) -> tuple[Repair, Any]:
+        """Return the repair of (B, C, H, W) images, and their logits."""
         if self.insert_after is not None:
-            repairs = []
-
-            def repair(feat: Tensor) -> Tensor:
-                repairs.append(self.repair_pairs(feat))
-                return repairs[-1].repaired
-
-            # No parameter before LEARN trains: autograd starts at LEARN.
-            feats = self.extract_feat(
-                add_twins(inputs, self.occluder), repair=repair
-            )
-            return repairs[-1], self.head(feats)
+            return self._forward_inserted(inputs, data_samples)
+        output = None
         if self.clean_cache is None:
-            feat = self.frozen_feature(add_twins(inputs, self.occluder))
+            output = self.frozen_output(
+                add_twins(inputs, self.occluder, data_samples)
+            )
+            feat = last_feature(output)
         else:
             self.clean_cache.check(self.frozen_parts)
-            occluded, _ = self.occluder(inputs)
+            occluded, _ = self.occluder(inputs, data_samples=data_samples)
             feat = self.clean_cache(
                 self.frozen_feature, inputs, occluded, data_samples
             )
-        pairs = self.repair_pairs(feat)
-        return pairs, self.logits(pairs.repaired)
+        pairs, feat = self.repair_pairs(feat)
+        return pairs, self.logits(feat, output)
+
+    def _forward_inserted(
+        self, inputs: Tensor, data_samples: list[DataSample]
+    ) -> tuple[Repair, Any]:
+        """Do the same with a LEARN inside the backbone."""
+        repairs = []
+
+        def repair(feat: Tensor, grid: Size | None) -> Tensor:
+            pairs, feat = self.repair_pairs(feat, grid)
+            repairs.append(pairs)
+            return feat
+
+        # No parameter before LEARN trains: autograd starts at LEARN.
+        twins = add_twins(inputs, self.occluder, data_samples)
+        feats = self.extract_feat(twins, repair=repair)
+        if not repairs:
+            raise ValueError(
+                f'insert_after={self.insert_after!r} does not run before the '
+                'head; name a module of the backbone or the neck'
+            )
+        return repairs[0], self.head(feats)
 
     def loss(
         self, inputs: Tensor, data_samples: list[DataSample]
@@ -318,7 +365,10 @@ class LEARNClassifier(ImageClassifier):
             Scalars ``loss_rec``, ``loss_intra``, ``loss_inter`` and
             ``loss_cls``, without those left out.
         """
-        labels = class_labels(data_samples, self.head)
+        labels, targets = class_targets(data_samples, self.head, self.losses)
+        if not self.checked:
+            self.checked = True
+            check_way(self, inputs)
         if not self.frozen_loaded:
             self.frozen_loaded = True  # warn once
             warn_random(
@@ -328,12 +378,16 @@ class LEARNClassifier(ImageClassifier):
                 'set load_from to a trained classifier',
             )
         pairs, logits = self._forward_pairs(inputs, data_samples)
+        num = len(pairs.repaired)
+        if 'loss_cls' in self.losses:
+            check_logits(logits, num, self.head)
+            logits = logits[-num:]  # without those of unrepaired images
         latents = (pairs.z_clean, pairs.z_occluded, labels)
         terms = dict(
             loss_rec=(pairs.repaired, pairs.target),
             loss_intra=latents,
             loss_inter=latents,
-            loss_cls=(logits, labels.repeat(len(logits) // len(labels))),
+            loss_cls=(logits, torch.cat([targets] * (num // len(targets)))),
         )
         losses = {k: loss(*terms[k]) for k, loss in self.losses.items()}
         check_finite(losses)
@@ -358,52 +412,3 @@ class LEARNClassifier(ImageClassifier):
         check_frozen(own, loaded, 'classifier', 'backbone, neck and head')
         self.frozen_loaded = True
         super()._load_from_state_dict(state_dict, prefix, *args)
-
-
-def make_room(state_dict: dict, prefix: str, index: int) -> None:
-    """Renumber the tensors of a classifier's own neck to make room for LEARN.
-
-    With LEARN before it, ``neck.fc`` or ``neck.0.fc`` becomes ``neck.1.fc``.
-    A state dict that has LEARN already is not changed.
-
-    Args:
-        state_dict: State dict of a whole model, changed in place.
-        prefix: The neck's prefix in it.
-        index: LEARN's place in the list of necks.
-    """
-    own = [key for key in state_dict if key.startswith(prefix)]
-    if any(key.startswith(f'{prefix}{index}.encoder.') for key in own):
-        return
-    renamed = {}
-    for key in own:
-        name = key.removeprefix(prefix)
-        number, _, rest = name.partition('.')
-        if not number.isdigit():  # the neck was not a list
-            number, rest = 0, name
-        place = int(number) + (int(number) >= index)
-        renamed[f'{prefix}{place}.{rest}'] = state_dict.pop(key)
-    state_dict.update(renamed)
-
-
-def class_labels(samples: list[DataSample], head: nn.Module) -> Tensor:
-    """Return the (N,) labels of N samples.
-
-    Raises:
-        ValueError: If a sample does not have exactly one label, or the label
-            is no class of the head.
-    """
-    labels = torch.cat([sample.gt_label for sample in samples])
-    if len(labels) != len(samples):
-        raise ValueError(
-            'mmocc.LEARNClassifier needs one label for each image, got '
-            f'{len(labels)} labels for {len(samples)} images'
-        )
-    classes = getattr(head, 'num_classes', None)
-    bad = labels[(labels < 0) | (labels >= (classes or math.inf))]
-    if len(bad):
-        raise ValueError(
-            f'label {int(bad[0])} is outside the {classes} classes '
-            "(0 .. num_classes - 1) of the head; check the data set's "
-            'classes against model.head.num_classes'
-        )
-    return labels

@@ -29,5 +29,5 @@ class OcclusionAugClassifier(ImageClassifier):
         self, inputs: Tensor, data_samples: list[DataSample]
     ) -> dict[str, Tensor]:
         """Return the head's losses on the clean and the occluded images."""
-        both = add_twins(inputs, self.occluder)
+        both = add_twins(inputs, self.occluder, data_samples)
         return super().loss(both, [*data_samples, *data_samples])

@@ -82,10 +82,10 @@ def test_seed_and_number_of_steps_decide(occluder_folders):
 
 def test_kinds_default_to_those_that_can_be_made(occluder_folders):
     textures = occluder_folders['texture_bank']
-    assert build().bank.kinds == ('white', 'noise')
-    only = build(texture_bank=textures).bank.kinds
+    assert build().kinds == ('white', 'noise')
+    only = build(texture_bank=textures).kinds
     assert only == ('white', 'noise', 'texture')
-    assert build(**occluder_folders).bank.kinds == KINDS
+    assert build(**occluder_folders).kinds == KINDS
 
 
 def test_two_ranks_share_out_the_draws_of_one(monkeypatch, occluder_folders):
@@ -109,11 +109,11 @@ def test_half_precision_batches_keep_their_type(dtype):
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
 def test_a_gpu_gives_what_the_cpu_gives(occluder_folders):
-    inputs = torch.randn(16, 3, 32, 32)
+    inputs = 255 * torch.rand(16, 3, 32, 32)
     config = dict(kinds=KINDS, **occluder_folders)
     cpu = build(**config)(inputs)[0]
     gpu = build(**config).cuda()(inputs.cuda())[0].cpu()
-    assert (cpu - gpu).abs().mean() < 0.05  # rims may differ by a rounding
+    assert (cpu - gpu).abs().mean() < 2  # rims may differ by a rounding
 
 
 @pytest.mark.parametrize('area', [(0.0, 0.5), (0.6, 0.5), (0.5, 1.1)])
@@ -123,7 +123,7 @@ def test_area_must_be_shares(area):
 
 
 def test_in_place_is_the_same_without_a_copy():
-    inputs = torch.rand(6, 3, 20, 30)
+    inputs = 255 * torch.rand(6, 3, 20, 30)
     original = inputs.clone()
     expected, mask = build(seed=3)(inputs)
     assert torch.equal(inputs, original)

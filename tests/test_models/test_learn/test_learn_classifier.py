@@ -203,7 +203,7 @@ def test_options_without_a_type_change_a_default(occluder_folders):
         loss_rec=dict(distance='l1'),
         loss_intra=None,
     )
-    assert model.occluder.bank.kinds == ('white', 'noise', 'texture', 'object')
+    assert model.occluder.kinds == ('white', 'noise', 'texture', 'object')
     assert model.occluder.area == (0.1, 0.3)
     assert model.losses.loss_rec.distance == 'l1'
     assert set(model.loss(*batch())) == {'loss_rec', 'loss_inter', 'loss_cls'}
