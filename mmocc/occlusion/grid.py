@@ -17,29 +17,31 @@ Bools = NDArray[np.bool_]
 
 
 def check_grid(
-    grid_sizes: Sequence[float],
+    grid_sizes: float | Sequence[float],
     hide_prob: float,
     name: str = 'grid_sizes',
     unit: str = 'pixels',
 ) -> list[int]:
-    """Return the sides of cells (or lengths of segments) as a list.
+    """Return the side(s) of cells (or lengths of segments) as a list.
 
     Raises:
         ValueError: If there is none, one is not a whole number >= 0, or the
             probability is outside [0, 1].
     """
+    sizes = np.ravel(grid_sizes).tolist()
     # The rest of inf or NaN is NaN, which is true.
-    if not len(grid_sizes) or any(n < 0 or n % 1 for n in grid_sizes):
+    if not sizes or any(n < 0 or n % 1 for n in sizes):
         raise ValueError(
-            f'{name} must be whole numbers of {unit} >= 0, got '
-            f'{list(grid_sizes)}'
+            f'{name} must be whole numbers of {unit} >= 0, got {sizes}'
         )
     if not 0 <= hide_prob <= 1:
         raise ValueError(f'hide_prob must be in [0, 1], got {hide_prob}')
-    return [int(size) for size in grid_sizes]
+    return [int(size) for size in sizes]
 
 
-def check_segments(lengths: Sequence[float], hide_prob: float) -> list[int]:
+def check_segments(
+    lengths: float | Sequence[float], hide_prob: float
+) -> list[int]:
     """Return lengths of segments as a list, as :func:`check_grid`."""
     return check_grid(lengths, hide_prob, 'segment_lengths', 'frames')
 

@@ -14,9 +14,12 @@ from mmcv.transforms import Compose
 from mmengine.evaluator import BaseMetric
 from torch.utils.data import Dataset
 
+from mmocc.datasets.channel_order import loaded_order
+from mmocc.datasets.identity import FromDataRoot, note_identity
 from mmocc.datasets.transforms.occlude import Occlude
 from mmocc.occlusion import CLEAN, OccluderBank, split_cell
 from mmocc.registry import DATASETS, METRICS
+from mmocc.report.followed import FollowedOcclusion
 from mmocc.report.pairing import mask_thumbnail
 from mmocc.report.statistics import cell_means
 
@@ -25,6 +28,7 @@ OCCLUSION_KEYS = (
     'occlusion_region',
     'occlusion_shares',
     'occlusion_status',
+    'channel_order',
     'occlusion_identity',
     'occlusion_photo',
 )
@@ -72,6 +76,7 @@ class PackOcclusion:
 
     def __call__(self, results: dict) -> dict:
         """Return the packed sample with ``occlusion_*`` as metainfo."""
+        note_identity(results)
         packed = self.pack(results)
         known = {key: results[key] for key in OCCLUSION_KEYS if key in results}
         if 'occlusion_mask' in results:
@@ -82,11 +87,16 @@ class PackOcclusion:
 
 
 def insert_before_packing(
-    transforms: Sequence[Callable], occlude: Callable | None, cell: str
+    transforms: Sequence[Callable],
+    occlude: Occlude | None,
+    cell: str,
+    to_rgb: bool | None = None,
 ) -> list[Callable]:
-    """Return a test pipeline with an occlusion just before its packing.
+    """Return a test pipeline with an occlusion before its packing.
 
-    The object is hidden after all geometric steps, as the model will see it.
+    The object is hidden after all geometric steps, as the model will see it:
+    see :class:`mmocc.report.followed.FollowedOcclusion`. ``to_rgb`` is the
+    data preprocessor's, where it is known.
 
     Raises:
         ValueError: If the pipeline has no ``Pack...`` transform.
@@ -99,10 +109,11 @@ def insert_before_packing(
             f'(such as PackInputs) in the test pipeline {names}'
         )
     steps, pack = list(transforms), places[0]
-    steps[pack] = PackOcclusion(steps[pack], cell)
-    if occlude is not None:
-        steps.insert(pack, occlude)
-    return steps
+    return [
+        FollowedOcclusion(steps[:pack], occlude, to_rgb),
+        PackOcclusion(steps[pack], cell),
+        *steps[pack + 1 :],
+    ]
 
 
 def insert_after_loading(
@@ -129,8 +140,33 @@ def insert_after_loading(
         )
     steps = list(transforms)
     steps[pack[0]] = PackOcclusion(steps[pack[0]])
-    steps.insert(load[0] + 1, occlude)
+    steps.insert(load[0] + 1, OccludeLoaded(steps[load[0]], occlude))
     return steps
+
+
+class OccludeLoaded:
+    """Occlude an image right after its loading, in its order of channels.
+
+    Args:
+        load: The step that has loaded the image.
+        occlude: What hides.
+    """
+
+    def __init__(
+        self, load: Callable[[dict], dict], occlude: Callable[[dict], dict]
+    ) -> None:
+        self.load = load
+        self.occlude = occlude
+        self.order: str | None = None
+
+    def __call__(self, results: dict) -> dict:
+        """Return the sample, occluded."""
+        if self.order is None:
+            info = {k: v for k, v in results.items() if k != 'img'}
+            size = results['img'].shape[:2]
+            self.order = loaded_order(info, [self.load], size)
+        results.setdefault('channel_order', self.order)
+        return self.occlude(results)
 
 
 def change_pipelines(
@@ -146,7 +182,8 @@ def change_pipelines(
     """
     twin = copy.copy(dataset)
     if hasattr(dataset, 'pipeline'):
-        twin.pipeline = Compose(change(dataset.pipeline.transforms))
+        steps = change(dataset.pipeline.transforms)
+        twin.pipeline = Compose([FromDataRoot(dataset), *steps])
     elif hasattr(dataset, 'datasets'):
         twin.datasets = [change_pipelines(d, change) for d in dataset.datasets]
     elif hasattr(dataset, 'dataset'):
@@ -158,13 +195,23 @@ def change_pipelines(
     return twin
 
 
-def occlude_dataset(dataset: Any, occlude: Callable | None, cell: str) -> Any:
+def occlude_dataset(
+    dataset: Any,
+    occlude: Occlude | None,
+    cell: str,
+    to_rgb: bool | None = None,
+) -> Any:
     """Return a classification set, seen through an occlusion.
+
+    ``to_rgb`` is the data preprocessor's, where it is known; it matters for
+    data sets that hold their images (:mod:`mmocc.datasets.channel_order`).
 
     Raises:
         ValueError: If there is no pipeline, or no place in it.
     """
-    change = partial(insert_before_packing, occlude=occlude, cell=cell)
+    change = partial(
+        insert_before_packing, occlude=occlude, cell=cell, to_rgb=to_rgb
+    )
     return change_pipelines(dataset, change)
 
 
@@ -181,8 +228,8 @@ class OcclusionCells(Dataset):
             in a ``Pack...`` transform.
         cells: Names as in :func:`mmocc.occlusion.cell_names`.
         seed: Base seed of the occlusions.
-        **occlude_args: ``texture_bank``, ``object_bank``, ``texture_size``
-            and ``region`` of ``mmocc.Occlude``.
+        **occlude_args: ``texture_bank``, ``object_bank``, ``texture_size``,
+            ``region`` and ``channel_order`` of ``mmocc.Occlude``.
 
     Raises:
         ValueError: If a cell is unknown or none is given, a bank is missing,

@@ -9,9 +9,18 @@ import cv2
 import jinja2
 import numpy as np
 
+from mmocc.datasets.picture_layout import to_bgr
 from mmocc.occlusion import CLEAN
 from mmocc.report.plots import plot_accuracy, plot_reliability
-from mmocc.report.tables import CellAnswers, shown_ends, with_interval
+from mmocc.report.statistics import cell_groups
+from mmocc.report.summary import ENDS, CellAnswers, class_labels
+from mmocc.report.tables import (
+    image_rows,
+    remarks,
+    shown,
+    shown_ends,
+    with_interval,
+)
 
 TEMPLATES = Path(__file__).parent / 'templates'
 SIDE = 160  # pixels of an example's longer side
@@ -35,14 +44,28 @@ def plot_uri(plot: Callable, report: dict) -> str:
 
 
 def image_uri(image: np.ndarray) -> str:
-    """Return a (H, W, 3) uint8 BGR image as an address, enlarged if small."""
+    """Return a (H, W, C) uint8 BGR image as an address, enlarged if small."""
     scale = SIDE / max(image.shape[:2])
     way = cv2.INTER_NEAREST if scale > 1 else cv2.INTER_AREA
-    image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=way)
+    height, width = (max(round(scale * n), 1) for n in image.shape[:2])
+    image = cv2.resize(image, (width, height), interpolation=way)
     done, data = cv2.imencode('.jpg', image, [cv2.IMWRITE_JPEG_QUALITY, 88])
     if not done:
         raise ValueError(f'cannot encode an image of shape {image.shape}')
     return data_uri(data.tobytes(), 'image/jpeg')
+
+
+def shown_image(image: np.ndarray, order: str) -> np.ndarray:
+    """Return a model's input (H, W, C) as uint8 (H, W, 3), BGR.
+
+    Where the pipeline has normalised it, its range of values is stretched to
+    0 to 255.
+    """
+    if image.dtype != np.uint8:
+        low, high = float(image.min()), float(image.max())
+        image = (image - low) * (255 / max(high - low, 1e-9))
+        image = image.round().astype(np.uint8)
+    return np.ascontiguousarray(to_bgr(image, order))
 
 
 def make_example(
@@ -57,55 +80,48 @@ def make_example(
     ``packed`` is the sample as the models got it, ``index`` its place in the
     test set. A model without an answer to it is left out.
     """
-    image = packed['inputs'].permute(1, 2, 0).numpy()
     sample = packed['data_samples']
+    order = sample.get('channel_order', 'bgr')
+    image = shown_image(packed['inputs'].permute(1, 2, 0).numpy(), order)
     label = int(sample.gt_label)
+    names = class_labels(classes)
     by_model = {}
     for name, cells in answers.items():
-        for place in np.flatnonzero(cells[cell].index == index)[:1]:
-            pred = int(cells[cell].pred[place])
-            sure = 100 * float(cells[cell].confidence[place])
-            text = f'{classes[pred]} {sure:.0f} %'
+        given = cells[cell]
+        for place in np.flatnonzero(given.index == index)[:1]:
+            pred = int(given.pred[place])
+            text = names[pred]
+            if given.probabilities:
+                text += f' {100 * float(given.confidence[place]):.0f} %'
             by_model[name] = dict(text=text, right=pred == label)
     return dict(
-        image=image_uri(np.ascontiguousarray(image)),
-        truth=classes[label],
+        image=image_uri(image),
+        truth=names[label],
         share=100 * sample.get('occlusion_share', 0.0),
         answers=by_model,
     )
 
 
 def class_rows(report: dict) -> list[dict]:
-    """Return for each class its clean and its mean occluded accuracy."""
+    """Return for each class its clean and its mean occluded accuracy.
+
+    Classes are known by number; one without an image has no row.
+    """
     models = [
         {cell: numbers['per_class'] for cell, numbers in m['cells'].items()}
         for m in report['models'].values()
     ]
-    names = dict.fromkeys(
-        n for m in models for cell in m.values() for n in cell
-    )
     rows = []
-    for name in names:
+    for label, name in enumerate(class_labels(report['classes'])):
         values: list[float | None] = []
         for cells in models:
-            hard = [
-                c[name] for k, c in cells.items() if k != CLEAN and name in c
-            ]
-            values.append(cells.get(CLEAN, {}).get(name))
-            values.append(float(np.mean(hard)) if hard else None)
-        rows.append(dict(name=name, numbers=values))
+            found = {cell: v.get(str(label)) for cell, v in cells.items()}
+            clean = found.pop(CLEAN, None)
+            hard = [value for value in found.values() if value is not None]
+            values += [clean, float(np.mean(hard)) if hard else None]
+        if any(value is not None for value in values):
+            rows.append(dict(name=name, numbers=values))
     return rows
-
-
-def left_out(report: dict) -> str:
-    """Return in words which images had no answer, and why."""
-    first = next(iter(report['models'].values()))
-    parts = [
-        f'{cell}: {count} {reason}'
-        for cell, numbers in first['cells'].items()
-        for reason, count in numbers['left_out'].items()
-    ]
-    return '; '.join(parts) or 'none'
 
 
 def region_words(report: dict) -> str:
@@ -132,7 +148,9 @@ def write_report(
     :func:`make_example`.
     """
     models = report['models'].values()
-    first = next(iter(models))
+    cells = list(next(iter(models))['cells'])
+    levels = [level for level in cell_groups(cells) if level not in ENDS]
+    sure = any(model['reliability'] for model in models)
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -142,20 +160,21 @@ def write_report(
     page = environment.get_template('occlusion_report.html').render(
         title=title,
         report=report,
-        cells=list(first['cells']),
+        cells=cells,
         ends=shown_ends(report),
-        levels=list(first['reliability']),
+        levels=levels,
         plots=dict(
             accuracy=plot_uri(plot_accuracy, report),
-            reliability=plot_uri(plot_reliability, report),
+            reliability=plot_uri(plot_reliability, report) if sure else None,
         ),
         flags=any(model['flags'] for model in models),
         classes=class_rows(report),
         examples=examples,
-        images=max(cell['images'] for cell in first['cells'].values()),
-        left_out=left_out(report),
+        images=image_rows(report),
+        remarks=remarks(report),
+        paired=not any('not_paired' in model for model in models),
         regions=region_words(report),
+        shown=shown,
         with_interval=with_interval,
-        tuple=tuple,
     )
-    Path(path).write_text(page)
+    Path(path).write_text(page, encoding='utf-8')

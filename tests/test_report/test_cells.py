@@ -20,10 +20,9 @@ def dataset(tiny_config):
 def test_the_occlusion_goes_just_before_packing():
     load, pack = type('Load', (), {})(), type('PackThings', (), {})()
     occlude = object()
-    steps = insert_before_packing([load, pack], occlude, 'L1 white')
-    assert steps[:2] == [load, occlude]
-    assert steps[2].pack is pack
-    assert len(steps) == 3
+    first, last = insert_before_packing([load, pack], occlude, 'L1 white')
+    assert (first.steps, first.occlude) == ([load], occlude)
+    assert last.pack is pack
     with pytest.raises(ValueError, match=r"named Pack\.\.\..*\['Load'\]"):
         insert_before_packing([load], None, 'L0')
 

@@ -101,6 +101,8 @@ class AlignFace(BaseTransform):
             face, or a face that is too small.
     """
 
+    sets_frame = False  # boxes are those of the photo still
+
     def __init__(
         self,
         size: int | tuple[int, int],

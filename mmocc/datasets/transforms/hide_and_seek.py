@@ -10,6 +10,11 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 from mmcv.transforms.utils import cache_randomness
 
+from mmocc.datasets.picture_layout import (
+    check_order,
+    order_of,
+    picture_name,
+)
 from mmocc.occlusion.grid import (
     cell_mask,
     check_grid,
@@ -37,8 +42,10 @@ class HideAndSeek(BaseTransform):
 
     Required Keys:
 
-    - img ((H, W, 3) in BGR, (H, W) grey, or (H, W, C); uint8, also other
-      integers and floats if ``fill`` is given in numbers)
+    - img ((H, W, 3); (H, W, 4), whose alpha is kept; (H, W) or (H, W, 1)
+      grey; uint8. If ``fill`` is given in numbers, also (H, W, C), and other
+      integers and floats)
+    - channel_order (optional)
 
     Modified Keys:
 
@@ -49,7 +56,7 @@ class HideAndSeek(BaseTransform):
     - occlusion_mask (uint8, (H, W), 1 = hidden; only with ``keep_mask``)
 
     Args:
-        grid_sizes: Sides of the cells in pixels; one is drawn for each
+        grid_sizes: Side(s) of the cells in pixels; one is drawn for each
             image. 0 leaves an image as it is. The border cuts off the last
             row and column. A size larger than the image makes one cell of
             it, with a warning: scale the sizes, which are for 224 pixels, to
@@ -58,13 +65,17 @@ class HideAndSeek(BaseTransform):
         fill: Value of hidden pixels. ``'mean'``: ImageNet's mean colour in
             BGR, (103.53, 116.28, 123.675), for uint8 colour images.
             ``'noise'``: any value, drawn for each pixel and channel, for
-            uint8 images. A number for each channel in the pipeline's order
-            and units, or one for all: for other data, their mean, which is
-            the data preprocessor's ``mean``, reversed if it has ``to_rgb``
+            uint8 images. A number for each channel (alpha is kept without
+            one) in the pipeline's order and units, or one for all: for other
+            data, their mean, which is the data preprocessor's ``mean``,
+            reversed if it has ``to_rgb``
             (``tools/analysis_tools/dataset_mean.py`` computes it); 0 for
             images that the pipeline itself normalises. Rounded for integer
             images.
         keep_mask: Store the mask of hidden pixels.
+        channel_order: ``bgr`` or ``rgb``, in which images come, for
+            ``'mean'``; by default the sample's ``channel_order`` if it has
+            one, else ``bgr``.
 
     Raises:
         ValueError: If a grid size or the probability is out of range, or the
@@ -74,10 +85,11 @@ class HideAndSeek(BaseTransform):
 
     def __init__(
         self,
-        grid_sizes: Sequence[int] = (0, 16, 32, 44, 56),
+        grid_sizes: int | Sequence[int] = (0, 16, 32, 44, 56),
         hide_prob: float = 0.5,
         fill: str | float | Sequence[float] = 'mean',
         keep_mask: bool = False,
+        channel_order: str | None = None,
     ) -> None:
         self.grid_sizes = check_grid(grid_sizes, hide_prob)
         self.hide_prob = hide_prob
@@ -95,6 +107,7 @@ class HideAndSeek(BaseTransform):
                 f'channel, got {fill!r}'
             )
         self.keep_mask = keep_mask
+        self.channel_order = check_order(channel_order)
         self._colours: dict[tuple, np.ndarray | None] = {}
         self._warned = False
 
@@ -113,10 +126,17 @@ class HideAndSeek(BaseTransform):
     def transform(self, results: dict) -> dict:
         """Hide cells of ``results['img']``."""
         image = results['img']
+        if not isinstance(image, np.ndarray) or image.ndim not in (2, 3):
+            raise ValueError(
+                f'{picture_name(results)}: mmocc.HideAndSeek takes arrays '
+                f'(H, W) and (H, W, C), got {type(image).__name__} of shape '
+                f'{tuple(getattr(image, "shape", ()))}; put it before packing'
+            )
         size = image.shape[:2]
-        kind = (image.dtype.char, image.shape[2:])
+        order = order_of(results, self.channel_order)
+        kind = (image.dtype.char, image.shape[2:], order)
         if kind not in self._colours:
-            self._colours[kind] = self._colour(results)
+            self._colours[kind] = self._colour(results, order)
         cell, hidden = self.draw(size)
         if cell > max(size) and not self._warned:
             self._warned = True
@@ -131,16 +151,18 @@ class HideAndSeek(BaseTransform):
                 canvas = self.draw_noise(image.shape)
             else:
                 canvas = paint(image, colour)
+            if self._keeps_alpha(image):
+                canvas[..., 3:] = image[..., 3:]
             results['img'] = hide_cells(image, hidden, cell, canvas)
         if self.keep_mask:
             results['occlusion_mask'] = cell_mask(size, hidden, cell)
         return results
 
-    def _colour(self, results: dict) -> np.ndarray | None:
+    def _colour(self, results: dict, order: str) -> np.ndarray | None:
         """Return the fill in the image's type, or None for noise."""
         image = results['img']
         channels = image.shape[2] if image.ndim == 3 else 1
-        name = results.get('img_path', 'the image')
+        name = picture_name(results)
         if image.dtype.name not in TYPES:
             raise ValueError(
                 f'{name} is {image.dtype}; mmocc.HideAndSeek takes '
@@ -155,9 +177,13 @@ class HideAndSeek(BaseTransform):
             )
         if self.fill == 'noise':
             return None
-        fill = IMAGENET_MEAN if self.fill == 'mean' else self.fill
+        fill = self.fill
+        if fill == 'mean':
+            fill = IMAGENET_MEAN[:: 1 if order == 'bgr' else -1]
         if not isinstance(fill, tuple):
             fill = (fill,) * channels
+        if self._keeps_alpha(image) and len(fill) == 3:
+            fill = (*fill, 0)  # its place; the image's alpha is kept
         if len(fill) != channels:
             hint = '.'
             if self.fill == 'mean':
@@ -178,6 +204,12 @@ class HideAndSeek(BaseTransform):
                 f'which fill={self.fill} is not'
             )
         return whole.astype(image.dtype)
+
+    def _keeps_alpha(self, image: np.ndarray) -> bool:
+        """Return whether the fourth of 8-bit channels is not filled."""
+        four = image.shape[2:] == (4,) and image.dtype == np.uint8
+        given = isinstance(self.fill, tuple) and len(self.fill) == 4
+        return four and not given
 
     def __repr__(self) -> str:
         return (

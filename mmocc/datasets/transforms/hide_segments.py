@@ -60,8 +60,7 @@ class HideSegments(BaseTransform):
         time_axis: int = 0,
         keep_mask: bool = False,
     ) -> None:
-        lengths = np.ravel(segment_lengths).tolist()
-        self.segment_lengths = check_segments(lengths, hide_prob)
+        self.segment_lengths = check_segments(segment_lengths, hide_prob)
         self.hide_prob = hide_prob
         if time_axis not in (0, 1):
             raise ValueError(f'time_axis must be 0 or 1, got {time_axis}')

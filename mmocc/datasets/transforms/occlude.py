@@ -1,6 +1,7 @@
 """Pipeline transform that hides a chosen share of the object."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,18 @@ from mmcv.transforms import BaseTransform
 from mmcv.transforms.utils import cache_randomness
 from torch import Tensor
 
+from mmocc.datasets.identity import identity_number, note_identity
+from mmocc.datasets.picture_layout import (
+    check_order,
+    check_picture,
+    like_picture,
+    order_of,
+    picture_name,
+    to_bgr,
+)
 from mmocc.occlusion import (
     KINDS,
+    EmptyRegionError,
     OccluderBank,
     UnreachableLevelError,
     check_kind,
@@ -28,20 +39,29 @@ class Occlude(BaseTransform):
     """Hide a share of the object behind an occluder.
 
     The hidden share of the object always lies inside the level. The object is
-    its mask (``gt_seg_map == 1``) if there is one, else the union of
-    ``gt_bboxes`` (xyxy pixels), else the whole image. Put the transform after
-    loading and all geometric steps and before packing: a host transform that
-    moves pixels but not boxes or masks would leave these wrong.
+    its mask (``gt_seg_map``: 1 on the object, or 255 in a mask of 0 and 255)
+    if there is one, else the union of ``gt_bboxes`` (xyxy pixels), else the
+    whole image. Put the transform after loading and all geometric steps and
+    before packing. It takes boxes as they are there: of mmpretrain's own
+    steps, ``ResizeEdge`` and the random crops do not move them. The first is
+    noticed and refused; the others leave no trace in a sample. Then occlude
+    before them, or by the mask. (The occlusion report follows all of them.)
 
-    With a ``seed``, an occlusion depends on (seed, ``sample_idx``, kind,
-    level) only, so that every model sees the same one; an image without a
-    ``sample_idx`` (an inferencer's) counts as index 0. Without a seed it is
-    drawn from NumPy's global state each time, as in other transforms.
+    With a ``seed``, an occlusion depends on (seed, the image's identity,
+    kind, level) only: not on workers, batches, order, subsets, or the size of
+    the image. So every model sees the same one, up to a pixel at the rim. All
+    kinds are put on the same place, and white, noise and textures have the
+    same shape; what a level hides, the next level hides as well. The identity
+    is the image's path from its data root on, and the number of the object:
+    see :mod:`mmocc.datasets.identity`. Without a seed an occlusion is drawn
+    from NumPy's global state each time, as in other transforms.
 
     Required Keys:
 
-    - img (uint8, (H, W, 3) in BGR, or (H, W) grey)
-    - gt_seg_map, gt_bboxes, sample_idx (optional)
+    - img (uint8, (H, W, 3); (H, W, 4), whose alpha is kept; (H, W) or
+      (H, W, 1) grey)
+    - gt_seg_map, gt_bboxes, channel_order (optional)
+    - img_path, or what else says which image it is (optional)
 
     Modified Keys:
 
@@ -52,12 +72,15 @@ class Occlude(BaseTransform):
     - occlusion_mask (uint8, (H, W); 1 = hidden, on the object or next to it)
     - occlusion_share (hidden share of the object, in [0, 1])
     - occlusion_region (what the object is: ``mask``, ``box`` or ``image``)
+    - occlusion_identity, occlusion_photo (which image it is, and which photo
+      it is, or is cut out of)
 
     Args:
         kind: ``white``, ``noise``, ``texture`` or ``object``; of a sequence,
             one is drawn for each image.
-        level: ``L0``, ``L1``, ``L2``, ``L3``, or a pair of shares; of a
-            sequence of these, one is drawn for each image.
+        level: ``L0``, ``L1``, ``L2``, ``L3``, a share, which is met within a
+            pixel, or a pair of shares; of a sequence of these (of two
+            numbers, it is a pair), one is drawn for each image.
         texture_bank: Folder(s) of images, for kind ``texture``.
         object_bank: Folder(s) of RGBA cut-outs, for kind ``object``.
         texture_size: Side of the texture sheets in pixels.
@@ -65,29 +88,34 @@ class Occlude(BaseTransform):
             ``auto`` takes the first that the sample has.
         seed: Base seed of repeatable (evaluation) occlusions.
         bank: A built bank that serves the kinds, instead of the folders.
+        channel_order: ``bgr`` or ``rgb``, in which images come; by default
+            the sample's ``channel_order`` if it has one, else ``bgr``.
 
     Raises:
-        ValueError: If a kind, level or region is unknown, or a bank is
-            missing, empty or unreadable (all at construction); or if an
-            image is not uint8, a mask or box does not fit its image, or an
-            object has too few pixels for the level (naming the image).
+        ValueError: If a kind, level, region or order is unknown, or a bank
+            is missing, empty or unreadable (all at construction); or if an
+            image has another form, or a mask or box does not fit its image
+            (naming the image).
+        EmptyRegionError: If an object has no pixel in its image: the mask is
+            empty, or a box inverted or outside.
+        UnreachableLevelError: If an object has too few pixels for the level.
     """
 
     def __init__(
         self,
         kind: str | Sequence[str] = KINDS,
-        level: str | Sequence = ('L1', 'L2', 'L3'),
+        level: str | float | Sequence = ('L1', 'L2', 'L3'),
         texture_bank: str | Path | Sequence[str] | None = None,
         object_bank: str | Path | Sequence[str] | None = None,
         texture_size: int = 256,
         region: str = 'auto',
         seed: int | None = None,
         bank: OccluderBank | None = None,
+        channel_order: str | None = None,
     ) -> None:
         kinds = [kind] if isinstance(kind, str) else list(kind)
         self.kinds = [check_kind(name) for name in kinds]
-        one = isinstance(level, str) or isinstance(level[0], int | float)
-        self.levels = [level] if one else list(level)
+        self.levels: list[Any] = _levels(level)
         self.shares = [level_range(name) for name in self.levels]
         if region not in REGIONS:
             raise ValueError(
@@ -95,13 +123,14 @@ class Occlude(BaseTransform):
             )
         self.region = region
         self.seed = seed
+        self.channel_order = check_order(channel_order)
         self.bank = bank or OccluderBank(
             self.kinds, texture_bank, object_bank, texture_size
         )
 
     @cache_randomness
     def draw(
-        self, sample_idx: int
+        self, identity: str
     ) -> tuple[str, tuple[float, float], torch.Generator]:
         """Draw kind, share range and the generator of everything else."""
         generator = torch.Generator()
@@ -110,29 +139,24 @@ class Occlude(BaseTransform):
             shares = self.shares[np.random.randint(len(self.shares))]
             generator.manual_seed(np.random.randint(2**31))
             return kind, shares, generator
-        choice = np.random.default_rng([self.seed, sample_idx])
+        entropy = [self.seed, identity_number(identity)]
+        choice = np.random.default_rng(entropy)
         kind = self.kinds[choice.integers(len(self.kinds))]
         shares = self.shares[choice.integers(len(self.shares))]
-        millionths = [round(share * 1e6) for share in shares]
-        entropy = [self.seed, sample_idx, KINDS.index(kind), *millionths]
-        state = np.random.SeedSequence(entropy).generate_state(1, np.uint64)
-        generator.manual_seed(int(state[0] >> np.uint64(1)))
+        state = np.random.SeedSequence([*entropy, 1])
+        generator.manual_seed(int(state.generate_state(1, np.uint64)[0]) >> 1)
         return kind, shares, generator
 
-    def object_region(self, results: dict) -> tuple[np.ndarray, str]:
+    def object_region(self, results: Mapping) -> tuple[np.ndarray, str]:
         """Return the (H, W) bool object, and what it is: mask, box, image."""
         size = results['img'].shape[:2]
-        name = results.get('img_path', 'the image')
+        name = picture_name(results)
         mask, boxes = results.get('gt_seg_map'), results.get('gt_bboxes')
         if self.region in ('auto', 'mask') and mask is not None:
-            if mask.shape != size:
-                raise ValueError(
-                    f'{name}: gt_seg_map is {mask.shape}, the image {size}; '
-                    'put mmocc.Occlude after transforms that move both'
-                )
-            return mask == 1, 'mask'
+            return mask_pixels(np.asarray(mask), size, name), 'mask'
         if self.region in ('auto', 'box') and boxes is not None:
-            return _boxes_region(boxes, size, name), 'box'
+            check_moved(results)
+            return box_pixels(boxes, size, name), 'box'
         if self.region in ('mask', 'box'):
             raise ValueError(
                 f'{name}: region={self.region!r} but the sample has no '
@@ -142,24 +166,33 @@ class Occlude(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         """Occlude ``results['img']`` and store the mask that was used."""
-        image = results['img']
-        name = results.get('img_path', 'the image')
-        if image.dtype != np.uint8:
-            raise ValueError(
-                f'{name}: mmocc.Occlude works on uint8 images, got '
-                f'{image.dtype}; put it before normalisation and packing'
-            )
-        pixels, results['occlusion_region'] = self.object_region(results)
+        check_picture(results, 'mmocc.Occlude')
+        return self.hide(results, *self.object_region(results))
+
+    def hide(self, results: dict, pixels: np.ndarray, what: str) -> dict:
+        """Hide a share of the object's (H, W) bool pixels, as a transform.
+
+        ``what`` says what the object is: its mask, box, or the image.
+        """
+        image = check_picture(results, 'mmocc.Occlude')
+        order = order_of(results, self.channel_order)
         region = torch.from_numpy(pixels)
-        kind, shares, generator = self.draw(int(results.get('sample_idx', 0)))
+        kind, shares, generator = self.draw(note_identity(results))
         try:
             occluded, mask = occlude_object(
-                to_planes(image), region, kind, shares, self.bank, generator
+                to_planes(image, order),
+                region,
+                kind,
+                shares,
+                self.bank,
+                generator,
             )
         except ValueError as error:
+            name = picture_name(results)
             raise type(error)(f'{name}: {error}') from error
-        results['img'] = to_image(occluded, image)
+        results['img'] = to_image(occluded, image, order)
         results['occlusion_mask'] = mask.numpy().astype(np.uint8)
+        results['occlusion_region'] = what
         share = (mask & region).sum() / region.sum()
         results['occlusion_share'] = float(share)
         return results
@@ -174,27 +207,82 @@ class Occlude(BaseTransform):
         )
 
 
-def to_planes(image: np.ndarray) -> Tensor:
-    """Return an image, (H, W), (H, W, 1) or (H, W, 3), as (3, H, W)."""
-    colour = image if image.ndim == 3 else image[..., None]
-    planes = torch.from_numpy(np.ascontiguousarray(colour)).permute(2, 0, 1)
-    return planes.expand(3, -1, -1)
+def _levels(level: Any) -> list[Any]:
+    """Return the levels of an argument that may be just one."""
+    one = isinstance(level, str | Real)
+    pair = not one and len(level) and all(isinstance(x, Real) for x in level)
+    return [level] if one or pair else list(level)
 
 
-def to_image(planes: Tensor, like: np.ndarray) -> np.ndarray:
-    """Return (3, H, W) planes in the shape and type of an image."""
-    image = planes.permute(1, 2, 0).contiguous().numpy()
-    if image.shape != like.shape:  # grey
-        image = image.mean(axis=-1).round().reshape(like.shape)
-    return image.astype(like.dtype, copy=False)
+def to_planes(image: np.ndarray, order: str = 'bgr') -> Tensor:
+    """Return a picture of :func:`check_picture` as (3, H, W), BGR."""
+    bgr = np.ascontiguousarray(to_bgr(image, order))
+    return torch.from_numpy(bgr).permute(2, 0, 1)
 
 
-def _boxes_region(boxes: Any, size: tuple[int, int], name: str) -> np.ndarray:
-    """Return the union of xyxy boxes as (H, W) bool."""
+def to_image(
+    planes: Tensor, like: np.ndarray, order: str = 'bgr'
+) -> np.ndarray:
+    """Return (3, H, W) BGR planes in the layout and type of a picture."""
+    bgr = planes.permute(1, 2, 0).contiguous().numpy()
+    return like_picture(bgr, like, order)
+
+
+def mask_pixels(
+    mask: np.ndarray, size: tuple[int, int], name: str
+) -> np.ndarray:
+    """Return the object of a ``gt_seg_map``, (H, W) bool.
+
+    Its pixels are 1, or 255 where all values are 0 and 255. (Else, 255 is
+    what mm leaves out.)
+
+    Raises:
+        ValueError: If the mask does not fit the (h, w) image, or has neither
+            of these values.
+        EmptyRegionError: If no pixel is set.
+    """
+    if mask.ndim == 3 and mask.shape[2] == 1:
+        mask = mask[..., 0]
+    if mask.shape != size:
+        raise ValueError(
+            f'{name}: gt_seg_map is {mask.shape}, the image {size}; put '
+            'mmocc.Occlude after transforms that move both'
+        )
+    values = np.unique(mask).tolist()
+    if values == [0]:
+        raise EmptyRegionError(
+            f'{name}: gt_seg_map is empty: no pixel of the object is set'
+        )
+    if values in ([255], [0, 255]):
+        return mask == 255
+    if not set(values) <= {0, 1, 255}:
+        shown = ', '.join(map(str, values[:8])) + ', ...' * (len(values) > 8)
+        raise ValueError(
+            f'{name}: gt_seg_map has the values {shown}; mark the object with '
+            '1 and the rest with 0 (or with 255 and 0)'
+        )
+    return mask == 1
+
+
+def box_pixels(boxes: Any, size: tuple[int, int], name: str) -> np.ndarray:
+    """Return the union of xyxy boxes as (H, W) bool.
+
+    Raises:
+        ValueError: If a box has NaN or inf.
+        EmptyRegionError: If there is no box, one is inverted or has no width
+            or height, or all are outside of the (h, w) image.
+        UnreachableLevelError: If the boxes are inside, but too small.
+    """
     boxes = np.asarray(getattr(boxes, 'tensor', boxes), np.float64)
     boxes = boxes.reshape(-1, 4)
     if not np.isfinite(boxes).all():
         raise ValueError(f'{name}: gt_bboxes has NaN or inf: {boxes.tolist()}')
+    if not len(boxes):
+        raise EmptyRegionError(f'{name}: gt_bboxes has no box')
+    for box in boxes[(boxes[:, 2:] <= boxes[:, :2]).any(1)].tolist():
+        raise EmptyRegionError(
+            f'{name}: the box {box} (xyxy) is inverted or has no area'
+        )
     region = np.zeros(size, bool)
     limit = np.array(size[::-1] * 2)
     for x1, y1, x2, y2 in boxes.round().clip(0, limit).astype(int):
@@ -206,4 +294,25 @@ def _boxes_region(boxes: Any, size: tuple[int, int], name: str) -> np.ndarray:
         raise UnreachableLevelError(
             f'{name}: no box of {boxes.tolist()} has a pixel of {image}'
         )
-    raise ValueError(f'{name}: no box of {boxes.tolist()} lies inside {image}')
+    raise EmptyRegionError(
+        f'{name}: no box of {boxes.tolist()} lies inside {image}'
+    )
+
+
+def check_moved(results: Mapping) -> None:
+    """Refuse a sample whose image was resized without its boxes.
+
+    mm's steps that resize both store ``keep_ratio`` beside ``scale_factor``.
+
+    Raises:
+        ValueError: Naming the image.
+    """
+    scale = np.ravel(results.get('scale_factor', 1.0))
+    if 'keep_ratio' in results or np.allclose(scale, 1):
+        return
+    raise ValueError(
+        f'{picture_name(results)}: the image was resized by {scale.tolist()} '
+        'and gt_bboxes was not (as by ResizeEdge of mmpretrain): use Resize, '
+        'which moves both, or put mmocc.Occlude before it. (A step of your '
+        'own that moves boxes should store keep_ratio, as Resize does.)'
+    )

@@ -4,7 +4,14 @@ from typing import Any
 
 import numpy as np
 
+from mmocc.datasets.identity import note_identity
+from mmocc.datasets.picture_layout import (
+    check_picture,
+    order_of,
+    picture_name,
+)
 from mmocc.datasets.transforms.occlude import Occlude, to_image, to_planes
+from mmocc.occlusion import EmptyRegionError
 from mmocc.occlusion.occlude_objects import occlude_objects
 from mmocc.occlusion.regions import (
     Region,
@@ -35,10 +42,11 @@ class OccludeObjects(Occlude):
 
     Required Keys:
 
-    - img ((H, W, 3) in BGR, or (H, W) grey; uint8, or whole numbers in
-      float32 as ``LoadImageFromFile(to_float32=True)`` gives them)
+    - img (as for :class:`Occlude`; or whole numbers in float32 as
+      ``LoadImageFromFile(to_float32=True)`` gives them)
     - gt_bboxes, or instances (as mmdet's data sets give them)
-    - gt_masks, gt_ignore_flags, sample_idx (optional)
+    - gt_masks, gt_ignore_flags, channel_order (optional)
+    - img_path, or what else says which image it is (optional)
 
     Modified Keys:
 
@@ -57,7 +65,8 @@ class OccludeObjects(Occlude):
 
     Raises:
         ValueError: As ``mmocc.Occlude``; or if a sample has no annotations,
-            or a mask or box that does not fit its image (naming the image).
+            or a mask or box that does not fit its image or is inverted
+            (naming the image).
     """
 
     def __init__(self, *args, **kwargs) -> None:
@@ -70,21 +79,27 @@ class OccludeObjects(Occlude):
 
     def transform(self, results: dict) -> dict:
         """Occlude ``results['img']`` and store each object's hidden share."""
-        name = results.get('img_path', 'the image')
+        name = picture_name(results)
         image = results['img']
+        pixels = check_picture(results, 'mmocc.OccludeObjects', floats=True)
+        order = order_of(results, self.channel_order)
         try:
-            pixels = _as_uint8(image)
             regions, ignored = instance_regions(results, self.region)
         except ValueError as error:
-            raise ValueError(f'{name}: {error}') from error
+            raise type(error)(f'{name}: {error}') from error
         pairs = zip(regions, ignored, strict=True)
         objects = [region for region, skip in pairs if not skip]
-        kind, shares, generator = self.draw(int(results.get('sample_idx', 0)))
+        kind, shares, generator = self.draw(note_identity(results))
         occlusion = occlude_objects(
-            to_planes(pixels), objects, kind, shares, self.bank, generator
+            to_planes(pixels, order),
+            objects,
+            kind,
+            shares,
+            self.bank,
+            generator,
         )
         mask, status = occlusion.mask, iter(occlusion.status)
-        results['img'] = to_image(occlusion.image, image)
+        results['img'] = to_image(occlusion.image, image, order)
         results['occlusion_mask'] = mask.numpy().astype(np.uint8)
         hidden = [hidden_share(region, mask) for region in regions]
         results['occlusion_shares'] = np.array(hidden, np.float32)
@@ -92,23 +107,6 @@ class OccludeObjects(Occlude):
             IGNORED if skip else next(status) for skip in ignored
         ]
         return results
-
-
-def _as_uint8(image: np.ndarray) -> np.ndarray:
-    """Return the bytes of an image of 1 or 3 channels."""
-    pixels = image.astype(np.uint8)
-    if image.dtype != np.uint8 and not np.array_equal(pixels, image):
-        raise ValueError(
-            f'mmocc.OccludeObjects works on whole numbers from 0 to 255, got '
-            f'{image.dtype} with others; put it right after the loading of '
-            'the image'
-        )
-    if image.ndim == 3 and image.shape[2] not in (1, 3):
-        raise ValueError(
-            f'an image of {image.shape[2]} channels cannot be occluded; 3 or '
-            '1 are needed'
-        )
-    return pixels
 
 
 def instance_regions(
@@ -125,6 +123,7 @@ def instance_regions(
     Raises:
         ValueError: If there are no annotations, or no masks where they are
             required; or if a mask or box does not fit the image.
+        EmptyRegionError: If a box is inverted.
     """
     size = results['img'].shape[:2]
     if results.get('gt_bboxes') is not None:
@@ -148,9 +147,23 @@ def instance_regions(
         if source == 'mask' and region is None:
             raise ValueError("region='mask' but an object has no mask")
         if region is None or (source == 'auto' and not region.mask.numel()):
+            check_upright(box)
             region = box_region(box, size)
         regions.append(region)
     return regions, [bool(flag) for flag in flags]
+
+
+def check_upright(box: Any) -> None:
+    """Raise EmptyRegionError if an xyxy box is inverted.
+
+    One without width or height is too small, not wrong.
+    """
+    x1, y1, x2, y2 = np.asarray(box, np.float64).tolist()
+    if x2 < x1 or y2 < y1:
+        raise EmptyRegionError(
+            f'the box {[x1, y1, x2, y2]} (xyxy) is inverted: correct the '
+            'annotation, or its order of numbers'
+        )
 
 
 def _loaded(results: dict) -> tuple[list, list, list]:

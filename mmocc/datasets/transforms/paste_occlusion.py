@@ -1,12 +1,22 @@
 """Pastes objects and face masks on faces."""
 
 from collections.abc import Mapping, Sequence
+from numbers import Real
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from mmcv.transforms import BaseTransform
 from mmcv.transforms.utils import cache_randomness
 
+from mmocc.datasets.picture_layout import (
+    check_order,
+    check_picture,
+    like_picture,
+    order_of,
+    picture_name,
+    to_bgr,
+)
 from mmocc.occlusion.cutouts import Cutout, load_kinds, pick_view
 from mmocc.occlusion.paste import (
     blend,
@@ -39,11 +49,12 @@ class PasteOcclusion(BaseTransform):
 
     Required Keys:
 
-    - img (uint8, (H, W, 3), BGR; H and W multiples of ``patch_size``)
+    - img (uint8, (H, W, 3); (H, W, 4), whose alpha is kept; (H, W) or
+      (H, W, 1) grey; H and W multiples of ``patch_size``)
     - landmarks (float (5, 2), pixels of the image before ``Resize`` and
       ``RandomFlip``, whose ``scale_factor`` and ``flip`` it applies; only for
       face masks without the argument ``landmarks``)
-    - sample_idx (optional)
+    - sample_idx, channel_order (optional)
 
     Modified Keys:
 
@@ -54,29 +65,32 @@ class PasteOcclusion(BaseTransform):
     - occlusion_mask (uint8, (H, W); 1 = hidden)
     - patch_coverage (float32, (gh, gw), in [0, 1])
     - occlusion_kind (str; empty if nothing was pasted)
-    - clean_img (uint8, (H, W, 3); with ``keep_clean``)
+    - clean_img (as img; with ``keep_clean``)
 
     Args:
         occluders: Folder whose subfolders are the kinds, or folder(s) by
             kind. Each image gets one kind.
         patch_size: Side of a patch in pixels.
         prob: Probability that anything is pasted.
-        number: Range of the number of objects; a face has only one mask.
-        length: Range of an object's longer side, as a share of the image's
-            shorter side.
-        angle: Range of an object's rotation in degrees.
+        number: Range of the number of objects, or one number; a face has
+            only one mask.
+        length: Range of an object's longer side, or one length, as a share of
+            the image's shorter side.
+        angle: Range of an object's rotation, or one angle, in degrees.
         feather: Width of the blended border, as a share of the image's
             shorter side.
         landmarks: (5, 2) points as shares of width and height, for aligned
             images without ``landmarks``.
         keep_clean: Whether to add ``clean_img``.
         seed: Base seed of repeatable occlusions.
+        channel_order: ``bgr`` or ``rgb``, in which images come; by default
+            the sample's ``channel_order`` if it has one, else ``bgr``.
 
     Raises:
         FileNotFoundError: If a folder does not exist.
         ValueError: If an option is out of its range or a cut-out unreadable;
-            while running, if an image is not uint8, does not fit the patches,
-            or lacks the five points for a face mask.
+            while running, if an image has another form, does not fit the
+            patches, or lacks the five points for a face mask.
     """
 
     def __init__(
@@ -84,38 +98,41 @@ class PasteOcclusion(BaseTransform):
         occluders: str | Path | Mapping[str, str | Sequence[str]],
         patch_size: int = 16,
         prob: float = 1.0,
-        number: tuple[int, int] = (1, 1),
-        length: tuple[float, float] = (0.4, 0.7),
-        angle: tuple[float, float] = (-45.0, 45.0),
+        number: int | tuple[int, int] = (1, 1),
+        length: float | tuple[float, float] = (0.4, 0.7),
+        angle: float | tuple[float, float] = (-45.0, 45.0),
         feather: float = 0.02,
         landmarks: Sequence[Sequence[float]] | None = None,
         keep_clean: bool = False,
         seed: int | None = None,
+        channel_order: str | None = None,
     ) -> None:
+        number = both_ends(number, 'number')
+        length = both_ends(length, 'length')
         if not 0 <= prob <= 1:
             raise ValueError(f'prob is {prob}; it must be in [0, 1]')
         if not 1 <= number[0] <= number[1]:
-            raise ValueError(
-                f'number {tuple(number)} must be 1 <= low <= high'
-            )
+            raise ValueError(f'number {number} must be 1 <= low <= high')
         if not 0 < length[0] <= length[1]:
-            raise ValueError(f'length {tuple(length)} must be 0 < low <= high')
+            raise ValueError(f'length {length} must be 0 < low <= high')
         if landmarks is not None and np.shape(landmarks) != (5, 2):
             raise ValueError(
                 f'landmarks must be five points (x, y), got shape '
                 f'{np.shape(landmarks)}'
             )
         self.occluders = occluders
-        self.kinds = load_kinds(occluders)
+        # a pipeline that pastes nothing needs no files
+        self.kinds = load_kinds(occluders) if prob else {}
         self.patch_size = patch_size
         self.prob = prob
-        self.number = tuple(number)
-        self.length = tuple(length)
-        self.angle = tuple(angle)
+        self.number = number
+        self.length = length
+        self.angle = both_ends(angle, 'angle')
         self.feather = feather
         self.landmarks = landmarks
         self.keep_clean = keep_clean
         self.seed = seed
+        self.channel_order = check_order(channel_order)
 
     @cache_randomness
     def random(self, sample_idx: int) -> np.random.Generator:
@@ -126,23 +143,19 @@ class PasteOcclusion(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         """Paste on ``results['img']``, and store the hidden pixels."""
-        image = results['img']
-        name = results.get('img_path', 'the image')
-        if image.dtype != np.uint8 or image.ndim != 3:
-            raise ValueError(
-                f'{name}: mmocc.PasteOcclusion works on uint8 images of 3 '
-                f'channels, got {image.dtype} {image.shape}; put it before '
-                'normalisation and packing'
-            )
+        image = check_picture(results, 'mmocc.PasteOcclusion')
+        order = order_of(results, self.channel_order)
         rng = self.random(int(results.get('sample_idx', 0)))
         try:
             patch_grid(image.shape[:2], self.patch_size)
-            pasted, mask, kind = self._paste(image, results, rng)
+            colours = to_bgr(image, order)
+            pasted, mask, kind = self._paste(colours, results, rng)
         except ValueError as error:
+            name = picture_name(results)
             raise ValueError(f'{name}: {error}') from error
         if self.keep_clean:
             results['clean_img'] = image
-        results['img'] = pasted
+        results['img'] = like_picture(pasted, image, order)
         results['occlusion_mask'] = mask
         results['occlusion_kind'] = kind
         results['patch_coverage'] = patch_coverage(mask, self.patch_size)
@@ -151,7 +164,7 @@ class PasteOcclusion(BaseTransform):
     def _paste(
         self, image: np.ndarray, results: dict, rng: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray, str]:
-        """Return the picture, the mask of hidden pixels, and the kind."""
+        """Return the BGR picture, the mask of hidden pixels, and the kind."""
         size = image.shape[:2]
         mask = np.zeros(size, np.uint8)
         if rng.random() >= self.prob:
@@ -198,6 +211,7 @@ class PasteOcclusion(BaseTransform):
         if results.get('landmarks') is not None:
             points = np.array(results['landmarks'], np.float64).reshape(5, 2)
             points *= results.get('scale_factor', 1.0)
+            _check_frame(results, size)
         elif self.landmarks is not None:
             points = np.asarray(self.landmarks) * size[::-1]
         else:
@@ -216,3 +230,29 @@ class PasteOcclusion(BaseTransform):
         values = {k: v for k, v in vars(self).items() if k not in hidden}
         options = ', '.join(f'{k}={v!r}' for k, v in values.items())
         return f'{type(self).__name__}({options})'
+
+
+def _check_frame(results: dict, size: tuple[int, int]) -> None:
+    """Raise ValueError if an image was cropped or padded after loading."""
+    if 'ori_shape' not in results:
+        return
+    scale = results.get('scale_factor', 1.0)
+    wanted = np.multiply(results['ori_shape'][1::-1], scale)
+    if np.abs(wanted - size[::-1]).max() > 1:
+        raise ValueError(
+            f'the image is {size[1]}x{size[0]}, which is not what loading and '
+            'Resize make: `landmarks` do not follow crops and padding; put '
+            'mmocc.PasteOcclusion before these'
+        )
+
+
+def both_ends(value: Any, name: str) -> tuple:
+    """Return a range (low, high), which may be given as one number.
+
+    Raises:
+        ValueError: If it has more or fewer numbers (naming the argument).
+    """
+    ends = (value, value) if isinstance(value, Real) else tuple(value)
+    if len(ends) != 2:
+        raise ValueError(f'{name} must be a number or (low, high): {value}')
+    return ends

@@ -208,3 +208,29 @@ def test_a_fill_that_does_not_fit_is_refused_with_the_reason(
 ):
     with pytest.raises(ValueError, match=message):
         HideAndSeek(fill=fill)(dict(img=pixels, img_path='x.png'))
+
+
+def test_one_size_is_a_choice_of_one():
+    assert HideAndSeek(8).grid_sizes == [8]
+    assert HideAndSeek(np.int64(8)).grid_sizes == [8]
+    for size in (-1, 0.5, float('nan')):
+        with pytest.raises(ValueError, match=f'whole numbers.*{size}'):
+            HideAndSeek(size)
+
+
+@pytest.mark.parametrize('fill', ['mean', 'noise', 7, (7, 8, 9)])
+def test_alpha_is_kept(fill):
+    before = np.dstack([image(), image()[..., :1]])
+    results = HideAndSeek(8, fill=fill, keep_mask=True)(dict(img=before))
+    hidden = results['occlusion_mask'] == 1
+    assert np.array_equal(results['img'][..., 3], before[..., 3])
+    changed = (results['img'] != before).any(axis=-1)
+    assert changed[hidden].mean() > 0.99 and not changed[~hidden].any()
+    four = HideAndSeek(8, fill=(1, 2, 3, 4), hide_prob=1)  # as it says
+    assert (four(dict(img=before))['img'] == (1, 2, 3, 4)).all()
+
+
+@pytest.mark.parametrize('pixels', [np.zeros((2, 4, 4, 3), 'u1'), 'text'])
+def test_what_is_no_image_is_named(pixels):
+    with pytest.raises(ValueError, match=r'x\.png: .* takes arrays'):
+        HideAndSeek()(dict(img=pixels, img_path='x.png'))

@@ -3,7 +3,12 @@ import copy
 import numpy as np
 import pytest
 
-from mmocc.occlusion import KINDS, LEVELS, UnreachableLevelError
+from mmocc.occlusion import (
+    KINDS,
+    LEVELS,
+    EmptyRegionError,
+    UnreachableLevelError,
+)
 from mmocc.registry import TRANSFORMS
 
 
@@ -13,7 +18,7 @@ def build(**kwargs):
 
 def sample(idx=0, size=(40, 50), **fields):
     image = np.random.default_rng(1).integers(0, 255, (*size, 3), np.uint8)
-    return dict(img=image, sample_idx=idx, img_path='a.jpg', **fields)
+    return dict(img=image, object_index=idx, img_path='a.jpg', **fields)
 
 
 @pytest.mark.parametrize('kind', KINDS)
@@ -110,11 +115,12 @@ def test_a_bad_sample_is_refused_with_the_images_name():
     transform = build(kind='white', level='L1', seed=0)
     with pytest.raises(ValueError, match=r'a\.jpg: gt_seg_map is \(3, 3\)'):
         transform(sample(gt_seg_map=np.ones((3, 3), np.uint8)))
-    # the report goes on after a box without width, which Tiny ImageNet has
     for box, error, message in (
         ([0, 0, np.nan, 5], ValueError, 'gt_bboxes has NaN'),
-        ([60, 60, 70, 70], ValueError, 'no box .* 50x40'),
-        ([5, 5, 5, 9], UnreachableLevelError, 'no box of'),
+        ([60, 60, 70, 70], EmptyRegionError, 'no box .* 50x40'),
+        ([5, 5, 5, 9], EmptyRegionError, 'the box .* no area'),
+        ([9, 5, 5, 9], EmptyRegionError, 'the box .* is inverted'),
+        ([5, 5, 5.3, 9], UnreachableLevelError, 'no box of'),
         ([1, 1, 2, 2], UnreachableLevelError, 'an object of 1 pixels'),
     ):
         with pytest.raises(error, match=rf'a\.jpg: {message}'):
@@ -123,3 +129,109 @@ def test_a_bad_sample_is_refused_with_the_images_name():
     results['img'] = results['img'].astype(np.float32)
     with pytest.raises(ValueError, match=r'a\.jpg.*uint8'):
         transform(results)
+
+
+def test_masks_mark_the_object_with_1_or_with_255():
+    transform = build(kind='white', level='L2', seed=0)
+    ones = np.zeros((40, 50), np.uint8)
+    ones[5:25, 5:35] = 1
+    wanted = transform(sample(gt_seg_map=ones))
+    assert 0.4 <= wanted['occlusion_mask'][ones == 1].mean() < 0.6
+    border = ones.copy()
+    border[30:] = 255  # with ones, 255 is what mm leaves out
+    for mask in (255 * ones, ones.astype(bool), ones[..., None], border):
+        results = transform(sample(gt_seg_map=mask))
+        assert np.array_equal(results['img'], wanted['img'])
+        assert results['occlusion_share'] == wanted['occlusion_share']
+    for mask in (7 * ones, 2 * ones + 1, ones * 254):
+        values = ', '.join(map(str, np.unique(mask)))
+        with pytest.raises(ValueError, match=rf'a\.jpg: .* values {values};'):
+            transform(sample(gt_seg_map=mask))
+
+
+def test_an_object_without_pixels_is_not_too_small():
+    transform = build(kind='white', level='L2', seed=0)
+    empty = dict(gt_seg_map=np.zeros((40, 50), np.uint8))
+    with pytest.raises(EmptyRegionError, match=r'a\.jpg: .* is empty'):
+        transform(sample(**empty))
+    with pytest.raises(EmptyRegionError, match=r'a\.jpg: .* has no box'):
+        transform(sample(gt_bboxes=np.zeros((0, 4))))
+    boxes = np.array([[5, 5, 20, 20], [30, 5, 20, 20]], float)
+    with pytest.raises(EmptyRegionError, match=r'\[30.0, 5.0, .* inverted'):
+        transform(sample(gt_bboxes=boxes))
+    assert not issubclass(EmptyRegionError, UnreachableLevelError)
+
+
+def test_boxes_that_a_resize_left_behind_are_refused():
+    transform = build(kind='white', level='L2', seed=0)
+    boxes = np.array([[5, 5, 20, 20]], float)
+    edge = dict(gt_bboxes=boxes, scale_factor=(0.8, 0.8), scale=(50, 40))
+    with pytest.raises(ValueError, match=r'a\.jpg: .* resized .*ResizeEdge'):
+        transform(sample(**edge))
+    transform(sample(**edge, keep_ratio=True))  # Resize, which moves boxes
+    transform(sample(**dict(edge, scale_factor=(1.0, 1.0))))
+    whole = build(kind='white', level='L2', seed=0, region='image')
+    assert whole(sample(**edge))['occlusion_region'] == 'image'
+
+
+@pytest.mark.parametrize('level', [0.5, [0.5, 0.5], 0.03])
+def test_a_single_share_is_met_within_a_pixel(level):
+    transform = build(kind='noise', level=level, seed=0)
+    share = np.ravel(level)[0]
+    for idx, size in enumerate([(40, 50), (31, 17), (7, 9)]):
+        mask = transform(sample(idx, size))['occlusion_mask']
+        assert abs(mask.sum() - share * mask.size) <= 0.5
+    assert transform.shares == [(share, share)]
+
+
+def test_levels_are_one_or_several():
+    shares = build(kind='white', level=['L1', 0.5, (0.1, 0.3)]).shares
+    assert shares == [(0.2, 0.4), (0.5, 0.5), (0.1, 0.3)]
+    assert build(kind='white', level=(0.1, 0.3)).shares == [(0.1, 0.3)]
+    for level in (1.5, (0.3, 0.1), (0.1, 0.2, 0.3), float('nan')):
+        with pytest.raises(ValueError, match='one share in'):
+            build(kind='white', level=level)
+
+
+@pytest.mark.parametrize('kind', ['noise', 'object'])
+def test_grey_and_alpha_are_kept(kind, occluder_folders):
+    transform = build(kind=kind, level='L2', seed=0, **occluder_folders)
+    colour = sample()['img']
+    wanted = transform(sample())
+    hidden = wanted['occlusion_mask'] == 1
+    alpha = np.arange(2000).reshape(40, 50, 1).astype(np.uint8)
+    results = transform(dict(sample(), img=np.dstack([colour, alpha])))
+    assert np.array_equal(results['img'][..., :3], wanted['img'])
+    assert np.array_equal(results['img'][..., 3:], alpha)
+    for grey in (colour[..., 0], colour[..., :1]):
+        results = transform(dict(sample(), img=grey))
+        assert results['img'].shape == grey.shape
+        assert np.array_equal(results['occlusion_mask'] == 1, hidden)
+
+
+@pytest.mark.parametrize(
+    'image',
+    [
+        np.zeros((40, 50, 2), np.uint8),
+        np.zeros((40, 50, 5), np.uint8),
+        np.zeros((2, 40, 50, 3), np.uint8),
+        np.zeros((40, 50, 3), np.uint16),
+        np.zeros((40, 50, 3), np.float32),
+        np.zeros((0, 50, 3), np.uint8),
+        'no image',
+    ],
+    ids=lambda image: str(getattr(image, 'shape', 'text')),
+)
+@pytest.mark.parametrize('name', ['Occlude', 'OccludeObjects', 'Paste'])
+def test_other_forms_get_one_error_with_the_images_name(
+    name, image, occluder_folders
+):
+    if name == 'Paste':
+        folder = dict(a=occluder_folders['object_bank'])
+        cfg = dict(type='mmocc.PasteOcclusion', occluders=folder)
+    else:
+        cfg = dict(type=f'mmocc.{name}', kind='white')
+    if name == 'OccludeObjects' and getattr(image, 'dtype', '') == np.float32:
+        image = image + 0.5  # whole numbers are taken
+    with pytest.raises(ValueError, match=r'a\.jpg: mmocc\..* takes images'):
+        TRANSFORMS.build(cfg)(dict(sample(), img=image, instances=[]))

@@ -18,7 +18,7 @@ def white(level='L2', **kwargs):
 
 def sample(idx=0, **fields):
     image = np.random.default_rng(1).integers(0, 255, (*SIZE, 3), np.uint8)
-    return dict(img=image, sample_idx=idx, img_path='a.jpg', **fields)
+    return dict(img=image, object_index=idx, img_path='a.jpg', **fields)
 
 
 def instances():
@@ -112,6 +112,10 @@ def test_grey_and_float_images_keep_their_form():
         results = white()(dict(colour, img=grey))
         assert results['img'].shape == grey.shape
         assert (results['img'][results['occlusion_mask'] == 1] == 255).all()
+    four = np.dstack([colour['img'], colour['img'][..., :1]])
+    results = white()(dict(colour, img=four))
+    assert np.array_equal(results['img'][..., :3], expected['img'])
+    assert np.array_equal(results['img'][..., 3], four[..., 3])
 
 
 def test_the_same_sample_is_occluded_alike_in_any_order():
@@ -139,8 +143,12 @@ def test_the_same_sample_is_occluded_alike_in_any_order():
         (dict(gt_bboxes=np.full((1, 4), np.nan)), r'a\.jpg: the box .* NaN'),
         (dict(instances=[], img=np.full((9, 9, 3), 0.5)), 'whole numbers'),
         (
-            dict(instances=[], img=np.zeros((9, 9, 4), np.uint8)),
-            'an image of 4 channels',
+            dict(instances=[], img=np.zeros((9, 9, 5), np.uint8)),
+            r'or whole numbers .*, got uint8 of shape \(9, 9, 5\)',
+        ),
+        (
+            dict(instances=[dict(bbox=[30, 5, 20, 9], ignore_flag=0)]),
+            r'a\.jpg: the box \[30.0, 5.0, 20.0, 9.0\] .* inverted',
         ),
     ],
 )

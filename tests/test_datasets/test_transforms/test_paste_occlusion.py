@@ -158,3 +158,42 @@ def test_images_that_do_not_fit_are_named(folder):
 def test_options_out_of_range_are_refused(folder, options, word):
     with pytest.raises(ValueError, match=word):
         build(folder, **options)
+
+
+def test_a_number_is_both_ends_of_a_range(folder):
+    one = build(folder, number=2, length=0.5, angle=10)
+    assert (one.number, one.length, one.angle) == (
+        (2, 2),
+        (0.5, 0.5),
+        (10, 10),
+    )
+    with pytest.raises(ValueError, match='angle must be a number or'):
+        build(folder, angle=(1, 2, 3))
+
+
+def test_grey_and_alpha_keep_their_form(folder):
+    cups = build(dict(cup=str(folder / 'cup')), seed=0)
+    wanted = cups(sample())
+    alpha = np.arange(4096).reshape(64, 64, 1).astype(np.uint8)
+    out = cups(sample(img=np.dstack([sample()['img'], alpha])))
+    assert np.array_equal(out['img'][..., :3], wanted['img'])
+    assert np.array_equal(out['img'][..., 3:], alpha)
+    plain = np.full((64, 64), 100, np.uint8)
+    colour = cups(sample(img=np.dstack([plain] * 3)))
+    for grey in (plain, plain[..., None]):
+        out = cups(sample(img=grey))
+        assert out['img'].shape == grey.shape
+        assert np.array_equal(out['img'].squeeze(), colour['img'][..., 0])
+        assert np.array_equal(out['occlusion_mask'], wanted['occlusion_mask'])
+
+
+def test_points_that_a_crop_left_behind_are_refused(folder):
+    transform = build(dict(mask=str(folder / 'mask')))
+    transform(sample(ori_shape=(64, 64)))
+    transform(sample(ori_shape=(32, 32), scale_factor=(2.0, 2.0)))
+    for fields in (
+        dict(ori_shape=(80, 80)),
+        dict(ori_shape=(64, 64), scale_factor=(2.0, 2.0)),
+    ):
+        with pytest.raises(ValueError, match=r'x\.png: .*do not follow crops'):
+            transform(sample(**fields))
