@@ -15,7 +15,11 @@ from fractions import Fraction
 import numpy as np
 
 from mmocc.datasets.transforms import Occlude
-from mmocc.occlusion import KINDS, UnreachableLevelError
+from mmocc.occlusion import (
+    KINDS,
+    EmptyRegionError,
+    UnreachableLevelError,
+)
 
 # In per cent: 0.2 as a float is not 1/5, and a bound must be exact here.
 BOUNDS = {'L1': (20, 40), 'L2': (40, 60), 'L3': (60, 80)}
@@ -92,7 +96,7 @@ def draw_levels(
         pixels = int(region.sum())
         try:
             mask = steps[kind, level](results)['occlusion_mask']
-        except UnreachableLevelError:
+        except (UnreachableLevelError, EmptyRegionError):
             counts['too small', pixels, level] += 1
             continue
         share = Fraction(100 * int(mask[region].sum()), pixels)

@@ -14,7 +14,7 @@ from mmocc.occlusion.levels import (
     pixel_bounds,
     split_cell,
 )
-from mmocc.occlusion.occlude import occlude_object
+from mmocc.occlusion.occlude import OCCLUSION_VERSION, occlude_object
 from mmocc.occlusion.occluders import OccluderBank, Occluders
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     'HARD_LEVELS',
     'KINDS',
     'LEVELS',
+    'OCCLUSION_VERSION',
     'CutOffError',
     'EmptyRegionError',
     'OccluderBank',

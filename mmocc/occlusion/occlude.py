@@ -1,21 +1,67 @@
-"""Hide a wanted share of one object: what ``mmocc.Occlude`` does."""
+"""Hide a wanted share of one object: what ``mmocc.Occlude`` does.
 
-import numpy as np
+All random numbers are drawn first, always as many and in the same order. What
+they mean is relative to the object: a place on it, a position inside the
+level, an aspect ratio. So with one state of the generator
+
+- the picture of an object is hidden alike at every size of it;
+- occluders of every kind are at the same place, and rectangles are the same;
+- what a level hides, the next level hides as well, and more.
+"""
+
+from contextlib import suppress
+from typing import NamedTuple
+
 import torch
 from torch import Generator, Tensor
 
-from mmocc.occlusion.levels import pixel_bounds
+from mmocc.occlusion.levels import (
+    HARD_LEVELS,
+    LEVELS,
+    UnreachableLevelError,
+    pixel_bounds,
+)
 from mmocc.occlusion.occluders import (
+    BISECTIONS,
     OccluderBank,
     Occluders,
+    fill,
     fit_scale,
-    inner_coords,
+    inner_axes,
     render,
 )
+from mmocc.occlusion.places import ObjectPixels, lattice
 
-MAX_PASTES = 16  # one rectangle is enough; thin cut-outs may need several
-SAMPLE = 1024  # points of the object that an occluder's size is fitted to
+# To be raised whenever the same arguments hide other pixels, or show others.
+OCCLUSION_VERSION = 2
+
+STEPS = len(HARD_LEVELS) + 1  # a level above all named ones comes after them
+MAX_PASTES = 16  # cut-outs that a level may add; thin ones need several
+SIDE = 32  # the object is sampled by 32 x 32 points to size a cut-out
 MARGIN = 0.1  # of the level's range, kept free so that the fit lands inside
+LARGEST_CUTOUT = 0.75  # scale, as a share of the image's longer side
+
+
+class Draws(NamedTuple):
+    """All random numbers of an occlusion."""
+
+    room: float  # position inside the level, in [0, 1)
+    places: Tensor  # (n, 2) shares for places_on, float64
+    occluders: Occluders  # n
+
+    def of_stage(self, number: int) -> 'Draws':
+        """Return the part that a level adds, by its number from 0."""
+        start = number * MAX_PASTES
+        part = slice(start, start + MAX_PASTES)
+        return Draws(self.room, self.places[part], self.occluders.take(part))
+
+
+def draw_all(kind: str, bank: OccluderBank, generator: Generator) -> Draws:
+    """Draw the numbers of an occlusion: as many for each kind and level."""
+    room = float(torch.rand(1, generator=generator))
+    num = STEPS * MAX_PASTES
+    places = torch.rand(num, 2, generator=generator, dtype=torch.float64)
+    return Draws(room, places, bank.draw(kind, num, generator))
 
 
 def occlude_object(
@@ -28,10 +74,12 @@ def occlude_object(
 ) -> tuple[Tensor, Tensor]:
     """Hide a share of an object's pixels that lies inside a level, always.
 
-    An occluder is put on a random visible pixel of the object and scaled by
-    bisection until the share is reached. Cut-outs are no larger than about
-    the image, so several may be needed. The few pixels that are left over or
-    missing after the fit are uncovered or covered at the occluder's rim.
+    A rectangle grows about a random point of the object until it hides the
+    wanted number of pixels. A cut-out is put on the same point and scaled by
+    bisection. It is no larger than about the image, so several may be needed;
+    and a level goes on from what the named levels below it have hidden. The
+    few pixels that are left over or missing after the fit are uncovered or
+    covered at the occluder's rim.
 
     Args:
         image: (3, H, W) uint8, BGR; not changed in place.
@@ -47,96 +95,160 @@ def occlude_object(
     Raises:
         ValueError: If the object has no pixel, or too few for the level.
     """
-    size = region.shape[0], region.shape[1]
-    # NumPy's is five times as fast as torch's
-    index = torch.from_numpy(np.flatnonzero(region.numpy()))
-    fewest, most = pixel_bounds(len(index), shares)
-    mask = torch.zeros(size, dtype=torch.bool)
-    if most == 0:
-        return image.clone(), mask
-    room = MARGIN + (1 - 2 * MARGIN) * torch.rand(1, generator=generator)
-    target = (fewest + room * (most - fewest)).round() / len(index)
-    sample = index[:: len(index) // SAMPLE + 1]
-    points = _centres(sample, size)
-    canvas = image.float().contiguous()  # or every step of it is slow
-    visible, hidden = index, None
-    for pastes_left in range(MAX_PASTES - 1, -1, -1):
-        pick = torch.randint(len(visible), (1,), generator=generator)
-        pixel = _centres(visible[pick], size)
-        occluder = bank.draw(kind, 1, generator)
-        scale = fit_occluder(
-            kind, bank, occluder, points, pixel, target, size, hidden
-        )
-        colours, alpha = render(
-            kind, bank.sheets.get(kind), occluder, pixel, scale, size
-        )
-        over = alpha[0, 0]
-        count = int(((mask | (over >= 0.5)) & region).sum())
-        if count > most or (count < fewest and not pastes_left):
-            count = most if count > most else fewest
-            centres = _centres(index, size)[None]
-            reach = inner_coords(centres, occluder, pixel, scale)
-            _adjust(over, mask, index, reach.abs().amax(dim=-1)[0], count)
-        mask |= over >= 0.5
-        canvas.lerp_(colours[0], over)
-        if count >= fewest:
-            break
-        covered = mask.flatten()
-        visible = index[~covered[index]]
-        hidden = covered[sample][None]
-    return canvas.round_().to(image.dtype), mask
-
-
-def fit_occluder(
-    kind: str,
-    bank: OccluderBank,
-    occluder: Occluders,
-    points: Tensor,
-    pixel: Tensor,
-    share: Tensor,
-    size: tuple[int, int],
-    hidden: Tensor | None = None,
-) -> Tensor:
-    """Return the (1,) scale at which an occluder hides a share of an object.
-
-    ``points`` (n, 2) are the object's pixel centres, or a sample of them;
-    ``pixel`` is (1, 2). The ``share`` (1,) includes points that are
-    ``hidden`` (1, n) already. A cut-out stays below about the image's size.
-    """
-    alpha, largest = None, 4.0
-    if kind == 'object' and bank.cutouts:
-        alpha, largest = bank.cutouts.sheets[occluder.sheet, 3], 0.75
-    return fit_scale(
-        points[None],
-        occluder,
-        pixel,
-        share,
-        max_scale=max(size) * largest,
-        alpha=alpha,
-        hidden=hidden,
+    pixels = ObjectPixels(region)
+    bounds = pixel_bounds(len(pixels), shares)
+    if bounds[1] == 0:
+        return image.clone(), torch.zeros_like(region)
+    draws = draw_all(kind, bank, generator)
+    if kind == 'object':
+        pile = Pile(image, pixels, bank)
+        for number, step in enumerate([*levels_below(shares), shares]):
+            with suppress(UnreachableLevelError):
+                bounds = pixel_bounds(len(pixels), step)
+                pile.cover(bounds, draws.of_stage(number))
+        return pile.canvas.round_().to(image.dtype), pile.mask
+    occluder, pixel = (
+        draws.occluders.take(slice(1)),
+        pixels.at(draws.places[:1]),
     )
+    reach = reach_of(occluder, pixel, torch.ones(1), pixels.size)
+    mask = grow(reach, pixels.index, wanted(bounds, draws.room))
+    colours = fill(bank.sheets.get(kind), occluder, pixels.size)
+    return torch.where(mask, colours[0], image), mask
 
 
-def _centres(index: Tensor, size: tuple[int, int]) -> Tensor:
-    """Return centres (n, 2) of pixels, numbered row by row, in (h, w)."""
-    rows = torch.div(index, size[1], rounding_mode='floor')
-    return torch.stack([index - rows * size[1], rows], dim=-1) + 0.5
+def levels_below(shares: tuple[float, float]) -> list[tuple[float, float]]:
+    """Return the named levels that lie wholly below a level."""
+    named = [LEVELS[level] for level in HARD_LEVELS]
+    return [level for level in named if level[1] <= shares[0]]
 
 
-def _adjust(
-    over: Tensor, mask: Tensor, index: Tensor, reach: Tensor, wanted: int
-) -> None:
-    """Change an occluder's alpha at its rim so that ``wanted`` pixels hide.
+def wanted(bounds: tuple[int, int], room: float) -> int:
+    """Return how many pixels to hide: a position in [0, 1] inside a level.
 
-    ``over`` (H, W) is changed in place; ``mask`` is hidden already; ``reach``
-    (n,) is how far the object's pixels ``index`` (n,) are from the middle.
+    At least one, if the level allows it.
     """
-    before = mask.flatten()[index]
-    mine = ~before & (over.flatten()[index] >= 0.5)
-    change = wanted - int(before.sum()) - int(mine.sum())
+    fewest, most = bounds
+    count = fewest + (MARGIN + (1 - 2 * MARGIN) * room) * (most - fewest)
+    return max(round(count), min(1, most))
+
+
+def reach_of(
+    occluder: Occluders, pixel: Tensor, scale: Tensor, size: tuple[int, int]
+) -> Tensor:
+    """Return (H, W): how often larger it is when it meets each pixel.
+
+    That is of an occluder's outline, a rectangle, whose ``scale`` is (1,).
+    """
+    x, y = inner_axes(occluder, pixel, scale, size)
+    return torch.maximum(x.abs()[0], y.abs()[0, :, None])
+
+
+def grow(reach: Tensor, index: Tensor, count: int) -> Tensor:
+    """Return (H, W) bool: what hides ``count`` of the object's pixels.
+
+    They are those of the smallest ``reach`` (H, W) and, of equal ones, the
+    first of ``index`` (n,): a larger count hides the same pixels and more.
+    """
+    mine = reach.flatten()[index]
+    limit = mine.kthvalue(count).values
+    mask = reach <= limit
+    surplus = int((mine <= limit).sum()) - count
+    if surplus:
+        mask.view(-1)[index[mine == limit][-surplus:]] = False
+    return mask
+
+
+class Pile:
+    """An image with cut-outs on it, each of them behind those before.
+
+    So what is hidden keeps its colours when more is hidden. ``canvas`` is
+    the image so far, (3, H, W) float; ``mask`` is (H, W) bool, True where a
+    pixel is hidden.
+
+    Args:
+        image: (3, H, W) uint8; not changed.
+        pixels: The object.
+        bank: Holds the cut-outs.
+    """
+
+    def __init__(
+        self, image: Tensor, pixels: ObjectPixels, bank: OccluderBank
+    ) -> None:
+        self.image = image.float().contiguous()  # or every step of it is slow
+        self.canvas = self.image.clone()
+        self.mask = torch.zeros(pixels.size, dtype=torch.bool)
+        self.seen = torch.ones(pixels.size)  # share of the image's light
+        self.pixels = pixels
+        self.sheets = bank.sheets['object']
+        self.points = pixels.at(lattice(SIDE))
+
+    def cover(self, bounds: tuple[int, int], draws: Draws) -> None:
+        """Add cut-outs until the number of hidden pixels is within bounds.
+
+        Their places are drawn on all of the object. On what is seen of it, a
+        pixel more or less of those before would often move a cut-out across
+        them.
+        """
+        fewest, most = bounds
+        share = wanted(bounds, draws.room) / len(self.pixels)
+        pixels = self.pixels.at(draws.places)
+        for paste in range(MAX_PASTES):
+            part = slice(paste, paste + 1)
+            occluder, pixel = draws.occluders.take(part), pixels[part]
+            scale = self._fit(occluder, pixel, share)
+            colours, alpha = render(
+                'object', self.sheets, occluder, pixel, scale, self.pixels.size
+            )
+            over = alpha[0, 0]
+            hides = (over >= 0.5) | self.mask
+            count = int((hides & self.pixels.region).sum())
+            if count > most or (count < fewest and paste == MAX_PASTES - 1):
+                count = most if count > most else fewest
+                reach = reach_of(occluder, pixel, scale, self.pixels.size)
+                adjust(over, self.mask, reach, self.pixels.index, count)
+            self._put(colours[0], over)
+            if count >= fewest:
+                break
+
+    def _fit(self, occluder: Occluders, pixel: Tensor, share: float) -> Tensor:
+        """Return the (1,) scale at which a share of the object is hidden."""
+        x, y = self.points.long().unbind(-1)
+        largest = LARGEST_CUTOUT * max(self.pixels.size)
+        return fit_scale(
+            self.points[None],
+            occluder,
+            pixel,
+            torch.tensor([share]),
+            max_scale=largest,
+            min_scale=largest / 2**BISECTIONS,
+            alpha=self.sheets[occluder.sheet, 3],
+            hidden=self.mask[y, x][None],
+        )
+
+    def _put(self, colours: Tensor, over: Tensor) -> None:
+        """Put a cut-out behind the others: (3, H, W) colours, (H, W) alpha."""
+        self.mask |= over >= 0.5
+        light = over * self.seen
+        self.canvas += light * (colours - self.image)
+        self.seen -= light
+
+
+def adjust(
+    over: Tensor, mask: Tensor, reach: Tensor, index: Tensor, count: int
+) -> None:
+    """Change an occluder's alpha at its rim so that ``count`` pixels hide.
+
+    ``over`` (H, W) is changed in place; ``mask`` (H, W) is hidden already;
+    ``reach`` (H, W) is how far pixels are from the occluder's middle;
+    ``index`` (n,) are the object's pixels.
+    """
+    hidden, reach = mask.flatten()[index], reach.flatten()[index]
+    mine = ~hidden & (over.flatten()[index] >= 0.5)
+    change = count - int(hidden.sum()) - int(mine.sum())
     if change < 0:  # uncover the outermost of this occluder's pixels
-        order = torch.where(mine, -reach, torch.inf).argsort()
+        order = torch.where(mine, -reach, torch.inf).argsort(stable=True)
     else:  # cover the nearest of the visible pixels
-        order = torch.where(mine | before, torch.inf, reach).argsort()
-    chosen = order[: abs(change)]
-    over.view(-1)[index[chosen]] = float(change > 0)
+        taken = mine | hidden
+        order = torch.where(taken, torch.inf, reach).argsort(stable=True)
+    over.view(-1)[index[order[: abs(change)]]] = float(change > 0)

@@ -5,25 +5,40 @@ draws a target inside the level; the smallest are served first; and an
 occluder passes *behind* a neighbour that has its share already. No object is
 hidden above the level; one whose last visible pixels all belong to such
 neighbours may stay below it.
+
+A level goes on from what the named levels below it have hidden: rectangles
+grow about the same point, cut-outs are added. So what a level hides, the next
+level hides as well.
 """
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import torch
 from torch import Generator, Tensor
 
 from mmocc.occlusion.levels import UnreachableLevelError, pixel_bounds
-from mmocc.occlusion.occlude import MARGIN, MAX_PASTES, SAMPLE, fit_occluder
+from mmocc.occlusion.occlude import (
+    LARGEST_CUTOUT,
+    MAX_PASTES,
+    STEPS,
+    levels_below,
+    wanted,
+)
 from mmocc.occlusion.occluders import (
     OccluderBank,
     Occluders,
+    fit_scale,
     inner_axes,
+    mirror_window,
     render,
 )
+from mmocc.occlusion.places import ObjectPixels
 from mmocc.occlusion.regions import Region, Window, hidden_share
 
+SAMPLE = 1024  # points of the object that an occluder's size is fitted to
 INSIDE, BELOW, TOO_SMALL = 'inside', 'below', 'too_small'
 
 
@@ -49,17 +64,32 @@ def occlude_objects(
     ``regions`` are the objects; they may overlap. The rest is as for
     :func:`~mmocc.occlusion.occlude.occlude_object`.
     """
-    targets = [_plan(region, shares, generator) for region in regions]
-    reachable = [item for item in targets if item is not None]
-    crowd = Crowd(image, reachable, kind, bank, generator)
-    for item in sorted(reachable, key=lambda t: int(t.region.mask.sum())):
-        crowd.serve(item)
+    steps = [*levels_below(shares), shares]
+    rooms = torch.rand(len(regions), generator=generator).tolist()
+    seeds = torch.randint(
+        2**62, (len(regions), STEPS), generator=generator
+    ).tolist()
+    drawn = zip(regions, rooms, seeds, strict=True)
+    targets = [Target(*numbers) for numbers in drawn]
+    crowd = Crowd(image, targets, kind, bank)
+    for number, step in enumerate(steps):
+        for item in targets:
+            item.aim(step)
+        for item in sorted(targets, key=lambda item: item.size):
+            crowd.serve(item, number)
     return ObjectsOcclusion(
         crowd.canvas.round_().to(image.dtype),
         crowd.mask,
         [hidden_share(region, crowd.mask) for region in regions],
-        [TOO_SMALL if item is None else item.status for item in targets],
+        [item.status for item in targets],
     )
+
+
+class Seat(NamedTuple):
+    """Where an occluder is: its inner point is put on a pixel."""
+
+    occluder: Occluders  # one
+    pixel: Tensor  # (1, 2) in the image
 
 
 @dataclass
@@ -67,14 +97,39 @@ class Target:
     """An object, how many of its pixels to hide, and how many are hidden."""
 
     region: Region
-    fewest: int  # least number of hidden pixels inside the level
-    most: int  # greatest such number
-    wanted: int  # the number drawn for this object
+    room: float  # position inside each level, in [0, 1)
+    seeds: list[int]  # of its occluders, for each level
+    seat: Seat | None = None  # of its first rectangle
+    size: int = field(init=False)
+    fewest: int = 0  # least number of hidden pixels inside the level
+    most: int = 0  # greatest such number
+    wanted: int = 0  # the number for this object
     hidden: int = 0  # so far
+    fits: bool = True  # whether a number of pixels is inside the level
+
+    def __post_init__(self) -> None:
+        self.size = int(self.region.mask.sum())
+
+    def aim(self, shares: tuple[float, float]) -> None:
+        """Set how many pixels to hide.
+
+        An object that is too small for the level gets no occluder, but even
+        so no more of it is hidden than the level allows.
+        """
+        try:
+            self.fewest, self.most = pixel_bounds(self.size, shares)
+            self.wanted = wanted((self.fewest, self.most), self.room)
+            self.fits = True
+        except UnreachableLevelError:
+            limit = math.ceil((shares[1] - 1e-9) * self.size) - 1
+            self.fewest, self.wanted, self.fits = 0, 0, False
+            self.most = max(limit, 0)
 
     @property
     def status(self) -> str:
-        """``inside`` the level, or ``below`` it."""
+        """``inside`` the level, ``below`` it, or ``too_small`` for it."""
+        if not self.fits:
+            return TOO_SMALL
         return INSIDE if self.hidden >= self.fewest else BELOW
 
     @property
@@ -84,20 +139,7 @@ class Target:
 
     def cap(self, relaxed: bool) -> int:
         """Return how many pixels occluders of others may leave hidden."""
-        return self.most if relaxed else self.wanted
-
-
-def _plan(
-    region: Region, shares: tuple[float, float], generator: Generator
-) -> Target | None:
-    """Draw how many pixels of an object to hide; None if it is too small."""
-    try:
-        fewest, most = pixel_bounds(int(region.mask.sum()), shares)
-    except UnreachableLevelError:
-        return None
-    room = MARGIN + (1 - 2 * MARGIN) * torch.rand(1, generator=generator)
-    wanted = round(fewest + float(room) * (most - fewest))
-    return Target(region, fewest, most, wanted)
+        return self.most if relaxed or not self.fits else self.wanted
 
 
 class Overlay(NamedTuple):
@@ -110,7 +152,7 @@ class Overlay(NamedTuple):
 
 
 class Crowd:
-    """An image while occluders are put on it, one after another.
+    """An image while occluders are put on it, each behind those before.
 
     ``canvas`` is the image so far, (3, H, W) float; ``mask`` is (H, W) bool,
     True where a pixel is hidden.
@@ -122,33 +164,47 @@ class Crowd:
         targets: list[Target],
         kind: str,
         bank: OccluderBank,
-        generator: Generator,
     ) -> None:
+        self.image = image
         self.canvas = image.to(torch.float32, copy=True)
         self.size = image.shape[1], image.shape[2]
         self.mask = torch.zeros(self.size, dtype=torch.bool)
+        self.seen = torch.ones(self.size)  # share of the image's light
         self.targets = targets
         self.kind = kind
         self.bank = bank
-        self.generator = generator
 
-    def serve(self, item: Target) -> None:
+    def serve(self, item: Target, number: int) -> None:
         """Put occluders on an object until it is inside the level."""
+        generator = Generator().manual_seed(item.seeds[number])
         for paste in range(1, MAX_PASTES + 1):
             if not item.is_short:
                 return
-            self.paste(item, paste > MAX_PASTES // 2, paste == MAX_PASTES)
+            free = self._free(item, paste > MAX_PASTES // 2)
+            if not free.any():
+                continue
+            seat = item.seat if paste == 1 else None
+            if seat is None:
+                seat = self._seat(item, free, generator)
+            if item.seat is None and self.kind != 'object':
+                item.seat = seat
+            relaxed, last = paste > MAX_PASTES // 2, paste == MAX_PASTES
+            self.paste(item, free, seat, relaxed, last)
 
-    def paste(self, item: Target, relaxed: bool, last: bool) -> None:
-        """Put one occluder on an object.
+    def paste(
+        self,
+        item: Target,
+        free: Tensor,
+        seat: Seat,
+        relaxed: bool,
+        last: bool,
+    ) -> None:
+        """Put one occluder on an object, whose ``free`` pixels it may hide.
 
         If ``relaxed``, neighbours may be hidden up to the level's end, not
         only up to what they want; the ``last`` one covers what is missing.
         """
-        free = self._free(item, relaxed)
-        if not free.any():
-            return
-        overlay = self._draw(item, free, last)
+        overlay = self._draw(item, free, seat, last)
         if last:
             _cover(item, free, overlay)
         for other in self.targets:
@@ -169,35 +225,75 @@ class Crowd:
                 free[meet[1]] &= ~other.region.mask[meet[0]]
         return free
 
-    def _draw(self, item: Target, free: Tensor, whole: bool) -> Overlay:
-        """Draw an occluder on one of the free pixels, (h, w) of the window."""
-        box = item.region.window
+    def _seat(self, item: Target, free: Tensor, generator: Generator) -> Seat:
+        """Draw an occluder, and a free pixel of an object to put it on.
+
+        The place is drawn on the whole object; only where that is not free,
+        on what is free of it.
+        """
+        place = torch.rand(1, 2, generator=generator, dtype=torch.float64)
+        occluder = self.bank.draw(self.kind, 1, generator)
+        pixel = ObjectPixels(item.region.mask).at(place)
+        x, y = pixel[0].long().tolist()
+        if not free[y, x]:
+            pixel = ObjectPixels(free).at(place)
+        window = item.region.window
+        corner = torch.tensor([window.left, window.top])
+        return Seat(occluder, pixel + corner)
+
+    def _draw(
+        self, item: Target, free: Tensor, seat: Seat, whole: bool
+    ) -> Overlay:
+        """Draw an occluder so large that it hides what is missing."""
+        box, (occluder, pixel) = item.region.window, seat
         rows, cols = free.nonzero(as_tuple=True)
         corner = torch.tensor([box.left, box.top])
         points = torch.stack([cols, rows], dim=-1) + corner + 0.5
-        pick = torch.randint(len(points), (1,), generator=self.generator)
-        occluder = self.bank.draw(self.kind, 1, self.generator)
         missing = min(1.0, (item.wanted - item.hidden) / len(points))
-        scale = fit_occluder(
-            self.kind,
-            self.bank,
-            occluder,
-            points[:: len(points) // SAMPLE + 1],
-            points[pick],
-            torch.tensor([missing]),
-            self.size,
-        )
-        window = _extent(occluder, points[pick], scale, self.size)
+        sample = points[:: len(points) // SAMPLE + 1]
+        scale = self._fit(occluder, sample, pixel, missing)
+        window = _extent(occluder, pixel, scale, self.size)
         if whole:
             window = window.join(box)
-        pixel = points[pick] - torch.tensor([window.left, window.top])
-        sheets = self.bank.sheets.get(self.kind)
-        colours, over = render(
-            self.kind, sheets, occluder, pixel, scale, window.size
-        )
-        x, y = inner_axes(occluder, pixel, scale, window.size)
+        inner = pixel - torch.tensor([window.left, window.top])
+        x, y = inner_axes(occluder, inner, scale, window.size)
         reach = torch.maximum(x.abs()[0], y.abs()[0, :, None])
-        return Overlay(window, colours[0], over[0, 0], reach)
+        sheets = self.bank.sheets.get(self.kind)
+        if self.kind == 'object':
+            colours, over = render(
+                self.kind, sheets, occluder, inner, scale, window.size
+            )
+            return Overlay(window, colours[0], over[0, 0], reach)
+        colours = torch.full((3, 1, 1), 255.0)
+        if sheets is not None:
+            colours = mirror_window(
+                sheets[occluder.sheet[0]], occluder.offset[0], window
+            ).float()
+        return Overlay(window, colours, (reach <= 1).float(), reach)
+
+    def _fit(
+        self,
+        occluder: Occluders,
+        points: Tensor,
+        pixel: Tensor,
+        share: float,
+    ) -> Tensor:
+        """Return the (1,) scale at which a share of points (n, 2) hides.
+
+        A cut-out stays below about the image's size.
+        """
+        alpha, largest = None, 4.0
+        if self.kind == 'object':
+            alpha = self.bank.sheets[self.kind][occluder.sheet, 3]
+            largest = LARGEST_CUTOUT
+        return fit_scale(
+            points[None],
+            occluder,
+            pixel,
+            torch.tensor([share]),
+            max_scale=max(self.size) * largest,
+            alpha=alpha,
+        )
 
     def _uncover(self, other: Target, cap: int, overlay: Overlay) -> None:
         """Take an occluder back, from its rim, where it hides too much."""
@@ -227,8 +323,10 @@ class Crowd:
                 mine = item.region.mask[inside] & new[here]
                 item.hidden += int(mine.sum())
         hidden |= new
-        part = self.canvas[(slice(None), *window.slices)]
-        part.copy_(torch.lerp(part, colours.expand_as(part), over))
+        place = (slice(None), *window.slices)
+        light = over * self.seen[window.slices]
+        self.canvas[place] += light * (colours - self.image[place])
+        self.seen[window.slices] -= light
 
 
 def _cover(item: Target, free: Tensor, overlay: Overlay) -> None:

@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Generator, Tensor
 
+from mmocc.occlusion.alpha import sample
 from mmocc.occlusion.banks import (
     OPAQUE,
     CutoutBank,
@@ -26,6 +26,7 @@ from mmocc.occlusion.banks import (
     noise_sheet,
 )
 from mmocc.occlusion.levels import check_kind
+from mmocc.occlusion.regions import Window
 
 BISECTIONS = 14
 ASPECTS = (0.5, 2.0)  # width / height of rectangles
@@ -46,6 +47,10 @@ class Occluders(NamedTuple):
     def __getitem__(  # type: ignore[override]  # of the N, not of the fields
         self, index: Tensor | slice
     ) -> 'Occluders':
+        return self.take(index)
+
+    def take(self, index: Tensor | slice) -> 'Occluders':
+        """Return some of the occluders; as [], for type checkers."""
         return Occluders(*(tensor[index] for tensor in self))
 
 
@@ -73,20 +78,19 @@ class OccluderBank:
     cutouts: CutoutBank | None = field(init=False, repr=False, default=None)
 
     def __post_init__(self) -> None:
-        self.kinds = tuple(check_kind(kind) for kind in self.kinds)
-        if not self.kinds:
-            raise ValueError('kinds is empty: name at least one occluder kind')
+        self.kinds = check_banks(
+            self.kinds, self.texture_bank, self.object_bank
+        )
         self.sheets = {}
-        for kind in self.kinds:
-            if kind == 'noise':
-                self.sheets[kind] = noise_sheet()
-            elif kind == 'texture':
-                folder = _needed('texture', self.texture_bank, 'images')
-                self.sheets[kind] = load_textures(folder, self.texture_size)
-            elif kind == 'object':
-                folder = _needed('object', self.object_bank, 'RGBA cut-outs')
-                self.cutouts = load_cutouts(folder)
-                self.sheets[kind] = self.cutouts.sheets
+        if 'noise' in self.kinds:
+            self.sheets['noise'] = noise_sheet()
+        if 'texture' in self.kinds and self.texture_bank:
+            self.sheets['texture'] = load_textures(
+                self.texture_bank, self.texture_size
+            )
+        if 'object' in self.kinds and self.object_bank:
+            self.cutouts = load_cutouts(self.object_bank)
+            self.sheets['object'] = self.cutouts.sheets
 
     def draw(self, kind: str, num: int, generator: Generator) -> Occluders:
         """Draw ``num`` occluders of a kind."""
@@ -95,13 +99,30 @@ class OccluderBank:
         return draw_occluders(num, sheets, generator, cutouts)
 
 
-def _needed(kind: str, folder: Folders | None, content: str) -> Folders:
-    """Return the folder of a kind, which must be given."""
-    if not folder:
-        raise ValueError(
-            f'occluder kind {kind!r} needs {kind}_bank, a folder of {content}'
-        )
-    return folder
+def check_banks(
+    kinds: Sequence[str],
+    texture_bank: Folders | None,
+    object_bank: Folders | None,
+) -> tuple[str, ...]:
+    """Return the kinds; no file is read.
+
+    Raises:
+        ValueError: If there is none, one is unknown, or its bank is not given.
+    """
+    if not kinds:
+        raise ValueError('kinds is empty: name at least one occluder kind')
+    banks = {
+        'texture': (texture_bank, 'images'),
+        'object': (object_bank, 'RGBA cut-outs'),
+    }
+    for kind in kinds:
+        folder, content = banks.get(check_kind(kind), (True, ''))
+        if not folder:
+            raise ValueError(
+                f'occluder kind {kind!r} needs {kind}_bank, a folder of '
+                f'{content}'
+            )
+    return tuple(kinds)
 
 
 def draw_occluders(
@@ -167,6 +188,7 @@ def fit_scale(
     max_scale: float,
     alpha: Tensor | None = None,
     hidden: Tensor | None = None,
+    min_scale: float = 0.5,
 ) -> Tensor:
     """Find the size at which a share of the points is hidden, by bisection.
 
@@ -178,6 +200,7 @@ def fit_scale(
         max_scale: Size in pixels at which everything is hidden.
         alpha: (N, S, S) silhouettes; None for rectangles.
         hidden: (N, P) bool, points hidden already.
+        min_scale: Smallest size in pixels.
 
     Returns:
         (N,) scale. Rectangles meet the share up to one row of points;
@@ -186,7 +209,7 @@ def fit_scale(
     reach = None
     if alpha is None:
         reach = rectangle_reach(points, occluders, pixel)
-    low = torch.full_like(target, 0.5).log()
+    low = torch.full_like(target, min_scale).log()
     high = torch.full_like(target, max_scale).log()
     for _ in range(BISECTIONS):
         middle = (low + high) / 2
@@ -251,6 +274,25 @@ def mirror_tile(
     return windows[index, :, top, left]
 
 
+def mirror_window(sheet: Tensor, offset: Tensor, window: Window) -> Tensor:
+    """Return the part of a mirrored sheet that lies on a part of an image.
+
+    All the image is tiled with the sheet (C, S, S), from a start (x, y) that
+    ``offset`` (2,) in [0, 1) says. (C, h, w) for the window's (h, w).
+    """
+    side = sheet.shape[-1]
+    starts = (offset * 2 * side).long().tolist()
+    turns = [
+        (start + torch.arange(low, high)) % (2 * side)
+        for start, low, high in (
+            (starts[0], window.left, window.right),
+            (starts[1], window.top, window.bottom),
+        )
+    ]
+    columns, rows = (torch.minimum(t, 2 * side - 1 - t) for t in turns)
+    return sheet[:, rows[:, None], columns]
+
+
 def inner_axes(
     occluders: Occluders, pixel: Tensor, scale: Tensor, size: tuple[int, int]
 ) -> tuple[Tensor, Tensor]:
@@ -288,17 +330,19 @@ def render(
     """
     x, y = inner_axes(occluders, pixel, scale, size)
     if sheets is not None and kind == 'object':
-        columns = x[:, None, :].expand(-1, size[0], -1)
-        rows = y[:, :, None].expand(-1, -1, size[1])
-        rgba = F.grid_sample(
-            sheets[occluders.sheet].float(),
-            torch.stack([columns, rows], dim=-1),
-            align_corners=False,
-        )
-        return rgba[:, :3], rgba[:, 3:] / 255
+        return sample(sheets[occluders.sheet], x, y)
     inside = (y.abs() <= 1)[:, :, None] & (x.abs() <= 1)[:, None, :]
-    alpha = inside[:, None].float()
-    if sheets is None:  # white
-        return alpha.new_full((1, 3, 1, 1), 255.0), alpha
-    fill = mirror_tile(sheets, occluders.sheet, occluders.offset, size)
-    return fill.float(), alpha
+    return fill(sheets, occluders, size).to(x), inside[:, None].float()
+
+
+def fill(
+    sheets: Tensor | None, occluders: Occluders, size: tuple[int, int]
+) -> Tensor:
+    """Return what rectangles are filled with, (N, 3, h, w) uint8, BGR.
+
+    ``sheets`` are those of noise or textures; without, it is white, (1, 3, 1,
+    1).
+    """
+    if sheets is None:
+        return torch.full((1, 3, 1, 1), 255, dtype=torch.uint8)
+    return mirror_tile(sheets, occluders.sheet, occluders.offset, size)
