@@ -1,12 +1,10 @@
 """Tables and files of detectors' results by occlusion cell."""
 
 import csv
-import json
 import math
 from pathlib import Path
-from typing import Any
 
-from mmocc.report.tables import as_markdown
+from mmocc.report.tables import as_markdown, write_json
 
 REAL = 'real occlusion'
 COUNTS = ('objects', 'inside', 'below', 'too_small', 'ignored', 'mean_share')
@@ -54,7 +52,8 @@ def counts_markdown_table(cells: CellMetrics) -> str:
     for name, values in cells.items():
         if 'occlusion/objects' in values:
             *counts, share = (values[f'occlusion/{key}'] for key in COUNTS)
-            rows.append([name, *map(str, counts), f'{share:.3f}'])
+            text = '-' if math.isnan(share) else f'{share:.3f}'
+            rows.append([name, *map(str, counts), text])
     return as_markdown(rows)
 
 
@@ -77,11 +76,10 @@ def write_det_results(
     """
     out_dir = Path(out_dir)
     out_dir.mkdir(parents=True, exist_ok=True)
-    full = _finite(dict(meta=meta, models=models))
-    (out_dir / 'det_occlusion.json').write_text(
-        json.dumps(full, indent=2, allow_nan=False) + '\n'
-    )
-    with (out_dir / 'det_occlusion.csv').open('w', newline='') as file:
+    write_json(dict(meta=meta, models=models), out_dir / 'det_occlusion.json')
+    with (out_dir / 'det_occlusion.csv').open(
+        'w', newline='', encoding='utf-8'
+    ) as file:
         writer = csv.writer(file)
         writer.writerow(['model', 'cell', 'metric', 'value'])
         for model, cells in models.items():
@@ -95,7 +93,7 @@ def write_det_results(
         if any('occlusion/objects' in values for values in cells.values()):
             table = counts_markdown_table(cells)
             text += f'\nObjects, {model}:\n\n{table}\n'
-    (out_dir / 'det_occlusion.md').write_text(text)
+    (out_dir / 'det_occlusion.md').write_text(text, encoding='utf-8')
 
 
 def _percent(value: float | None) -> str:
@@ -103,14 +101,3 @@ def _percent(value: float | None) -> str:
     if value is None or not math.isfinite(value) or value < 0:
         return '-'  # COCO's evaluation gives -1 where there is no object
     return f'{100 * value:.1f}'
-
-
-def _finite(node: Any) -> Any:
-    """Return a copy with None for each number that JSON does not know."""
-    if isinstance(node, dict):
-        return {str(key): _finite(value) for key, value in node.items()}
-    if isinstance(node, list | tuple):
-        return [_finite(value) for value in node]
-    if isinstance(node, float) and not math.isfinite(node):
-        return None
-    return node

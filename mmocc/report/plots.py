@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mmocc.occlusion import CLEAN, KINDS, LEVELS
+from mmocc.report.summary import class_labels
 
 matplotlib.use('Agg')
 
@@ -85,15 +86,19 @@ def plot_reliability(report: dict, path: str | Path | IO) -> None:
     """Draw how often each model is right at each confidence.
 
     A panel for each level, over all kinds of occluders. Below the diagonal a
-    model is more confident than it should be.
+    model is more confident than it should be. Models whose scores are not
+    probabilities are not drawn.
     """
     models = report['models']
-    levels = list(next(iter(models.values()))['reliability'])
+    every = (summary['reliability'] for summary in models.values())
+    levels = list(dict.fromkeys(level for part in every for level in part))
     figure, panels = _panels(levels, 3.4, 'confidence, %')
     for panel, level in zip(panels, levels, strict=True):
         panel.plot([0, 100], [0, 100], color='grey', linestyle=':')
         for model, summary in models.items():
-            curve = summary['reliability'][level]
+            curve = summary['reliability'].get(level)
+            if curve is None:
+                continue
             pairs = zip(curve['confidence'], curve['accuracy'], strict=True)
             points = [pair for pair in pairs if None not in pair]
             panel.plot(*zip(*points, strict=True), marker='.', label=model)
@@ -101,16 +106,18 @@ def plot_reliability(report: dict, path: str | Path | IO) -> None:
 
 
 def plot_examples(
-    rows: list[tuple[str, list[tuple[np.ndarray, dict[str, str]]]]],
-    truth: list[str],
+    rows: list[tuple[str, list[tuple[np.ndarray, dict[str, int]]]]],
+    truth: list[int],
+    classes: Sequence[str],
     path: str | Path,
 ) -> None:
     """Draw images with each model's answer below, right ones in green.
 
     ``rows`` are a name and, for each image, the picture (H, W, 3) uint8 BGR
-    and the answers by model; ``truth`` is the true class of each column.
+    and the answers by model; ``truth`` is the true class of each column, all
+    as numbers, since ``classes`` may have a name twice.
     """
-    count = len(truth)
+    count, names = len(truth), class_labels(classes)
     figure, panels = plt.subplots(
         len(rows),
         count,
@@ -129,7 +136,7 @@ def plot_examples(
                 panel.text(
                     0.5,
                     -0.07 - 0.13 * place,
-                    f'{model}: {answer}',
+                    f'{model}: {names[answer]}',
                     color='green' if answer == label else 'crimson',
                     transform=panel.transAxes,
                     ha='center',
@@ -138,6 +145,6 @@ def plot_examples(
                 )
         line[0].set_ylabel(name)
     for panel, label in zip(panels[0], truth, strict=True):
-        panel.set_title(label, fontsize=9)
+        panel.set_title(names[label], fontsize=9)
     figure.savefig(path, dpi=130)
     plt.close(figure)

@@ -33,9 +33,9 @@ from mmocc.models.ofer.latent_readout import (
 )
 from mmocc.models.ofer.self_assembly import MODES, self_assembly
 from mmocc.report.statistics import (
-    bootstrap_interval,
+    accuracy_interval,
     calibration_error,
-    wilson_interval,
+    difference_interval,
 )
 
 THRESHOLDS = np.arange(0, 1, 0.05)
@@ -163,10 +163,13 @@ def test_scores_of_objects(data, number, false_alarms):
 
 @given(nps.arrays(bool, st.integers(1, 30)), st.data())
 def test_intervals_of_hits(hits, data):
-    low, high = wilson_interval(hits)
-    assert -1e-9 <= low <= hits.mean() <= high <= 1 + 1e-9
-    low, high = bootstrap_interval(hits)
-    assert 0 <= low <= high <= 1 + 1e-9
+    photos = data.draw(nps.arrays(int, len(hits), elements=st.integers(0, 9)))
+    low, high = accuracy_interval(hits, photos)
+    assert 0 <= low <= hits.mean() + 1e-9 and hits.mean() - 1e-9 <= high <= 1
+    base = data.draw(nps.arrays(bool, len(hits)))
+    low, high = difference_interval(hits, base, photos)
+    gain = hits.mean() - base.mean()
+    assert low - 1e-9 <= gain <= high + 1e-9
     sure = data.draw(nps.arrays(float, len(hits), elements=st.floats(0, 1)))
     assert 0 <= calibration_error(hits, sure) <= 1 + 1e-9
 

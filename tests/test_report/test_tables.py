@@ -2,65 +2,20 @@ import csv
 import json
 
 import numpy as np
-import pytest
 from toy_answers import BASE, CLASSES, OURS, answers
 
 from mmocc.report import tables
 from mmocc.report.answers import Fault
-
-
-def test_a_cell_has_accuracy_interval_classes_and_confidence():
-    cell = tables.summarise_cell(BASE['L1 white'], CLASSES)
-    assert cell['accuracy'] == 25
-    assert cell['images'] == 4
-    assert cell['interval'] == pytest.approx([4.56, 69.94], abs=0.01)
-    assert cell['per_class'] == dict(cat=50, dog=0)
-    assert cell['confidence'] == pytest.approx(90, abs=1e-3)
-    assert cell['calibration_error'] == pytest.approx(65, abs=1e-3)
-    assert cell['hidden_share'] == pytest.approx(30, abs=1e-3)
-    assert cell['left_out'] == {}
-
-
-def test_faults_are_counted_or_named_if_there_is_no_answer():
-    cell = answers([1, 1])
-    cell.faults = [Fault(2, 'too small', 'x'), Fault(3, 'too small', 'y')]
-    assert tables.summarise_cell(cell, CLASSES)['left_out'] == {'too small': 2}
-    cell = answers([])
-    cell.faults = [Fault(0, 'corrupt', 'a.png: broken')]
-    with pytest.raises(ValueError, match=r'a\.png: broken'):
-        tables.summarise_cell(cell, CLASSES)
-
-
-def test_differences_are_paired_by_image():
-    versus = tables.compare(OURS, BASE)
-    assert versus['L0']['difference'] == -25
-    assert versus['L1 white']['difference'] == 50
-    assert versus['L1-L3']['difference'] == 50
-    # every image gains 0.5 on average over the cells but the first: 0
-    low, high = versus['L1-L3']['interval']
-    assert 0 <= low < 50 < high <= 100
-    # of models that miss different images, on the others
-    part = {'L0': answers([0, 1, 0], index=[0, 1, 2])}
-    gain = tables.compare({'L0': answers([1, 1, 1, 1])}, part)
-    assert gain['L0']['difference'] == pytest.approx(200 / 3, abs=1e-3)
-
-
-def test_flags_split_the_images():
-    parts = tables.split_by_flag(BASE, np.array([1, 0, -1, 0]))
-    images = {word: part['images'] for word, part in parts.items()}
-    assert images == {'yes': 1, 'no': 2, 'not stated': 1}
-    assert parts['yes']['L1-L3']['accuracy'] == 100
-    assert parts['no']['L1-L3']['accuracy'] == 25
+from mmocc.report.summary import summarise
 
 
 def test_report_files_hold_the_same_numbers(tmp_path):
-    report = tables.summarise(
-        dict(base=BASE, ours=OURS), CLASSES, meta=dict(seed=3)
-    )
+    report = summarise(dict(base=BASE, ours=OURS), CLASSES, meta=dict(seed=3))
     tables.write_tables(report, tmp_path / 'new')
     written = json.loads((tmp_path / 'new/occlusion.json').read_text())
     assert written == report
     assert written['meta']['seed'] == 3
+    assert written['classes'] == ['cat', 'dog']
     assert 'difference' not in written['models']['base']
     with (tmp_path / 'new/occlusion.csv').open() as file:
         rows = list(csv.DictReader(file))
@@ -72,9 +27,61 @@ def test_report_files_hold_the_same_numbers(tmp_path):
     assert lines[4].startswith('| ours - base | -25.0 | +50.0 | +50.0 |')
 
 
-def test_models_of_other_test_images_are_not_subtracted():
-    other = {name: answers([1, 1, 1, 1]) for name in BASE}
-    for cell in other.values():
-        cell.label[:] = 1 - cell.label
-    report = tables.summarise(dict(base=BASE, other=other), CLASSES)
-    assert 'difference' not in report['models']['other']
+def test_images_left_out_are_counted_for_each_model_and_cell(tmp_path):
+    ours = {name: answers([1, 0]) for name in ('L0', 'L1 white')}
+    base = {name: answers([1, 0]) for name in ours}
+    ours['L1 white'].faults = [
+        Fault(2, 'too_small', ''), Fault(3, 'too_small', ''),
+        Fault(4, 'cut_off', ''),
+    ]  # fmt: skip
+    report = summarise(dict(base=base, ours=ours), CLASSES)
+    assert tables.image_rows(report) == [
+        ['images', 'L0', 'L1 white', 'mean', 'L1-L3'],
+        ['base', '2', '2', '2', '2'],
+        ['ours', '2', '2', '2', '2'],
+        ['ours, left out: too few pixels for the level', '0', '2', '', ''],
+        ['ours, left out: the pipeline cuts the object off', '0', '1', '', ''],
+    ]
+    tables.write_tables(report, tmp_path)
+    text = (tmp_path / 'occlusion.md').read_text()
+    assert '| ours, left out: too few pixels for the level | 0 | 2 |' in text
+    with (tmp_path / 'occlusion.csv').open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row['left_out'] for row in rows] == ['0', '0', '0', '3']
+
+
+def test_what_a_reader_must_know_is_said(tmp_path):
+    logits = {name: answers([1, 0, 1, 0]) for name in ('L0',)}
+    logits['L0'].probabilities = False
+    logits['L0'].photo = np.repeat(['a.jpg', 'b.jpg'], 2)
+    base = dict(L0=answers([1, 0]))
+    base['L0'].identity = np.array(['x', 'y'])
+    report = summarise(dict(base=base, ours=logits), CLASSES)
+    first, second, third = tables.remarks(report)
+    assert first == (
+        'ours is not compared with base: the test sets have no image in '
+        'common.'
+    )
+    assert second.startswith('The scores of ours are not probabilities')
+    assert third.startswith('The images of ours are objects of 2 photos.')
+    tables.write_tables(report, tmp_path)
+    text = (tmp_path / 'occlusion.md').read_text()
+    assert first in text and second in text and third in text
+    with (tmp_path / 'occlusion.csv').open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row['confidence'] for row in rows] == ['90.0', '']
+
+
+def test_json_has_no_nan_and_markdown_no_broken_row(tmp_path):
+    report = dict(a=[float('nan'), 1.0], b=dict(c=float('inf')))
+    tables.write_json(report, tmp_path / 'a.json')
+    written = (tmp_path / 'a.json').read_text()
+    assert json.loads(written) == dict(a=[None, 1.0], b=dict(c=None))
+    assert tables.as_markdown([['a|b', 'c']]) == r'| a\|b | c |'
+
+
+def test_an_unknown_number_is_a_dash():
+    nothing = dict(accuracy=None, interval=[None, None], images=0)
+    assert tables.with_interval(nothing) == '-'
+    assert tables.shown(None) == '-'
+    assert tables.shown(-1.25, '+.2f') == '-1.25'

@@ -1,0 +1,232 @@
+"""From answers to the numbers of the occlusion report.
+
+The summary is a nested dict, as written to ``occlusion.json``. Accuracies and
+intervals are in percent, differences in points.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+
+from mmocc.report.answers import Answers
+from mmocc.report.hit_table import HitTable, hit_table, paired
+from mmocc.report.pairing import why_not_paired
+from mmocc.report.statistics import (
+    accuracy_interval,
+    calibration_error,
+    cell_groups,
+    difference_interval,
+    per_class_accuracy,
+    reliability,
+)
+
+CellAnswers = dict[str, Answers]
+ENDS = ('mean', 'L1-L3')  # the means that stand at the end of a table
+
+
+def percent(value: float) -> float:
+    """Return a share in percent, rounded to a ten-thousandth."""
+    return round(100 * float(value), 4)
+
+
+def percents(values: Iterable[float]) -> list[float | None]:
+    """Return shares in percent, None for NaN."""
+    return [None if np.isnan(value) else percent(value) for value in values]
+
+
+def class_labels(classes: Sequence[str]) -> list[str]:
+    """Return class names, with the number where two have the same name."""
+    times = Counter(classes)
+    return [
+        f'{name} ({label})' if times[name] > 1 else name
+        for label, name in enumerate(classes)
+    ]
+
+
+def summarise_cell(answers: Answers, classes: Sequence[str]) -> dict:
+    """Return a cell's accuracy, its interval, classes, faults, ...
+
+    ``per_class`` is by the number of a class, since names can be equal.
+    """
+    if not len(answers.index):
+        raise ValueError(
+            'no image of this cell has an answer; the first fault is: '
+            + (answers.faults[0].message if answers.faults else 'none at all')
+        )
+    hits = answers.hits
+    by_class = per_class_accuracy(hits, answers.label, len(classes))
+    return dict(
+        accuracy=percent(hits.mean()),
+        interval=percents(accuracy_interval(hits, answers.photo)),
+        images=len(hits),
+        left_out=dict(Counter(fault.reason for fault in answers.faults)),
+        **summarise_confidence(answers),
+        hidden_share=percent(answers.share.mean()),
+        regions=answers.regions,
+        per_class={
+            str(label): value
+            for label, value in enumerate(percents(by_class))
+            if value is not None
+        },
+    )
+
+
+def summarise_confidence(answers: Answers) -> dict[str, float | None]:
+    """Return a cell's mean confidence and calibration error.
+
+    Both are None if the scores are not probabilities.
+    """
+    if not answers.probabilities:
+        return dict(confidence=None, calibration_error=None)
+    error = calibration_error(answers.hits, answers.confidence)
+    return dict(
+        confidence=percent(answers.confidence.mean()),
+        calibration_error=percent(error),
+    )
+
+
+def summarise_groups(table: HitTable) -> dict[str, dict]:
+    """Return the means over cells, with intervals.
+
+    Both are of the ``images`` that have an answer in all of the cells;
+    without any, the numbers are None.
+    """
+    means = {}
+    for name, members in cell_groups(table.cells).items():
+        part = table.of(members)
+        accuracy, interval = None, [None, None]
+        if part.keys:
+            accuracy = percent(part.hits.mean())
+            interval = percents(accuracy_interval(part.hits, part.photos))
+        means[name] = dict(
+            accuracy=accuracy, interval=interval, images=len(part.keys)
+        )
+    return means
+
+
+def compare(ours: HitTable, base: HitTable) -> dict[str, dict]:
+    """Return by cell and group how much better one model is than another.
+
+    ``difference`` and ``interval``, in points, are of the ``images`` that
+    both models have answered in all of the cells; without any, they are None.
+    """
+    differences = {}
+    groups = {cell: [cell] for cell in ours.cells} | cell_groups(ours.cells)
+    for name, members in groups.items():
+        mine, theirs = paired(ours.of(members), base.of(members))
+        gain, interval = None, [None, None]
+        if mine.keys:
+            gain = percent(mine.hits.mean() - theirs.hits.mean())
+            interval = percents(
+                difference_interval(mine.hits, theirs.hits, mine.photos)
+            )
+        differences[name] = dict(
+            difference=gain, interval=interval, images=len(mine.keys)
+        )
+    return differences
+
+
+def split_by_flag(table: HitTable, flag: Mapping[str, int]) -> dict[str, dict]:
+    """Return accuracies of the images with each value of a flag.
+
+    ``flag`` has 0, 1 or -1 (not stated) by the key of an image.
+
+    Returns:
+        By ``yes``, ``no`` and ``not stated``, if an image has it: what
+        :func:`summarise_groups` gives.
+    """
+    parts = {}
+    values = np.array([flag.get(key, math.nan) for key in table.keys])
+    for value, word in ((1, 'yes'), (0, 'no'), (-1, 'not stated')):
+        part = table.pick(values == value)
+        if part.keys:
+            parts[word] = summarise_groups(part)
+    return parts
+
+
+def summarise(
+    models: dict[str, CellAnswers],
+    classes: Sequence[str],
+    flags: dict[str, np.ndarray] | None = None,
+    meta: dict | None = None,
+) -> dict:
+    """Return all numbers of a report.
+
+    Args:
+        models: Answers by model and cell; the others are compared with the
+            first model.
+        classes: Class names.
+        flags: Flags of the first model's test images by name: 0, 1 or -1
+            (not stated) for each place in its test set.
+        meta: How the numbers were made: command, seed, device, ...
+    """
+    first = next(iter(models))
+    tables = {name: hit_table(cells) for name, cells in models.items()}
+    keys, index = tables[first].keys, tables[first].index
+    stated = {
+        flag: dict(zip(keys, values[index].tolist(), strict=True))
+        for flag, values in (flags or {}).items()
+    }
+    summaries: dict[str, dict] = {}
+    for name, cells in models.items():
+        table = tables[name]
+        proper = all(answers.probabilities for answers in cells.values())
+        summaries[name] = dict(
+            images=count_images(cells),
+            photos=len(set(table.photos.tolist())),
+            cells={c: summarise_cell(a, classes) for c, a in cells.items()},
+            means=summarise_groups(table),
+            probabilities=proper,
+            reliability=summarise_reliability(table) if proper else {},
+            flags={
+                flag: split_by_flag(table, values)
+                for flag, values in stated.items()
+            },
+        )
+        if name != first:
+            reason = why_not_paired(cells, models[first])
+            if reason:
+                summaries[name]['not_paired'] = reason
+            else:
+                summaries[name]['difference'] = compare(table, tables[first])
+    return dict(
+        meta=meta or {},
+        baseline=first,
+        classes=list(classes),
+        models=summaries,
+    )
+
+
+def count_images(cells: CellAnswers) -> int:
+    """Return how many images were tested, with an answer or without."""
+    places: set[int] = set()
+    for answers in cells.values():
+        places.update(answers.index.tolist())
+        places.update(fault.index for fault in answers.faults)
+    return len(places)
+
+
+def summarise_reliability(table: HitTable) -> dict[str, dict]:
+    """Return confidence against accuracy by level, over kinds of occluders.
+
+    Returns:
+        By level: ``confidence`` and ``accuracy`` of ten bins (None for empty
+        ones), ``images`` in each, and ``calibration_error``; of the images
+        with an answer in all cells of the level.
+    """
+    levels: dict[str, dict] = {}
+    for name, members in cell_groups(table.cells).items():
+        part = table.of(members)
+        if name in ENDS or not part.keys:
+            continue
+        hits, sure = part.hits.ravel(), part.confidence.ravel()
+        mean, accuracy, count = reliability(hits, sure)
+        levels[name] = dict(
+            confidence=percents(mean),
+            accuracy=percents(accuracy),
+            images=count.tolist(),
+            calibration_error=percent(calibration_error(hits, sure)),
+        )
+    return levels
