@@ -16,7 +16,8 @@ from yapf.yapflib import yapf_api
 
 PRELOADED = (
     'mmocc', 'mmpretrain.apis', 'mmdet.models', 'mmdet.datasets',
-    'mmdet.evaluation', 'mmocc.models', 'mmocc.datasets', 'mmocc.engine', 'mmocc.utils.cli',
+    'mmdet.evaluation', 'mmocc.models', 'mmocc.datasets', 'mmocc.engine',
+    'mmocc.utils.cli',
 )  # fmt: skip
 
 

@@ -18,6 +18,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from mmengine.config import Config, ConfigDict, DictAction
+from mmengine.config.utils import ConfigParsingError
 from mmengine.device import get_device
 from mmengine.registry import HOOKS, RUNNERS, Registry
 from mmengine.runner import Runner
@@ -87,6 +88,8 @@ def read_config(path: str, options: dict[str, Any] | None = None) -> Config:
         except SyntaxError as error:
             where = f'{path}, line {error.lineno}'
             raise SyntaxError(f'{where}: {error.msg}') from error
+        except ConfigParsingError as error:
+            raise ConfigParsingError(f'{path}: {error}') from error
         # yapf takes a second each time that mmengine writes the config.
         object.__setattr__(cfg, '_format_python_code', False)
         cfg.merge_from_dict(options or {})

@@ -51,7 +51,8 @@ def error_line(error: BaseException, cfg: Any = None) -> str:
     if isinstance(error, MISSING):
         return missing_line(error, cfg)
     text = str(error.args[0] if error.args else error).strip()
-    cause = None if isinstance(error, SyntaxError) else error.__cause__
+    in_config = isinstance(error, SyntaxError | ConfigParsingError)
+    cause = None if in_config else error.__cause__
     reason = str(cause or '')
     line = re.split(r'\n|\. (?=Please|More)|, the current sys', text)[0]
     line += f' ({reason})' if reason and reason not in line else ''

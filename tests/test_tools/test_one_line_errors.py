@@ -12,6 +12,7 @@ from mmpretrain.registry import MODELS
 from mmocc.utils import cli
 from mmocc.utils.one_line import one_line_errors
 
+BASE = 'from mmengine.config import read_base\nwith read_base():\n'
 TOOLS = {
     'train': 'CONFIG',
     'test': 'CONFIG w.pth',
@@ -139,7 +140,8 @@ def test_a_config_that_cannot_be_read_is_named(tmp_path):
         ("custom_imports = dict(imports=['gone_module'])", 'gone_module'),
         ('model = dict(', 'bad.py'),
         ("_base_ = 'gone_base.py'", 'gone_base.py'),
-        ('from .gone_base import *', 'gone_base'),
+        (f'{BASE}    from .gone_base import *', 'gone_base'),
+        ('from .gone_base import *', 'bad.py: Illegal syntax'),
         ('from mmocc.models import LERN\nmodel = dict(type=LERN)', 'LERN'),
     ):
         path.write_text(text)
