@@ -220,7 +220,7 @@ class OcclusionCells(Dataset):
     """A test set in several cells of the occlusion table, one after another.
 
     For ``val_dataloader`` or ``test_dataloader``, with the metric
-    ``mmocc.OcclusionAccuracy``. An occlusion depends on (seed, sample, kind,
+    ``mmocc.OcclusionAccuracy``. An occlusion depends on (seed, image, kind,
     level) only.
 
     Args:

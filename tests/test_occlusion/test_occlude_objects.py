@@ -67,6 +67,35 @@ def test_no_object_of_a_crowd_is_above_the_level_and_few_are_below(
     assert below <= 0.05 * total
 
 
+@pytest.mark.parametrize('kind', KINDS)
+def test_a_level_hides_what_the_level_below_it_hides(bank, kind):
+    tiny = [box_region([5, 5, 6, 7], SIZE), box_region([9, 5, 10, 6], SIZE)]
+    for seed in range(4):
+        before = None
+        for level in ('L1', 'L2', 'L3'):
+            _, done = run(crowd(seed) + tiny, kind, level, bank, seed)
+            # no object is hidden above its level, not even a tiny one
+            assert not np.greater_equal(done.shares, LEVELS[level][1]).any()
+            if before is not None:
+                assert not (before.mask & ~done.mask).any()
+                if kind != 'object':  # whose rims are not opaque
+                    inner = before.mask
+                    assert torch.equal(
+                        done.image[:, inner], before.image[:, inner]
+                    )
+            before = done
+
+
+def test_all_rectangles_are_the_same_whatever_fills_them(bank):
+    for level in ('L1', 'L3'):
+        white, noise, texture = (
+            run(crowd(1), kind, level, bank, 1)[1].mask
+            for kind in ('white', 'noise', 'texture')
+        )
+        assert torch.equal(white, noise)
+        assert torch.equal(white, texture)
+
+
 def test_the_shares_fill_the_level_instead_of_its_ends(bank):
     apart = [box_region([x, 5, x + 30, 45], SIZE) for x in (0, 40)]
     runs = (run(apart, 'white', 'L2', bank, seed) for seed in range(40))

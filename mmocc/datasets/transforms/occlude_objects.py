@@ -34,6 +34,11 @@ class OccludeObjects(Occlude):
     After ``LoadAnnotations`` it uses what that has loaded. Boxes and masks
     are kept as they are.
 
+    With a ``seed``, an occlusion depends on (seed, the image's identity, kind,
+    level) only, as in :class:`Occlude`. What a level hides, the next level
+    hides as well. White, noise and textures are the same rectangles; a
+    cut-out is put on the same point unless one of a neighbour hides it.
+
     No object is ever hidden above the level, whatever overlaps. An occluder
     passes behind neighbours that have their share. An object whose visible
     pixels all belong to such neighbours stays ``below``; one of 0 to 3 pixels

@@ -9,6 +9,7 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 from mmcv.transforms.utils import cache_randomness
 
+from mmocc.datasets.identity import identity_number, note_identity
 from mmocc.datasets.picture_layout import (
     check_order,
     check_picture,
@@ -44,8 +45,8 @@ class PasteOcclusion(BaseTransform):
     exact share of its hidden pixels.
 
     Put it after all steps that move pixels, and before packing. With a
-    ``seed`` the occlusion depends only on (seed, ``sample_idx``); without, on
-    NumPy's global state.
+    ``seed`` the occlusion depends only on (seed, the image's identity: see
+    :mod:`mmocc.datasets.identity`); without, on NumPy's global state.
 
     Required Keys:
 
@@ -54,7 +55,8 @@ class PasteOcclusion(BaseTransform):
     - landmarks (float (5, 2), pixels of the image before ``Resize`` and
       ``RandomFlip``, whose ``scale_factor`` and ``flip`` it applies; only for
       face masks without the argument ``landmarks``)
-    - sample_idx, channel_order (optional)
+    - img_path, or what else says which image it is (optional)
+    - channel_order (optional)
 
     Modified Keys:
 
@@ -135,17 +137,17 @@ class PasteOcclusion(BaseTransform):
         self.channel_order = check_order(channel_order)
 
     @cache_randomness
-    def random(self, sample_idx: int) -> np.random.Generator:
+    def random(self, identity: str) -> np.random.Generator:
         """Return the random generator of an image."""
         if self.seed is None:
             return np.random.default_rng(np.random.randint(2**31))
-        return np.random.default_rng([self.seed, sample_idx])
+        return np.random.default_rng([self.seed, identity_number(identity)])
 
     def transform(self, results: dict) -> dict:
         """Paste on ``results['img']``, and store the hidden pixels."""
         image = check_picture(results, 'mmocc.PasteOcclusion')
         order = order_of(results, self.channel_order)
-        rng = self.random(int(results.get('sample_idx', 0)))
+        rng = self.random(note_identity(results))
         try:
             patch_grid(image.shape[:2], self.patch_size)
             colours = to_bgr(image, order)

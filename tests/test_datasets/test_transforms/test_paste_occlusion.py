@@ -24,7 +24,7 @@ def sample(index=0, **more):
     plain = dict(
         img=np.full((64, 64, 3), (90, 100, 110), np.uint8),
         landmarks=FACE,
-        sample_idx=index,
+        object_index=index,
         img_path='x.png',
     )
     return {**plain, **more}
