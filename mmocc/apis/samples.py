@@ -144,18 +144,26 @@ def find_categories(
     """Return class numbers of names or numbers; [None] for the predicted.
 
     Names are in any case; any synonym in a class's name will do. ValueError if
-    no class has the name.
+    no class has the name, or several have.
     """
     if not wanted:
         return [None]
-    numbers: dict[str, int] = {}
+    full: dict[str, list[int]] = {}
+    synonyms: dict[str, list[int]] = {}
     for number, name in enumerate(classes or ()):
-        for synonym in [name, *name.split(',')]:
-            numbers.setdefault(synonym.strip().lower(), number)
+        full.setdefault(name.strip().lower(), []).append(number)
+        for synonym in {part.strip().lower() for part in name.split(',')}:
+            synonyms.setdefault(synonym, []).append(number)
     categories: list[int | None] = []
     for text in wanted:
-        if text.lower() in numbers:
-            categories.append(numbers[text.lower()])
+        numbers = full.get(text.lower()) or synonyms.get(text.lower(), [])
+        if len(numbers) > 1:
+            raise ValueError(
+                f'several classes are called {text!r}: give one of the '
+                f'numbers {", ".join(map(str, numbers))}'
+            )
+        if numbers:
+            categories += numbers
         elif text.isdigit():
             categories.append(int(text))
         else:

@@ -6,6 +6,7 @@ from mmengine.logging import print_log
 
 from mmocc.evaluation.summed_metric import SummedMetric
 from mmocc.registry import METRICS
+from mmocc.utils.class_labels import class_labels
 
 
 def class_accuracies(confusion: np.ndarray) -> np.ndarray:
@@ -27,8 +28,9 @@ class MeanClassAccuracy(SummedMetric):
 
     Also called balanced accuracy or mean recall: each class has the same
     weight. It is over the whole set, so batches do not change it. Gives
-    ``mean`` and the accuracy of each class under its name. Classes without a
-    sample are not in the mean, and the log names them.
+    ``mean`` and the accuracy of each class under its name, or its name and
+    number where two classes have the same. Classes without a sample are not in
+    the mean, and the log names them.
 
     Args:
         per_class: Whether to give the accuracy of each class.
@@ -82,8 +84,8 @@ class MeanClassAccuracy(SummedMetric):
         return mean | known if self.per_class else mean
 
     def _names(self, count: int) -> list[str]:
-        """Return the data set's class names, or numbers."""
+        """Return the data set's class names, all different, or numbers."""
         names = (self.dataset_meta or {}).get('classes') or []
         if len(names) == count:
-            return list(names)
+            return class_labels(names)
         return [str(i) for i in range(count)]

@@ -13,7 +13,7 @@ from mmocc.datasets.picture_layout import to_bgr
 from mmocc.occlusion import CLEAN
 from mmocc.report.plots import plot_accuracy, plot_reliability
 from mmocc.report.statistics import cell_groups
-from mmocc.report.summary import ENDS, CellAnswers, class_labels
+from mmocc.report.summary import ENDS, CellAnswers
 from mmocc.report.tables import (
     image_rows,
     remarks,
@@ -21,6 +21,7 @@ from mmocc.report.tables import (
     shown_ends,
     with_interval,
 )
+from mmocc.utils.class_labels import class_labels
 
 TEMPLATES = Path(__file__).parent / 'templates'
 SIDE = 160  # pixels of an example's longer side

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mmocc.occlusion import CLEAN, KINDS, LEVELS
-from mmocc.report.summary import class_labels
+from mmocc.utils.class_labels import class_labels
 
 matplotlib.use('Agg')
 

@@ -36,15 +36,6 @@ def percents(values: Iterable[float]) -> list[float | None]:
     return [None if np.isnan(value) else percent(value) for value in values]
 
 
-def class_labels(classes: Sequence[str]) -> list[str]:
-    """Return class names, with the number where two have the same name."""
-    times = Counter(classes)
-    return [
-        f'{name} ({label})' if times[name] > 1 else name
-        for label, name in enumerate(classes)
-    ]
-
-
 def summarise_cell(answers: Answers, classes: Sequence[str]) -> dict:
     """Return a cell's accuracy, its interval, classes, faults, ...
 

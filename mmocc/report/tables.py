@@ -70,6 +70,7 @@ def image_rows(report: dict) -> list[list[str]]:
 def remarks(report: dict) -> list[str]:
     """Return what a reader must know of the models, in sentences."""
     texts = []
+    shared: dict[int, list[str]] = {}
     for model, summary in report['models'].items():
         if reason := summary.get('not_paired'):
             texts.append(
@@ -81,11 +82,13 @@ def remarks(report: dict) -> list[str]:
                 'they are outside 0 to 1 or their sum is not 1): they are not '
                 'used as confidence, and there is no calibration error.'
             )
-        if summary['photos'] < summary['means']['mean']['images']:
-            texts.append(
-                f'The images of {model} are objects of {summary["photos"]} '
-                'photos. Objects of one photo count as dependent.'
-            )
+        if summary['photos'] < summary['images']:
+            shared.setdefault(summary['photos'], []).append(model)
+    for photos, names in shared.items():
+        texts.append(
+            f'The images of {", ".join(names)} are objects of {photos} '
+            'photos. Objects of one photo count as dependent.'
+        )
     return texts
 
 

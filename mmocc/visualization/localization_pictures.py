@@ -139,10 +139,15 @@ def _colour(right: bool | None) -> str:
 
 
 def class_name(label: int, classes: Sequence[str] | None) -> str:
-    """Return the name of a class (the first synonym), or its number."""
+    """Return the name of a class (the first synonym), or its number.
+
+    A name that two classes have gets the number, too.
+    """
     if classes is None or label >= len(classes):
         return f'class {label}'
-    return str(classes[label]).split(',')[0]
+    name = str(classes[label])
+    number = f' ({label})' if list(classes).count(name) > 1 else ''
+    return name.split(',')[0] + number
 
 
 def read_answer(

@@ -64,6 +64,10 @@ def test_categories_go_by_name_synonym_or_number():
         find(['owl'], NAMES)
     with pytest.raises(ValueError, match='not known'):
         find(['owl'], None)
+    cranes = ['crane', 'ox', 'crane', 'maillot', 'maillot, tank suit']
+    with pytest.raises(ValueError, match=r"called 'Crane': .* numbers 0, 2"):
+        find(['Crane'], cranes)
+    assert find(['2', 'maillot', 'tank suit'], cranes) == [2, 3, 4]
 
 
 def test_images_of_different_sizes_are_no_batch():

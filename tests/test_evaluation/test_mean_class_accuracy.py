@@ -57,6 +57,18 @@ def test_names_absent_classes_and_the_mean_alone():
     assert list(evaluate([(0, 0)], per_class=False)) == ['class_accuracy/mean']
 
 
+def test_classes_of_one_name_are_two_classes():
+    values = evaluate([(0, 0), (1, 0), (2, 2)], names=('crane', 'crane', 'ox'))
+    assert values == pytest.approx(
+        {
+            'class_accuracy/mean': 200 / 3,
+            'class_accuracy/crane (0)': 100,
+            'class_accuracy/crane (1)': 0,
+            'class_accuracy/ox': 100,
+        }
+    )
+
+
 @pytest.mark.parametrize('label', [torch.tensor([3]), torch.tensor([0, 1])])
 def test_other_labels_are_refused(label):
     metric = METRICS.build(dict(type='mmocc.MeanClassAccuracy'))

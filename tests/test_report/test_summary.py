@@ -6,6 +6,7 @@ from mmocc.report import summary
 from mmocc.report.answers import Fault
 from mmocc.report.hit_table import hit_table, paired
 from mmocc.report.statistics import accuracy_interval
+from mmocc.utils.class_labels import class_labels
 
 
 def test_a_cell_has_accuracy_interval_classes_and_confidence():
@@ -25,7 +26,7 @@ def test_classes_of_one_name_stay_two_classes():
     made = answers([1, 0, 1, 0])  # labels 0, 1, 0, 1
     cell = summary.summarise_cell(made, classes)
     assert cell['per_class'] == {'0': 100, '1': 0}
-    assert summary.class_labels(classes) == ['crane (0)', 'crane (1)', 'ox']
+    assert class_labels(classes) == ['crane (0)', 'crane (1)', 'ox']
 
 
 def test_faults_are_counted_or_named_if_there_is_no_answer():
