@@ -14,6 +14,8 @@ import torch
 from mmengine.registry import DefaultScope
 from PIL import Image
 
+import mmocc  # noqa: F401  (before mmdet, which may need its operators)
+
 ROOT = Path(__file__).resolve().parents[1]
 forked.leave_configs_unformatted()
 HALVES = [
@@ -126,7 +128,9 @@ def run_tool(tmp_path):
     def run(*args, **env):
         command = [str(a) for a in args]
         base = dict(os.environ, PYTHON=sys.executable, PYTHONPATH=str(ROOT))
-        if command[0].endswith('.py'):
+        if command[0] == sys.executable and command[1][-3:] in ('-m', '.py'):
+            del command[0]
+        if command[0] == '-m' or command[0].endswith('.py'):
             # CUDA cannot be used in a fork of a process that asked for it.
             if not torch.cuda.is_available():
                 return forked.run(command, tmp_path, {**base, **env})

@@ -34,7 +34,10 @@ def context():
 
 
 def run(command, folder, env, timeout=300):
-    """Run a Python script to its end, as ``subprocess.run`` does."""
+    """Run a Python script to its end, as ``subprocess.run`` does.
+
+    The command is a path or ``-m`` and a module, and then arguments.
+    """
     with tempfile.TemporaryDirectory() as logs:
         outputs = [Path(logs, name) for name in ('stdout', 'stderr')]
         process = context().Process(
@@ -65,6 +68,11 @@ def run_here(command, folder, env, outputs, prepare=None):
     if prepare:
         prepare()
     paths = env.get('PYTHONPATH', '').split(os.pathsep)
+    if command[0] == '-m':
+        sys.path[:0] = ['', *filter(None, paths)]
+        sys.argv = list(command[1:])
+        runpy.run_module(command[1], run_name='__main__', alter_sys=True)
+        return
     sys.path[:0] = [str(Path(command[0]).parent), *filter(None, paths)]
     sys.argv = list(command)
     runpy.run_path(command[0], run_name='__main__')

@@ -30,7 +30,7 @@ from mmocc.models.learn import batch_occluder
 
 HERE = Path(__file__).parent
 TIMEOUT = 60  # seconds within which a run ends whose other rank is dead
-PATIENCE = 30  # seconds that a run is told to wait for another rank
+PATIENCE = 10  # seconds that a run is told to wait for another rank
 
 
 def dea(rank, frozen):
