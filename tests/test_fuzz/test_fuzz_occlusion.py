@@ -64,9 +64,12 @@ def test_bounds_hold_what_lies_in_the_level(number, shares):
     low, high = shares
     assert 0 <= fewest <= most <= number
     slack = 1e-8
+    if low == high:  # within a pixel
+        slack += 0.5 / number
     assert low - slack <= fewest / number
     assert most / number <= high + slack
     assert (fewest - 1) / number < low + slack
+    assert low < high or fewest == most
 
 
 @given(st.text(max_size=4) | st.lists(st.floats(), max_size=3))

@@ -44,6 +44,9 @@ def test_a_misspelt_name_or_share_is_refused(check, value, message):
         (100, (0.0, 0.0), (0, 0)),
         (100, (0.5, 1.0), (50, 100)),
         (100, (0.5, 0.5), (50, 50)),
+        (7, (0.5, 0.5), (4, 4)),  # 3.5, to the even number
+        (7, (0.4, 0.4), (3, 3)),  # 2.8
+        (9, (0.01, 0.01), (0, 0)),
     ],
 )
 def test_bounds_are_the_pixels_whose_share_is_inside(num, shares, bounds):
