@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from mmengine.config import Config
 
-import mmocc.occlusion
+from mmocc import occlusion
 from mmocc.occlusion import CLEAN, OccluderBank, split_cell
 from mmocc.version import __version__
 
@@ -110,11 +110,10 @@ def occlusion_parts(
     if cell == CLEAN:
         return {}
     kind = split_cell(cell)[1]
-    version = getattr(mmocc.occlusion, 'OCCLUSION_VERSION', None)
     parts = {
         'the seed': digest(seed),
         'the region': digest([region, others]),
-        'the version of the occlusion': digest(version),
+        'the version of the occlusion': digest(occlusion.OCCLUSION_VERSION),
     }
     if bank is not None and kind in bank.sheets:
         parts[f'the {kind} bank'] = _bank_digest(bank, kind)

@@ -6,7 +6,11 @@ import numpy as np
 
 from mmocc.report.answers import THUMBNAIL, Answers
 
-MASK_TOLERANCE = 0.1  # of mask_gaps, for images of other sizes
+# How far thumbnails of the same occlusion are apart in images of other sizes:
+# measured at 160, 224 and 384 pixels, on whole images, boxes and masks, 1 % of
+# the images exceed this. With other places for the occluders, 95 % do.
+OF_AREA, OF_SIDE = 0.1, 0.02
+FEW = 0.05  # share of images that may exceed it: tiny objects, by their rim
 
 
 def mask_thumbnail(mask: np.ndarray, side: int = THUMBNAIL) -> np.ndarray:
@@ -59,7 +63,7 @@ def why_not_paired(
     """Return why two models' answers cannot be compared image by image.
 
     None if they can: in each cell they share images, by identity, and these
-    have the same labels and are hidden in the same parts.
+    have the same labels and, except for a few, are hidden in the same parts.
     """
     for cell, answers in ours.items():
         mine, theirs = shared_rows([answers, base[cell]])
@@ -72,9 +76,10 @@ def why_not_paired(
                 f'{other.sum()} of {len(other)} images have other labels, '
                 f'the first is {names[other][0]}'
             )
-        gaps = mask_gaps(answers.thumbnail[mine], base[cell].thumbnail[theirs])
-        other = gaps > MASK_TOLERANCE
-        if other.any():
+        other = masks_differ(
+            answers.thumbnail[mine], base[cell].thumbnail[theirs]
+        )
+        if other.mean() > FEW:
             return (
                 f'in {cell}, other parts of {other.sum()} of {len(other)} '
                 f'images are hidden, the first is {names[other][0]}'
@@ -82,12 +87,21 @@ def why_not_paired(
     return None
 
 
-def mask_gaps(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
-    """Return how much of what is hidden in one of two masks is not in both.
+def masks_differ(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
+    """Return where two masks differ by more than the size of their pixels.
 
-    From thumbnails (N, side, side) it is (N,) in [0, 1]: 0 for equal masks, 1
-    for masks that share nothing.
+    The part of the image that is hidden in only one of them is compared with
+    the area of both, and with the side of a square of this area, since a rim
+    of a pixel is more of a small mask than of a large one.
+
+    Args:
+        ours: (N, side, side) uint8, as of :func:`mask_thumbnail`.
+        theirs: The same, of the other masks.
+
+    Returns:
+        (N,) bool.
     """
-    low = np.minimum(ours, theirs).sum(axis=(1, 2), dtype=np.int64)
-    high = np.maximum(ours, theirs).sum(axis=(1, 2), dtype=np.int64)
-    return 1 - np.where(high > 0, low / np.maximum(high, 1), 1.0)
+    one, two = (masks.astype(np.float32) / 255 for masks in (ours, theirs))
+    gap = np.abs(one - two).mean(axis=(1, 2))
+    area = np.maximum(one, two).mean(axis=(1, 2))
+    return gap > OF_AREA * area + OF_SIDE * np.sqrt(area)

@@ -1,4 +1,5 @@
 import json
+import shutil
 import sys
 
 import numpy as np
@@ -317,3 +318,79 @@ def test_without_banks_only_white_and_noise_are_tested(run_here, command):
     assert "kind 'object' is left out" in printed
     assert 'L3 noise' in printed
     assert 'L3 texture' not in printed
+
+
+SECOND = """
+_base_ = {base!r}
+test_dataloader = dict(
+    dataset=dict(
+        data_root={root!r},
+        ann_file={ann_file!r},
+        metainfo=dict(classes=('dark', 'light')),
+        pipeline=[
+            dict(type='LoadImageFromFile'),
+            dict(type='Resize', scale=(48, 48)),
+            dict(type='PackInputs'),
+        ],
+    )
+)
+"""
+
+
+def second_config(tiny_config, names, root=None):
+    """Write a config of larger input and another list of images."""
+    root = root or tiny_config.parent / 'images'
+    lines = [f'{name} {int("light" in name)}' for name in names]
+    path = tiny_config.with_name(f'{root.name}{len(names)}.py')
+    (root / f'{path.stem}.txt').write_text('\n'.join(lines), encoding='utf-8')
+    text = SECOND.format(
+        base=str(tiny_config), root=str(root), ann_file=f'{path.stem}.txt'
+    )
+    path.write_text(text, encoding='utf-8')
+    return path
+
+
+def test_models_are_compared_on_the_images_that_they_share(
+    run_here, tiny_config, tmp_path
+):
+    weights = save_model(tiny_config, tmp_path / 'a.pth')
+    larger = second_config(
+        tiny_config, ['light/1.png', 'dark/0.png', 'light/0.png']
+    )
+    root = tmp_path / 'elsewhere'
+    shutil.copytree(tmp_path / 'images/dark', root / 'others')
+    others = second_config(tiny_config, ['others/0.png'], root)
+    printed = run_here(
+        TOOL, tiny_config, weights, larger, weights, others, weights,
+        '--names', 'base', 'larger', 'others', '--kinds', 'white',
+        '--device', 'cpu', '--out', tmp_path / 'out',
+    )  # fmt: skip
+    assert 'wrote' in printed
+    text = (tmp_path / 'out/occlusion.json').read_text(encoding='utf-8')
+    models = json.loads(text)['models']
+    versus = models['larger']['difference']
+    assert {cell['images'] for cell in versus.values()} == {3}
+    reason = 'the test sets have no image in common'
+    assert models['others']['not_paired'] == reason
+    assert 'difference' not in models['others']
+
+
+def test_a_head_that_does_not_fit_stops_before_the_work(
+    run_here, command, tmp_path
+):
+    options = ['--kinds', 'white', '--cfg-options', 'model.head.num_classes=3']
+    wrong = Config.fromfile(command[1])
+    wrong.model.head.num_classes = 3
+    torch.save(MODELS.build(wrong.model).state_dict(), tmp_path / 'a.pth')
+    with pytest.raises(SystemExit, match=r"'a' has 3 outputs, .* 2 classes"):
+        run_here(*command, *options)
+    assert not list(tmp_path.glob('out/cells/*/*'))
+
+
+@pytest.mark.parametrize(
+    'option', ['--every', '--batch-size', '--texture-size', '--seed']
+)
+def test_numbers_that_cannot_be_are_named(run_here, command, option, capsys):
+    with pytest.raises(SystemExit):
+        run_here(*command, option, '-1')
+    assert f'argument {option}: must be a whole' in capsys.readouterr().err

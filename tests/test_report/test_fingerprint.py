@@ -211,7 +211,7 @@ def test_a_bank_counts_by_its_content_and_for_its_kind(
 
 def test_a_new_version_of_the_occlusion_makes_stale(monkeypatch):
     before = fp.occlusion_parts('L1 white')
-    monkeypatch.setattr('mmocc.occlusion.OCCLUSION_VERSION', -1, raising=False)
+    monkeypatch.setattr('mmocc.occlusion.OCCLUSION_VERSION', -1)
     now = fp.occlusion_parts('L1 white')
     assert fp.changed(before, now) == (
         'the version of the occlusion has changed'

@@ -99,9 +99,35 @@ def test_answers_to_other_occlusions_are_not_paired():
     assert pairing.why_not_paired(one, two) is None
 
 
-def test_the_gap_of_masks_by_hand():
-    here, nothing = square(0, 0), np.zeros((8, 8), np.uint8)
-    ours = np.stack([here, here, here, nothing])
-    theirs = np.stack([here, square(1, 0), square(4, 4), nothing])
-    gaps = pairing.mask_gaps(ours, theirs)
-    assert gaps == pytest.approx([0, 1 - 2 / 6, 1, 0])
+def test_a_few_tiny_objects_may_differ_by_their_rim():
+    here, there = square(2, 2), square(2, 3)
+    names = list(map(str, range(40)))
+    same = {'L1 white': cell([1] * 40, names, [here] * 40)}
+    few = {'L1 white': cell([1] * 40, names, [there] * 2 + [here] * 38)}
+    assert pairing.why_not_paired(few, same) is None
+    few['L1 white'].thumbnail[2] = there
+    assert 'of 3 of 40 images' in pairing.why_not_paired(few, same)
+
+
+def test_masks_differ_by_more_than_a_rim():
+    nothing = np.zeros((8, 8), np.uint8)
+    whole = np.full((8, 8), 255, np.uint8)
+    # of 1 / 64 of the image a rim of 0.1 / 64 + 0.02 / 8 may differ: 26 %
+    dot, paler, pale = nothing.copy(), nothing.copy(), nothing.copy()
+    dot[0, 0], pale[0, 0], paler[0, 0] = 255, 255 - 65, 255 - 68
+    # of the whole image 12 %
+    most, rest = whole.copy(), whole.copy()
+    most[0, :7] = 0  # 7 of 64 parts
+    rest[0] = 0  # 8 of 64 parts
+    pairs = [
+        (nothing, nothing, False),
+        (whole, nothing, True),
+        (dot, pale, False),
+        (dot, paler, True),
+        (whole, most, False),
+        (rest, whole, True),
+        (square(0, 0), square(1, 0), True),
+    ]
+    ours, theirs, expected = zip(*pairs, strict=True)
+    found = pairing.masks_differ(np.stack(ours), np.stack(theirs))
+    assert found.tolist() == list(expected)
