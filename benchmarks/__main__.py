@@ -19,7 +19,7 @@ from pathlib import Path
 from benchmarks.timing import Result, columns, machine, save, table
 
 FOLDER = Path(__file__).parent
-HELPERS = ('__init__', '__main__', 'levels', 'memory', 'timing')
+HELPERS = ('__init__', '__main__', 'coverage', 'levels', 'memory', 'timing')
 SAME = ('torch', 'device', 'cpu', 'threads')  # of machine(), for times
 
 Earlier = dict[str, Result]

@@ -27,6 +27,7 @@ from torch import nn
 from mmocc.occlusion import cell_names
 from mmocc.report.cells import make_occlude, occlude_dataset, share_bank
 from mmocc.report.plots import plot_examples
+from mmocc.utils import cli
 from mmocc.utils.amp import amp_pays
 from mmocc.utils.from_config import build_dataset, load_model
 
@@ -90,7 +91,7 @@ def test(checkpoints: dict[str, str], out: Path) -> dict:
         *('--out', str(out)),
         *AMP,
     )
-    return json.loads((out / 'occlusion.json').read_text())
+    return json.loads((out / 'occlusion.json').read_text(encoding='utf-8'))
 
 
 @torch.no_grad()
@@ -98,7 +99,6 @@ def draw_examples(
     models: dict[str, nn.Module], cfg: Config, path: Path
 ) -> None:
     """Draw some test images, clean and occluded, with both models' answers."""
-    classes = cfg.classes
     rows, truth = [], []
     test_set = build_dataset(cfg)
     cells = cell_names(levels=['L2'])
@@ -109,7 +109,7 @@ def draw_examples(
         batch = [dataset[int(pick)] for pick in picks]
         answers = {
             name: [
-                classes[int(sample.pred_label)]
+                int(sample.pred_label)
                 for sample in model.test_step(pseudo_collate(batch))
             ]
             for name, model in models.items()
@@ -121,9 +121,9 @@ def draw_examples(
             )
             for place, packed in enumerate(batch)
         ]
-        truth = [classes[int(p['data_samples'].gt_label)] for p in batch]
+        truth = [int(p['data_samples'].gt_label) for p in batch]
         rows.append((cell, images))
-    plot_examples(rows, truth, path)
+    plot_examples(rows, truth, cfg.classes, path)
 
 
 def main() -> None:
@@ -143,7 +143,7 @@ def main() -> None:
     checkpoints = dict(zip(CONFIGS, (first, second), strict=True))
     report = test(checkpoints, args.out)
     models = {
-        name: load_model(Config.fromfile(CONFIGS[name]), path)
+        name: load_model(cli.read_config(CONFIGS[name]), path)
         for name, path in checkpoints.items()
     }
     draw_examples(models, Config.fromfile(baseline), args.out / 'examples.png')
