@@ -19,6 +19,8 @@ from mmocc.occlusion import (
 )
 from mmocc.occlusion.occlude import levels_below, wanted
 from mmocc.registry import TRANSFORMS
+from mmocc.report.cells import occlude_dataset
+from mmocc.report.pairing import mask_gaps
 
 SMALL, LARGE = 160, 224
 HARD = ('L1', 'L2', 'L3')
@@ -88,6 +90,35 @@ def test_two_models_see_the_same_levels_are_nested(photos, bank, kind):
         before = hidden
     # and the photos differ from one another
     assert agreement(hidden[SMALL][0], hidden[LARGE][1]) < 0.9
+
+
+def test_the_reports_of_two_models_see_the_same(photos, bank):
+    cells = {}
+    for side in (SMALL, LARGE):
+        dataset = CustomDataset(
+            data_root=str(photos),
+            pipeline=[
+                dict(type='LoadImageFromFile'),
+                dict(type='Resize', scale=(side, side)),
+                dict(type='PackInputs'),
+            ],
+            serialize_data=False,
+        )
+        hide = TRANSFORMS.build(
+            dict(type='mmocc.Occlude', kind='object', seed=3, bank=bank)
+        )
+        occluded = occlude_dataset(dataset, hide, 'L2 object')
+        items = map(occluded.__getitem__, range(len(occluded)))
+        cells[side] = [item['data_samples'] for item in items]
+    for small, large in zip(cells[SMALL], cells[LARGE], strict=True):
+        assert small.occlusion_identity == large.occlusion_identity
+        gap = mask_gaps(
+            small.occlusion_thumbnail[None], large.occlusion_thumbnail[None]
+        )
+        assert gap < 0.03
+    first = cells[SMALL][0]
+    assert first.occlusion_photo == 'cat/0.png'
+    assert len({item.occlusion_identity for item in cells[SMALL]}) == 6
 
 
 def test_all_kinds_are_at_one_place(photos, bank):
