@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 from mmdet.datasets.transforms import LoadAnnotations, PackDetInputs
-from PIL import Image
 
 from mmocc.registry import TRANSFORMS
+from mmocc.utils.photos import open_shown
 from mmocc.utils.readable import PICTURE_ERRORS
 
 
@@ -22,9 +22,10 @@ class LoadAnomalyAnnotations(LoadAnnotations):
 
     Required Keys:
 
-    - instances (``bbox``, ``bbox_label``, ``ignore_flag``, ``anomaly``)
-    - seg_map_path (the defect mask, see :func:`read_mask`; with None the boxes
-      of anomalous objects are the anomalous pixels)
+    - instances (``bbox``, ``bbox_label``, ``ignore_flag``, ``anomaly``; an
+      image without, as mmdet's DetInferencer gives it, has no objects)
+    - seg_map_path (the defect mask or a list of them, see :func:`read_mask`;
+      with None the boxes of anomalous objects are the anomalous pixels)
     - ori_shape, or height and width
 
     Added Keys:
@@ -45,7 +46,7 @@ class LoadAnomalyAnnotations(LoadAnnotations):
         """Load them; KeyError if the data set does not tell anomalies."""
         results = super().transform(results)
         try:
-            anomaly = [item['anomaly'] for item in results['instances']]
+            anomaly = [item['anomaly'] for item in _instances(results)]
         except KeyError as error:
             raise KeyError(
                 f'{results.get("img_path")}: its instances have no {error}; '
@@ -61,10 +62,18 @@ class LoadAnomalyAnnotations(LoadAnnotations):
         size = tuple(size or (results['height'], results['width']))[:2]
         path = results.get('seg_map_path')
         results['gt_seg_map'] = (
-            draw_boxes(results['instances'], size)
+            draw_boxes(_instances(results), size)
             if path is None
-            else read_mask(path, size)
+            else join_masks([path] if isinstance(path, str) else path, size)
         )
+
+
+def _instances(results: dict) -> list[dict]:
+    """Return the objects of an image; none where mmdet's DetInferencer asks.
+
+    An image that comes without a data set has no ``instances``.
+    """
+    return results.get('instances', [])
 
 
 @TRANSFORMS.register_module()
@@ -110,9 +119,9 @@ def read_mask(
     channel, without transparency. The errors name the file.
     """
     try:
-        with Image.open(path) as image:
-            bands = [b for b in image.getbands() if b != 'A']
-            mask = np.asarray(image)
+        image = open_shown(path)
+        bands = [b for b in image.getbands() if b != 'A']
+        mask = np.asarray(image)
     except FileNotFoundError as error:
         raise FileNotFoundError(
             f'{path}: no such mask; complete the data set'
@@ -129,6 +138,13 @@ def read_mask(
     # Labels begin at 1; shades are soft at the borders of what is marked.
     least = 128 if mask.max(initial=0) >= 128 else 1
     return (mask >= least).astype(np.uint8)
+
+
+def join_masks(
+    paths: Sequence[str | Path], size: tuple[int, int]
+) -> np.ndarray:
+    """Return what any of an image's masks marks; see :func:`read_mask`."""
+    return np.maximum.reduce([read_mask(path, size) for path in paths])
 
 
 def draw_boxes(instances: list[dict], size: tuple[int, int]) -> np.ndarray:

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 from mmcv.transforms import BaseTransform
-from PIL import Image
 
 from mmocc.registry import TRANSFORMS
+from mmocc.utils.photos import open_shown
 from mmocc.utils.readable import PICTURE_ERRORS
 
 _BORDER = 255  # in VOC: outlines and objects that are left out
@@ -35,18 +35,17 @@ def read_index_mask(path: str) -> np.ndarray:
     ValueError if it is unreadable or holds colours, not indices.
     """
     try:
-        with Image.open(path) as image:
-            mode, mask = image.mode, np.array(image)
+        image = open_shown(path)
     except PICTURE_ERRORS as error:
         raise ValueError(
             f'{path}: unreadable instance mask ({error}); fetch it again'
         ) from error
-    if mode not in ('P', 'L'):
+    if image.mode not in ('P', 'L'):
         raise ValueError(
-            f'{path}: an image of mode {mode}; an instance mask needs one '
-            'index per pixel (a palette or 8-bit grey PNG)'
+            f'{path}: an image of mode {image.mode}; an instance mask needs '
+            'one index per pixel (a palette or 8-bit grey PNG)'
         )
-    return mask
+    return np.array(image)
 
 
 @TRANSFORMS.register_module()
@@ -56,7 +55,8 @@ class CropObject(BaseTransform):
     ``gt_bboxes`` of :class:`VOCObjects` are in pixels of the crop already.
 
     Required Keys: img, crop_box; with a mask also img_path, seg_map_path and
-    instance_id.
+    instance_id. An image that comes from no data set, as mmpretrain's
+    inferencer gives it, is the object itself and stays as it is.
 
     Modified Keys: img, img_shape, ori_shape ((h, w) of the crop).
 
@@ -74,6 +74,21 @@ class CropObject(BaseTransform):
         """Cut the image and, if wanted, the mask."""
         name = results.get('img_path', 'image')
         photo_shape = results['img'].shape[:2]
+        if 'crop_box' not in results:
+            if 'sample_idx' not in results:  # an inferencer's
+                return results
+            raise ValueError(
+                f'{name}: its data set gives no crop_box; use '
+                'mmocc.VOCObjects, or leave mmocc.CropObject out'
+            )
+        expected = results.get('photo_shape', photo_shape)
+        if tuple(expected) != photo_shape:
+            raise ValueError(
+                f'{name}: loaded with (h, w) {photo_shape}, but it has '
+                f'{tuple(expected)} as shown; CropObject must come right '
+                'after LoadImageFromFile, with a color_type that applies the '
+                "EXIF orientation, such as 'color'"
+            )
         img = crop_array(results['img'], results['crop_box'], name)
         results['img'] = img
         results['img_shape'] = results['ori_shape'] = img.shape[:2]

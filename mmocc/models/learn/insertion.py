@@ -52,6 +52,15 @@ def inserted(
             handle.remove()
 
 
+def embeddings(backbone: nn.Module) -> list[nn.Module]:
+    """Return what may be patch embeddings, by name: of transformers only."""
+    return [
+        module
+        for name, module in backbone.named_modules()
+        if 'embed' in f'{name.rpartition(".")[2]} {type(module)}'.lower()
+    ]
+
+
 @contextmanager
 def first_grid(backbone: nn.Module) -> Iterator[list[Size]]:
     """Collect the (h, w) that patch embeddings state in a forward pass."""
@@ -63,9 +72,7 @@ def first_grid(backbone: nn.Module) -> Iterator[list[Size]]:
             sizes.append(size)
 
     handles = [
-        module.register_forward_hook(watch)
-        for name, module in backbone.named_modules()
-        if 'embed' in f'{name.rpartition(".")[2]} {type(module)}'.lower()
+        module.register_forward_hook(watch) for module in embeddings(backbone)
     ]
     try:
         yield sizes

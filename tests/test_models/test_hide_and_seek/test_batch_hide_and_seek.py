@@ -284,6 +284,24 @@ def test_gradients_flow_only_through_visible_cells():
     assert 0 < maps.grad.mean() < 1
 
 
+def test_tokens_are_hidden_as_the_map_that_they_are():
+    torch.manual_seed(0)
+    tokens = torch.randn(8, 1 + 12 * 12, 4)
+    after = HideFeatures([3])(tokens)
+    hidden = after != tokens
+    assert (hidden == hidden[..., :1]).all()  # all channels of a token
+    assert not hidden[:, 0].any()  # the class token stays
+    grid = hidden[:, 1:, 0].view(8, 12, 12)
+    assert_whole_cells(grid, 3)
+    assert 0.3 < grid.float().mean() < 0.7
+    with pytest.raises(ValueError, match='13 tokens are no square grid'):
+        HideFeatures([3])(tokens[:, :13])
+    with pytest.raises(ValueError, match=r'tokens.*got shape \(8, 4\)'):
+        HideFeatures([3])(tokens[:, 0])
+    with pytest.raises(ValueError, match=r'images \(N, C, H, W\), got'):
+        BatchHideAndSeek()(tokens)
+
+
 def test_the_hook_hides_after_a_named_module_in_training_only(tiny_config):
     cfg = Config.fromfile(tiny_config)
     cfg.model.backbone.frozen_stages = 1  # whose modules never train
