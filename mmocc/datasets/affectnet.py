@@ -11,7 +11,6 @@ from mmocc.datasets.face_dataset import (
     FaceDataset,
     check_subset,
     drop_repeated,
-    list_folder,
     read_class_folders,
     take_subset,
 )
@@ -23,8 +22,8 @@ from mmocc.utils.expressions import (
     EXPRESSIONS,
     EXPRESSIONS_8,
 )
+from mmocc.utils.files import expand, list_images, open_text
 from mmocc.utils.npz_reader import parse_npy
-from mmocc.utils.readable import readable_text
 
 SPLITS = ('train', 'val')
 RELEASES = ('new', 'old', 'folders')
@@ -83,7 +82,7 @@ def _name(label: int, names: dict[int, str | None], where: str) -> str | None:
 
 def _read_new(root: Path, names: dict[int, str | None]) -> list[Face]:
     """Read ``images/ID.jpg`` with ``annotations/ID_exp.npy``."""
-    pictures = list_folder(root / 'images')
+    pictures = list_images(root / 'images')
     if not pictures:
         raise FileNotFoundError(
             f'{root / "images"}: no picture in it; data_root must hold the '
@@ -117,10 +116,7 @@ def _read_old(
             "Manually_Annotated_Images, or give release='new'"
         )
     faces = []
-    with (
-        readable_text(path),
-        path.open(newline='', encoding='utf-8') as file,
-    ):
+    with open_text(path) as file:
         rows = csv.reader(file)
         for row in rows:
             where = f'{path}, line {rows.line_num}'
@@ -219,7 +215,7 @@ class AffectNet(FaceDataset):
         )
         if self.subset is None:
             return faces
-        path = self.root / (self.subset_file or SUBSETS[self.subset])
+        path = self.root / expand(self.subset_file or SUBSETS[self.subset])
         remedy = 'complete the set'
         if all(face.stem.isdigit() for face in faces):
             remedy = (

@@ -6,11 +6,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from mmdet.datasets import BaseDetDataset
 from mmengine.logging import print_log
-from PIL import Image
 
 from mmocc.datasets.anomaly.boxes import (
     defect_boxes,
@@ -20,10 +18,12 @@ from mmocc.datasets.anomaly.boxes import (
     read_detections,
 )
 from mmocc.datasets.anomaly.layouts import LAYOUTS, AnomalyImage
-from mmocc.datasets.transforms.anomaly_annotations import read_mask
+from mmocc.datasets.transforms.anomaly_annotations import join_masks, read_mask
 from mmocc.registry import DATASETS
-from mmocc.utils.readable import PICTURE_ERRORS
+from mmocc.utils.files import expand
+from mmocc.utils.photos import photo_size, read_shown
 
+SPLITS = ('train', 'validation', 'test')
 BOXES = ('image', 'foreground', 'masks', 'detections', 'defects')
 
 
@@ -38,9 +38,9 @@ class AnomalyImages(BaseDetDataset):
 
     Args:
         data_root: Folder of the data.
-        layout: ``mvtec``, ``visa`` or ``magnetic_tile``; ``docs/dea_data.md``
-            shows them.
-        split: ``train`` or ``test``.
+        layout: ``mvtec``, ``mvtec_loco``, ``btad``, ``visa`` or
+            ``magnetic_tile``; ``docs/dea_data.md`` shows them.
+        split: ``train`` or ``test``; MVTec LOCO has ``validation``, too.
         boxes: Where the boxes of the objects come from. ``image``: one object
             fills the image. ``foreground``: the things that Otsu's threshold
             finds on a plain background. ``masks``: the connected parts of
@@ -76,7 +76,7 @@ class AnomalyImages(BaseDetDataset):
         layout_args: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
-        choices = dict(layout=LAYOUTS, split=('train', 'test'), boxes=BOXES)
+        choices = dict(layout=LAYOUTS, split=SPLITS, boxes=BOXES)
         for (name, known), value in zip(
             choices.items(), (layout, split, boxes), strict=True
         ):
@@ -97,10 +97,12 @@ class AnomalyImages(BaseDetDataset):
                 'metainfo.classes: others are outside ones'
             )
         self.layout, self.split = layout, split
-        self.boxes, self.boxes_from = boxes, boxes_from
+        self.boxes = boxes
+        self.boxes_from = boxes_from and str(expand(boxes_from))
         self.score_thr, self.min_area = score_thr, min_area
         self.layout_args = layout_args or {}
-        super().__init__(ann_file='', data_root=data_root, **kwargs)
+        root = str(expand(data_root))
+        super().__init__(ann_file='', data_root=root, **kwargs)
 
     def load_data_list(self) -> list[dict]:
         """Read images, masks and boxes, and from them the classes."""
@@ -117,9 +119,11 @@ class AnomalyImages(BaseDetDataset):
             for number, image in enumerate(images)
         ]
         flags = [i['anomaly'] for info in infos for i in info['instances']]
+        empty = sum(not info['instances'] for info in infos)
         print_log(
             f'AnomalyImages: {len(infos)} images of {root} ({self.split}) '
-            f'with {len(flags)} objects, {sum(flags)} of them anomalous',
+            f'with {len(flags)} objects, {sum(flags)} of them anomalous; '
+            f'{empty} images without an object',
             logger='current',
         )
         return infos
@@ -150,7 +154,9 @@ class AnomalyImages(BaseDetDataset):
             least = max(1, round(self.min_area * size[0] * size[1]))
             name = image.path.relative_to(self.data_root)
             if self.boxes == 'foreground':
-                photo: Any = cv2.imread(str(image.path))
+                photo = read_shown(image.path)
+                if photo is None:
+                    raise ValueError(f'{image.path}: unreadable image')
                 return part_boxes(foreground(photo), least)
             if self.boxes == 'masks':
                 file = Path(source, name.with_suffix('.png'))
@@ -167,16 +173,17 @@ class AnomalyImages(BaseDetDataset):
 
     def _info(self, image: AnomalyImage, locate: Callable) -> dict:
         """Return an image as the pipeline gets it."""
-        size = _size(image.path)
-        mask = read_mask(image.mask, size) if image.mask else None
+        size = photo_size(image.path)[::-1]
+        mask = join_masks(image.masks, size) if image.masks else None
+        paths = [str(path) for path in image.masks]
         unmarked = False
         if mask is not None and not mask.any():
             unmarked = True
             mask[:] = 1
             print_log(
-                f'AnomalyImages: {image.mask} marks nothing, though its image '
-                f'is among those with the defect {image.kind!r}: all of the '
-                'image counts as defective',
+                f'AnomalyImages: {", ".join(paths)} marks nothing, though its '
+                f'image is among those with the defect {image.kind!r}: all '
+                'of the image counts as defective',
                 logger='current',
                 level=logging.WARNING,
             )
@@ -186,13 +193,14 @@ class AnomalyImages(BaseDetDataset):
             instances = self._objects(image, locate(image, size), mask)
         anomalous = any(item['anomaly'] for item in instances)
         use_boxes = unmarked or not anomalous  # as the map of anomalous pixels
+        maps: Any = paths[0] if len(paths) == 1 else paths
         return dict(
             img_path=str(image.path),
             height=size[0],
             width=size[1],
             category=image.category,
             kind=image.kind,
-            seg_map_path=None if use_boxes else str(image.mask),
+            seg_map_path=None if use_boxes else maps,
             instances=instances,
         )
 
@@ -226,12 +234,3 @@ def _instance(box: np.ndarray, label: int, anomaly: int) -> dict:
         ignore_flag=int(label < 0),
         anomaly=anomaly,
     )
-
-
-def _size(path: Path) -> tuple[int, int]:
-    """Return the (h, w) of an image; ValueError if it is damaged."""
-    try:
-        with Image.open(path) as image:
-            return image.height, image.width
-    except PICTURE_ERRORS as error:
-        raise ValueError(f'{path}: unreadable image ({error})') from error

@@ -4,6 +4,7 @@ pycocotools trusts its input: run lengths that end too early leave pixels as
 they come, and a polygon's outline is drawn whole, however far away it is.
 """
 
+import math
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,9 @@ _MOST_BITS = 40  # of a run length
 
 def are_finite(values: list) -> bool:
     """Return whether all are finite numbers."""
-    return all(isinstance(v, int | float) and np.isfinite(v) for v in values)
+    return all(
+        isinstance(v, int | float) and abs(v) < math.inf for v in values
+    )
 
 
 def decode_segmentation(
@@ -29,11 +32,14 @@ def decode_segmentation(
         where: Names the annotation in messages.
 
     Returns:
-        (h, w) uint8; None if there is no segmentation.
+        (h, w) uint8; None if there is no segmentation, or all of its polygons
+            have fewer than three corners, and so no pixel.
 
     Raises:
         ValueError: It is damaged, or made for an image of another size.
     """
+    if isinstance(segmentation, list):
+        segmentation = [p for p in segmentation if not _is_flat(p)]
     if not segmentation:
         return None
     if isinstance(segmentation, list):
@@ -45,6 +51,15 @@ def decode_segmentation(
         runs = dict(size=list(size), counts=counts)
         runs = coco_mask.frPyObjects(runs, *size)
     return coco_mask.decode(runs)
+
+
+def _is_flat(polygon: Any) -> bool:
+    """Return whether a polygon has fewer corners than any area needs."""
+    return (
+        isinstance(polygon, list)
+        and len(polygon) in (0, 2, 4)
+        and are_finite(polygon)
+    )
 
 
 def _check_polygon(polygon: Any, size: tuple[int, int], where: str) -> None:

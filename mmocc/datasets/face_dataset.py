@@ -10,8 +10,14 @@ from mmengine.logging import print_log
 from mmpretrain.datasets import BaseDataset
 
 from mmocc.datasets.lists import check_choice
-from mmocc.occlusion.banks import IMAGE_SUFFIXES
 from mmocc.utils.expressions import EXPRESSIONS
+from mmocc.utils.files import (
+    expand,
+    is_image,
+    list_folders,
+    list_images,
+    some,
+)
 
 
 class Face(NamedTuple):
@@ -54,33 +60,12 @@ class ImageIndex:
         It is the file of exactly this name, else one of the same stem.
         """
         if face.folder not in self._folders:
-            paths = list_folder(face.folder)
+            paths = list_images(face.folder)
             stems = {path.stem: path for path in paths}
             names = {path.name: path for path in paths}
             self._folders[face.folder] = stems | names
         known = self._folders[face.folder]
         return known.get(face.file) or known.get(face.stem)
-
-
-def is_image(path: Path) -> bool:
-    """Return whether a file has the ending of a picture, in any case."""
-    return path.suffix.lower() in IMAGE_SUFFIXES
-
-
-def list_folder(folder: Path, deep: bool = False) -> list[Path]:
-    """Return the pictures of a folder, or also below it, sorted."""
-    if not folder.is_dir():
-        return []
-    paths = folder.rglob('*') if deep else folder.iterdir()
-    return sorted(path for path in paths if is_image(path))
-
-
-def some(names: Iterable[str]) -> str:
-    """Return the first names of many, and how many more there are."""
-    names = list(names)
-    more = len(names) - 5
-    tail = f' and {more} more' if more > 0 else ''
-    return ', '.join(names[:5]) + tail
 
 
 def drop_repeated(faces: Sequence[Face]) -> tuple[list[Face], list[Face]]:
@@ -139,7 +124,7 @@ def read_class_folders(
         FileNotFoundError: There is no folder of a class.
         ValueError: The name of a folder is unknown.
     """
-    folders = sorted(p for p in root.glob('*') if p.is_dir())
+    folders = list_folders(root)
     if not folders:
         raise FileNotFoundError(
             f'{root}: no folder of a class in it; expected '
@@ -149,7 +134,7 @@ def read_class_folders(
     for folder in folders:
         name = name_expression(folder.name, class_map, str(folder))
         faces += [
-            Face(folder, path.name, name) for path in list_folder(folder)
+            Face(folder, path.name, name) for path in list_images(folder)
         ]
     return faces
 
@@ -232,7 +217,7 @@ class FaceDataset(BaseDataset):
     def __init__(
         self, data_root: str, allow_missing: bool = False, **kwargs: Any
     ) -> None:
-        self.root = Path(data_root).expanduser()
+        self.root = expand(data_root)
         self.allow_missing = allow_missing
         super().__init__(ann_file='', **kwargs)
 

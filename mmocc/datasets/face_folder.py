@@ -15,7 +15,7 @@ from mmocc.datasets.face_dataset import (
     read_class_folders,
 )
 from mmocc.registry import DATASETS
-from mmocc.utils.readable import readable_text
+from mmocc.utils.files import expand, open_text
 
 # Columns of five landmarks, x and y in pixels of the picture.
 LANDMARKS = tuple(f'{axis}{i}' for i in range(5) for axis in 'xy')
@@ -38,10 +38,7 @@ def read_table(path: Path, columns: tuple[str, ...]) -> Iterator[tuple]:
             f'{path}: no such table of labels; correct ann_file, or leave it '
             'out where the classes are folders'
         )
-    with (
-        readable_text(path),
-        path.open(newline='', encoding='utf-8-sig') as file,
-    ):
+    with open_text(path) as file:
         rows = csv.reader(file)
         header = [name.strip() for name in next(rows, [])]
         lacking = [name for name in columns if name not in header]
@@ -208,7 +205,7 @@ class FaceFolder(FaceDataset):
         if self.table is None:
             faces = read_class_folders(self.root, class_map)
         else:
-            path = self.root / self.table
+            path = self.root / expand(self.table)
             faces = read_labelled(path, class_map, *self.columns)
         if self.subjects is None:
             return faces

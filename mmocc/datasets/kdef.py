@@ -7,10 +7,11 @@ from typing import Any, NamedTuple
 
 from mmengine.logging import print_log
 
-from mmocc.datasets.face_dataset import Face, FaceDataset, list_folder, some
+from mmocc.datasets.face_dataset import Face, FaceDataset
 from mmocc.datasets.lists import check_choice, read_lines
 from mmocc.registry import DATASETS
 from mmocc.utils.expressions import FER2013_LABELS, KDEF_CODES
+from mmocc.utils.files import expand, list_images, some
 
 SESSIONS = ('A', 'B')
 VIEWS = ('FL', 'HL', 'S', 'HR', 'FR')  # full left to full right profile
@@ -148,7 +149,7 @@ class KDEF(FaceDataset):
         """
         paths: dict = {}
         others: list[str] = []
-        for path in list_folder(self.root, deep=True):
+        for path in list_images(self.root, deep=True):
             name = parse_name(path.stem)
             if name is None:
                 others.append(str(path))
@@ -177,7 +178,7 @@ class KDEF(FaceDataset):
     def _split_names(self, names: dict[KDEFName, Any]) -> list[KDEFName]:
         """Return the names of the split, by the list or by the subjects."""
         if self.list_file:
-            parts = read_list(self.root / self.list_file)
+            parts = read_list(self.root / expand(self.list_file))
             parts['all'] = parts['train'] + parts['test']
             return parts[self.split]
         if self.split == 'all':

@@ -5,7 +5,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TypeVar
 
-from mmocc.utils.readable import readable_text
+from mmocc.utils.files import is_image, list_folders, open_text
 
 T = TypeVar('T')
 _COMPLETE = (
@@ -42,15 +42,46 @@ def read_lines(
         FileNotFoundError: The file does not exist.
         ValueError: A line does not parse, or the file is not UTF-8.
     """
+    numbered = _read_numbered(path, parse, form, remedy)
+    return (value for _, value in numbered)
+
+
+def read_unique(
+    path: Path,
+    parse: Callable[[str], tuple[str, T]],
+    form: str,
+    remedy: str = _COMPLETE,
+) -> dict[str, T]:
+    """Return the values of a file's lines by their keys.
+
+    As :func:`read_lines`, whose ``parse`` gives key and value; ValueError,
+    which names both lines, if a key repeats.
+    """
+    lines: dict[str, int] = {}
+    values: dict[str, T] = {}
+    for number, (key, value) in _read_numbered(path, parse, form, remedy):
+        if key in lines:
+            raise ValueError(
+                f'{path}: {key!r} is in line {lines[key]} and again in line '
+                f'{number}; remove one of them'
+            )
+        lines[key], values[key] = number, value
+    return values
+
+
+def _read_numbered(
+    path: Path, parse: Callable[[str], T], form: str, remedy: str
+) -> Iterator[tuple[int, T]]:
+    """Yield the number of each line that is not blank, and its value."""
     if not path.is_file():
         raise FileNotFoundError(f'{path}: no such file; {remedy}')
-    with readable_text(path), path.open(encoding='utf-8') as lines:
+    with open_text(path) as lines:
         for number, line in enumerate(lines, start=1):
             line = line.strip('\r\n')
             if not line.strip():
                 continue
             try:
-                yield parse(line)
+                yield number, parse(line)
             except (ValueError, KeyError) as error:
                 raise ValueError(
                     f'{path}, line {number}: {line!r} does not parse '
@@ -58,13 +89,27 @@ def read_lines(
                 ) from error
 
 
-def read_names(path: Path, remedy: str) -> list[str]:
+def read_names(
+    path: Path, remedy: str, key: Callable[[str], str] | None = None
+) -> list[str]:
     """Return the stripped lines of an image list.
 
-    FileNotFoundError, with ``remedy``, without the list; ValueError if it is
-    empty or not UTF-8.
+    Args:
+        path: The list.
+        remedy: What to do if there is none.
+        key: Gives what no two names may share; None allows repeats.
+
+    Raises:
+        FileNotFoundError: There is no list.
+        ValueError: It is empty, not UTF-8, or repeats a key.
     """
-    names = list(read_lines(path, str.strip, 'an image', remedy))
+    if key is None:
+        names = list(read_lines(path, str.strip, 'an image', remedy))
+    else:
+        keyed = read_unique(
+            path, lambda line: (key(line), line.strip()), 'an image', remedy
+        )
+        names = list(keyed.values())
     if not names:
         raise ValueError(f'{path}: the list is empty; write one image a line')
     return names
@@ -75,18 +120,23 @@ def require_files(
 ) -> list[str]:
     """Return the paths of files in a folder, which is listed once.
 
+    A picture may have another ending than its name says, such as ``.JPG``.
     FileNotFoundError if the folder (with ``remedy``) or some of the files,
     which the list ``wanted_by`` names, are missing.
     """
     if not folder.is_dir():
-        folders = [p.name for p in folder.parent.glob('*') if p.is_dir()]
+        folders = [p.name for p in list_folders(folder.parent)]
         similar = get_close_matches(folder.name, folders, n=6, cutoff=0)
         raise FileNotFoundError(
             f'{folder}: no such folder, though {wanted_by} needs it; '
             f'{remedy} (most similar in {folder.parent}: '
             f'{", ".join(similar) or "none"})'
         )
-    names = {path.name for path in folder.iterdir()}
+    names = {path.name: path for path in folder.iterdir()}
+    stems = {path.stem: path for path in names.values() if is_image(path)}
+    for name in filter(is_image, files):
+        if name not in names and Path(name).stem in stems:
+            names[name] = stems[Path(name).stem]
     missing = [name for name in files if name not in names]
     if missing:
         raise FileNotFoundError(
@@ -94,4 +144,4 @@ def require_files(
             f'it ({len(missing)} of {len(files)} are missing); complete the '
             'folder, or remove the lines from the list'
         )
-    return [str(folder / name) for name in files]
+    return [str(names[name]) for name in files]

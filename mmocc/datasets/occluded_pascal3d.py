@@ -24,10 +24,12 @@ from mmocc.datasets.pascal3d_boxes import (
     restore_edge,
     upright_box,
 )
-from mmocc.datasets.voc_objects import crop_window, photo_size
+from mmocc.datasets.voc_objects import crop_window
 from mmocc.occlusion import CLEAN, LEVELS, level_range
 from mmocc.registry import DATASETS
+from mmocc.utils.files import expand
 from mmocc.utils.npz_reader import read_npz
+from mmocc.utils.photos import read_sizes
 
 # The 12 rigid categories of PASCAL3D+; the label is the place in this list.
 PASCAL3D_CLASSES = (
@@ -111,7 +113,7 @@ class OccludedPASCAL3D(BaseDataset):
         if context < 0:
             raise ValueError(f'context is {context}; it must be 0 or more')
         check_choice('lost_edge', lost_edge, ['error', 'drop', 'image'])
-        self.root = Path(data_root).expanduser()
+        self.root = expand(data_root)
         self.folder = folder_name(level)
         others = [common_with] if isinstance(common_with, str) else common_with
         self.others = [folder_name(other) for other in others]
@@ -208,11 +210,15 @@ class OccludedPASCAL3D(BaseDataset):
                 f'of {category!r}; one of them is misplaced'
             )
         stored = read_stored_box(members['box'])
-        size = photo_size(image)[::-1]
+        shown, header = read_sizes(image)
+        size = shown[::-1]
         if stored.size != size:
+            remedy = 'fetch both from one source'
+            if stored.size == header[::-1]:
+                remedy = 'save the image without its EXIF orientation'
             raise ValueError(
                 f'made for an image of (h, w) {stored.size}, but {image} has '
-                f'{size}; fetch both from one source'
+                f'{size}; {remedy}'
             )
         box = self._find_box(stored, path, counts)
         if box is None:

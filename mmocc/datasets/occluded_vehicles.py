@@ -21,6 +21,7 @@ from mmocc.datasets.occluded_pascal3d import (
 )
 from mmocc.occlusion import CLEAN, KINDS, LEVELS, level_range
 from mmocc.registry import DATASETS
+from mmocc.utils.files import expand
 
 VEHICLES = ('aeroplane', 'bicycle', 'bus', 'car', 'motorbike', 'train')
 FOLDERS = {'pascal3d+': 'pascal3d+_occ', 'coco': 'coco_occ'}
@@ -81,7 +82,7 @@ class OccludedVehicles(BaseDataset):
         **kwargs: Any,
     ) -> None:
         _check_cell(source, split, level, kind, with_masks)
-        self.root = Path(data_root).expanduser() / FOLDERS[source]
+        self.root = expand(data_root) / FOLDERS[source]
         self.source, self.split = source, split
         self.level, self.kind = level, kind
         self.categories = categories

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image
 
 from mmocc.utils.npz_reader import read_npz
+from mmocc.utils.photos import open_shown
 from mmocc.utils.readable import PICTURE_ERRORS
 
 # Masks in JPEG have values besides 0 and 255.
@@ -34,10 +34,10 @@ def read_white(path: str) -> np.ndarray:
     ValueError if the file is unreadable.
     """
     try:
-        with Image.open(path) as file:
-            grey = file.mode in ('1', 'L')
-            image = file if grey else file.convert('RGB').getchannel(0)
-            pixels = np.array(image.convert('L'))
+        file = open_shown(path)
+        grey = file.mode in ('1', 'L')
+        image = file if grey else file.convert('RGB').getchannel(0)
+        pixels = np.array(image.convert('L'))
     except PICTURE_ERRORS as error:
         raise ValueError(
             f'{path}: unreadable mask ({error}); fetch it again'

@@ -17,14 +17,33 @@ Marks of anomalies, here and in :class:`mmocc.AnomalyImages`:
   of the original image, as predictions with ``rescale=True``.
 """
 
+from pathlib import Path
 from typing import Any
 
 from mmdet.datasets import CocoDataset
-from mmengine.fileio import load
+from mmdet.datasets.api_wrappers import COCO
+from mmengine.fileio import get_local_path
+from mmengine.logging import print_log
 
+from mmocc.datasets.coco_layout import read_coco
 from mmocc.registry import DATASETS
+from mmocc.utils.files import expand
 
 OUTSIDE = -1  # label of objects outside the dictionary
+
+
+class CheckedCOCO(COCO):
+    """mmdet's index of a COCO file, which :func:`read_coco` reads.
+
+    So a mark before the text, repeated ids and damage are read or named.
+    """
+
+    def __init__(self, annotation_file: str) -> None:
+        super().__init__()
+        self.dataset = read_coco(Path(annotation_file))
+        self.createIndex()
+        self.img_ann_map = self.imgToAnns
+        self.cat_img_map = self.catToImgs
 
 
 @DATASETS.register_module()
@@ -42,21 +61,32 @@ class OrnamentPages(CocoDataset):
         **kwargs: For :class:`mmdet.CocoDataset`.
 
     Raises:
-        ValueError: When the data are read, if a class is not in the file.
+        ValueError: When the data are read, if a class is not in the file, or
+            the file is damaged.
     """
 
     METAINFO = dict(classes=None)
+    COCOAPI = CheckedCOCO
 
     def __init__(
         self, *args: Any, outside: bool = True, **kwargs: Any
     ) -> None:
         self.outside = outside
         self.outside_ids: set[int] = set()
+        for key in ('data_root', 'ann_file'):
+            if kwargs.get(key):
+                kwargs[key] = str(expand(kwargs[key]))
+        prefix = kwargs.get('data_prefix') or {}
+        prefix = {k: v and str(expand(v)) for k, v in prefix.items()}
+        if prefix:
+            kwargs['data_prefix'] = prefix
         super().__init__(*args, **kwargs)
 
     def load_data_list(self) -> list[dict]:
         """Read the file, and from it the classes."""
-        content = load(self.ann_file, backend_args=self.backend_args)
+        backend = self.backend_args
+        with get_local_path(self.ann_file, backend_args=backend) as path:
+            content = read_coco(Path(path))
         names = []
         for category in content['categories']:
             if category.get('supercategory') == 'outside':
@@ -73,7 +103,14 @@ class OrnamentPages(CocoDataset):
                 'of the detector, or leave metainfo.classes out'
             )
         self._metainfo['classes'] = tuple(classes)
-        return super().load_data_list()
+        infos = super().load_data_list()
+        empty = sum(not info['instances'] for info in infos)
+        print_log(
+            f'OrnamentPages: {len(infos)} pages of {self.ann_file}, {empty} '
+            'of them without an object',
+            logger='current',
+        )
+        return infos
 
     def parse_data_info(self, raw_data_info: dict) -> dict:
         """Add ``anomaly`` to the instances, and the outside ones."""

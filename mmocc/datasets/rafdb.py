@@ -13,6 +13,7 @@ from mmocc.datasets.face_dataset import (
 from mmocc.datasets.lists import check_choice, read_lines
 from mmocc.registry import DATASETS
 from mmocc.utils.expressions import EXPRESSIONS, RAFDB_LABELS
+from mmocc.utils.files import expand
 
 SPLITS = ('train', 'test')
 # The list of each part of the test split. They are RAN's: Kai Wang et al.,
@@ -134,7 +135,7 @@ class RAFDB(FaceDataset):
         faces = read_rafdb(self.root, self.split, self.image)
         if self.subset is None:
             return faces
-        path = self.root / (self.subset_file or SUBSETS[self.subset])
+        path = self.root / expand(self.subset_file or SUBSETS[self.subset])
         labels = f'0 to 6 in the order {", ".join(EXPRESSIONS)}'
         remedy = 'is it the list of another set?'
         return take_subset(faces, read_subset(path), path, remedy, labels)

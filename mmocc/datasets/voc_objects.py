@@ -12,20 +12,20 @@ from typing import Any
 import numpy as np
 from mmengine.logging import print_log
 from mmpretrain.datasets import BaseDataset
-from PIL import Image
 
 from mmocc.datasets.voc_layout import (
     FLAGS,
-    IMAGE_SUFFIXES,
     UNKNOWN,
     VOC_CLASSES,
     VOCObject,
     index_folder,
+    missing_photo,
     parse_voc_xml,
-    read_split,
+    read_photos,
 )
 from mmocc.registry import DATASETS
-from mmocc.utils.readable import PICTURE_ERRORS
+from mmocc.utils.files import expand
+from mmocc.utils.photos import HEADER_SIZE, agree
 
 _Box = tuple[float, float, float, float]
 
@@ -63,17 +63,6 @@ def crop_window(
     return [left, top, right, bottom], moved[None]
 
 
-def photo_size(path: str) -> tuple[int, int]:
-    """Return (w, h) of an image file's header; ValueError if unreadable."""
-    try:
-        with Image.open(path) as image:
-            return image.size
-    except PICTURE_ERRORS as error:
-        raise ValueError(
-            f'{path}: unreadable image ({error}); fetch it again'
-        ) from error
-
-
 @DATASETS.register_module()
 class VOCObjects(BaseDataset):
     """One sample per annotated object of a data set in the VOC layout.
@@ -83,7 +72,9 @@ class VOCObjects(BaseDataset):
     (integer xyxy in the photo), ``gt_bboxes`` (float32 (1, 4), xyxy in the
     crop), ``seg_map_path`` (or None), ``instance_id`` (from 1), ``difficult``,
     ``truncated``, ``occluded`` (0, 1, or -1 where the file does not say),
-    ``object_id`` (``'000001_2'``: second object of 000001) and ``img_id``.
+    ``object_id`` (``'000001_2'``: second object of 000001), ``img_id`` and
+    ``photo_shape`` ((h, w) as shown). The log counts what is left out or read
+    in a special way.
 
     Args:
         data_root: Folder with the VOC layout, or several of them.
@@ -94,8 +85,13 @@ class VOCObjects(BaseDataset):
         occluded: As ``difficult``. VOC2007 does not state this flag.
         min_size: Drop objects with a side shorter than this many pixels.
         **kwargs: For :class:`mmpretrain.datasets.BaseDataset`: ``classes``,
-            ``pipeline``, ``test_mode`` and so on. ``classes`` must name every
-            class that occurs in the annotations.
+            ``pipeline``, ``test_mode`` and so on. Objects of classes that
+            ``classes`` does not name are left out; without ``classes`` a
+            class outside VOC's 20 is an error.
+
+    Raises:
+        FileNotFoundError: A folder, list, photo or annotation is missing.
+        ValueError: A file is damaged or does not fit its photo; names it.
     """
 
     METAINFO = {'classes': VOC_CLASSES}
@@ -118,13 +114,21 @@ class VOCObjects(BaseDataset):
         wanted = difficult, truncated, occluded
         self.flags = dict(zip(FLAGS, wanted, strict=True))
         self.min_size = min_size
+        metainfo = kwargs.get('metainfo') or {}
+        self.named = bool(kwargs.get('classes') or metainfo.get('classes'))
+        self.counts: Counter[str] = Counter()
         super().__init__(ann_file='', **kwargs)
 
     def load_data_list(self) -> list[dict]:
         """Read every object of every root, before any filter."""
+        self.counts.clear()
         samples = []
         for root, split in self.roots:
             samples += self._load_root(root, split)
+        present = {sample['gt_label'] for sample in samples}
+        for label, name in enumerate(self.metainfo['classes']):
+            if self.named and label not in present:
+                self.counts[f'classes without an object ({name})'] += 1
         return samples
 
     def filter_data(self) -> list[dict]:
@@ -147,6 +151,9 @@ class VOCObjects(BaseDataset):
             f'{len(passed)} of {len(self.data_list)} objects kept from '
             f'{names}; dropped by filter: {counts}'
         )
+        if self.counts:
+            special = (f'{v} {k}' for k, v in sorted(self.counts.items()))
+            summary += f'; {", ".join(special)}'
         if not passed:
             raise ValueError(f'VOCObjects: no object is left. {summary}')
         print_log(f'VOCObjects: {summary}', logger='current')
@@ -177,30 +184,43 @@ class VOCObjects(BaseDataset):
 
     def _load_root(self, root: Path, split: str) -> list[dict]:
         """Return the samples of all images that one split lists."""
-        ids = read_split(root, split)
-        images = index_folder(root / 'JPEGImages', IMAGE_SUFFIXES)
         masks = index_folder(root / 'SegmentationObject', ('.png',))
         samples = []
-        for img_id in ids:
-            if img_id not in images:
-                raise FileNotFoundError(
-                    f'{root / "JPEGImages" / img_id}: no image with one of '
-                    f'the endings {", ".join(IMAGE_SUFFIXES)}, though the '
-                    f'split {split!r} lists it; complete the folder'
-                )
+        for img_id, path in read_photos(root, split).items():
+            if path is None:
+                raise missing_photo(root, split, img_id)
             xml = root / 'Annotations' / f'{img_id}.xml'
             annotation = parse_voc_xml(xml)
+            boxes = [item.box for item in annotation.objects]
+            size, by_header = agree(path, annotation.size, str(xml), boxes)
+            self.counts.update(
+                {
+                    'images without an object': int(not boxes),
+                    'flags Unspecified, read as 0': annotation.unspecified,
+                    f'annotations: {HEADER_SIZE}': int(by_header),
+                }
+            )
             photo = {
-                'img_path': images[img_id],
+                'img_path': path,
                 'img_id': img_id,
                 'seg_map_path': masks.get(img_id),
+                'photo_shape': size[::-1],
             }
-            size = annotation.size or photo_size(images[img_id])
             samples += [
                 {**photo, **self._describe(item, size, img_id, xml)}
-                for item in annotation.objects
+                for item in self._chosen(annotation.objects)
             ]
+        self.counts = +self.counts  # only what occurs
         return samples
+
+    def _chosen(self, objects: list[VOCObject]) -> list[VOCObject]:
+        """Return the objects of the classes; count others if they may be."""
+        classes = self.metainfo['classes']
+        others = [item.name for item in objects if item.name not in classes]
+        if not self.named or not others:
+            return objects
+        self.counts.update(f'objects of another class ({n})' for n in others)
+        return [item for item in objects if item.name in classes]
 
     def _describe(
         self, item: VOCObject, size: tuple[int, int], img_id: str, xml: Path
@@ -211,7 +231,8 @@ class VOCObjects(BaseDataset):
         if item.name not in classes:
             raise ValueError(
                 f'{where}: unknown class {item.name!r}; give `classes` with '
-                f'all classes of the data (now {", ".join(classes)})'
+                'those of your data that you want (objects of others are then '
+                f'left out and counted); now {", ".join(classes)}'
             )
         try:
             window, box = crop_window(item.box, size, self.context)
@@ -242,4 +263,4 @@ def _pair_roots(
             f'({splits}); give one split, or one for each root'
         )
     pairs = zip(roots, splits, strict=True)
-    return [(Path(root).expanduser(), name) for root, name in pairs]
+    return [(expand(root), name) for root, name in pairs]

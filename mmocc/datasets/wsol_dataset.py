@@ -1,5 +1,6 @@
 """Images with labels for training; only the test reads their boxes."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,6 +10,7 @@ from mmpretrain.datasets import BaseDataset
 
 from mmocc.datasets.wsol import LAYOUTS, WSOLImage
 from mmocc.registry import DATASETS
+from mmocc.utils.files import some
 
 TRUTH_KEYS = ('image_id', 'gt_bboxes', 'gt_mask_paths', 'ignore_mask_path')
 
@@ -70,6 +72,14 @@ class WSOLDataset(BaseDataset):
             truth = self._load_truth(images)
         else:
             images = self.reader.images()
+        counts = Counter(image.image_id for image in images)
+        repeated = [name for name, number in counts.items() if number > 1]
+        if repeated:
+            raise ValueError(
+                f'{self.reader.data_root} ({self.split}): {len(repeated)} '
+                f'images are listed more than once: {some(repeated)}; remove '
+                'the repeated lines'
+            )
         print_log(
             f'WSOLDataset: {len(images)} images of {self.reader.data_root} '
             f'({self.split}), {"with" if truth else "without"} boxes',

@@ -2,24 +2,31 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 from pycocotools import mask as coco_mask
 
+from mmocc.datasets.coco_layout import (
+    backslash_hint,
+    locate_photo,
+    photo_stem,
+    read_coco,
+)
 from mmocc.datasets.coco_masks import are_finite, decode_segmentation
 from mmocc.occluded_sets.sources import (
     SetItem,
     SetObject,
     Source,
-    check_size,
 )
+from mmocc.utils.files import expand, note
+from mmocc.utils.photos import HEADER_SIZE, agree
 from mmocc.utils.readable import PIXEL_LIMIT
 
-_ID = int | float | str
+_SIDES = ('width', 'height')
 
 
 @dataclass(frozen=True)
@@ -45,23 +52,23 @@ class COCOSource(Source):
         document = read_coco(self.ann_file)
         labels = {c['id']: c['name'] for c in document['categories']}
         ids = {image['id'] for image in document['images']}
-        if len(ids) != len(document['images']):
-            raise ValueError(f'{self.ann_file}: two images have the same id')
         of_image = defaultdict(list)
-        for note in document['annotations']:
-            if note['image_id'] not in ids:
+        for entry in document['annotations']:
+            if entry['image_id'] not in ids:
                 raise ValueError(
-                    f'{self.ann_file}: annotation {note["id"]} is for image '
-                    f'{note["image_id"]}, which is not in the file'
+                    f'{self.ann_file}: annotation {entry["id"]} is for image '
+                    f'{entry["image_id"]}, which is not in the file'
                 )
-            label = labels.get(note['category_id'], str(note['category_id']))
+            number = entry['category_id']
+            label = labels.get(number, str(number))
             keys = ('id', 'bbox', 'segmentation', 'iscrowd')
-            values = {key: note[key] for key in keys if key in note}
-            of_image[note['image_id']].append(dict(values, label=label))
+            values = {key: entry[key] for key in keys if key in entry}
+            of_image[entry['image_id']].append(dict(values, label=label))
         return [
             SetItem(
-                _stem(image['file_name'], self.ann_file),
-                str(self.images / image['file_name']),
+                photo_stem(image['file_name'], self.ann_file),
+                str(locate_photo(expand(self.images), image['file_name'])),
+                hint=backslash_hint(image['file_name']),
                 detail=dict(
                     size=[image.get('height'), image.get('width')],
                     annotations=of_image[image['id']],
@@ -72,11 +79,11 @@ class COCOSource(Source):
 
     def objects(self, item: SetItem, size: tuple[int, int]) -> list[SetObject]:
         """Return the annotations of an image; see the base class."""
-        where = str(self.ann_file)
-        check_size(item.path, item.detail['size'], size, where)
+        where, notes = str(self.ann_file), item.detail['annotations']
+        check_stated(item.path, item.detail['size'], size, where, notes)
         return [
-            _read_object(note, size, f'{where}, annotation {note["id"]}')
-            for note in item.detail['annotations']
+            _read_object(entry, size, f'{where}, annotation {entry["id"]}')
+            for entry in notes
         ]
 
     def lists(
@@ -87,9 +94,11 @@ class COCOSource(Source):
         Annotations get ``hidden_share`` and ``in_level``.
         """
         document = read_coco(self.ann_file)
-        shares, names = {}, set()
+        shares, sizes = {}, {}
         for record in records:
-            names.add(record['name'])
+            sizes[record['name']] = dict(
+                zip(_SIDES, record['size'], strict=True)
+            )
             cell = record['cells'][name]
             for target, share, status in zip(
                 record['objects'], cell['shares'], cell['status'], strict=True
@@ -98,69 +107,67 @@ class COCOSource(Source):
                     hidden_share=share, in_level=status == 'inside'
                 )
         stems = [
-            _stem(image['file_name'], self.ann_file)
+            photo_stem(image['file_name'], self.ann_file)
             for image in document['images']
         ]
         document = dict(
             document,
             images=[
-                dict(image, file_name=stem + suffix)
+                {**image, **sizes[stem], 'file_name': stem + suffix}
                 for image, stem in zip(document['images'], stems, strict=True)
-                if stem in names
+                if stem in sizes
             ],
             annotations=[
-                dict(note, **shares[str(note['id'])])
-                for note in document['annotations']
-                if str(note['id']) in shares
+                dict(entry, **shares[str(entry['id'])])
+                for entry in document['annotations']
+                if str(entry['id']) in shares
             ],
         )
         data = json.dumps(document).encode()
         return {f'annotations/{self.ann_file.stem}.json': data}
 
 
-def read_coco(path: Path) -> dict:
-    """Return a COCO document.
+def check_stated(
+    path: str | Path,
+    stated: Sequence[int | None],
+    size: tuple[int, int],
+    ann_file: str,
+    notes: Iterable[dict],
+) -> None:
+    """Raise ValueError if a COCO file states another (h, w) than a photo has.
 
-    FileNotFoundError without the file; ValueError if it is not JSON or lacks
-    parts, ids or names, or if two annotations share an id.
+    ``size`` is the photo's as shown, ``notes`` are its annotations. A line of
+    the log tells if the file states the size before the EXIF orientation.
     """
-    try:
-        document = json.loads(path.read_bytes())
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f'{path}: not a JSON file ({error})') from error
-    required = dict(
-        images=('id', 'file_name'),
-        annotations=('id', 'image_id', 'category_id'),
-        categories=('id', 'name'),
-    )
-    for part, keys in required.items():
-        rows = document.get(part) if isinstance(document, dict) else None
-        if not isinstance(rows, list):
-            raise ValueError(f'{path}: not a COCO file, it has no {part!r}')
-        for row in rows:
-            values = row if isinstance(row, dict) else {}
-            lacking = [k for k in keys if not isinstance(values.get(k), _ID)]
-            if lacking:
-                raise ValueError(
-                    f'{path}: an entry of {part!r} has no {lacking[0]!r}, a '
-                    f'number or a text: {str(row)[:200]}'
-                )
-            if not isinstance(values.get('file_name', ''), str):
-                raise ValueError(
-                    f'{path}: the file_name {values["file_name"]} is not text'
-                )
-    ids = [str(note['id']) for note in document['annotations']]
-    if len(set(ids)) != len(ids):
-        raise ValueError(f'{path}: two annotations have the same id')
-    return document
+    if None in stated or tuple(stated) == size:
+        return
+    boxes = [box for item in notes for box in _extents(item)]
+    _, by_header = agree(path, stated[::-1], ann_file, boxes)
+    if by_header:
+        note(f'{ann_file}: {HEADER_SIZE} ({path})')
 
 
-def _read_object(note: dict, size: tuple[int, int], where: str) -> SetObject:
+def _extents(item: dict) -> Iterator[list[float]]:
+    """Yield xyxy boxes of what an annotation has; damaged parts have none."""
+    box, parts = item.get('bbox'), item.get('segmentation')
+    if isinstance(box, list) and len(box) == 4 and are_finite(box):
+        yield [box[0], box[1], box[0] + box[2], box[1] + box[3]]
+    size = parts.get('size') if isinstance(parts, dict) else None
+    if isinstance(size, list) and len(size) == 2 and are_finite(size):
+        yield [0, 0, *size[::-1]]
+    for polygon in parts if isinstance(parts, list) else []:
+        if isinstance(polygon, list) and polygon and are_finite(polygon):
+            x, y = polygon[::2], polygon[1::2] or polygon
+            yield [min(x), min(y), max(x), max(y)]
+
+
+def _read_object(entry: dict, size: tuple[int, int], where: str) -> SetObject:
     """Return one annotation, checked."""
-    mask = decode_segmentation(note.get('segmentation'), size, where)
+    parts = entry.get('segmentation')
+    mask = decode_segmentation(parts, size, where)
     if mask is not None and not mask.any():
         mask = None
-    box = note.get('bbox')
+    box = entry.get('bbox')
     if box is None and mask is None:
         raise ValueError(f'{where}: has neither a box nor a mask')
     if box is None:
@@ -177,20 +184,10 @@ def _read_object(note: dict, size: tuple[int, int], where: str) -> SetObject:
             f'{size[1]} x {size[0]} pixels'
         )
     return SetObject(
-        str(note['id']),
-        note['label'],
+        str(entry['id']),
+        entry['label'],
         (x, y, x + w, y + h),
         mask,
-        bool(note.get('iscrowd')),
+        bool(entry.get('iscrowd')),
+        empty_mask=bool(parts) and mask is None,
     )
-
-
-def _stem(file_name: str, ann_file: Path) -> str:
-    """Return an image's name without ending; refuse one that leads away."""
-    path = PurePosixPath(file_name)
-    if path.is_absolute() or '..' in path.parts or not path.name:
-        raise ValueError(
-            f'{ann_file}: file_name {file_name!r} leads out of the image '
-            'folder'
-        )
-    return str(path.with_suffix(''))

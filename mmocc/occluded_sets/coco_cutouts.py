@@ -13,9 +13,16 @@ from pathlib import Path
 
 import numpy as np
 
+from mmocc.datasets.coco_layout import (
+    backslash_hint,
+    locate_photo,
+    photo_stem,
+    read_coco,
+)
 from mmocc.datasets.coco_masks import decode_segmentation
-from mmocc.occluded_sets.coco import read_coco
-from mmocc.occluded_sets.sources import check_size, read_photo
+from mmocc.occluded_sets.coco import check_stated
+from mmocc.occluded_sets.sources import read_photo
+from mmocc.utils.files import expand, fit_name
 from mmocc.utils.own_folder import make_folder, sha256_of
 from mmocc.utils.pictures import encode_image
 
@@ -168,11 +175,17 @@ class _Cutter:
 
     def cut(self, photo: dict, folder: Path) -> list[dict]:
         """Write the cut-outs of one photo; return their rows of the table."""
-        path = self.images / photo['file_name']
-        image = read_photo(str(path))
+        photo_stem(photo['file_name'], self.ann_file)  # refuses ../a.jpg
+        path = locate_photo(expand(self.images), photo['file_name'])
+        try:
+            image = read_photo(str(path))
+        except ValueError as error:
+            hint = backslash_hint(photo['file_name'])
+            raise ValueError(f'{error}{hint}') from error
         stated = (photo.get('height'), photo.get('width'))
         size = image.shape[:2]
-        check_size(str(path), stated, size, str(self.ann_file))
+        notes = self.notes[photo['id']]
+        check_stated(path, stated, size, str(self.ann_file), notes)
         checksum = sha256_of(path)
         source = dict(
             split=split_of(checksum, self.settings),
@@ -217,9 +230,9 @@ class _Cutter:
         source: dict,
     ) -> dict:
         """Write one cut-out; return its row of the table."""
-        label = re.sub(r'\W+', '-', self._label(note))
-        name = f'{label}_{note["image_id"]}_{note["id"]}.png'
-        name = f'{source["split"]}/{name}'
+        parts = (self._label(note), note['image_id'], note['id'])
+        name = '_'.join(re.sub(r'[^\w.]+', '-', str(part)) for part in parts)
+        name = f'{source["split"]}/{fit_name(name, ".png")}'
         data = encode_image(cutout)
         (folder / name).write_bytes(data)
         height, width = cutout.shape[:2]

@@ -68,8 +68,9 @@ class ImageMaker:
     def make(self, index: int, item: SetItem) -> bool:
         """Make an image unless it is there; return whether it was made.
 
-        Its occlusions depend on ``index``, its place in the set. ValueError,
-        which names the file, if image or annotation is damaged.
+        Its occlusions depend on its name, not on ``index``, its place in the
+        set. ValueError, which names the file, if image or annotation is
+        damaged.
         """
         digest = self._digest(index, item)
         if is_complete(self.out, item.name, digest):
@@ -79,7 +80,7 @@ class ImageMaker:
         results = dict(
             img=image,
             img_path=item.path,
-            sample_idx=index,
+            photo_identity=item.name,
             instances=[target.as_instance() for target in objects],
         )
         record = dict(
@@ -93,7 +94,7 @@ class ImageMaker:
                 dict(
                     id=target.id,
                     label=target.label,
-                    region='box' if target.mask is None else 'mask',
+                    region=target.region,
                 )
                 for target in objects
             ],
@@ -117,7 +118,7 @@ class ImageMaker:
             except OSError as error:
                 raise ValueError(
                     f'{path}: cannot be read ({error.strerror}), though the '
-                    'set names it'
+                    f'set names it{item.hint}'
                 ) from error
         return digest.hexdigest()
 

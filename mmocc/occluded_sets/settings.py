@@ -14,6 +14,7 @@ from mmocc.occlusion import (
     level_range,
 )
 from mmocc.occlusion.banks import list_images
+from mmocc.utils.files import expand
 from mmocc.utils.own_folder import sha256_of
 
 SUFFIXES = {'png': '.png', 'jpg': '.jpg'}
@@ -102,7 +103,7 @@ class OccludedSettings:
         used = {cell.kind for cell in self.cells()}
         return {
             kind: {
-                path.relative_to(folder).as_posix(): path
+                path.relative_to(expand(folder)).as_posix(): path
                 for path in list_images(folder)
             }
             for kind, folder in folders.items()

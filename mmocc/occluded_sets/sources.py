@@ -5,13 +5,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import cv2
 import numpy as np
 from PIL import Image
 
+from mmocc.utils.photos import read_shown
 from mmocc.utils.readable import PICTURE_ERRORS
 
 MASK_DIR = 'OcclusionMasks'
+EMPTY_MASK = 'box (empty mask)'
 
 
 @dataclass(frozen=True)
@@ -23,12 +24,14 @@ class SetItem:
         path: The image file.
         files: Further files that the result depends on.
         detail: What else the layout knows: JSON, without absolute paths.
+        hint: What a message adds if the image is missing.
     """
 
     name: str
     path: str
     files: tuple[str, ...] = ()
     detail: Any = None
+    hint: str = ''
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,8 @@ class SetObject:
         box: xyxy in pixels.
         mask: Whatever ``instance_regions`` takes for a mask; None for none.
         ignored: Whether it stands for a crowd, which is not occluded.
+        empty_mask: Whether it has a mask without a pixel, so that its box is
+            taken.
     """
 
     id: str
@@ -48,6 +53,14 @@ class SetObject:
     box: tuple[float, ...]
     mask: Any = None
     ignored: bool = False
+    empty_mask: bool = False
+
+    @property
+    def region(self) -> str:
+        """What is occluded, in words of ``objects.csv``."""
+        if self.mask is not None:
+            return 'mask'
+        return EMPTY_MASK if self.empty_mask else 'box'
 
     def as_instance(self) -> dict:
         """Return it as ``mmocc.OccludeObjects`` wants it."""
@@ -104,27 +117,9 @@ def read_photo(path: str) -> np.ndarray:
     try:
         with Image.open(path) as photo:
             photo.load()  # OpenCV fills up missing pixels with grey
-        image = cv2.imread(path, cv2.IMREAD_COLOR)
+        image = read_shown(path)
     except PICTURE_ERRORS as error:
         raise ValueError(f'{path}: unreadable image ({error})') from error
     if image is None:
         raise ValueError(f'{path}: OpenCV cannot read this image')
     return image
-
-
-def check_size(
-    path: str,
-    stated: tuple[int | None, ...] | None,
-    size: tuple[int, int],
-    where: str,
-) -> None:
-    """Raise ValueError if an annotation is for an image of another size.
-
-    ``stated`` is (h, w) in the annotation ``where``; None if not stated.
-    """
-    if stated is None or None in stated or tuple(stated) == tuple(size):
-        return
-    raise ValueError(
-        f'{path}: is {size[1]} x {size[0]} pixels, but {where} is for '
-        f'{stated[1]} x {stated[0]}; they do not belong together'
-    )

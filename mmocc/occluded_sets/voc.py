@@ -7,21 +7,21 @@ from typing import ClassVar
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 import numpy as np
-from defusedxml.ElementTree import parse
 
 from mmocc.datasets.transforms.crop_object import read_index_mask
 from mmocc.datasets.voc_layout import (
-    IMAGE_SUFFIXES,
     index_folder,
-    parse_voc_xml,
-    read_split,
+    read_fitting,
+    read_photos,
+    read_root,
 )
 from mmocc.occluded_sets.sources import (
     SetItem,
     SetObject,
     Source,
-    check_size,
 )
+from mmocc.utils.files import expand
+from mmocc.utils.photos import photo_size
 
 SEGMENTATIONS = ('SegmentationObject', 'SegmentationClass')
 
@@ -46,21 +46,19 @@ class VOCSource(Source):
 
     def items(self) -> list[SetItem]:
         """Return the images of the split; see the base class."""
-        ids = read_split(self.root, self.split)
-        images = index_folder(self.root / 'JPEGImages', IMAGE_SUFFIXES)
-        masks = [index_folder(self.root / s, ('.png',)) for s in SEGMENTATIONS]
+        root = expand(self.root)
+        photos = read_photos(root, self.split)
+        masks = [index_folder(root / s, ('.png',)) for s in SEGMENTATIONS]
         items = []
-        for img_id in dict.fromkeys(ids):
-            if Path(img_id).name != img_id:
+        for img_id, path in photos.items():
+            if img_id.startswith('/') or '..' in img_id.split('/'):
                 raise ValueError(
-                    f'{self.root}, split {self.split}: {img_id!r} is no image '
-                    'id, which is a file name without ending'
+                    f'{root}, split {self.split}: {img_id!r} is no image id, '
+                    'which is a path below JPEGImages without ending'
                 )
             # A missing file fails later, when it is read.
-            path = images.get(
-                img_id, str(self.root / 'JPEGImages' / f'{img_id}.jpg')
-            )
-            xml = str(self.root / 'Annotations' / f'{img_id}.xml')
+            path = path or str(root / 'JPEGImages' / f'{img_id}.jpg')
+            xml = str(root / 'Annotations' / f'{img_id}.xml')
             paths = [mask.get(img_id) for mask in masks]
             files = (xml, *filter(None, paths))
             has = [mask is not None for mask in paths]
@@ -71,13 +69,17 @@ class VOCSource(Source):
         """Return the objects of the XML file; see the base class."""
         xml = item.files[0]
         mask = item.files[1] if item.detail['masks'][0] else None
-        annotation = parse_voc_xml(xml)
-        stated = annotation.size and annotation.size[::-1]
-        check_size(item.path, stated, size, xml)
+        annotation = read_fitting(xml, item.path)
         instances = None
         if mask is not None:
             instances = read_index_mask(mask)
-            check_size(item.path, instances.shape, size, mask)
+            if instances.shape != size:
+                shape = instances.shape
+                raise ValueError(
+                    f'{item.path}: is {size[1]} x {size[0]} pixels, but '
+                    f'{mask} is for {shape[1]} x {shape[0]}; they do not '
+                    'belong together'
+                )
         objects = []
         for target in annotation.objects:
             number = target.instance_id
@@ -92,7 +94,13 @@ class VOCSource(Source):
                 pixels = (instances == number).astype(np.uint8)
                 pixels = pixels if pixels.any() else None
             objects.append(
-                SetObject(str(number), target.name, target.box, pixels)
+                SetObject(
+                    str(number),
+                    target.name,
+                    target.box,
+                    pixels,
+                    empty_mask=instances is not None and pixels is None,
+                )
             )
         return objects
 
@@ -100,11 +108,17 @@ class VOCSource(Source):
         self, item: SetItem, cell: dict, suffix: str
     ) -> dict[str, bytes]:
         """Return the XML file with the shares in it, and copies of masks."""
-        root = parse(item.files[0]).getroot()
+        root = read_root(item.files[0])
+        _state_size(root, photo_size(item.path))
         xml = add_shares(root, item.name + suffix, cell)
         files = {f'Annotations/{item.name}.xml': xml}
-        for path in map(Path, item.files[1:]):
-            files[f'{path.parent.name}/{item.name}.png'] = path.read_bytes()
+        folders = [
+            s
+            for s, has in zip(SEGMENTATIONS, item.detail['masks'], strict=True)
+            if has
+        ]
+        for folder, path in zip(folders, item.files[1:], strict=True):
+            files[f'{folder}/{item.name}.png'] = Path(path).read_bytes()
         return files
 
     def lists(
@@ -112,6 +126,15 @@ class VOCSource(Source):
     ) -> dict[str, bytes]:
         """Return the split list of a cell; see the base class."""
         return {f'ImageSets/Main/{self.split}.txt': list_names(records)}
+
+
+def _state_size(root: Element, size: tuple[int, int]) -> None:
+    """Correct a stated size that is not the photo's (w, h) as shown."""
+    for tag, value in zip(('width', 'height'), size, strict=True):
+        element = root.find(f'size/{tag}')
+        text = '' if element is None else element.text or ''
+        if element is not None and text.strip() != str(value):
+            element.text = str(value)
 
 
 def list_names(records: Iterable[dict]) -> bytes:

@@ -16,7 +16,8 @@ import torch
 
 from mmocc.occluded_sets.images import ImageMaker, read_record
 from mmocc.occluded_sets.settings import Cell, OccludedSettings
-from mmocc.occluded_sets.sources import SetItem, Source
+from mmocc.occluded_sets.sources import EMPTY_MASK, SetItem, Source
+from mmocc.occlusion import OCCLUSION_VERSION
 from mmocc.utils.own_folder import (
     MANIFEST,
     SUMS,
@@ -73,6 +74,7 @@ def write_occluded(
     settings.make_bank()  # fails now rather than in each process
     document = dict(
         generator=GENERATOR,
+        occlusion=OCCLUSION_VERSION,
         layout=source.layout,
         part=source.title,
         settings=settings.as_json(),
@@ -136,6 +138,7 @@ def write_tables(
         ),
         images=sum(1 for _ in records()),
         images_without_objects=[r['name'] for r in records() if _empty(r)],
+        objects_with_empty_mask=sum(map(_empty_masks, records())),
         left_out=failures,
         cells={},
         out_of_level=[],
@@ -233,6 +236,11 @@ def _empty(record: dict) -> bool:
     """Return whether an image has no object to hide."""
     status = next(iter(record['cells'].values()))['status']
     return all(word == 'ignored' for word in status)
+
+
+def _empty_masks(record: dict) -> int:
+    """Return how many objects of an image fall back from mask to box."""
+    return sum(o['region'] == EMPTY_MASK for o in record['objects'])
 
 
 def _count(

@@ -13,7 +13,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-IMAGE_SUFFIXES = {'.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff'}
+from mmocc.occlusion.alpha import resize, to_bytes
+from mmocc.utils import files, photos
+
 OPAQUE = 128  # alpha from which a pixel hides what is below it
 NUM_ANCHORS = 64  # opaque points kept per cut-out, to place it by
 
@@ -23,13 +25,15 @@ Folders = str | Path | Sequence[str | Path]
 class CutoutBank(NamedTuple):
     """RGBA cut-outs to hide objects with."""
 
-    sheets: Tensor  # (T, 4, S, S) uint8, BGRA, each stretched to the square
+    # (T, 4, S, S) uint8, BGRA, each stretched to the square; colours are
+    # premultiplied, so that transparent pixels lend none when it is sampled
+    sheets: Tensor
     aspects: Tensor  # (T,) width / height of the cut-out before stretching
     anchors: Tensor  # (T, K, 2) opaque points (x, y) in [-1, 1], to place it
 
 
 def list_images(folders: Folders) -> list[Path]:
-    """Return all image files below folder(s), sorted.
+    """Return all image files below folder(s), sorted, without hidden ones.
 
     Raises:
         FileNotFoundError: If a folder does not exist.
@@ -37,22 +41,21 @@ def list_images(folders: Folders) -> list[Path]:
     """
     if isinstance(folders, str | Path):
         folders = [folders]
-    files: list[Path] = []
-    for folder in map(Path, folders):
+    paths: list[Path] = []
+    for folder in map(files.expand, folders):
         if not folder.is_dir():
             raise FileNotFoundError(
                 f'occluder bank {str(folder)!r} is not a folder; name a '
                 'folder of images'
             )
-        paths = sorted(folder.rglob('*'))
-        images = [p for p in paths if p.suffix.lower() in IMAGE_SUFFIXES]
+        images = files.list_images(folder, deep=True)
         if not images:
             raise ValueError(
                 f'occluder bank {str(folder)!r} holds no image '
-                f'({", ".join(sorted(IMAGE_SUFFIXES))})'
+                f'({", ".join(files.IMAGE_SUFFIXES)})'
             )
-        files += images
-    return files
+        paths += images
+    return paths
 
 
 def read_image(path: Path, flags: int) -> NDArray[Any]:
@@ -72,7 +75,7 @@ def read_cutout(path: Path) -> NDArray[np.uint8]:
         ValueError: If it is not readable, has no alpha channel of 8 bits, or
             is wholly transparent.
     """
-    image = read_image(path, cv2.IMREAD_UNCHANGED)
+    image = photos.turn_shown(read_image(path, cv2.IMREAD_UNCHANGED), path)
     if image.ndim != 3 or image.shape[2] != 4 or image.dtype != np.uint8:
         raise ValueError(
             f'cut-out {str(path)!r} has no alpha channel; save it as an '
@@ -116,11 +119,11 @@ def load_cutouts(folders: Folders, size: int = 128) -> CutoutBank:
         rows, cols = np.nonzero(image[..., 3] >= OPAQUE)
         image = image[rows.min() : rows.max() + 1, cols.min() : cols.max() + 1]
         aspects.append(image.shape[1] / image.shape[0])
-        sheet = cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA)
+        sheet: NDArray[Any] = resize(image, (size, size))
+        if sheet[..., 3].max() < OPAQUE / 255:  # thinner than a cell
+            sheet /= sheet[..., 3].max()
+        sheet = to_bytes(sheet)
         rows, cols = np.nonzero(sheet[..., 3] >= OPAQUE)
-        if not len(rows):  # thinner than one cell of the sheet
-            sheet[..., 3] = 255
-            rows, cols = np.nonzero(sheet[..., 3])
         pick = rng.integers(len(rows), size=NUM_ANCHORS)
         points = np.stack([cols[pick], rows[pick]], axis=-1)
         anchors.append((points + 0.5) / size * 2 - 1)

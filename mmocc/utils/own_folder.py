@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
+from mmocc.utils.files import fit_name, is_hidden, read_json
 from mmocc.utils.whole_files import SUFFIX, write_whole
 
 Result = TypeVar('Result')
@@ -48,7 +49,8 @@ def make_folder(
             '--out, or replace it with --force'
         )
     out.parent.mkdir(parents=True, exist_ok=True)
-    partial = out.with_name(f'.{out.name}.partial-{os.getpid()}')
+    ending = f'.partial-{os.getpid()}'
+    partial = out.with_name(fit_name(f'.{out.name}', ending))
     _remove(partial)
     try:
         result = fill(partial)
@@ -82,14 +84,14 @@ def write_manifest(
     manifest = dict(generator=generator, settings=settings, **facts)
     manifest['files'] = _count_files(folder)
     text = json.dumps(manifest, indent=2) + '\n'
-    (folder / MANIFEST).write_text(text)
+    (folder / MANIFEST).write_text(text, encoding='utf-8')
     return manifest
 
 
 def read_manifest(folder: Path, generator: str) -> dict:
     """Return the manifest that a tool wrote, in any version; {} for none."""
     try:
-        manifest = json.loads((folder / MANIFEST).read_text())
+        manifest = read_json(folder / MANIFEST)
         name = str(manifest['generator'])
     except (OSError, ValueError, KeyError, TypeError):
         return {}
@@ -106,9 +108,9 @@ def is_current(folder: Path, generator: str, settings: dict) -> bool:
 
 
 def _count_files(folder: Path) -> int:
-    """Return the number of data files, without the manifest."""
+    """Return the number of data files, without manifest and hidden names."""
     files = (path for path in folder.rglob('*') if path.is_file())
-    return sum(path.name != MANIFEST for path in files)
+    return sum(p.name != MANIFEST and not is_hidden(p.name) for p in files)
 
 
 def claim(out: Path, document: dict) -> None:
@@ -126,7 +128,7 @@ def claim(out: Path, document: dict) -> None:
         data = json.dumps(document, indent=2).encode() + b'\n'
         write_files(out, {path.name: data})
         return
-    earlier = json.loads(path.read_bytes())
+    earlier = read_json(path)
     if earlier == document:
         return
     old, new = (dict(d, **d['settings']) for d in (earlier, document))

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from mmengine.fileio import LocalBackend
 
+from mmocc.utils.files import fit_name
+
 SUFFIX = '.tmp'  # of a file that is being written
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -18,8 +20,9 @@ class SaveError(OSError):
 def write_whole(data: bytes, path: str | Path, sync: bool = True) -> None:
     """Write a file so that at no time there is a part of it.
 
-    The bytes go to ``<path>.tmp``, which then replaces ``path``. A killed
-    process leaves the old file and perhaps a ``.tmp``.
+    The bytes go to ``<path>.tmp``, which then replaces ``path``; a name that
+    is too long for it is cut. A killed process leaves the old file and perhaps
+    a ``.tmp``.
 
     Args:
         data: All that the file must hold.
@@ -31,7 +34,7 @@ def write_whole(data: bytes, path: str | Path, sync: bool = True) -> None:
         SaveError: It cannot be written; names the remedy. No ``.tmp`` stays.
     """
     path = Path(path)
-    temporary = path.with_name(path.name + SUFFIX)
+    temporary = path.with_name(fit_name(path.name, SUFFIX))
     try:
         with temporary.open('wb') as file:
             file.write(data)
@@ -64,6 +67,8 @@ def _explain(error: OSError, path: Path, size: int) -> str:
     remedy = f'allow writing to {path.parent}'
     if error.errno in _NO_ROOM:
         remedy = f'make room for {size / 2**20:.1f} MiB in {path.parent}'
+    if error.errno == errno.ENAMETOOLONG:
+        remedy = 'give it a shorter name'
     return (
         f'{path} could not be written ({error.strerror or error}); what was '
         f'written before is whole: {remedy}, then go on'

@@ -50,7 +50,10 @@ def summary(images, root):
     def short(path):
         return path and path.relative_to(root).as_posix()
 
-    return [(short(i.path), i.category, i.kind, short(i.mask)) for i in images]
+    return [
+        (short(i.path), i.category, i.kind, *(map(short, i.masks or [None])))
+        for i in images
+    ]
 
 
 def test_mvtec_images_are_objects_or_refused(tmp_path):

@@ -120,7 +120,8 @@ def test_a_box_beyond_all_images_is_refused(tmp_path, far):
     corners = dict(xmin=1, ymin=1, xmax=9, ymax=9)
     corners['xmin' if far[0] == '-' else 'xmax'] = far
     box = ''.join(f'<{k}>{v}</{k}>' for k, v in corners.items())
-    data = f'<a><object><name>a</name><bndbox>{box}</bndbox></object></a>'
+    data = f'<object><name>a</name><bndbox>{box}</bndbox></object>'
+    data = f'<annotation>{data}</annotation>'
     refuses(path, data, lambda: parse_voc_xml(path), 'object 1')
     low, high = (far, 2) if far[0] == '-' else (1, far)
     refuses(  # in float32, 1e39 is inf

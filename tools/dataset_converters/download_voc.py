@@ -20,6 +20,7 @@ from torchvision.datasets import VOCDetection
 from torchvision.datasets.voc import DATASET_YEAR_DICT
 
 from mmocc.utils.data_tool import run_tool
+from mmocc.utils.files import expand, read_text
 
 SPLITS = {'2007': ('trainval', 'test'), '2012': ('trainval',)}
 
@@ -30,7 +31,7 @@ def parse_args() -> argparse.Namespace:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument('--out', type=Path, default=Path('data'))
+    parser.add_argument('--out', type=expand, default=Path('data'))
     parser.add_argument(
         '--years', nargs='+', choices=list(SPLITS), default=list(SPLITS)
     )
@@ -45,7 +46,7 @@ def archive(year: str, split: str) -> dict[str, str]:
 def is_complete(root: Path, split: str) -> bool:
     """Return whether every image that the split lists is there, with XML."""
     path = root / 'ImageSets' / 'Main' / f'{split}.txt'
-    ids = path.read_text().split() if path.is_file() else []
+    ids = read_text(path).split() if path.is_file() else []
     return bool(ids) and all(
         (root / 'JPEGImages' / f'{img_id}.jpg').is_file()
         and (root / 'Annotations' / f'{img_id}.xml').is_file()

@@ -11,12 +11,12 @@ import argparse
 import sys
 from collections import Counter
 from functools import partial
-from pathlib import Path
 
 from rich.progress import track
 
 from mmocc.occluded_sets.coco_cutouts import CutoutSettings, make_cutouts
 from mmocc.utils.data_tool import add_numbers, run_tool, settings_of
+from mmocc.utils.files import expand
 
 DEFAULTS = CutoutSettings()
 NUMBERS = dict(
@@ -35,9 +35,9 @@ def parse_args() -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add('ann_file', type=Path, help='COCO json with masks')
-    add('images', type=Path, help='folder of its file names')
-    add('--out', type=Path, required=True, help='folder to make')
+    add('ann_file', type=expand, help='COCO json with masks')
+    add('images', type=expand, help='folder of its file names')
+    add('--out', type=expand, required=True, help='folder to make')
     add_numbers(parser, DEFAULTS, NUMBERS)
     add(
         '--truncated',

@@ -19,6 +19,7 @@ from rich.progress import track
 from mmocc.synthetic.digits.scene import SINGLE, DigitsSettings
 from mmocc.synthetic.digits.writer import SPLITS, is_current, write_digits_voc
 from mmocc.utils.data_tool import add_numbers, run_tool, settings_of
+from mmocc.utils.files import expand
 
 DEFAULTS = DigitsSettings()
 NUMBERS = dict(
@@ -38,7 +39,7 @@ def parse_args() -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add('--out', type=Path, help='default: data/digits_voc, or _single')
+    add('--out', type=expand, help='default: data/digits_voc, or _single')
     add(
         '--single',
         action='store_true',

@@ -27,6 +27,7 @@ from mmocc.synthetic.cartoon_faces import (
     write_faces,
 )
 from mmocc.utils.data_tool import add_numbers, run_tool, settings_of
+from mmocc.utils.files import expand
 
 DEFAULTS = FaceSettings()
 NUMBERS = dict(
@@ -50,7 +51,7 @@ def parse_args() -> argparse.Namespace:
     add = parser.add_argument
     add(
         '--out',
-        type=Path,
+        type=expand,
         default=Path('data/faces'),
         help='folder to make (default: data/faces)',
     )

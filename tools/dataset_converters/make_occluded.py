@@ -24,7 +24,6 @@ bytes, whatever the number of --workers. See docs/make_occluded.md.
 import argparse
 import sys
 from functools import partial
-from pathlib import Path
 
 from rich.progress import track
 
@@ -34,6 +33,7 @@ from mmocc.occluded_sets.voc import VOCSource
 from mmocc.occluded_sets.writer import write_occluded
 from mmocc.occlusion import KINDS, LEVELS
 from mmocc.utils.data_tool import run_tool, settings_of
+from mmocc.utils.files import expand
 
 DEFAULTS = OccludedSettings()
 
@@ -51,13 +51,13 @@ def parse_args() -> argparse.Namespace:
         return layouts.add_parser(name, parents=[common], help=help_text)
 
     voc = layout('voc', 'the Pascal VOC layout')
-    voc.add_argument('root', type=Path, help='holds Annotations and so on')
+    voc.add_argument('root', type=expand, help='holds Annotations and so on')
     voc.add_argument('split', help='a list in ImageSets/Main, such as test')
     coco = layout('coco', 'a COCO json with boxes, polygons or RLE')
-    coco.add_argument('ann_file', type=Path)
-    coco.add_argument('images', type=Path, help='folder of its file names')
+    coco.add_argument('ann_file', type=expand)
+    coco.add_argument('images', type=expand, help='folder of its file names')
     pascal = layout('pascal3d', 'OccludedPASCAL3D+; gives the VOC layout')
-    pascal.add_argument('root', type=Path, help='holds images and lists')
+    pascal.add_argument('root', type=expand, help='holds images and lists')
     pascal.add_argument('--level', default='L0', help='which one to occlude')
     pascal.add_argument('--categories', nargs='+', metavar='NAME')
     pascal.add_argument(
@@ -73,7 +73,7 @@ def _common_arguments() -> argparse.ArgumentParser:
     """Return the arguments that all layouts have."""
     parser = argparse.ArgumentParser(add_help=False)
     add = parser.add_argument
-    add('--out', type=Path, required=True, help='folder to make')
+    add('--out', type=expand, required=True, help='folder to make')
     add('--kinds', nargs='+', choices=KINDS, default=DEFAULTS.kinds)
     add('--levels', nargs='+', choices=LEVELS, default=DEFAULTS.levels)
     add('--seed', type=int, default=DEFAULTS.seed)
@@ -130,6 +130,11 @@ def summarise(manifest: dict) -> str:
         lines.append(
             f'{len(manifest["images_without_objects"])} images have no object '
             'and are not occluded'
+        )
+    if manifest['objects_with_empty_mask']:
+        lines.append(
+            f'{manifest["objects_with_empty_mask"]} objects have a mask '
+            'without a pixel: their boxes are occluded'
         )
     if manifest['left_out']:
         lines.append(f'{len(manifest["left_out"])} images are left out:')

@@ -24,7 +24,6 @@ bytes, whatever the number of --workers. See docs/dea_data.md.
 import argparse
 import sys
 from functools import partial
-from pathlib import Path
 
 from rich.progress import track
 
@@ -35,6 +34,7 @@ from mmocc.synthetic.ornaments import (
     write_ornaments,
 )
 from mmocc.utils.data_tool import add_numbers, run_tool, settings_of
+from mmocc.utils.files import expand
 
 NUMBERS = dict(
     seed='base seed',
@@ -61,7 +61,7 @@ def parse_args() -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add('--out', type=Path, required=True, help='folder to make')
+    add('--out', type=expand, required=True, help='folder to make')
     add('--reduced', action='store_true', help='defaults for a CPU')
     add_numbers(parser, PAPER, NUMBERS, reduced=REDUCED)
     add(

@@ -1,6 +1,5 @@
 """Boxes of objects, where the data have none: from masks and detectors."""
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from mmocc.utils.files import read_json
 from mmocc.utils.plain_pickle import load_plain
 from mmocc.utils.readable import PIXEL_LIMIT
 
@@ -86,7 +86,10 @@ def read_detections(
                 f'{path}, {name}: inverted or empty box {rows[~whole][0][:4]};'
                 ' correct it or remove it'
             )
-        boxes[str(name)] = rows[rows[:, 4] >= score_thr, :4]
+        name = str(name).replace('\\', '/')
+        if name in boxes:
+            raise ValueError(f'{path}: several results for {name}')
+        boxes[name] = rows[rows[:, 4] >= score_thr, :4]
     return boxes
 
 
@@ -95,8 +98,8 @@ def _load(path: Path) -> Any:
     if path.suffix in ('.pkl', '.pickle'):
         return load_plain(path)
     try:
-        return json.loads(path.read_text(encoding='utf-8'))
-    except (ValueError, RecursionError) as error:
+        return read_json(path, unique=True)
+    except ValueError as error:
         raise ValueError(
             f'{path}: not a result file, a .json or a .pkl ({error})'
         ) from error

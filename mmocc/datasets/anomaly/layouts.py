@@ -5,67 +5,98 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from mmocc.utils.readable import readable_text
+from mmocc.utils.files import (
+    expand,
+    list_folders,
+    list_images,
+    open_text,
+)
 
 GOOD = 'good'
 TILE = 'tile'  # the one category of the magnetic tiles
-SUFFIXES = ('.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.webp')
+_TILE_SUFFIXES = ('.jpg', '.jpeg')  # of their photos; masks are .png
+_OK = (GOOD, 'ok')  # folders of good images; the second is BTAD's
 
 
 class AnomalyImage(NamedTuple):
-    """An image file, what it shows, its defect's kind or ``good``, its mask.
+    """An image file, what it shows, its defect's kind or ``good``, its masks.
 
-    ``mask`` is the file of the defect mask, None for a good image.
+    ``masks`` are files that together mark the defects; a good image has none.
     """
 
     path: Path
     category: str
     kind: str
-    mask: Path | None
+    masks: tuple[Path, ...] = ()
 
 
 def read_mvtec(
     root: Path, split: str, categories: Sequence[str] | None = None
 ) -> list[AnomalyImage]:
-    """Read the layout of MVTec AD (Bergmann et al., CVPR 2019).
+    """Read the layout of MVTec AD, MVTec LOCO AD, BTAD and others like them.
 
-    ``CATEGORY/train/good``, ``CATEGORY/test/KIND``, and masks
-    ``CATEGORY/ground_truth/KIND/NAME_mask.png`` or ``NAME.png`` (VisA's
-    own conversion). ``categories`` None reads all; FileNotFoundError if a
-    folder or a mask does not exist.
+    ``CATEGORY/SPLIT/KIND``, good images in the kind ``good`` or ``ok``. In
+    ``CATEGORY/ground_truth/KIND`` the masks of ``NAME.png`` are
+    ``NAME_mask.png`` (MVTec AD: Bergmann et al., CVPR 2019), ``NAME`` with the
+    ending of any picture (BTAD: Mishra et al., ISIE 2021; VisA's own
+    conversion), or all in the folder ``NAME`` (MVTec LOCO AD: Bergmann et al.,
+    IJCV 2022). ``categories`` None reads all.
+
+    Raises:
+        FileNotFoundError: A folder or a mask does not exist.
+        ValueError: Images have masks of several of these forms.
     """
-    present = sorted(p.parent.name for p in root.glob('*/train') if p.is_dir())
+    present = [p.name for p in list_folders(root) if (p / 'train').is_dir()]
     images = []
     for category in categories or present:
         folder = root / category / split
-        kinds = sorted(p for p in folder.glob('*') if p.is_dir())
+        kinds = list_folders(folder)
         if not kinds:
             raise FileNotFoundError(
                 f'{folder}: no folder of images, such as {GOOD}, in it; the '
                 f'categories of {root} are {", ".join(present) or "none"}'
             )
         for kind in kinds:
-            masks = root / category / 'ground_truth' / kind.name
-            for path in sorted(kind.iterdir()):
-                if path.suffix.lower() in SUFFIXES:
-                    good = kind.name == GOOD
-                    mask = None if good else _mvtec_mask(masks, path)
-                    images.append(
-                        AnomalyImage(path, category, kind.name, mask)
-                    )
+            good = kind.name in _OK
+            find = _MaskFinder(root / category / 'ground_truth' / kind.name)
+            images += [
+                AnomalyImage(path, category, GOOD)
+                if good
+                else AnomalyImage(path, category, kind.name, find(path))
+                for path in list_images(kind)
+            ]
     return _some(images, root, split)
 
 
-def _mvtec_mask(folder: Path, image: Path) -> Path:
-    """Return the mask of a defective image."""
-    names = [f'{image.stem}_mask.png', f'{image.stem}.png']
-    for name in names:
-        if (folder / name).is_file():
-            return folder / name
-    raise FileNotFoundError(
-        f'{folder / names[0]}: no such mask, though {image} is in a folder of '
-        'defective images; complete ground_truth'
-    )
+class _MaskFinder:
+    """Finds the masks of defective images in a folder, listed once."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.masks: dict[str, list[Path]] = {}
+        for path in list_images(folder, deep=True):
+            alone = path.parent == folder
+            name = path.stem.removesuffix('_mask')
+            name = name if alone else path.relative_to(folder).parts[0]
+            self.masks.setdefault(name, []).append(path)
+
+    def __call__(self, image: Path) -> tuple[Path, ...]:
+        """Return the masks of an image."""
+        masks = self.masks.get(image.stem, [])
+        if not masks:
+            raise FileNotFoundError(
+                f'{self.folder / image.stem}_mask.png: no such mask, nor '
+                f'{image.stem} with the ending of a picture or a folder of '
+                f'this name, though {image} is in a folder of defective '
+                'images; complete ground_truth'
+            )
+        alone = [path for path in masks if path.parent == self.folder]
+        if alone and len(masks) > 1:
+            raise ValueError(
+                f'{masks[0]} and {masks[1]} are both the mask of {image}; '
+                'remove one of them'
+            )
+        return tuple(masks)
 
 
 def read_visa(
@@ -82,20 +113,18 @@ def read_visa(
 
     Raises:
         FileNotFoundError: The list, or a file in it, does not exist.
-        ValueError: A row is incomplete, a category is not listed, or the list
-            is no CSV in UTF-8.
+        ValueError: A row is incomplete or names an image again, a category is
+            not listed, or the list is no CSV in UTF-8.
     """
-    path = root / split_file
+    path = root / expand(split_file)
     if not path.is_file():
         raise FileNotFoundError(
             f'{path}: no such list; it comes with VisA. Data that prepare_data'
             '.py converted have the layout mvtec'
         )
     images, listed = [], set()
-    with (
-        readable_text(path),
-        path.open(newline='', encoding='utf-8') as file,
-    ):
+    lines: dict[str, int] = {}  # of the images
+    with open_text(path) as file:
         for number, row in enumerate(csv.DictReader(file), start=2):
             missing = [k for k in _VISA_COLUMNS if not row.get(k)]
             if missing or (row['label'] != 'normal' and not row.get('mask')):
@@ -104,6 +133,12 @@ def read_visa(
                     f'row has the columns {", ".join(_VISA_COLUMNS)}, mask'
                 )
             listed.add(row['object'])
+            first = lines.setdefault(row['image'], number)
+            if first != number:
+                raise ValueError(
+                    f'{path}: {row["image"]!r} is in line {first} and again '
+                    f'in line {number}; remove one of them'
+                )
             if row['split'] != split:
                 continue
             if categories is None or row['object'] in categories:
@@ -123,15 +158,16 @@ _VISA_COLUMNS = ('object', 'split', 'label', 'image')
 def _visa_image(root: Path, row: dict[str, str], where: str) -> AnomalyImage:
     """Return the image of a row."""
     good = row['label'] == 'normal'
-    path, mask = root / row['image'], None if good else root / row['mask']
-    for file in (path, mask):
-        if file and not file.is_file():
+    path = root / row['image']
+    masks = () if good else (root / row['mask'],)
+    for file in (path, *masks):
+        if not file.is_file():
             raise FileNotFoundError(
                 f'{file}: no such file, though {where} names it; complete '
                 'the data set'
             )
     kind = GOOD if good else row['label']
-    return AnomalyImage(path, row['object'], kind, mask)
+    return AnomalyImage(path, row['object'], kind, masks)
 
 
 def read_magnetic_tile(
@@ -158,11 +194,13 @@ def read_magnetic_tile(
         FileNotFoundError: There are no such folders, or a mask is missing.
         ValueError: An argument has an impossible value.
     """
+    if split not in ('train', 'test'):
+        raise ValueError(f'split is {split!r}; there are train and test')
     if not 0 <= train_share <= 1:
         raise ValueError(f'train_share is {train_share}; it is 0 to 1')
     if set(categories or ()) - {TILE}:
         raise ValueError(f'categories is {categories}; there is only {TILE!r}')
-    folders = sorted(root.glob('MT_*'))
+    folders = [p for p in list_folders(root) if p.name.startswith('MT_')]
     kinds = {path.name.removeprefix('MT_'): path for path in folders}
     kinds = {GOOD if k == 'Free' else k: path for k, path in kinds.items()}
     unknown = [kind for kind in train_kinds if kind not in kinds]
@@ -174,15 +212,18 @@ def read_magnetic_tile(
     images = []
     for kind, folder in kinds.items():
         share = train_share if kind in train_kinds else 0
-        pictures = (folder / 'Imgs').glob('*.jpg')
-        for number, path in enumerate(sorted(pictures)):
+        pictures = list_images(folder / 'Imgs')
+        photos = [p for p in pictures if p.suffix.lower() in _TILE_SUFFIXES]
+        for number, path in enumerate(photos):
             training = int((number + 1) * share) > int(number * share)
             if training != (split == 'train'):
                 continue
-            mask = None if kind == GOOD else path.with_suffix('.png')
-            if mask and not mask.is_file():
-                raise FileNotFoundError(f'{mask}: no such mask of {path.name}')
-            images.append(AnomalyImage(path, TILE, kind, mask))
+            masks = () if kind == GOOD else (path.with_suffix('.png'),)
+            if masks and masks[0] not in pictures:
+                raise FileNotFoundError(
+                    f'{masks[0]}: no such mask of {path.name}'
+                )
+            images.append(AnomalyImage(path, TILE, kind, masks))
     return _some(images, root, split)
 
 
@@ -197,6 +238,8 @@ def _some(
 
 LAYOUTS: dict[str, Callable[..., list[AnomalyImage]]] = {
     'mvtec': read_mvtec,
+    'mvtec_loco': read_mvtec,
+    'btad': read_mvtec,
     'visa': read_visa,
     'magnetic_tile': read_magnetic_tile,
 }

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from mmocc.datasets.lists import read_lines
-from mmocc.datasets.voc_layout import IMAGE_SUFFIXES, parse_voc_xml
+from mmocc.datasets.voc_layout import read_fitting
 from mmocc.datasets.wsol.reader import (
     Boxes,
     WSOLImage,
@@ -14,8 +14,7 @@ from mmocc.datasets.wsol.reader import (
     parse_box,
     parse_label,
 )
-
-_SUFFIXES = (*IMAGE_SUFFIXES, '.JPEG')
+from mmocc.utils.files import expand, list_folders, list_images
 
 
 class ILSVRCReader(WSOLReader):
@@ -46,9 +45,9 @@ class ILSVRCReader(WSOLReader):
         default = self.data_root / 'meta' / f'{self.split}.txt'
         self.image_list = default if default.is_file() else None
         if image_list:
-            self.image_list = self.data_root / image_list
+            self.image_list = self.data_root / expand(image_list)
         boxes = boxes or f'Annotations/CLS-LOC/{self.split}'
-        self.box_source = self.data_root / boxes
+        self.box_source = self.data_root / expand(boxes)
 
     def images(self) -> list[WSOLImage]:
         """Return the images of the list, or of the folders."""
@@ -75,7 +74,7 @@ class ILSVRCReader(WSOLReader):
         return gather_boxes(
             (image.image_id, box)
             for image in self.images()
-            for box in self._read_xml(image.image_id)
+            for box in self._read_xml(image)
         )
 
     def source(self) -> str:
@@ -87,15 +86,16 @@ class ILSVRCReader(WSOLReader):
         form = 'PATH LABEL X1 Y1 X2 Y2, and more boxes after them'
         return read_lines(self.box_source, _parse_boxes, form)
 
-    def _read_xml(self, image_id: str) -> list[list[float]]:
+    def _read_xml(self, image: WSOLImage) -> list[list[float]]:
         """Return the boxes of one image, with the numbers of the file.
 
         VOC counts from 1, which ``parse_voc_xml`` subtracts from the first
         corner. Here counts begin at 0 in practice (many boxes at 0, none at
         the width), and the reference uses the numbers as they are.
         """
-        path = Path(image_id).relative_to(self.split).with_suffix('.xml')
-        objects = parse_voc_xml(self.box_source / path).objects
+        name = Path(image.image_id).relative_to(self.split)
+        xml = self.box_source / name.with_suffix('.xml')
+        objects = read_fitting(xml, image.path).objects
         return [
             [x1 + 1, y1 + 1, x2, y2]
             for x1, y1, x2, y2 in (item.box for item in objects)
@@ -104,7 +104,7 @@ class ILSVRCReader(WSOLReader):
     def _scan_folders(self) -> list[WSOLImage]:
         """Return the images of a folder per class."""
         root = self.data_root / self.split
-        folders = sorted(path for path in root.glob('*') if path.is_dir())
+        folders = list_folders(root)
         if not folders:
             raise FileNotFoundError(
                 f'{root}: no folder of a class in it, and no list of images; '
@@ -114,8 +114,7 @@ class ILSVRCReader(WSOLReader):
         return [
             self._image(f'{folder.name}/{path.name}', label)
             for label, folder in enumerate(folders)
-            for path in sorted(folder.iterdir())
-            if path.suffix in _SUFFIXES
+            for path in list_images(folder)
         ]
 
     def _image(self, path: str, label: int) -> WSOLImage:

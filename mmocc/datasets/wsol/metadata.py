@@ -8,7 +8,7 @@ ILSVRC) or masks (OpenImages30k): training on labels must not open it.
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from mmocc.datasets.lists import read_lines
+from mmocc.datasets.lists import read_lines, read_unique
 from mmocc.datasets.wsol.reader import (
     Boxes,
     Masks,
@@ -18,6 +18,8 @@ from mmocc.datasets.wsol.reader import (
     parse_box,
     parse_label,
 )
+from mmocc.utils.files import expand
+from mmocc.utils.photos import agree
 
 
 class Localization(NamedTuple):
@@ -35,14 +37,15 @@ def read_image_ids(folder: Path) -> list[str]:
 def read_class_labels(folder: Path) -> dict[str, int]:
     """Read ``class_labels.txt``: labels from 0, by image."""
     path = folder / 'class_labels.txt'
-    return dict(read_lines(path, _parse_label, 'IMAGE,LABEL, such as a.jpg,0'))
+    form = 'IMAGE,LABEL, such as a.jpg,0'
+    return read_unique(path, _parse_label, form)
 
 
 def read_image_sizes(folder: Path) -> dict[str, tuple[int, int]]:
     """Read ``image_sizes.txt``: (w, h) by image, as the file has them."""
     path = folder / 'image_sizes.txt'
     form = 'IMAGE,WIDTH,HEIGHT, such as a.jpg,500,375'
-    return dict(read_lines(path, _parse_size, form))
+    return read_unique(path, _parse_size, form)
 
 
 def read_localization(folder: Path) -> Localization:
@@ -111,8 +114,8 @@ class MetadataReader(WSOLReader):
         mask_root: str | Path | None = None,
     ) -> None:
         super().__init__(*args)
-        self.folder = Path(metadata) / self.split
-        self.mask_root = Path(mask_root or self.data_root)
+        self.folder = expand(metadata) / self.split
+        self.mask_root = expand(mask_root or self.data_root)
 
     def images(self) -> list[WSOLImage]:
         """Return the images of ``image_ids.txt``."""
@@ -127,8 +130,19 @@ class MetadataReader(WSOLReader):
         return images
 
     def boxes(self) -> Boxes:
-        """Return the boxes of ``localization.txt``."""
-        return read_localization(self.folder).boxes
+        """Return the boxes of ``localization.txt``.
+
+        ValueError if ``image_sizes.txt``, where there is one, states another
+        size than a photo has.
+        """
+        boxes = read_localization(self.folder).boxes
+        path = self.folder / 'image_sizes.txt'
+        sizes = read_image_sizes(self.folder) if path.is_file() else {}
+        for name, size in sizes.items():
+            photo = self.data_root / name
+            if name in boxes and photo.is_file():
+                agree(photo, size, str(path), boxes[name])
+        return boxes
 
     def masks(self) -> dict[str, Masks]:
         """Return the masks of ``localization.txt``."""

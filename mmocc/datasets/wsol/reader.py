@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mmocc.datasets.lists import read_lines
+from mmocc.datasets.lists import read_unique
+from mmocc.utils.files import expand
 from mmocc.utils.readable import PIXEL_LIMIT
 
 Boxes = dict[str, np.ndarray]  # image id: float32 (n, 4) xyxy
@@ -45,7 +46,7 @@ class WSOLReader:
         split: str,
         classes: Sequence[str] | None = None,
     ) -> None:
-        self.data_root = Path(data_root)
+        self.data_root = expand(data_root)
         self.split = split
         self.classes = classes
 
@@ -79,13 +80,16 @@ class WSOLReader:
 
 
 def read_pairs(path: Path, form: str) -> dict[str, str]:
-    """Read lines of two fields, separated by a blank, by their first."""
+    """Read lines of two fields, separated by a blank, by their first.
+
+    ValueError if two lines have the same first field.
+    """
 
     def parse(line: str) -> tuple[str, str]:
         first, second = line.split()
         return first, second
 
-    return dict(read_lines(path, parse, form))
+    return read_unique(path, parse, form)
 
 
 def parse_label(text: str) -> int:

@@ -15,7 +15,7 @@ from mmocc.datasets.wsol.reader import (
     gather_boxes,
     parse_box,
 )
-from mmocc.utils.readable import readable_text
+from mmocc.utils.files import expand, list_folders, list_images
 
 _COLUMNS = ('x0_64', 'y0_64', 'x1_64', 'y1_64')
 
@@ -49,10 +49,12 @@ class TinyImageNetReader(WSOLReader):
         super().__init__(*args)
         if box_scale <= 0:
             raise ValueError(f'box_scale is {box_scale}; it must be above 0')
-        self.box_file = self.data_root / box_file if box_file else None
+        self.box_file = None
+        if box_file:
+            self.box_file = self.data_root / expand(box_file)
         self.box_scale = box_scale
-        folders = (self.data_root / 'train').glob('*')
-        self.wnids = sorted(path.name for path in folders if path.is_dir())
+        folders = list_folders(self.data_root / 'train')
+        self.wnids = [path.name for path in folders]
         if not self.wnids:
             raise FileNotFoundError(
                 f'{self.data_root / "train"}: no folder of a class in it; '
@@ -72,7 +74,7 @@ class TinyImageNetReader(WSOLReader):
         return [
             WSOLImage(str(path.relative_to(self.data_root)), path, label)
             for label, wnid in enumerate(self.wnids)
-            for path in sorted((root / wnid / 'images').iterdir())
+            for path in list_images(root / wnid / 'images')
         ]
 
     def labelled_by_boxes(self) -> list[WSOLImage]:
@@ -129,24 +131,23 @@ class TinyImageNetReader(WSOLReader):
 
     def _read_csv(self, path: Path) -> Iterator[tuple[str, str, list[float]]]:
         """Yield the rows of the split in a CSV file with a header."""
-        lines = read_lines(path, str, '')
-        header = next(csv.reader([next(lines, '')]))
+
+        def split(line: str) -> list[str]:
+            return next(csv.reader([line]))
+
+        header = next(read_lines(path, split, ''), [])
 
         def parse(line: str) -> tuple[str, str, list[float]] | None:
-            if line == ','.join(header):
-                return None
-            (fields,) = csv.reader([line])
-            row = dict(zip(header, fields, strict=True))
-            if row['split'] != self.split:
+            row = dict(zip(header, split(line), strict=True))
+            if list(row.values()) == header or row['split'] != self.split:
                 return None
             self._check(row['wnid'])
             box = parse_box([row[column] for column in _COLUMNS])
             return row['path'], row['wnid'], box
 
         form = f'split,path,wnid,...,{",".join(_COLUMNS)}'
-        with readable_text(path):
-            rows = read_lines(path, parse, form)
-            yield from (row for row in rows if row is not None)
+        rows = read_lines(path, parse, form)
+        yield from (row for row in rows if row is not None)
 
     def _check(self, wnid: str) -> None:
         """Refuse a class without a folder in ``train``."""

@@ -4,11 +4,12 @@ from pathlib import Path
 from typing import Any
 
 from mmocc.datasets.voc_layout import (
-    IMAGE_SUFFIXES,
     VOC_CLASSES,
-    index_folder,
-    parse_voc_xml,
-    read_split,
+    VOCObject,
+    image_id,
+    missing_photo,
+    read_fitting,
+    read_photos,
 )
 from mmocc.datasets.wsol.reader import (
     Boxes,
@@ -44,20 +45,15 @@ class VOCSingleReader(WSOLReader):
 
     def images(self) -> list[WSOLImage]:
         """Return the images that show one class for sure, and no other."""
-        flags = self._read_lists()
-        files = index_folder(self.data_root / 'JPEGImages', IMAGE_SUFFIXES)
-        images = []
-        for img_id in read_split(self.data_root, self.split):
+        flags, images = self._read_lists(), []
+        photos = read_photos(self.data_root, self.split)
+        for img_id, path in photos.items():
             labels = flags.get(img_id, {})
             if list(labels.values()) != [_PRESENT]:
                 continue
-            if img_id not in files:
-                raise FileNotFoundError(
-                    f'{self.data_root / "JPEGImages" / img_id}: no image with '
-                    f'one of the endings {", ".join(IMAGE_SUFFIXES)}, though '
-                    f'the split {self.split!r} lists it; complete the folder'
-                )
-            images.append(WSOLImage(img_id, Path(files[img_id]), *labels))
+            if path is None:
+                raise missing_photo(self.data_root, self.split, img_id)
+            images.append(WSOLImage(img_id, Path(path), *labels))
         if not images:
             raise ValueError(
                 f'{self.data_root}: by the lists in ImageSets/Main, no image '
@@ -70,14 +66,15 @@ class VOCSingleReader(WSOLReader):
         images = self.images()
         if not self.one_object:
             return images
-        return [i for i in images if len(self._read_xml(i.image_id)) == 1]
+        return [i for i in images if len(self._read_xml(i)) == 1]
 
     def boxes(self) -> Boxes:
-        """Return the boxes of all objects of the images."""
+        """Return the boxes of all objects of the classes in the images."""
         return gather_boxes(
-            (image.image_id, list(box))
+            (image.image_id, list(item.box))
             for image in self.images()
-            for box in self._read_xml(image.image_id)
+            for item in self._read_xml(image)
+            if item.name in (self.classes or ())
         )
 
     def source(self) -> str:
@@ -92,10 +89,10 @@ class VOCSingleReader(WSOLReader):
             pairs = read_pairs(file, 'IMAGE and -1, 0 or 1')
             for img_id, flag in pairs.items():
                 if flag != _ABSENT:
-                    flags.setdefault(img_id, {})[label] = flag
+                    flags.setdefault(image_id(img_id), {})[label] = flag
         return flags
 
-    def _read_xml(self, img_id: str) -> list[tuple]:
-        """Return the boxes of one annotation, half-open."""
-        path = self.data_root / 'Annotations' / f'{img_id}.xml'
-        return [item.box for item in parse_voc_xml(path).objects]
+    def _read_xml(self, image: WSOLImage) -> list[VOCObject]:
+        """Return the objects of one annotation, which must fit its photo."""
+        path = self.data_root / 'Annotations' / f'{image.image_id}.xml'
+        return read_fitting(path, image.path).objects
