@@ -103,7 +103,7 @@ def loaded_order(
     if info.get('channel_order'):
         return str(check_order(info['channel_order']))
     sample = private_copy(info)
-    red = np.empty((*size, 3), np.uint8)
+    red: np.ndarray = np.empty((*size, 3), np.uint8)
     red[:] = RED['bgr' if to_rgb else 'rgb']
     with TemporaryDirectory() as folder, kept_randomness():
         if info.get('img') is not None:

@@ -86,10 +86,7 @@ class FollowedOcclusion:
             return self._run(sample, self.plan.frame, len(self.steps))
         order = self.occlude.channel_order
         sample['channel_order'] = order or sample['channel_order']
-        image = to_array(sample['img'])
-        pixels, what = self.occlude.object_region({**sample, 'img': image})
-        if what != 'image' and self.plan.frame < self.plan.place:
-            pixels = self._follow(sample, pixels)
+        pixels, what = self._object(sample)
         sample = self._run(sample, self.plan.frame, self.plan.place)
         if sample is None:
             return None
@@ -104,30 +101,38 @@ class FollowedOcclusion:
             sample = step(sample)
         return sample
 
+    def _object(self, sample: dict) -> tuple[np.ndarray | None, str]:
+        """Return an object's (h, w) bool pixels after the steps, and its kind.
+
+        None where they cannot be known before.
+        """
+        assert self.plan is not None and self.occlude is not None
+        image = to_array(sample['img'])
+        if image is None:
+            return None, 'unknown'
+        pixels, what = self.occlude.object_region({**sample, 'img': image})
+        if what == 'image':
+            return None, what
+        if self.plan.frame == self.plan.place:
+            return pixels, what
+        return self._follow(sample, pixels), what
+
     def _follow(self, sample: dict, pixels: np.ndarray) -> np.ndarray | None:
         """Return where the object's pixels are after the steps, (h, w) bool.
 
-        It is compared with a black picture, since a step may add a border.
+        It is compared with a black picture, since a step may add a border;
+        None where that cannot be.
         """
-        assert self.plan is not None
-        ends = []
-        for white in (pixels, np.zeros_like(pixels)):
-            with kept_randomness():
-                picture = {**private_copy(sample), 'img': _draw(white, sample)}
-                end = self._run(picture, self.plan.frame, self.plan.place)
-            if end is None:
-                return None
-            ends.append(to_array(end['img']))
-        if any(end is None for end in ends) or ends[0].shape != ends[1].shape:
+        white = self._send(sample, pixels)
+        black = self._send(sample, np.zeros_like(pixels))
+        if white is None or black is None or white.shape != black.shape:
             return None
-        difference = np.abs(ends[0].astype(np.float32) - ends[1])
-        if difference.ndim == 3:
-            difference = difference.max(axis=-1)
-        inside = difference > HALF
-        if inside.any():
-            return inside
+        light = np.abs(white.astype(np.float32) - black)
+        light = light.reshape(*light.shape[:2], -1).max(axis=-1)
+        if (light > HALF).any():
+            return light > HALF
         name = picture_name(sample)
-        if difference.max(initial=0) > 1:
+        if light.max(initial=0) > 1:
             raise UnreachableLevelError(
                 f'{name}: the test pipeline shrinks the object to less than '
                 'a pixel'
@@ -135,6 +140,14 @@ class FollowedOcclusion:
         raise CutOffError(
             f'{name}: the test pipeline crops the whole object off'
         )
+
+    def _send(self, sample: dict, pixels: np.ndarray) -> np.ndarray | None:
+        """Return what the steps make of pixels, white on black, or None."""
+        assert self.plan is not None
+        with kept_randomness():
+            picture = {**private_copy(sample), 'img': _draw(pixels, sample)}
+            end = self._run(picture, self.plan.frame, self.plan.place)
+        return None if end is None else to_array(end['img'])
 
     def _hide(
         self, sample: dict, pixels: np.ndarray | None, what: str
@@ -188,7 +201,9 @@ def make_plan(
     """
     sample: Any = private_copy(info)
     white: dict | None = None
-    frame, places, sizes = 0, [], []
+    frame = 0
+    places: list[int] = []
+    sizes: list[Any] = []
     for number in range(len(steps) + 1):
         if number:
             known = _frame_marks(sample)
