@@ -105,8 +105,9 @@ def main() -> None:
     parser.add_argument('--draws', type=int, default=500)
     parser.add_argument('--seed', type=int, default=0)
     args = parser.parse_args()
-    print('| photos | objects in each | accuracy |', *WHAT, '', sep=' | ')
-    print('|---:|---:|---:|' + '---:|' * len(WHAT))
+    heads = ('photos', 'objects in each', 'accuracy', *WHAT)
+    print(f'| {" | ".join(heads)} |')
+    print('|' + '---:|' * len(heads))
     for photos, objects, uneven, accuracy in CASES:
         found = coverage(
             photos, objects, uneven, accuracy, args.draws, args.seed
