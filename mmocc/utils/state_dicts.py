@@ -88,8 +88,9 @@ def find_weights(content: Any, source: str) -> Mapping[str, Any]:
     """
     if isinstance(content, Mapping):
         for place in PLACES:
-            if isinstance(content.get(place), Mapping):
-                return find_weights(content[place], source)
+            inner = content.get(place)
+            if isinstance(inner, Mapping) and inner:
+                return find_weights(inner, source)
         if any(isinstance(value, Tensor) for value in content.values()):
             return content
     raise CheckpointError(

@@ -76,7 +76,7 @@ def _make_strict(node: Any) -> None:
     """Change the types in a (part of a) config that are mmcv's class."""
     if isinstance(node, dict):
         kind = node.get('type')
-        if isinstance(kind, str) and kind.startswith('mmcv.'):
+        if isinstance(kind, str) and kind.endswith('.LoadImageFromFile'):
             kind = get_object_from_string(kind)
         if kind is LoadImageFromFile:
             # A path, as mmengine cannot read back the name of a class.

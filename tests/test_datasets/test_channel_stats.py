@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from mmocc.datasets.channel_stats import ChannelStats, cut_pipelines
+from mmocc.datasets.transforms import Occlude
 
 
 def test_streamed_statistics_are_those_of_all_pixels():
@@ -31,14 +32,17 @@ def test_pipelines_end_before_packing_and_lose_hiding_steps():
         type='CocoDataset',
         pipeline=[load, dict(type='mmocc.HideAndSeek'), flip],
     )
-    other = dict(type='VOC', pipeline=[load, dict(type='mmdet.PackDetInputs')])
+    pack = dict(type='mmdet.datasets.transforms.PackDetInputs')
+    other = dict(type='VOC', pipeline=[load, dict(type=Occlude), pack])
     dataset = dict(
         type='MultiImageMixDataset',
         dataset=dict(type='ConcatDataset', datasets=[inner, other]),
         pipeline=[dict(type='RandomErasing'), flip, dict(type='PackInputs')],
     )
     cut, left_out = cut_pipelines(dataset)
-    assert sorted(left_out) == ['RandomErasing', 'mmocc.HideAndSeek']
+    assert sorted(left_out) == [
+        'Occlude', 'RandomErasing', 'mmocc.HideAndSeek',
+    ]  # fmt: skip
     assert cut.pipeline == [flip]
     assert cut.dataset.datasets[0].pipeline == [load, flip]
     assert cut.dataset.datasets[1].pipeline == [load]

@@ -9,8 +9,9 @@ from importlib import import_module
 import numpy as np
 import pytest
 import wsol_layouts as layouts
+from mmcv.transforms import LoadImageFromFile
 from mmengine.config import Config
-from mmengine.registry import TRANSFORMS, init_default_scope
+from mmengine.registry import TRANSFORMS, Registry, init_default_scope
 from PIL import Image
 
 pytest.importorskip('mmpretrain')
@@ -21,6 +22,7 @@ from fault_runs import train
 from mmdet.utils import register_all_modules
 
 from mmocc.registry import DATASETS
+from mmocc.utils import strict_images
 from mmocc.utils.strict_images import (
     StrictLoadImageFromFile,
     use_strict_images,
@@ -152,6 +154,22 @@ def test_configs_get_the_strict_loader(monkeypatch, scope):
     built = TRANSFORMS.build(dict(type='LoadImageFromFile', to_float32=True))
     assert type(built) is StrictLoadImageFromFile
     assert built.to_float32
+
+
+@pytest.mark.parametrize(
+    'kind',
+    [
+        LoadImageFromFile,
+        'mmcv.transforms.LoadImageFromFile',
+        'mmpretrain.datasets.LoadImageFromFile',
+    ],
+)
+def test_classes_and_paths_get_the_strict_loader_too(monkeypatch, kind):
+    monkeypatch.setattr(strict_images, 'TRANSFORMS', Registry('none'))
+    cfg = Config(dict(a=[dict(type=kind), dict(type='mmdet.Resize')]))
+    use_strict_images(cfg)
+    assert type(TRANSFORMS.build(cfg.a[0])) is StrictLoadImageFromFile
+    assert Config.fromstring(cfg.pretty_text, '.py').a == cfg.a
 
 
 @pytest.mark.parametrize(

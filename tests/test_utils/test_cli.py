@@ -2,6 +2,7 @@
 
 import argparse
 import builtins
+import copy
 
 import pytest
 import torch
@@ -50,6 +51,17 @@ def test_work_dir_is_the_flags_then_the_configs_then_its_name(
     path = tmp_path / 'name.py'
     path.write_text(in_config)
     assert cli.load_config(parse(str(path), *flags)).work_dir == expected
+
+
+def test_configs_are_not_formatted_by_yapf(tmp_path, monkeypatch):
+    def refuse(*args, **kwargs):
+        raise AssertionError('it takes seconds')
+
+    monkeypatch.setattr('yapf.yapflib.yapf_api.FormatCode', refuse)
+    path = tmp_path / 'name.py'
+    path.write_text('a = dict(b=[1, 2])')
+    text = copy.deepcopy(cli.read_config(str(path))).pretty_text
+    assert Config.fromstring(text, '.py').a == dict(b=[1, 2])
 
 
 @pytest.mark.parametrize('spelling', ['--local_rank', '--local-rank'])

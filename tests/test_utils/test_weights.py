@@ -2,6 +2,7 @@
 
 import sys
 from collections import OrderedDict
+from types import ModuleType
 
 import pytest
 import torch
@@ -62,6 +63,7 @@ WAYS = dict(
     only_ema=dict(ema_state_dict=averaged(), epoch=3),
     timm_ema=dict(state_dict=OTHER, state_dict_ema=weights()),
     detr_ema=dict(model=OTHER, model_ema=prefixed('module.')),
+    no_ema=dict(model=weights(), model_ema={}),
     model=dict(model=weights(), rng=torch.zeros(3)),
     model_state=dict(model_state=weights()),
     ddp=dict(state_dict=prefixed('module.')),
@@ -85,15 +87,26 @@ def test_a_file_without_weights_is_refused():
             find_weights(content, 'x.pth')
 
 
-def test_safetensors_are_read_and_never_refused_as_code(tmp_path):
-    save = pytest.importorskip('safetensors.torch').save_file
+@pytest.mark.parametrize('stand_in', [False, True])
+def test_safetensors_are_read_and_hold_no_code(
+    tmp_path, monkeypatch, stand_in
+):
+    """Without the package, a stand-in shows that it would be asked."""
     path = str(tmp_path / 'some.safetensors')
-    save(dict(weights()), path)
+    package = ModuleType('safetensors.torch')
+    package.load_file = torch.load
+    package.save_file = torch.save
+    if stand_in:
+        monkeypatch.setitem(sys.modules, 'safetensors', package)
+        monkeypatch.setitem(sys.modules, 'safetensors.torch', package)
+    else:
+        package = pytest.importorskip('safetensors.torch')
+    package.save_file(dict(weights()), path)
     cli.check_checkpoint(path, 'CONFIG CHECKPOINT')
     assert equal(weights(), read_checkpoint(path)['state_dict'])
 
 
-def test_without_the_package_safetensors_says_so(tmp_path, monkeypatch):
+def test_without_the_package_safetensors_says_so(monkeypatch):
     monkeypatch.setitem(sys.modules, 'safetensors', None)
     monkeypatch.setitem(sys.modules, 'safetensors.torch', None)
     with pytest.raises(CheckpointError, match='pip install safetensors'):
