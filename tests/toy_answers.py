@@ -11,12 +11,14 @@ def answers(hits, index=None, share=0.0):
     """Make answers to dogs and cats in turn, right where ``hits`` says."""
     hits = np.array(hits, bool)
     label = np.arange(len(hits)) % 2
+    index = np.arange(len(hits)) if index is None else np.array(index)
     return Answers(
-        index=np.arange(len(hits)) if index is None else np.array(index),
+        index=index,
         label=label,
         pred=np.where(hits, label, 1 - label),
         confidence=np.full(len(hits), 0.9, np.float32),
         share=np.full(len(hits), share, np.float32),
+        identity=np.array([f'{place}.jpg' for place in index], str),
         regions=dict(image=len(hits)),
     )
 

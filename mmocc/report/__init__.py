@@ -4,8 +4,9 @@ How answers flow, file by file:
 
 - ``cells``: a test set, read through the occlusion of a cell (``L2 white``);
   also ``mmocc.OcclusionCells`` for the validation of a training run.
+- ``checks``: what can be known to fail fails before the work.
 - ``classifiers``: models predict a cell; ``answers`` are stored and, if
-  nothing has changed, read back.
+  nothing that decides them has changed (``fingerprint``), read back.
 - ``detectors``: the config's own evaluator measures a cell; ``occluded_coco``
   adds the recall of really occluded objects.
 - ``statistics``: hits and confidences become accuracies with intervals.

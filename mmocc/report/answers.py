@@ -88,6 +88,11 @@ class Answers:
         return self.pred == self.label
 
     @property
+    def named(self) -> bool:
+        """Whether images are known by more than their place."""
+        return not any(n.startswith('index:') for n in self.identity.tolist())
+
+    @property
     def keys(self) -> np.ndarray:
         """(N,) str: identities, numbered where an image is repeated."""
         names = self.identity.tolist()

@@ -167,6 +167,7 @@ def summarise(
         summaries[name] = dict(
             images=count_images(cells),
             photos=len(set(table.photos.tolist())),
+            named=all(answers.named for answers in cells.values()),
             cells={c: summarise_cell(a, classes) for c, a in cells.items()},
             means=summarise_groups(table),
             probabilities=proper,

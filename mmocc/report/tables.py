@@ -82,6 +82,12 @@ def remarks(report: dict) -> list[str]:
                 'they are outside 0 to 1 or their sum is not 1): they are not '
                 'used as confidence, and there is no calibration error.'
             )
+        if not summary['named']:
+            texts.append(
+                f'Images of {model} have neither a path nor an id: each is '
+                'known by its place in the test set alone, and so are its '
+                'occlusions.'
+            )
         if summary['photos'] < summary['images']:
             shared.setdefault(summary['photos'], []).append(model)
     for photos, names in shared.items():

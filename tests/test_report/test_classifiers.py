@@ -1,6 +1,8 @@
+import io
 import json
 import shutil
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -373,6 +375,14 @@ def test_models_are_compared_on_the_images_that_they_share(
     reason = 'the test sets have no image in common'
     assert models['others']['not_paired'] == reason
     assert 'difference' not in models['others']
+
+
+def test_names_are_shown_on_terminals_of_few_letters(monkeypatch, tmp_path):
+    terminal = io.TextIOWrapper(io.BytesIO(), encoding='ascii')
+    monkeypatch.setattr(sys, 'stdout', terminal)
+    import_tool(TOOL).start(SimpleNamespace(launcher='none', device='cpu'))
+    print('\u540d', file=terminal, flush=True)
+    assert terminal.buffer.getvalue().strip() == b'\\u540d'
 
 
 def test_a_head_that_does_not_fit_stops_before_the_work(

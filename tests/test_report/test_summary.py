@@ -88,7 +88,7 @@ def test_a_difference_is_of_the_images_that_both_models_have():
     assert versus['images'] == 2
     assert versus['difference'] == 0
     mine, theirs = paired(ours, base)
-    assert mine.keys == theirs.keys == ['index:2', 'index:3']
+    assert mine.keys == theirs.keys == ['2.jpg', '3.jpg']
 
 
 def test_differences_are_paired_by_image():

@@ -129,6 +129,9 @@ def parse_args() -> argparse.Namespace:
 
 def start(args: argparse.Namespace) -> None:
     """Start the process group and choose the device."""
+    for stream in (sys.stdout, sys.stderr):  # names in any language
+        if hasattr(stream, 'reconfigure'):
+            stream.reconfigure(errors='backslashreplace')
     if args.launcher != 'none':
         cfg = Config(dict(launcher=args.launcher))
         cli.start_cpu_group(cfg)
