@@ -25,12 +25,14 @@ from mmocc.occlusion.occluders import (
     BISECTIONS,
     OccluderBank,
     Occluders,
+    extent,
     fill,
     fit_scale,
     inner_axes,
     render,
 )
 from mmocc.occlusion.places import ObjectPixels, lattice
+from mmocc.occlusion.regions import Window
 
 # To be raised whenever the same arguments hide other pixels, or show others.
 OCCLUSION_VERSION = 2
@@ -179,6 +181,7 @@ class Pile:
         self.canvas = self.image.clone()
         self.mask = torch.zeros(pixels.size, dtype=torch.bool)
         self.seen = torch.ones(pixels.size)  # share of the image's light
+        self.hidden = 0  # pixels of the object
         self.pixels = pixels
         self.sheets = bank.sheets['object']
         self.points = pixels.at(lattice(SIDE))
@@ -192,22 +195,22 @@ class Pile:
         """
         fewest, most = bounds
         share = wanted(bounds, draws.room) / len(self.pixels)
-        pixels = self.pixels.at(draws.places)
+        size, pixels = self.pixels.size, self.pixels.at(draws.places)
         for paste in range(MAX_PASTES):
             part = slice(paste, paste + 1)
             occluder, pixel = draws.occluders.take(part), pixels[part]
             scale = self._fit(occluder, pixel, share)
-            colours, alpha = render(
-                'object', self.sheets, occluder, pixel, scale, self.pixels.size
-            )
-            over = alpha[0, 0]
-            hides = (over >= 0.5) | self.mask
-            count = int((hides & self.pixels.region).sum())
+            window = extent(occluder, pixel, scale, size)
+            colours, over = self._render(occluder, pixel, scale, window)
+            count = self.hidden + self._new(window, over)
             if count > most or (count < fewest and paste == MAX_PASTES - 1):
                 count = most if count > most else fewest
-                reach = reach_of(occluder, pixel, scale, self.pixels.size)
+                window = Window(0, 0, *size)
+                colours, over = self._render(occluder, pixel, scale, window)
+                reach = reach_of(occluder, pixel, scale, size)
                 adjust(over, self.mask, reach, self.pixels.index, count)
-            self._put(colours[0], over)
+            self._put(window, colours, over)
+            self.hidden = count
             if count >= fewest:
                 break
 
@@ -226,12 +229,33 @@ class Pile:
             hidden=self.mask[y, x][None],
         )
 
-    def _put(self, colours: Tensor, over: Tensor) -> None:
-        """Put a cut-out behind the others: (3, H, W) colours, (H, W) alpha."""
-        self.mask |= over >= 0.5
-        light = over * self.seen
-        self.canvas += light * (colours - self.image)
-        self.seen -= light
+    def _render(
+        self,
+        occluder: Occluders,
+        pixel: Tensor,
+        scale: Tensor,
+        window: Window,
+    ) -> tuple[Tensor, Tensor]:
+        """Return (3, h, w) colours and (h, w) alpha in a part of the image."""
+        inner = pixel - torch.tensor([window.left, window.top])
+        colours, alpha = render(
+            'object', self.sheets, occluder, inner, scale, window.size
+        )
+        return colours[0], alpha[0, 0]
+
+    def _new(self, window: Window, over: Tensor) -> int:
+        """Return how many pixels of the object an alpha would hide, too."""
+        part = window.slices
+        mine = self.pixels.region[part] & ~self.mask[part]
+        return int((mine & (over >= 0.5)).sum())
+
+    def _put(self, window: Window, colours: Tensor, over: Tensor) -> None:
+        """Put a cut-out behind the others."""
+        part, planes = window.slices, (slice(None), *window.slices)
+        self.mask[part] |= over >= 0.5
+        light = over * self.seen[part]
+        self.canvas[planes] += light * (colours - self.image[planes])
+        self.seen[part] -= light
 
 
 def adjust(

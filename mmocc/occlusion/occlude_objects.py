@@ -30,6 +30,7 @@ from mmocc.occlusion.occlude import (
 from mmocc.occlusion.occluders import (
     OccluderBank,
     Occluders,
+    extent,
     fit_scale,
     inner_axes,
     mirror_window,
@@ -252,7 +253,7 @@ class Crowd:
         missing = min(1.0, (item.wanted - item.hidden) / len(points))
         sample = points[:: len(points) // SAMPLE + 1]
         scale = self._fit(occluder, sample, pixel, missing)
-        window = _extent(occluder, pixel, scale, self.size)
+        window = extent(occluder, pixel, scale, self.size)
         if whole:
             window = window.join(box)
         inner = pixel - torch.tensor([window.left, window.top])
@@ -343,17 +344,3 @@ def _cover(item: Target, free: Tensor, overlay: Overlay) -> None:
         rows, cols = (free & ~covered).nonzero(as_tuple=True)
         order = reach[rows, cols].argsort(stable=True)[:missing]
         over[rows[order], cols[order]] = 1
-
-
-def _extent(
-    occluder: Occluders, pixel: Tensor, scale: Tensor, size: tuple[int, int]
-) -> Window:
-    """Return the part of an (h, w) image that an occluder meets."""
-    half = occluder.shape * scale[:, None]
-    middle = pixel - occluder.anchor * half
-    left, top = (middle - half).floor()[0].int().tolist()
-    right, bottom = (middle + half).ceil()[0].int().tolist()
-    height, width = size
-    return Window(
-        max(top, 0), max(left, 0), min(bottom, height), min(right, width)
-    )

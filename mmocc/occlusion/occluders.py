@@ -310,6 +310,25 @@ def inner_axes(
     return x, y
 
 
+def extent(
+    occluder: Occluders, pixel: Tensor, scale: Tensor, size: tuple[int, int]
+) -> Window:
+    """Return the part of an (h, w) image that one occluder meets."""
+    half = occluder.shape * scale[:, None]
+    middle = pixel - occluder.anchor * half
+    left, top = (middle - half).floor()[0].int().tolist()
+    right, bottom = (middle + half).ceil()[0].int().tolist()
+    height, width = size
+    # Never empty, though a place may be rounded to the image's far border.
+    top, left = min(max(top, 0), height - 1), min(max(left, 0), width - 1)
+    return Window(
+        top,
+        left,
+        max(min(bottom, height), top + 1),
+        max(min(right, width), left + 1),
+    )
+
+
 def render(
     kind: str,
     sheets: Tensor | None,

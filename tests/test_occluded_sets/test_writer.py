@@ -195,7 +195,7 @@ def test_occlusions_are_those_of_the_pipeline(tmp_path):
         for n in document['annotations']
     ]
     expected = OccludeObjects('noise', 'L2', seed=3)(
-        dict(img=image, instances=instances, sample_idx=0)
+        dict(img=image, instances=instances, photo_identity='sub/a')
     )
     image = read(tmp_path / 'out/noise_L2/images/sub/a.png')
     assert (image == expected['img']).all()
@@ -377,7 +377,7 @@ RLE = dict(size=[41, 60], counts=[0, 60 * 41])
     ('changes', 'message'),
     [
         (dict(segmentation=RLE), r'annotation 1: its mask is for \[41, 60\]'),
-        (dict(segmentation=[[1, 2, 3]]), 'annotation 1: a polygon needs'),
+        (dict(segmentation=[[1] * 7]), 'annotation 1: a polygon needs'),
         (dict(segmentation=dict(size=[40, 60], counts=[5])), 'do not add up'),
         (dict(segmentation=[], bbox=None), 'neither a box nor a mask'),
         (dict(segmentation=[], bbox=[70, 2, 5, 5]), 'wholly outside'),
