@@ -127,8 +127,9 @@ class FollowedOcclusion:
         black = self._send(sample, np.zeros_like(pixels))
         if white is None or black is None or white.shape != black.shape:
             return None
+        if white.ndim == 3:  # all colours are alike
+            white, black = white[..., 0], black[..., 0]
         light = np.abs(white.astype(np.float32) - black)
-        light = light.reshape(*light.shape[:2], -1).max(axis=-1)
         if (light > HALF).any():
             return light > HALF
         name = picture_name(sample)
@@ -181,9 +182,8 @@ def _draw(pixels: np.ndarray, sample: Mapping) -> Any:
     """Return (H, W) bool pixels, white on black, in the form of an image."""
     array = to_array(sample['img'])
     assert array is not None
-    picture = np.where(pixels, 255, 0).astype(array.dtype)
-    if array.ndim == 3:
-        picture = np.repeat(picture[..., None], array.shape[2], axis=2)
+    picture = np.zeros_like(array)
+    picture[pixels] = 255
     return from_array(picture, sample['img'])
 
 
