@@ -56,9 +56,7 @@ def decode_segmentation(
 def _is_flat(polygon: Any) -> bool:
     """Return whether a polygon has fewer corners than any area needs."""
     return (
-        isinstance(polygon, list)
-        and len(polygon) in (0, 2, 4)
-        and are_finite(polygon)
+        isinstance(polygon, list) and len(polygon) < 6 and are_finite(polygon)
     )
 
 

@@ -24,6 +24,7 @@ from mmocc.datasets.pascal3d_boxes import (
     restore_edge,
     upright_box,
 )
+from mmocc.datasets.voc_layout import image_id
 from mmocc.datasets.voc_objects import crop_window
 from mmocc.occlusion import CLEAN, LEVELS, level_range
 from mmocc.registry import DATASETS
@@ -168,8 +169,8 @@ class OccludedPASCAL3D(BaseDataset):
 
     def _list_stems(self, category: str, folder: str) -> list[str]:
         """Return the stems in the list of a category and level."""
-        names = read_names(self._list_path(category, folder), _REMEDY)
-        return [name.removesuffix('.JPEG') for name in names]
+        path = self._list_path(category, folder)
+        return list(map(image_id, read_names(path, _REMEDY, image_id)))
 
     def _require(
         self, category: str, kind: str, stems: list[str], ending: str

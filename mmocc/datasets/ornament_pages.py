@@ -28,6 +28,7 @@ from mmengine.logging import print_log
 from mmocc.datasets.coco_layout import read_coco
 from mmocc.registry import DATASETS
 from mmocc.utils.files import expand
+from mmocc.utils.photos import agree
 
 OUTSIDE = -1  # label of objects outside the dictionary
 
@@ -62,7 +63,7 @@ class OrnamentPages(CocoDataset):
 
     Raises:
         ValueError: When the data are read, if a class is not in the file, or
-            the file is damaged.
+            the file is damaged or for pages of another size.
     """
 
     METAINFO = dict(classes=None)
@@ -104,6 +105,10 @@ class OrnamentPages(CocoDataset):
             )
         self._metainfo['classes'] = tuple(classes)
         infos = super().load_data_list()
+        for info in filter(lambda i: Path(i['img_path']).is_file(), infos):
+            size = info['width'], info['height']
+            boxes = [item['bbox'] for item in info['instances']]
+            agree(info['img_path'], size, self.ann_file, boxes)
         empty = sum(not info['instances'] for info in infos)
         print_log(
             f'OrnamentPages: {len(infos)} pages of {self.ann_file}, {empty} '

@@ -30,6 +30,7 @@ from torch import nn
 from mmocc.occlusion import CLEAN
 from mmocc.registry import METRICS
 from mmocc.report.detectors import det_cell_loader, evaluate, evaluators
+from mmocc.utils.files import read_json
 from mmocc.utils.plain_pickle import load_plain
 from mmocc.utils.readable import PIXEL_LIMIT
 
@@ -85,8 +86,8 @@ def _load(path: Path) -> Any:
         return load_plain(path)
     if path.suffix == '.json':
         try:
-            return json.loads(path.read_text(encoding='utf-8'))
-        except (ValueError, RecursionError) as error:
+            return read_json(path)
+        except ValueError as error:
             raise ValueError(f'{path} cannot be read: {error}') from error
     raise ValueError(f'{path}: name a .json or .pkl file')
 

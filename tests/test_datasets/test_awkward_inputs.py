@@ -13,6 +13,7 @@ from mmocc.datasets.anomaly.layouts import LAYOUTS
 from mmocc.datasets.coco_layout import read_coco
 from mmocc.datasets.coco_masks import decode_segmentation
 from mmocc.datasets.lists import read_names, require_files
+from mmocc.datasets.transforms.occlude_objects import instance_regions
 from mmocc.datasets.voc_layout import parse_voc_xml, read_split
 from mmocc.datasets.wsol import LAYOUTS as WSOL
 from mmocc.occlusion.banks import load_textures
@@ -418,6 +419,11 @@ POLYGON = [1, 1, 5, 1, 5, 5, 1, 5]
 def test_polygons_without_an_area_have_no_pixel(segmentation, pixels):
     mask = decode_segmentation(segmentation, (8, 8), 'here')
     assert pixels == (None if mask is None else mask.sum())
+    # The report takes the same object: its mask, or the box of 4 x 2 pixels.
+    item = dict(bbox=[2, 2, 6, 4], mask=segmentation, ignore_flag=0)
+    sample = dict(img=np.zeros((8, 8, 3), np.uint8), instances=[item])
+    ((region,), _) = instance_regions(sample)
+    assert region.mask.sum() == (pixels or 8)
 
 
 @pytest.mark.parametrize(

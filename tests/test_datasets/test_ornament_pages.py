@@ -98,3 +98,26 @@ def test_another_dictionary_is_refused(root):
             build(root, 'test', metainfo=dict(classes=(*names[:2], wrong)))
     some = build(root, 'test', metainfo=dict(classes=tuple(names[:2])))
     assert some.metainfo['classes'] == tuple(names[:2])
+
+
+@pytest.mark.parametrize(
+    ('change', 'told'),
+    [
+        (dict(), None),
+        (dict(width=321), r'is 160 x 160 pixels, but .*a\.json is for 321'),
+        (dict(id=2), 'two images have the same id: 2'),
+    ],
+)
+def test_a_marked_file_is_read_and_one_that_does_not_fit_named(
+    root, tmp_path, monkeypatch, change, told
+):
+    content = annotations(root, 'test')
+    content['images'][0].update(change)
+    text = '\ufeff' + json.dumps(content)
+    (tmp_path / 'a.json').write_text(text, encoding='utf-8')
+    monkeypatch.setenv('HOME', str(tmp_path))
+    if told is None:
+        assert len(build(root, 'test', ann_file='~/a.json')) == 3
+        return
+    with pytest.raises(ValueError, match=told):
+        build(root, 'test', ann_file='~/a.json')

@@ -200,10 +200,8 @@ def _decode(mask: Any, size: tuple[int, int]) -> np.ndarray:
         # It needs pycocotools, which comes with mmdet.
         from mmocc.datasets.coco_masks import decode_segmentation
 
-        if isinstance(mask, list):
-            mask = [p for p in mask if len(p) >= 6 and len(p) % 2 == 0]
         mask = decode_segmentation(mask, size, 'an object of the sample')
-        if mask is None:  # mmdet, too, treats such an annotation as none
+        if mask is None:  # its polygons have no area
             return np.zeros(size, np.uint8)
     if mask.shape != size:
         raise ValueError(
