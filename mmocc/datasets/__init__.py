@@ -9,7 +9,9 @@
 - ``wsol_dataset``: localization, in the layouts of ``wsol/``
 - ``anomaly_images``: anomalies, in the layouts of ``anomaly/``;
   ``ornament_pages``: pages of ornaments
-- ``coco_masks``, ``channel_stats``: masks of COCO files, means of channels
+- ``coco_layout``, ``coco_masks``, ``channel_stats``: COCO files, their masks,
+  means of channels
+- ``picture_layout``, ``channel_order``: grey, alpha, BGR or RGB
 - ``transforms/``: steps of pipelines
 """
 
