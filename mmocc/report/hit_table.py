@@ -35,7 +35,7 @@ class HitTable:
     def of(self, cells: Sequence[str]) -> 'HitTable':
         """Return the images that have an answer in all of some cells."""
         columns = [self.cells.index(cell) for cell in cells]
-        table = self.pick(self.answered[:, columns].all(axis=1))
+        table = self.pick(np.all(self.answered[:, columns], axis=1))
         names = ('answered', 'hits', 'confidence')
         arrays = {name: getattr(table, name)[:, columns] for name in names}
         return replace(table, cells=list(cells), **arrays)

@@ -87,7 +87,8 @@ def summarise_groups(table: HitTable) -> dict[str, dict]:
     means = {}
     for name, members in cell_groups(table.cells).items():
         part = table.of(members)
-        accuracy, interval = None, [None, None]
+        accuracy: float | None = None
+        interval: list[float | None] = [None, None]
         if part.keys:
             accuracy = percent(part.hits.mean())
             interval = percents(accuracy_interval(part.hits, part.photos))
@@ -107,7 +108,8 @@ def compare(ours: HitTable, base: HitTable) -> dict[str, dict]:
     groups = {cell: [cell] for cell in ours.cells} | cell_groups(ours.cells)
     for name, members in groups.items():
         mine, theirs = paired(ours.of(members), base.of(members))
-        gain, interval = None, [None, None]
+        gain: float | None = None
+        interval: list[float | None] = [None, None]
         if mine.keys:
             gain = percent(mine.hits.mean() - theirs.hits.mean())
             interval = percents(
