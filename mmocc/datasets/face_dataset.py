@@ -14,7 +14,7 @@ from mmocc.utils.expressions import EXPRESSIONS
 from mmocc.utils.files import (
     expand,
     is_image,
-    list_folders,
+    list_classes,
     list_images,
     some,
 )
@@ -124,18 +124,16 @@ def read_class_folders(
         FileNotFoundError: There is no folder of a class.
         ValueError: The name of a folder is unknown.
     """
-    folders = list_folders(root)
-    if not folders:
+    classes = list_classes(root)
+    if not classes:
         raise FileNotFoundError(
             f'{root}: no folder of a class in it; expected '
             f'{", ".join(map(str, class_map))}'
         )
     faces = []
-    for folder in folders:
+    for folder, paths in classes:
         name = name_expression(folder.name, class_map, str(folder))
-        faces += [
-            Face(folder, path.name, name) for path in list_images(folder)
-        ]
+        faces += [Face(folder, path.name, name) for path in paths]
     return faces
 
 

@@ -95,6 +95,21 @@ def list_folders(folder: str | Path) -> list[Path]:
     return [path for path in folders if not is_hidden(path.name)]
 
 
+def list_classes(root: str | Path) -> list[tuple[Path, list[Path]]]:
+    """Return the folders in a folder, sorted, each with its pictures.
+
+    A line of the log counts the folders without a picture.
+    """
+    classes = [(folder, list_images(folder)) for folder in list_folders(root)]
+    empty = [folder.name for folder, images in classes if not images]
+    if empty:
+        note(
+            f'{root}: {len(empty)} of {len(classes)} folders hold no picture '
+            f'({", ".join(IMAGE_SUFFIXES)}): {some(empty)}'
+        )
+    return classes
+
+
 def _raise(error: OSError) -> None:
     """Raise what os.walk would pass over, such as a folder without access."""
     raise error

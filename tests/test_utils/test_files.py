@@ -54,6 +54,14 @@ def test_hidden_names_are_left_out_and_counted_once(tmp_path, notes):
     assert len(files.list_images(tmp_path / '.cache/data', deep=True)) == 1
 
 
+def test_folders_without_a_picture_are_counted(tmp_path, notes):
+    touch(tmp_path, 'cat/a.png', 'dog/a.gif', 'cow/.a.png')
+    classes = [(f.name, len(p)) for f, p in files.list_classes(tmp_path)]
+    assert classes == [('cat', 1), ('cow', 0), ('dog', 0)]
+    assert '2 of 3 folders hold no picture' in notes[-1]
+    assert notes[-1].endswith(': cow, dog')
+
+
 def test_the_log_is_written_without_mmengine_too(caplog, monkeypatch):
     import sys
 

@@ -14,7 +14,7 @@ from mmocc.datasets.wsol.reader import (
     parse_box,
     parse_label,
 )
-from mmocc.utils.files import expand, list_folders, list_images
+from mmocc.utils.files import expand, list_classes
 
 
 class ILSVRCReader(WSOLReader):
@@ -104,8 +104,8 @@ class ILSVRCReader(WSOLReader):
     def _scan_folders(self) -> list[WSOLImage]:
         """Return the images of a folder per class."""
         root = self.data_root / self.split
-        folders = list_folders(root)
-        if not folders:
+        classes = list_classes(root)
+        if not classes:
             raise FileNotFoundError(
                 f'{root}: no folder of a class in it, and no list of images; '
                 f'write {self.data_root / "meta" / self.split}.txt with PATH '
@@ -113,8 +113,8 @@ class ILSVRCReader(WSOLReader):
             )
         return [
             self._image(f'{folder.name}/{path.name}', label)
-            for label, folder in enumerate(folders)
-            for path in list_images(folder)
+            for label, (folder, paths) in enumerate(classes)
+            for path in paths
         ]
 
     def _image(self, path: str, label: int) -> WSOLImage:
