@@ -53,7 +53,7 @@ def test_the_page_needs_nothing_from_outside(report, tmp_path):
     assert 'ours <b>' not in text
     for words in ('L1 noise', '+50.0', 'really occluded', 'How many images'):
         assert words in text
-    assert 'Every model saw the same occlusions' in text
+    assert 'Every model saw the same occlusions. Intervals' in text
     rows = page.class_rows(report)
     assert rows[0] == dict(name='cat', numbers=[100, 50, 100, 75])
     assert rows[1] == dict(name='dog', numbers=[100, 25, 50, 100])
