@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from mmengine.logging import print_log
 from mmpretrain.datasets import BaseDataset
 
-from mmocc.datasets.lists import check_choice
+from mmocc.datasets.lists import check_choice, class_names
 from mmocc.utils.expressions import EXPRESSIONS
 from mmocc.utils.files import (
     expand,
@@ -217,6 +217,7 @@ class FaceDataset(BaseDataset):
     ) -> None:
         self.root = expand(data_root)
         self.allow_missing = allow_missing
+        kwargs['classes'] = class_names(kwargs.get('classes'))
         super().__init__(ann_file='', **kwargs)
 
     @abstractmethod

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Iterator, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from mmocc.utils.files import is_image, list_folders, open_text
+from mmocc.utils.files import expand, is_image, list_folders, open_text
 
 T = TypeVar('T')
 _COMPLETE = (
@@ -113,6 +113,13 @@ def read_names(
     if not names:
         raise ValueError(f'{path}: the list is empty; write one image a line')
     return names
+
+
+def class_names(classes: str | Path | Sequence[str] | None) -> Any:
+    """Return names of classes; those of a file, one a line, if it is named."""
+    if isinstance(classes, str | Path):
+        return read_names(expand(classes), 'name a file of classes')
+    return classes
 
 
 def require_files(

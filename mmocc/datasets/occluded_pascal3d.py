@@ -15,7 +15,12 @@ from typing import Any
 from mmengine.logging import print_log
 from mmpretrain.datasets import BaseDataset
 
-from mmocc.datasets.lists import check_choice, read_names, require_files
+from mmocc.datasets.lists import (
+    check_choice,
+    class_names,
+    read_names,
+    require_files,
+)
 from mmocc.datasets.pascal3d_boxes import (
     Box,
     StoredBox,
@@ -122,6 +127,7 @@ class OccludedPASCAL3D(BaseDataset):
         self.context = context
         self.synsets = dict(synsets)
         self.lost_edge = lost_edge
+        kwargs['classes'] = class_names(kwargs.get('classes'))
         super().__init__(ann_file='', **kwargs)
 
     def load_data_list(self) -> list[dict]:

@@ -14,7 +14,12 @@ from typing import Any
 from mmengine.logging import print_log
 from mmpretrain.datasets import BaseDataset
 
-from mmocc.datasets.lists import check_choice, read_names, require_files
+from mmocc.datasets.lists import (
+    check_choice,
+    class_names,
+    read_names,
+    require_files,
+)
 from mmocc.datasets.occluded_pascal3d import (
     PASCAL3D_CLASSES,
     check_categories,
@@ -88,6 +93,7 @@ class OccludedVehicles(BaseDataset):
         self.categories = categories
         self.allow_missing = allow_missing
         self.with_masks = with_masks
+        kwargs['classes'] = class_names(kwargs.get('classes'))
         super().__init__(ann_file='', **kwargs)
 
     def load_data_list(self) -> list[dict]:

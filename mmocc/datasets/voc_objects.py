@@ -13,6 +13,7 @@ import numpy as np
 from mmengine.logging import print_log
 from mmpretrain.datasets import BaseDataset
 
+from mmocc.datasets.lists import class_names
 from mmocc.datasets.voc_layout import (
     FLAGS,
     UNKNOWN,
@@ -114,6 +115,7 @@ class VOCObjects(BaseDataset):
         wanted = difficult, truncated, occluded
         self.flags = dict(zip(FLAGS, wanted, strict=True))
         self.min_size = min_size
+        kwargs['classes'] = class_names(kwargs.get('classes'))
         metainfo = kwargs.get('metainfo') or {}
         self.named = bool(kwargs.get('classes') or metainfo.get('classes'))
         self.counts: Counter[str] = Counter()

@@ -8,6 +8,7 @@ import numpy as np
 from mmengine.logging import print_log
 from mmpretrain.datasets import BaseDataset
 
+from mmocc.datasets.lists import class_names
 from mmocc.datasets.wsol import LAYOUTS, WSOLImage
 from mmocc.registry import DATASETS
 from mmocc.utils.files import some
@@ -58,7 +59,7 @@ class WSOLDataset(BaseDataset):
                 f'layout is {layout!r}; it must be one of {", ".join(LAYOUTS)}'
             )
         self.layout, self.split, self.with_boxes = layout, split, with_boxes
-        metainfo = self._compat_classes(None, classes)
+        metainfo = self._compat_classes(None, class_names(classes))
         self.reader = LAYOUTS[layout](
             data_root, split, metainfo.get('classes'), **(layout_args or {})
         )

@@ -201,7 +201,8 @@ def agree(
     if tuple(stated) != stored:
         raise ValueError(
             f'{path}: is {shown[0]} x {shown[1]} pixels, but {where} is for '
-            f'{stated[0]} x {stated[1]}; they do not belong together'
+            f'{stated[0]} x {stated[1]}; they do not belong together: fetch '
+            'both from one source, or correct the stated size'
         )
     for box in boxes:
         if not _holds(shown, box):

@@ -160,6 +160,22 @@ def test_objects_of_other_classes_are_left_out_and_counted(tmp_path, notes):
         load(args)
 
 
+def test_a_mark_before_a_list_of_classes_is_not_part_of_a_name(tmp_path):
+    names = tmp_path / 'names.txt'
+    names.write_text(f'{BOM}cell\r\nplatelet\r\n', encoding='utf-8')
+    for data in (
+        load(dict(write(tmp_path / 'voc'), classes=str(names))),
+        DATASETS.build(
+            dict(
+                write_ilsvrc(tmp_path / 'wsol', 'train'),
+                type='mmocc.WSOLDataset',
+                classes=str(names),
+            )
+        ),
+    ):
+        assert tuple(data.metainfo['classes']) == ('cell', 'platelet')
+
+
 def test_photos_without_objects_are_counted(tmp_path, notes):
     args = write(tmp_path)
     write(tmp_path, '', photo='b.jpg')
