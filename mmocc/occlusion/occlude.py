@@ -48,7 +48,7 @@ class Draws(NamedTuple):
     """All random numbers of an occlusion."""
 
     room: float  # position inside the level, in [0, 1)
-    places: Tensor  # (n, 2) shares for places_on, float64
+    places: Tensor  # (n, 2) shares for ObjectPixels.at, float64
     occluders: Occluders  # n
 
     def of_stage(self, number: int) -> 'Draws':
@@ -109,10 +109,8 @@ def occlude_object(
                 bounds = pixel_bounds(len(pixels), step)
                 pile.cover(bounds, draws.of_stage(number))
         return pile.canvas.round_().to(image.dtype), pile.mask
-    occluder, pixel = (
-        draws.occluders.take(slice(1)),
-        pixels.at(draws.places[:1]),
-    )
+    occluder = draws.occluders.take(slice(1))
+    pixel = pixels.at(draws.places[:1])
     reach = reach_of(occluder, pixel, torch.ones(1), pixels.size)
     mask = grow(reach, pixels.index, wanted(bounds, draws.room))
     colours = fill(bank.sheets.get(kind), occluder, pixels.size)

@@ -54,8 +54,10 @@ class ObjectPixels:
         )
         between = torch.lerp(above, below, (y - 0.5 - upper).clamp(0, 1))
         smooth = self._is_run(upper) & self._is_run(lower)
-        smooth &= self.region[row, between.long()]
-        return torch.stack([torch.where(smooth, between, x), y], -1).float()
+        smooth &= self.region[row, between.long().clamp_max(self.size[1] - 1)]
+        points = torch.stack([torch.where(smooth, between, x), y], dim=-1)
+        far = torch.tensor(self.size[::-1]).float()  # not reached by rounding
+        return points.float().minimum(far.nextafter(torch.zeros(2)))
 
     def _across(self, rows: Tensor, shares: Tensor) -> Tensor:
         """Return where rows have shares of their pixels before them, (n,)."""

@@ -38,6 +38,8 @@ def test_the_last_shares_before_one_are_on_the_last_pixel():
     end = 1 - 2**-53
     x, y = ObjectPixels(region).at(tensor((end, end)))[0].tolist()
     assert (x, y) == pytest.approx((3, 4))
+    whole = ObjectPixels(torch.ones(5, 4, dtype=torch.bool))
+    assert whole.at(tensor((end, end))).long().tolist() == [[3, 4]]
 
 
 def test_the_lattice_covers_a_square_evenly():
