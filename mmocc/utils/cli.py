@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterable
 from datetime import timedelta
 from importlib.util import find_spec
-from inspect import signature
+from inspect import isclass, signature
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,8 @@ import torch.distributed as dist
 from mmengine.config import Config, ConfigDict, DictAction
 from mmengine.config.utils import ConfigParsingError
 from mmengine.device import get_device
-from mmengine.registry import HOOKS, RUNNERS, Registry
+from mmengine.model import BaseTTAModel
+from mmengine.registry import HOOKS, MODELS, RUNNERS, Registry
 from mmengine.runner import Runner
 from mmengine.utils import get_object_from_string
 
@@ -213,7 +214,13 @@ def show_predictions(cfg: Config, args: argparse.Namespace) -> None:
 
 
 def use_tta(cfg: Config) -> None:
-    """Test with augmentation: the config's, or the image and its mirror."""
+    """Test with augmentation: the config's, or the image and its mirror.
+
+    The config that such a test wrote has it already.
+    """
+    kind = find_class(cfg.model.get('type'), MODELS, scope_of(cfg))
+    if isclass(kind) and issubclass(kind, BaseTTAModel):
+        return
     dataset = cfg.test_dataloader.dataset
     while 'dataset' in dataset:
         dataset = dataset.dataset
@@ -222,19 +229,21 @@ def use_tta(cfg: Config) -> None:
         if host_of(cfg) == 'mmdet':
             nms = dict(type='nms', iou_threshold=0.5)
             cfg.tta_model = dict(
-                type='mmdet.DetTTAModel',
+                type='mmdet.models.DetTTAModel',
                 tta_cfg=dict(nms=nms, max_per_img=100),
             )
     if 'tta_pipeline' not in cfg:
-        cfg.tta_pipeline = _mirrored(dataset.pipeline, scope_of(cfg))
-    cfg.tta_model.module = cfg.model
-    cfg.model = cfg.tta_model
+        cfg.tta_pipeline = _mirrored(dataset.pipeline, host_of(cfg))
+    model, cfg.model = cfg.model, copy.deepcopy(cfg.tta_model)
+    cfg.model.module = model
     dataset.pipeline = cfg.tta_pipeline
 
 
-def _mirrored(pipeline: list[dict], scope: str) -> list[dict]:
+def _mirrored(pipeline: list[dict], host: str | None) -> list[dict]:
     """Return a pipeline that packs each image twice, once mirrored."""
-    flip = f'{scope}.RandomFlip'
+    flip = 'RandomFlip'  # mmcv's
+    if host == 'mmdet':  # a full path is found in any scope
+        flip = 'mmdet.datasets.transforms.RandomFlip'
     *steps, pack = pipeline
     pack = copy.deepcopy(pack)
     if 'meta_keys' in pack:

@@ -8,8 +8,9 @@ import pytest
 import torch
 from mmdet.engine.hooks import DetVisualizationHook
 from mmengine.config import Config
+from mmengine.model import BaseTTAModel
 from mmengine.optim import OptimWrapper
-from mmengine.registry import Registry
+from mmengine.registry import TRANSFORMS, Registry, init_default_scope
 from mmengine.structures import BaseDataElement
 from mmpretrain.engine.hooks import VisualizationHook
 from torch import nn
@@ -18,6 +19,7 @@ from mmocc import registry
 from mmocc.engine import ReconstructionVisualizationHook
 from mmocc.models import LEARN
 from mmocc.utils import amp, cli
+from mmocc.utils.config_types import find_class
 
 
 def exit_line(function, *args, **kwargs):
@@ -221,6 +223,28 @@ def test_tta_mirrors_the_image_in_the_innermost_dataset():
     flips, packs = augment.transforms
     assert [flip.prob for flip in flips] == [1.0, 0.0]
     assert packs[0].meta_keys == ('img_path', 'flip', 'flip_direction')
+    written = copy.deepcopy(cfg)
+    cli.use_tta(written)  # the config that the test wrote
+    assert written.model == cfg.model
+
+
+@pytest.mark.parametrize('scope', ['mmpretrain', 'mmdet', None])
+@pytest.mark.parametrize('kind', ['mmpretrain.ImageClassifier', 'mmdet.SSD'])
+def test_tta_is_found_in_the_hosts_scope_and_without_one(scope, kind):
+    host = scope or kind.partition('.')[0]
+    dataset = dict(type='Set', pipeline=[dict(type='Pack')])
+    loader = dict(test_dataloader=dict(dataset=dataset))
+    cfg = Config(dict(loader, model=dict(type=kind), default_scope=scope))
+    cli.use_tta(cfg)
+    if scope:
+        init_default_scope(scope)
+    model = find_class(cfg.model.type)
+    assert issubclass(model, BaseTTAModel)
+    assert model.__module__.startswith(host)
+    augment = cfg.test_dataloader.dataset.pipeline[-1]
+    flip = find_class(augment.transforms[0][0].type, TRANSFORMS)
+    owner = dict(mmdet='mmdet', mmpretrain='mmcv')[host]
+    assert flip.__module__.startswith(f'{owner}.')
 
 
 def test_tta_of_the_config_goes_before_the_default():
