@@ -77,9 +77,10 @@ class CheckedDataset(Dataset):
         index = self.places[item]
         try:
             return index, self.dataset[index]
-        except tuple(REASONS) as error:
-            return Fault(index, REASONS[type(error)], str(error))
         except Exception as error:
+            for kind, reason in REASONS.items():
+                if isinstance(error, kind):
+                    return Fault(index, reason, str(error))
             path = self._unreadable(index)
             if path is None:
                 raise

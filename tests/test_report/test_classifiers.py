@@ -13,7 +13,12 @@ from mmengine.registry import MODELS, init_default_scope
 from mmengine.runner import Runner
 from PIL import Image
 
-from mmocc.occlusion import UnreachableLevelError, cell_names
+from mmocc.occlusion import (
+    CutOffError,
+    EmptyRegionError,
+    UnreachableLevelError,
+    cell_names,
+)
 from mmocc.report import classifiers
 from mmocc.report.answers import Answers, Fault
 from mmocc.utils.from_config import build_dataset, load_model
@@ -191,6 +196,11 @@ def test_objects_too_small_are_left_out_and_other_faults_stop(tmp_path):
     assert faults == [Fault(1, 'too_small', 'too few pixels')]
     with pytest.raises(KeyError, match='no such key'):
         checked[2]
+    samples[2] = CutOffError('a.png: cut off')
+    assert checked[2] == Fault(2, 'cut_off', 'a.png: cut off')
+    samples[2] = EmptyRegionError('a.png: the box is inverted')
+    assert checked[2] == Fault(2, 'no_pixel', 'a.png: the box is inverted')
+    samples[2] = KeyError('no such key')
     image.write_bytes(b'not an image')
     fault = checked[2]
     assert fault.reason == 'corrupt'
