@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from toy_answers import answers
 
+from mmocc.datasets.transforms.occlude import Occlude
 from mmocc.report import pairing
 
 
@@ -131,3 +132,26 @@ def test_masks_differ_by_more_than_a_rim():
     ours, theirs, expected = zip(*pairs, strict=True)
     found = pairing.masks_differ(np.stack(ours), np.stack(theirs))
     assert found.tolist() == list(expected)
+
+
+@pytest.mark.parametrize('box', [None, (0.25, 0.125, 0.75, 0.5)])
+def test_the_same_occlusion_in_images_of_other_size_does_not_differ(box):
+    """Places differ where seeds do, and rims only where sizes do."""
+
+    def thumbnails(side, seed=0):
+        occlude = Occlude(kind='white', level='L2', seed=seed)
+        made = []
+        for number in range(12):
+            results = dict(
+                img=np.zeros((side, side, 3), np.uint8),
+                img_path=f'/data/{number}.png',
+            )
+            if box:
+                results['gt_bboxes'] = np.array([box]) * side
+            mask = occlude.transform(results)['occlusion_mask']
+            made.append(pairing.mask_thumbnail(mask))
+        return np.stack(made)
+
+    small = thumbnails(160)
+    assert not pairing.masks_differ(small, thumbnails(224)).any()
+    assert pairing.masks_differ(small, thumbnails(160, seed=1)).mean() > 0.8
