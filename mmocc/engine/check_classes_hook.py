@@ -7,6 +7,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from mmocc.registry import HOOKS
+from mmocc.utils.state_dicts import CheckpointError
 
 
 @HOOKS.register_module()
@@ -18,7 +19,7 @@ class CheckClassesHook(Hook):
     passes.
 
     Raises:
-        ValueError: When a checkpoint is loaded whose classes differ.
+        CheckpointError: When a checkpoint is loaded whose classes differ.
     """
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
@@ -36,7 +37,7 @@ class CheckClassesHook(Hook):
                 for i, pair in enumerate(zip_longest(trained, own))
                 if pair[0] != pair[1]
             )
-            raise ValueError(
+            raise CheckpointError(
                 f'the checkpoint was trained on {len(trained)} classes, the '
                 f'data have {len(own)}, and class {place} is {a!r} there but '
                 f'{b!r} here: use a checkpoint of these classes, or set the '

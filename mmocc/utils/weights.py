@@ -34,7 +34,7 @@ def warn_random(
 def check_frozen(
     own: dict[str, Tensor], loaded: dict[str, Tensor], what: str, parts: str
 ) -> None:
-    """Raise ValueError if a checkpoint lacks or misfits a frozen tensor.
+    """Raise CheckpointError if a checkpoint lacks or misfits a frozen tensor.
 
     ``own`` are the model's frozen tensors by name, ``loaded`` the
     checkpoint's; ``what`` is frozen and its ``parts`` are for the message.
@@ -50,7 +50,7 @@ def check_frozen(
                 f'{tuple(tensor.shape)}'
             )
     if faults:
-        raise ValueError(
+        raise CheckpointError(
             f'the checkpoint does not fit the frozen {what}: {faults[0]}'
             f' (and {len(faults) - 1} more); load_from must be a checkpoint '
             f'of the same {parts}, trained on the same classes'

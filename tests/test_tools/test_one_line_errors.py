@@ -142,7 +142,7 @@ def test_a_config_that_cannot_be_read_is_named(tmp_path):
         ("_base_ = 'gone_base.py'", 'gone_base.py'),
         (f'{BASE}    from .gone_base import *', 'gone_base'),
         ('from .gone_base import *', 'bad.py: Illegal syntax'),
-        ('from mmocc.models import LERN\nmodel = dict(type=LERN)', 'LERN'),
+        ('from mmocc.models import LEARM\nmodel = dict(type=LEARM)', 'LEARM'),
     ):
         path.write_text(text)
         with pytest.raises(SystemExit) as stop:
