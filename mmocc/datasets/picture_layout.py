@@ -21,8 +21,16 @@ def check_order(order: str | None) -> str | None:
 
 
 def order_of(results: Mapping[str, Any], order: str | None = None) -> str:
-    """Return the order of a sample's channels: given, its own, or ``bgr``."""
-    return order or check_order(results.get('channel_order')) or 'bgr'
+    """Return the order of a sample's channels: given, its own, or a guess.
+
+    The guess is ``bgr``, as mm loads files; and ``rgb`` for a sample of a data
+    set that holds its images, as CIFAR's do (a number, but no path).
+    """
+    known = order or check_order(results.get('channel_order'))
+    if known:
+        return known
+    held = 'sample_idx' in results and not results.get('img_path')
+    return 'rgb' if held else 'bgr'
 
 
 def picture_name(results: Mapping[str, Any]) -> str:

@@ -109,6 +109,7 @@ def check_banks(
     Raises:
         ValueError: If there is none, one is unknown, or its bank is not given.
     """
+    kinds = [kinds] if isinstance(kinds, str) else kinds
     if not kinds:
         raise ValueError('kinds is empty: name at least one occluder kind')
     banks = {

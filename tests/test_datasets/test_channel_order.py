@@ -172,6 +172,19 @@ def test_the_mean_colour_follows_the_order():
     assert hide(dict(img=image))['img'][0, 0].tolist() == [124, 116, 104]
 
 
+def test_a_data_set_that_holds_its_images_holds_rgb(red_bank):
+    hide = Occlude(kind='object', level='L3', object_bank=red_bank, seed=0)
+    flip = dict(type='RandomFlip', prob=0.5)
+    steps = Compose([flip]).transforms
+    results = Compose([*steps, hide])(in_memory().get_data_info(0))
+    hidden = results['img'][results['occlusion_mask'] == 1]
+    assert (hidden == RED).all(axis=-1).mean() > 0.5
+    array = dict(img=np.full((32, 32, 3), GREY, np.uint8))  # an inferencer's
+    results = hide(array)
+    hidden = results['img'][results['occlusion_mask'] == 1]
+    assert (hidden == RED[::-1]).all(axis=-1).mean() > 0.5
+
+
 def test_unknown_orders_are_refused(red_bank):
     for make in (
         lambda: Occlude(kind='white', channel_order='RGB'),

@@ -6,11 +6,14 @@ import pytest
 import torch
 from mmcv.transforms import Compose
 from mmengine.registry import init_default_scope
+from mmpretrain.datasets import BaseDataset
 from PIL import Image
 
 from mmocc.datasets.transforms import Occlude
 from mmocc.occlusion import CutOffError, UnreachableLevelError
-from mmocc.report.cells import insert_before_packing
+from mmocc.report.answers import CUT_OFF
+from mmocc.report.cells import OcclusionCells, insert_before_packing
+from mmocc.report.classifiers import CheckedDataset
 
 LOAD, PACK = dict(type='LoadImageFromFile'), dict(type='PackInputs')
 EDGE = dict(type='ResizeEdge', scale=256)
@@ -72,6 +75,25 @@ def test_imagenets_test_pipeline_hides_the_share_of_the_moved_box(photo):
         assert 0.4 <= by_hand < 0.6
         assert sample.occlusion_share == pytest.approx(by_hand)
         assert sample.occlusion_region == 'box'
+
+
+class Crops(BaseDataset):
+    """A set of one object crop; ``ann_file`` is its photo."""
+
+    def load_data_list(self):
+        return [info(self.ann_file), info(self.ann_file, [0, 0, 90, 320])]
+
+
+def test_a_data_set_in_cells_is_hidden_where_the_model_sees_it(photo):
+    data = Crops(photo, pipeline=[LOAD, EDGE, CENTRE, PACK])
+    cells = OcclusionCells(data, ['L0', 'L2 white'])
+    packed = cells[2]
+    by_hand = hidden_of(packed)[MOVED].mean()
+    assert packed['data_samples'].occlusion_share == pytest.approx(by_hand)
+    assert torch.equal(cells[0]['inputs'], data[0]['inputs'])
+    faults = CheckedDataset(cells.parts[1])[1]
+    assert (faults.index, faults.reason) == (1, CUT_OFF)
+    assert 'photo.png' in faults.message
 
 
 def test_imagenets_test_pipeline_hides_the_share_of_the_moved_mask(photo):

@@ -75,7 +75,8 @@ class HideAndSeek(BaseTransform):
         keep_mask: Store the mask of hidden pixels.
         channel_order: ``bgr`` or ``rgb``, in which images come, for
             ``'mean'``; by default the sample's ``channel_order`` if it has
-            one, else ``bgr``.
+            one, else ``rgb`` of a data set that holds its images (CIFAR), else
+            ``bgr``.
 
     Raises:
         ValueError: If a grid size or the probability is out of range, or the

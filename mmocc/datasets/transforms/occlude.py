@@ -89,7 +89,8 @@ class Occlude(BaseTransform):
         seed: Base seed of repeatable (evaluation) occlusions.
         bank: A built bank that serves the kinds, instead of the folders.
         channel_order: ``bgr`` or ``rgb``, in which images come; by default
-            the sample's ``channel_order`` if it has one, else ``bgr``.
+            the sample's ``channel_order`` if it has one, else ``rgb`` of a
+            data set that holds its images (CIFAR), else ``bgr``.
 
     Raises:
         ValueError: If a kind, level, region or order is unknown, or a bank

@@ -86,7 +86,8 @@ class PasteOcclusion(BaseTransform):
         keep_clean: Whether to add ``clean_img``.
         seed: Base seed of repeatable occlusions.
         channel_order: ``bgr`` or ``rgb``, in which images come; by default
-            the sample's ``channel_order`` if it has one, else ``bgr``.
+            the sample's ``channel_order`` if it has one, else ``rgb`` of a
+            data set that holds its images (CIFAR), else ``bgr``.
 
     Raises:
         FileNotFoundError: If a folder does not exist.

@@ -7,6 +7,7 @@ from mmocc.occlusion import (
     KINDS,
     LEVELS,
     EmptyRegionError,
+    OccluderBank,
     UnreachableLevelError,
 )
 from mmocc.registry import TRANSFORMS
@@ -184,7 +185,8 @@ def test_a_single_share_is_met_within_a_pixel(level):
     assert transform.shares == [(share, share)]
 
 
-def test_levels_are_one_or_several():
+def test_levels_and_kinds_are_one_or_several():
+    assert OccluderBank('noise').kinds == ('noise',)
     shares = build(kind='white', level=['L1', 0.5, (0.1, 0.3)]).shares
     assert shares == [(0.2, 0.4), (0.5, 0.5), (0.1, 0.3)]
     assert build(kind='white', level=(0.1, 0.3)).shares == [(0.1, 0.3)]
