@@ -2,6 +2,7 @@ import io
 import json
 import shutil
 import sys
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -385,6 +386,27 @@ def test_models_are_compared_on_the_images_that_they_share(
     reason = 'the test sets have no image in common'
     assert models['others']['not_paired'] == reason
     assert 'difference' not in models['others']
+
+
+def test_another_preprocessor_makes_answers_stale_and_a_batch_does_not(
+    run_here, tiny_config, tmp_path
+):
+    text = tiny_config.read_text(encoding='utf-8')
+    start = text.index('    data_preprocessor=')
+    end = text.index('\n', start) + 1
+    inner = text[start:end].strip().rstrip(',')  # mmpretrain's usual place
+    text = f'{text[:start]}{text[end:]}\n{inner}\n'
+    tiny_config.write_text(text, encoding='utf-8')
+    run = partial(
+        run_here, TOOL, tiny_config, tmp_path / 'a.pth', '--kinds', 'white',
+        '--device', 'cpu', '--out', tmp_path / 'out',
+    )  # fmt: skip
+    save_model(tiny_config, tmp_path / 'a.pth')
+    run()
+    assert ': answers of' not in run('--batch-size', 3, '--workers', 0)
+    printed = run('--cfg-options', 'data_preprocessor.std=[1,1,1]')
+    stale = "tiny: answers of 'L0', 'L1 white', 'L2 white', 'L3 white' are not"
+    assert f'{stale} reused: the model has changed' in printed
 
 
 def test_names_are_shown_on_terminals_of_few_letters(monkeypatch, tmp_path):
