@@ -10,7 +10,7 @@ from torch import Tensor
 from mmocc.occlusion.banks import OPAQUE
 from mmocc.occlusion.occluders import Occluders, inner_coords, pixel_grid
 
-SIZES = 8  # that each candidate is tried at
+SIZES = 6  # that each candidate is tried at
 COARSE = 12  # the image is sampled by 12 x 12 points to choose a candidate,
 FINE = 24  # and by 24 x 24 points to size it
 REFINEMENTS = 6

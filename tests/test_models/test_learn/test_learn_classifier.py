@@ -209,6 +209,17 @@ def test_options_without_a_type_change_a_default(occluder_folders):
     assert set(model.loss(*batch())) == {'loss_rec', 'loss_inter', 'loss_cls'}
 
 
+@pytest.mark.parametrize('cfg', [dict(), dict(type=CONTROL, neck=GAP)])
+def test_a_missing_bank_is_named_where_training_starts(cfg, tmp_path):
+    model = build_learn(
+        occluder=dict(object_bank=str(tmp_path / 'nowhere')), **cfg
+    )
+    inputs, samples = batch()
+    assert len(model.predict(inputs, samples)) == 4  # needs no bank
+    with pytest.raises(FileNotFoundError, match='nowhere'):
+        model.init_weights()  # as Runner.train does first
+
+
 @pytest.mark.parametrize('labels', [(1, 1, 1), (0, 1, 2)])
 def test_batches_of_one_class_or_all_different_train(labels):
     losses = build_learn().loss(*batch(labels))
