@@ -138,8 +138,8 @@ def render_cutout(
     # OpenCV counts from the middle of the first pixel, not from its corner.
     affine[:, 2] += affine[:, :2] @ (0.5, 0.5) - 0.5
     sheet = cv2.warpAffine(sheet, affine, size[::-1], flags=cv2.INTER_LINEAR)
-    sheet = straighten(sheet)
-    return sheet[..., :3], fade(sheet[..., 3].clip(0, 1), feather)
+    drawn = straighten(np.asarray(sheet, np.float32))
+    return drawn[..., :3], fade(drawn[..., 3].clip(0, 1), feather)
 
 
 def fade(alpha: Pixels, feather: float) -> Pixels:
