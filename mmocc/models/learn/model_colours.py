@@ -74,15 +74,15 @@ def order_of(
 ) -> str:
     """Return the order of images that no preprocessor swaps.
 
-    Those of files are BGR, as mm loads them. A data set that holds its images
+    What the samples say comes first. Those of files are BGR, as mm loads them. A data set that holds its images
     (mmpretrain's CIFAR) holds RGB; as this is a guess, it is logged if the
     order matters to one of the ``kinds``.
     """
     sample = samples[0] if samples else None
+    if sample is not None and 'channel_order' in sample:
+        return check_order(sample.channel_order, None) or 'bgr'
     if sample is None or 'img_path' in sample:
         return 'bgr'
-    if 'channel_order' in sample:
-        return check_order(sample.channel_order, None) or 'bgr'
     if {'texture', 'object'} & set(kinds):
         print_log(
             'mmocc.BatchOccluder: the images are not from files (img_path is '
