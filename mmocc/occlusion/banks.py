@@ -1,9 +1,11 @@
 """Banks: what occluders are filled with, as tensors ready for the device.
 
-Sheets are square, uint8 and BGR; files are checked when a bank is loaded.
+Sheets are square, uint8 and BGR; files are checked when a bank is loaded. In
+place of a folder, ``builtin:train`` and ``builtin:test`` name what mmocc draws
+itself.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,10 +16,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mmocc.occlusion.alpha import resize, to_bytes
+from mmocc.occlusion.builtin_cutouts import draw_cutouts
+from mmocc.occlusion.builtin_textures import SPLITS, draw_textures
 from mmocc.utils import files, photos
 
 OPAQUE = 128  # alpha from which a pixel hides what is below it
 NUM_ANCHORS = 64  # opaque points kept per cut-out, to place it by
+BUILTIN = 'builtin:'  # before a split: a bank that mmocc draws itself
 
 Folders = str | Path | Sequence[str | Path]
 
@@ -32,17 +37,46 @@ class CutoutBank(NamedTuple):
     anchors: Tensor  # (T, K, 2) opaque points (x, y) in [-1, 1], to place it
 
 
+def list_sources(folders: Folders) -> list[str | Path]:
+    """Return one or several banks as a list."""
+    return [folders] if isinstance(folders, str | Path) else list(folders)
+
+
+def builtin_split(source: str | Path) -> str | None:
+    """Return the split of a built-in bank, None of a folder.
+
+    A folder of such a name is ``./builtin:train``.
+
+    Raises:
+        ValueError: If there is no such bank.
+    """
+    name = str(source)
+    if not name.startswith(BUILTIN):
+        return None
+    split = name.removeprefix(BUILTIN)
+    if split not in SPLITS:
+        raise ValueError(
+            f'unknown occluder bank {name!r}; choose from '
+            f'{[BUILTIN + known for known in SPLITS]}, or name a folder'
+        )
+    return split
+
+
 def list_images(folders: Folders) -> list[Path]:
     """Return all image files below folder(s), sorted, without hidden ones.
 
     Raises:
         FileNotFoundError: If a folder does not exist.
-        ValueError: If a folder holds no image.
+        ValueError: If a folder holds no image, or it is a built-in bank.
     """
-    if isinstance(folders, str | Path):
-        folders = [folders]
     paths: list[Path] = []
-    for folder in map(files.expand, folders):
+    for source in list_sources(folders):
+        if builtin_split(source):
+            raise ValueError(
+                f'{str(source)!r} is drawn and has no files, which are '
+                'needed here; name a folder of images'
+            )
+        folder = files.expand(source)
         if not folder.is_dir():
             raise FileNotFoundError(
                 f'occluder bank {str(folder)!r} is not a folder; name a '
@@ -89,33 +123,57 @@ def read_cutout(path: Path) -> NDArray[np.uint8]:
 def load_textures(folders: Folders, size: int = 256) -> Tensor:
     """Load images as (T, 3, size, size) uint8, BGR: their central squares.
 
+    Those of a built-in bank are drawn at this size.
+
     Raises:
         FileNotFoundError: If a folder does not exist.
-        ValueError: If a folder is empty or a file is not a readable image.
+        ValueError: If a folder is empty or a file is not a readable image, or
+            if there is no such built-in bank.
     """
-    sheets = []
-    for path in list_images(folders):
-        image = read_image(path, cv2.IMREAD_COLOR)
-        scale = size / min(image.shape[:2])
-        # max: rounding must never leave a side one pixel short
-        w, h = (max(size, round(side * scale)) for side in image.shape[1::-1])
-        image = cv2.resize(image, (w, h), interpolation=cv2.INTER_AREA)
-        top, left = (h - size) // 2, (w - size) // 2
-        sheets.append(image[top : top + size, left : left + size])
+    sheets: list[NDArray[Any]] = []
+    for source in list_sources(folders):
+        if split := builtin_split(source):
+            sheets += list(draw_textures(split, size=size))
+        else:
+            paths = list_images(source)
+            sheets += [read_texture(path, size) for path in paths]
     return torch.from_numpy(np.stack(sheets)).permute(0, 3, 1, 2).contiguous()
+
+
+def read_texture(path: Path, size: int) -> NDArray[Any]:
+    """Return the central square of an image, (size, size, 3) uint8, BGR."""
+    image = read_image(path, cv2.IMREAD_COLOR)
+    scale = size / min(image.shape[:2])
+    # max: rounding must never leave a side one pixel short
+    w, h = (max(size, round(side * scale)) for side in image.shape[1::-1])
+    image = cv2.resize(image, (w, h), interpolation=cv2.INTER_AREA)
+    top, left = (h - size) // 2, (w - size) // 2
+    return image[top : top + size, left : left + size]
+
+
+def _cutouts_of(folders: Folders) -> Iterator[NDArray[np.uint8]]:
+    """Yield the cut-outs of folders and built-in banks, (H, W, 4) BGRA."""
+    for source in list_sources(folders):
+        if split := builtin_split(source):
+            yield from draw_cutouts(split)
+        else:
+            yield from map(read_cutout, list_images(source))
 
 
 def load_cutouts(folders: Folders, size: int = 128) -> CutoutBank:
     """Load RGBA cut-outs, cut to what is opaque and stretched to a square.
 
+    Those of a built-in bank are drawn.
+
     Raises:
         FileNotFoundError: If a folder does not exist.
-        ValueError: If a folder is empty, or as :func:`read_cutout`.
+        ValueError: If a folder is empty, as :func:`read_cutout`, or if there
+            is no such built-in bank.
     """
     sheets, aspects, anchors = [], [], []
     rng = np.random.default_rng(0)  # the same anchors wherever it is loaded
-    for path in list_images(folders):
-        image: NDArray[Any] = read_cutout(path)
+    image: NDArray[Any]
+    for image in _cutouts_of(folders):
         rows, cols = np.nonzero(image[..., 3] >= OPAQUE)
         image = image[rows.min() : rows.max() + 1, cols.min() : cols.max() + 1]
         aspects.append(image.shape[1] / image.shape[0])

@@ -60,7 +60,9 @@ class OccluderBank:
 
     Args:
         kinds: Kinds to serve.
-        texture_bank: Folder(s) of images; needed for kind ``texture``.
+        texture_bank: Folder(s) of images; needed for kind ``texture``. Here
+            and below, ``builtin:train`` and ``builtin:test`` name what mmocc
+            draws itself: other things to test with than to train with.
         object_bank: Folder(s) of RGBA cut-outs; needed for kind ``object``.
         texture_size: Side of the texture sheets in pixels. A window of the
             image's size is cut from a sheet: small images want small sheets.
@@ -121,7 +123,8 @@ def check_banks(
         if not folder:
             raise ValueError(
                 f'occluder kind {kind!r} needs {kind}_bank, a folder of '
-                f'{content}'
+                f"{content}, or 'builtin:test' for those that mmocc draws "
+                "('builtin:train' to train with)"
             )
     return tuple(kinds)
 

@@ -333,6 +333,19 @@ def test_without_banks_only_white_and_noise_are_tested(run_here, command):
     assert 'L3 texture' not in printed
 
 
+def test_all_kinds_run_on_banks_that_are_drawn(run_here, command, tmp_path):
+    start = command.index('--texture-bank')
+    run_here(
+        *command[:start], *command[-2:], '--builtin-banks', '--kinds', 'object'
+    )
+    out = tmp_path / 'out'
+    written = json.loads((out / 'occlusion.json').read_text(encoding='utf-8'))
+    assert 'L3 object' in written['models']['a']['cells']
+    page = (out / 'occlusion.html').read_text(encoding='utf-8')
+    assert page.count('builtin:test') == 1
+    assert 'texture bank' not in page
+
+
 SECOND = """
 _base_ = {base!r}
 test_dataloader = dict(

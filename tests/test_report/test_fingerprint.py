@@ -209,6 +209,26 @@ def test_a_bank_counts_by_its_content_and_for_its_kind(
     assert list(stale(before)) == ['L2 texture', 'L2 object']
 
 
+def test_a_bank_that_is_drawn_counts(cfg):
+    first, again = (
+        OccluderBank(['texture'], 'builtin:test', texture_size=8)
+        for _ in range(2)
+    )
+    other = OccluderBank(['texture'], 'builtin:train', texture_size=8)
+    cell = 'L2 texture'
+    before = fp.occlusion_parts(cell, bank=first)
+    assert fp.occlusion_parts(cell, bank=again) == before
+    now = fp.occlusion_parts(cell, bank=other)
+    assert fp.changed(before, now) == 'the texture bank has changed'
+    dataset = build_dataset(cfg)
+    names = []
+    for bank in ('builtin:test', 'builtin:test', ['builtin:train']):
+        step = dict(type='mmocc.Occlude', texture_bank=bank)
+        cfg.test_dataloader.dataset.pipeline = [step]
+        names.append(fp.data_parts(cfg, dataset))
+    assert names[0] == names[1] != names[2]
+
+
 def test_a_new_version_of_the_occlusion_makes_stale(monkeypatch):
     before = fp.occlusion_parts('L1 white')
     monkeypatch.setattr('mmocc.occlusion.OCCLUSION_VERSION', -1)

@@ -17,9 +17,10 @@ Detectors (configs of mmdet, or --task det): every annotated object is hidden,
 right after loading, and the config's own evaluator gives the AP. With
 --occluded-coco and --separated-coco, recall on COCO's really occluded objects.
 
-Without banks, only white and noise are tested. Cells that are done are not
-computed again: an interrupted report continues where it stopped. Several
-processes: torchrun --nproc-per-node=N ... --launcher pytorch
+Without banks, only white and noise are tested; --builtin-banks takes those
+that mmocc draws itself. Cells that are done are not computed again: an
+interrupted report continues where it stopped. Several processes:
+torchrun --nproc-per-node=N ... --launcher pytorch
 """
 
 import argparse
@@ -67,6 +68,7 @@ from mmocc.utils.config_types import host_of
 from mmocc.utils.from_config import build_dataset
 
 FLAGS = ('occluded', 'truncated', 'difficult')
+BUILTIN = 'builtin:test'
 
 
 def parse_args() -> argparse.Namespace:
@@ -85,8 +87,12 @@ def parse_args() -> argparse.Namespace:
     add('--task', choices=['auto', 'cls', 'det'], default='auto', help=task)
     add('--names', nargs='+', help='names of the models')
     add('--kinds', nargs='+', choices=KINDS, help='kinds of occluders')
-    add('--texture-bank', nargs='+', help='image folder(s)')
-    add('--object-bank', nargs='+', help='folder(s) of RGBA cut-outs')
+    textures = f'image folder(s), or {BUILTIN}'
+    add('--texture-bank', nargs='+', metavar='DIR', help=textures)
+    cutouts = f'folder(s) of RGBA cut-outs, or {BUILTIN}'
+    add('--object-bank', nargs='+', metavar='DIR', help=cutouts)
+    drawn = f'take {BUILTIN}, drawn by mmocc, for a bank that is not given'
+    add('--builtin-banks', action='store_true', help=drawn)
     side = 'side of textures'
     add('--texture-size', type=at_least(1), default=256, help=side)
     region = 'what the hidden share refers to'
@@ -114,16 +120,24 @@ def parse_args() -> argparse.Namespace:
     args.names = args.names or [Path(c).stem for c, _ in args.pairs]
     if problem := name_problem(args.names, len(args.pairs)):
         parser.error(problem)
+    if args.builtin_banks:
+        args.texture_bank = args.texture_bank or [BUILTIN]
+        args.object_bank = args.object_bank or [BUILTIN]
     banks = dict(texture=args.texture_bank, object=args.object_bank)
     missing = [kind for kind, folders in banks.items() if not folders]
     if args.kinds is None:
         args.kinds = [kind for kind in KINDS if kind not in missing]
         for kind in missing:
-            print(f'no --{kind}-bank: kind {kind!r} is left out')
+            print(
+                f'no --{kind}-bank: kind {kind!r} is left out; name a folder, '
+                'or draw it with --builtin-banks'
+            )
     if bool(args.occluded_coco) != bool(args.separated_coco):
         parser.error('give both of --occluded-coco and --separated-coco')
     for kind in set(args.kinds) & set(missing):
-        parser.error(f'kind {kind} needs --{kind}-bank')
+        parser.error(
+            f'kind {kind} needs --{kind}-bank DIR, or --builtin-banks'
+        )
     return args
 
 
@@ -314,6 +328,11 @@ def how_made(
     jobs: list[Job], args: argparse.Namespace
 ) -> dict[str, str | int]:
     """Return how the numbers were made."""
+    banks = {
+        f'{kind} bank': ', '.join(getattr(args, f'{kind}_bank'))
+        for kind in ('texture', 'object')
+        if kind in args.kinds
+    }
     return dict(
         command=f'python {shlex.join(sys.argv)}',
         seed=args.seed,
@@ -321,6 +340,7 @@ def how_made(
         date=date.today().isoformat(),
         every=args.every,
         torch=torch.__version__,
+        **banks,
         **{job.name: f'{job.cfg.filename}, {job.checkpoint}' for job in jobs},
     )
 
