@@ -16,6 +16,7 @@ BELOW = {
     'utils': set(),
     'occlusion': {'utils'},
     'synthetic': CORE,
+    'transforms': CORE,
     'datasets': CORE,
     'occluded_sets': CORE | {'datasets'},
     'models': CORE,
@@ -73,8 +74,9 @@ def test_methods_do_not_import_one_another(room):
             assert not name.startswith(tuple(others)), f'{path}: {name}'
 
 
-def test_the_core_imports_no_host():
-    for path in files('occlusion'):
+@pytest.mark.parametrize('folder', ['occlusion', 'transforms'])
+def test_the_core_and_plain_transforms_import_no_host(folder):
+    for path in files(folder):
         hosts = {name.split('.')[0] for name in imported(path)} & HOSTS
         assert not hosts, f'{path} imports {hosts}'
 

@@ -4,7 +4,7 @@ arXiv 1704.04232 (cells, section 3.1; segments, section 3.3) and 1811.02545.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import cv2
@@ -46,11 +46,17 @@ def check_segments(
     return check_grid(lengths, hide_prob, 'segment_lengths', 'frames')
 
 
-def draw_grid(size: tuple[int, int], cell: int, prob: float) -> Bools:
+def draw_grid(
+    size: tuple[int, int],
+    cell: int,
+    prob: float,
+    draw: Callable[[list[int]], Any] = np.random.random_sample,
+) -> Bools:
     """Draw which cells of a grid are hidden, each with probability ``prob``.
 
     The grid starts at the top-left corner of the (H, W) image; the border may
-    cut off the last row and column. A cell's side is in pixels.
+    cut off the last row and column. A cell's side is in pixels. ``draw``
+    gives an array of a shape, uniform in [0, 1).
 
     Returns:
         (H / cell, W / cell) bool, rounded up; (0, 0) for cell 0.
@@ -58,7 +64,8 @@ def draw_grid(size: tuple[int, int], cell: int, prob: float) -> Bools:
     if not cell:
         return np.zeros((0, 0), bool)
     shape = [-(-side // cell) for side in size]
-    return np.random.random_sample(shape) < prob
+    hidden: Bools = draw(shape) < prob
+    return hidden
 
 
 def hide_cells(

@@ -1,0 +1,105 @@
+"""Hide-and-Seek: hide random cells of a grid in training images."""
+
+import random
+from collections.abc import Sequence
+from numbers import Real
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mmocc.occlusion.grid import (
+    cell_mask,
+    check_grid,
+    draw_grid,
+    hide_cells,
+    paint,
+)
+from mmocc.transforms.base import HidingTransform
+from mmocc.transforms.objects import Objects
+
+IMAGENET_MEAN = (123.675, 116.28, 103.53)  # RGB
+
+
+class HideAndSeek(HidingTransform):
+    """Hide each cell of a grid with the same probability, at each call.
+
+    Singh and Lee, ICCV 2017, arXiv 1704.04232; as ``mmocc.HideAndSeek`` of
+    the mm pipelines does. Hidden pixels get the data's mean colour, so that
+    the first layer sees the same mean as without hiding.
+
+    Args:
+        grid_sizes: Side(s) of the cells in pixels; one is drawn for each
+            image. 0 leaves an image as it is. They are for 224 pixels; for
+            CIFAR-10, (0, 4, 8).
+        hide_prob: Probability that a cell is hidden.
+        fill: ``'mean'``, ImageNet's mean colour; ``'noise'``; or a number
+            for each of R, G and B, or one for all, in 0 to 255.
+        **options: See :class:`~mmocc.transforms.base.HidingTransform`.
+
+    Raises:
+        ValueError: If a grid size, the probability or the fill is out of
+            range; the rest as for ``HidingTransform``.
+    """
+
+    def __init__(
+        self,
+        grid_sizes: int | Sequence[int] = (0, 16, 32, 44, 56),
+        hide_prob: float = 0.5,
+        fill: str | float | Sequence[float] = 'mean',
+        **options: Any,
+    ) -> None:
+        super().__init__(**options)
+        self.grid_sizes = check_grid(grid_sizes, hide_prob)
+        self.hide_prob = hide_prob
+        self.fill = fill
+        self._colour = _colour(fill)
+
+    def hide(
+        self,
+        planes: Tensor,
+        objects: Objects | None,
+        choice: random.Random,
+        number: int,
+    ) -> tuple[Tensor, Tensor]:
+        """Hide cells of an image, as ``HidingTransform.hide`` says."""
+        size = planes.shape[1], planes.shape[2]
+        cell = choice.choice(self.grid_sizes)
+        numbers = np.random.default_rng(number)
+        hidden = draw_grid(size, cell, self.hide_prob, numbers.random)
+        mask = torch.from_numpy(cell_mask(size, hidden, cell)).bool()
+        if not cell:
+            return planes.clone(), mask
+        image = planes.permute(1, 2, 0).contiguous().numpy()
+        if self._colour is None:
+            canvas = numbers.integers(256, size=image.shape, dtype=np.uint8)
+        else:
+            canvas = paint(image, self._colour)
+        image = hide_cells(image, hidden, cell, canvas)
+        return torch.from_numpy(image).permute(2, 0, 1), mask
+
+    def __repr__(self) -> str:
+        return (
+            f'{type(self).__name__}(grid_sizes={self.grid_sizes}, '
+            f'hide_prob={self.hide_prob}, fill={self.fill!r}, '
+            f'region={self.region!r}, min_visible={self.min_visible}, '
+            f'p={self.p}, seed={self.seed})'
+        )
+
+
+def _colour(fill: Any) -> np.ndarray | None:
+    """Return a fill as (3,) uint8, None for noise."""
+    if fill == 'noise':
+        return None
+    values: Any = IMAGENET_MEAN if fill == 'mean' else fill
+    values = (values,) * 3 if isinstance(values, Real) else values
+    good = not isinstance(values, str) and len(values) == 3
+    if not good or not all(
+        isinstance(v, Real) and 0 <= float(v) <= 255 for v in values
+    ):
+        raise ValueError(
+            "fill must be 'mean', 'noise', or a number or three (R, G, B) in "
+            f'0 to 255, got {fill!r}'
+        )
+    return np.array(values).round().astype(np.uint8)
