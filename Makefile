@@ -10,7 +10,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 PY := $(VENV)/bin/python
-PIP := $(PY) -m pip --disable-pip-version-check install \
+PIP := $(PY) -m pip --disable-pip-version-check --no-input -q install \
 	-c requirements/tested.txt $(addprefix --find-links ,$(MMOCC_WHEELS))
 # Without nvcc, mmcv's ops are built for the CPU, whatever the machine has.
 NVCC := $(shell command -v nvcc)
@@ -19,7 +19,7 @@ NVCC := $(shell command -v nvcc)
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.installed
-	$(PY) tools/demo.py
+	@$(PY) tools/demo.py
 
 # A process per core, up to four, each with one thread: two that share cores by
 # threads wait for each other most of the time.
@@ -67,16 +67,16 @@ $(VENV)/.torch: $(VENV)/.created requirements/build.txt requirements/tested.txt
 # pip's cache when compiled operators are wanted, nor they when it is wanted.
 $(VENV)/.mmcv: $(VENV)/.torch
 	@echo '[3/5] mmcv in pure Python (half a minute)'
-	@$(PIP) -q --no-cache-dir --no-deps onedl-mmcv
+	@$(PIP) --no-cache-dir --no-deps onedl-mmcv
 	@touch $@
 
 $(VENV)/.hosts: $(VENV)/.mmcv requirements.txt $(wildcard requirements/*.txt)
 	@echo '[4/5] mmpretrain, mmdet and the rest (1 to 2 minutes)'
-	@$(PIP) -q -r requirements.txt
+	@$(PIP) -r requirements.txt
 	@touch $@
 
 $(VENV)/.installed: $(VENV)/.hosts setup.py pyproject.toml
 	@echo '[5/5] mmocc, editable (seconds)'
-	@$(PIP) -q --no-build-isolation --no-deps -e .
-	@$(PY) tools/check_env.py
+	@$(PIP) --no-build-isolation --no-deps -e .
+	@$(PY) tools/check_env.py --quiet
 	@touch $@

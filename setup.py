@@ -126,6 +126,7 @@ setup(
         'test': read_requirements('tests'),
         'vis': read_requirements('vis'),
     },
+    entry_points={'console_scripts': ['mmocc = mmocc.cli:main']},
     cmdclass={'build_py': BuildPy},
     zip_safe=False,
 )

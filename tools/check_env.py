@@ -4,6 +4,7 @@ Exits with 0 if classification or detection can run, else with 1. At the start
 it imports only the standard library.
 """
 
+import argparse
 import re
 import sys
 from collections.abc import Callable
@@ -115,8 +116,18 @@ def parts() -> dict[str, tuple[Callable[[], str], str]]:
     }
 
 
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        '--quiet', action='store_true', help='leave out what works'
+    )
+    return parser.parse_args()
+
+
 def main() -> int:
     """Print one line per part, then what can run."""
+    args = parse_args()
     working = {}
     for name, (check, remedy) in parts().items():
         try:
@@ -127,7 +138,8 @@ def main() -> int:
             missing = getattr(error, 'name', None) == name.split()[0]
             state = 'missing' if missing else 'broken'
             line = f'  {state:7} {name:12} {reason}\n{"":10}-> {remedy}'
-        print(line)
+        if name not in working or not args.quiet:
+            print(line)
     base = {'python', 'torch', 'torchvision', 'mmengine', 'mmcv', 'mmocc'}
     tasks = {
         'classification': base | {'mmpretrain'},

@@ -6,15 +6,14 @@ table, plot and example images to work_dirs/demo/. The textures and cut-outs of
 the test come from another photo than those of training. LEARN comes after the
 second stage, which goes beyond the paper (configs/learn/README.md). An
 interrupted demo continues where it stopped. It computes in mixed precision
-where that is faster (a GPU, or a CPU with bfloat16).
+where that is faster (a GPU, or a CPU with bfloat16). What the steps print goes
+to work_dirs/demo/*.log.
 """
 
 import argparse
 import json
-import shlex
-import subprocess
-import sys
 import time
+from contextlib import redirect_stderr, redirect_stdout
 from itertools import chain
 from pathlib import Path
 
@@ -29,12 +28,16 @@ from mmocc.report.cells import make_occlude, occlude_dataset, share_bank
 from mmocc.report.plots import plot_examples
 from mmocc.utils import cli
 from mmocc.utils.amp import amp_pays
+from mmocc.utils.find_config import home
 from mmocc.utils.from_config import build_dataset, load_model
+from mmocc.utils.stages import ReportProgress, TrainingProgress, run_stage
 
 DATA = Path('data/digits_voc')
+HOME = Path() if home() == Path.cwd().resolve() else home()
+TOOLS = HOME / 'tools'
 CONFIGS = {
-    'VGG-16': 'configs/learn/vgg16_digits-baseline.py',
-    'VGG-16 + LEARN': 'configs/learn/vgg16_digits-stage2.py',
+    'VGG-16': str(HOME / 'configs/learn/vgg16_digits-baseline.py'),
+    'VGG-16 + LEARN': str(HOME / 'configs/learn/vgg16_digits-stage2.py'),
 }
 BANKS = dict(
     texture_bank=str(DATA / 'occluders/test/textures'),
@@ -55,34 +58,26 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def run(title: str, *command: str) -> None:
-    """Run a tool of this repository; stop if it fails."""
-    print(f'\n=== {title}\n$ python {shlex.join(command)}', flush=True)
-    result = subprocess.run([sys.executable, *command], check=False)
-    if result.returncode:
-        sys.exit(f'{command[0]} failed; see the lines above')
-
-
-def train(name: str, config: str, out: Path, *options: str) -> str:
+def train(title: str, config: str, out: Path, *options: str) -> str:
     """Return a config's checkpoint in ``out``; train it if it is missing."""
     epochs = Config.fromfile(config).train_cfg.max_epochs
     checkpoint = out / f'epoch_{epochs}.pth'
     if checkpoint.exists():
-        print(f'\n=== {name}: already trained, {checkpoint}')
+        print(f'{title}: done before, {checkpoint}')
     else:
-        command = ['tools/train.py', config, '--work-dir', str(out)]
+        command = [str(TOOLS / 'train.py'), config, '--work-dir', str(out)]
         command += ['--resume', *AMP]
         command += ['--cfg-options', *options] if options else []
-        run(f'Train {name}', *command)
+        log = out.with_suffix('.log')
+        run_stage(title, command, log, TrainingProgress(epochs))
     return str(checkpoint)
 
 
 def test(checkpoints: dict[str, str], out: Path) -> dict:
     """Test all models on the same occlusions; return the report's numbers."""
     models = [(CONFIGS[name], path) for name, path in checkpoints.items()]
-    run(
-        'Test both on the same occlusions',
-        'tools/analysis_tools/occlusion_benchmark.py',
+    command = [
+        str(TOOLS / 'analysis_tools/occlusion_benchmark.py'),
         *chain(*models),
         *('--names', *checkpoints),
         *('--texture-bank', BANKS['texture_bank']),
@@ -90,6 +85,12 @@ def test(checkpoints: dict[str, str], out: Path) -> dict:
         *('--texture-size', str(BANKS['texture_size'])),
         *('--out', str(out)),
         *AMP,
+    ]
+    run_stage(
+        f'[4/5] test {" and ".join(checkpoints)} on the same occlusions',
+        command,
+        out / 'report.log',
+        ReportProgress(cell_names(), len(checkpoints)),
     )
     return json.loads((out / 'occlusion.json').read_text(encoding='utf-8'))
 
@@ -126,38 +127,58 @@ def draw_examples(
     plot_examples(rows, truth, cfg.classes, path)
 
 
+def table(report: dict) -> str:
+    """Return the accuracies of both models, and their difference, as text."""
+    keys = ['L0', 'L1', 'L2', 'L3', 'L1-L3']
+    rows = {
+        name: [report['models'][name]['means'][k]['accuracy'] for k in keys]
+        for name in CONFIGS
+    }
+    before, after = rows.values()
+    gains = [new - old for old, new in zip(before, after, strict=True)]
+    lines = [f'{"accuracy, %":16}' + ''.join(f'{key:>7}' for key in keys)]
+    for name, numbers in rows.items():
+        lines.append(f'{name:16}' + ''.join(f'{n:7.1f}' for n in numbers))
+    lines.append(f'{"difference":16}' + ''.join(f'{n:+7.1f}' for n in gains))
+    return '\n'.join(lines)
+
+
 def main() -> None:
     """Make data, train, test, draw, and print the result."""
     args = parse_args()
+    out = args.out
     start = time.time()
-    tool = 'tools/dataset_converters/make_digits_voc.py'
-    run('Make the digits', tool, '--out', str(DATA))
+    command = [str(TOOLS / 'dataset_converters/make_digits_voc.py')]
+    command += ['--out', str(DATA)]
+    run_stage('[1/5] make the digits (seconds)', command, out / 'data.log')
     baseline, learn = CONFIGS.values()
-    first = train('VGG-16, clean digits', baseline, args.out / 'baseline')
-    second = train(
-        'LEARN inside the frozen VGG-16',
-        learn,
-        args.out / 'learn',
-        f'load_from={first}',
-    )
+    title = '[2/5] train a VGG-16 on clean digits'
+    first = train(title, baseline, out / 'baseline')
+    title = '[3/5] train LEARN inside the frozen VGG-16'
+    second = train(title, learn, out / 'learn', f'load_from={first}')
     checkpoints = dict(zip(CONFIGS, (first, second), strict=True))
-    report = test(checkpoints, args.out)
-    models = {
-        name: load_model(cli.read_config(CONFIGS[name]), path)
-        for name, path in checkpoints.items()
-    }
-    draw_examples(models, Config.fromfile(baseline), args.out / 'examples.png')
-    before, after = (report['models'][name]['means'] for name in CONFIGS)
-    print()
-    for key, what in (('L1-L3', 'occluded'), ('L0', 'clean')):
-        old, new = before[key]['accuracy'], after[key]['accuracy']
-        print(f'{what:9s} {old:5.1f} -> {new:5.1f} ({new - old:+.1f} points)')
+    report = test(checkpoints, out)
+    print('[5/5] draw examples')
+    log = out / 'examples.log'
+    with (
+        log.open('a', encoding='utf-8') as file,
+        redirect_stdout(file),
+        redirect_stderr(file),
+    ):
+        models = {
+            name: load_model(cli.read_config(CONFIGS[name]), path)
+            for name, path in checkpoints.items()
+        }
+        draw_examples(models, Config.fromfile(baseline), out / 'examples.png')
     minutes = (time.time() - start) / 60
     print(
-        f'\nOpen {args.out}/occlusion.html for the report. Beside it: '
-        'occlusion.json, .csv and .md (the table), occlusion.png\n(accuracy '
-        "by occlusion), examples.png (images with both models' answers). "
-        f'Took {minutes:.1f} minutes.'
+        f'\n{table(report)}\n\n'
+        f'{out}/occlusion.html is the report. Beside it:\n'
+        '  occlusion.png    accuracy by occlusion\n'
+        "  examples.png     images with both models' answers\n"
+        '  occlusion.md     the whole table; also .csv and .json\n'
+        '  *.log            what the steps printed\n'
+        f'It took {minutes:.1f} minutes.'
     )
 
 

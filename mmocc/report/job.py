@@ -39,6 +39,7 @@ class Settings:
     occluded_coco: str | None = None  # annotation files, for detectors
     separated_coco: str | None = None
     trust: bool = False  # a checkpoint may run code while it is loaded
+    data: str | None = None  # folder of the test data; None: the config's
 
 
 class Job:
@@ -51,17 +52,23 @@ class Job:
         self.checkpoint = checkpoint
         self.settings = settings
         self.cfg = cli.read_config(config, settings.cfg_options)
+        if settings.data:
+            cli.use_data(self.cfg, settings.data)
         cli.fill_dataloaders(self.cfg, ['test_dataloader'])
         cli.check_checkpoint(
             checkpoint, 'CONFIG CHECKPOINT', config, settings.trust
         )
-        precision = settings.device.partition(':')[0] if settings.amp else ''
-        self.parts = model_parts(self.cfg, checkpoint) | {
-            'the choice of images (--every)': str(settings.every),
-            'the precision (--amp)': precision,
-        }
+        self.parts = model_parts(self.cfg, checkpoint) | self.shared_parts()
         self.model: nn.Module | None = None
         self.cells: dict[str, Answers] = {}
+
+    def shared_parts(self) -> Parts:
+        """Return what of the settings decides an answer."""
+        device = self.settings.device.partition(':')[0]
+        return {
+            'the choice of images (--every)': str(self.settings.every),
+            'the precision (--amp)': device if self.settings.amp else '',
+        }
 
     def path(self, cell: str) -> Path:
         """Return the file of a cell's answers."""
@@ -196,4 +203,6 @@ def run_group(
             answers = by_model[job.name]
             job.save(cell, answers, occlude)
             right = 100 * answers.hits.mean() if len(answers.index) else np.nan
-            print_log(f'{job.name:24s} {cell:12s} {right:6.2f} %')
+            known = (answers.label >= 0).any()  # else it is of no label
+            words = f'{right:6.2f} %' if known else 'done'
+            print_log(f'{job.name:24s} {cell:12s} {words}')

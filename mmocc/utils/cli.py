@@ -7,6 +7,7 @@ import argparse
 import copy
 import difflib
 import os
+import shlex
 import sys
 from collections.abc import Iterable
 from datetime import timedelta
@@ -35,7 +36,19 @@ from mmocc.utils.config_types import (
     scope_of,
     types_in,
 )
+from mmocc.utils.find_config import find_config
 from mmocc.utils.one_line import one_line_errors as one_line_errors
+from mmocc.utils.quiet import silence_imports
+
+silence_imports()  # all tools import this module, before the hosts
+
+
+def command_line() -> str:
+    """Return the command that started this program, to be typed again."""
+    program, *arguments = sys.argv
+    if not program.startswith('mmocc '):  # mmocc.cli names its commands so
+        program = f'python {shlex.quote(program)}'
+    return f'{program} {shlex.join(arguments)}'.rstrip()
 
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
@@ -81,9 +94,11 @@ def add_trust(parser: argparse.ArgumentParser) -> None:
 def read_config(path: str, options: dict[str, Any] | None = None) -> Config:
     """Read a config, merge ``--cfg-options``, and check the types of mmocc.
 
-    It exits with one line if the file does not exist or does not read.
+    ``path`` may be one of the names that ``find_config`` knows. It exits with
+    one line if the file does not exist or does not read.
     """
     with one_line_errors():
+        path = find_config(path)
         try:
             cfg = Config.fromfile(path)
         except SyntaxError as error:
@@ -135,6 +150,36 @@ def fill_dataloaders(
             loader.pin_memory = False
         if not persistent_workers or not loader.get('num_workers'):
             loader.persistent_workers = False
+
+
+def use_data(cfg: Config, folder: str) -> None:
+    """Test on the data of another folder, in the same layout.
+
+    It exits with one line if that cannot be.
+    """
+    dataset = cfg.test_dataloader.dataset
+    while 'dataset' in dataset:
+        dataset = dataset.dataset
+    if 'datasets' in dataset:
+        sys.exit(
+            f'--data: the test set of {cfg.filename} joins several; name '
+            'their folders by --cfg-options'
+        )
+    if not Path(folder).is_dir():
+        sys.exit(f'--data {folder}: no such folder')
+    before = Path(dataset.get('data_root') or '')
+    dataset.data_root = folder
+    evaluators = cfg.get('test_evaluator') or []
+    for metric in [evaluators] if isinstance(evaluators, dict) else evaluators:
+        if not metric.get('ann_file'):
+            continue
+        path = Path(metric.ann_file)
+        if not path.is_relative_to(before):
+            sys.exit(
+                f'--data: test_evaluator.ann_file of {cfg.filename} is '
+                f'{path}, outside of data_root; name it by --cfg-options'
+            )
+        metric.ann_file = str(Path(folder, path.relative_to(before)))
 
 
 def without_weights(node: Any) -> Any:

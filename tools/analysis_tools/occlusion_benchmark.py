@@ -24,7 +24,6 @@ torchrun --nproc-per-node=N ... --launcher pytorch
 """
 
 import argparse
-import shlex
 import sys
 from datetime import date
 from functools import partial
@@ -83,6 +82,8 @@ def parse_args() -> argparse.Namespace:
     launchers = ['none', 'pytorch', 'slurm', 'mpi']
     add('--launcher', choices=launchers, default='none', help='job launcher')
     add('--local_rank', '--local-rank', type=int, default=0)
+    data = "folder of the test set's data, in place of the config's"
+    add('--data', metavar='FOLDER', help=data)
     task = 'what the models do; auto: det for configs of mmdet'
     add('--task', choices=['auto', 'cls', 'det'], default='auto', help=task)
     add('--names', nargs='+', help='names of the models')
@@ -228,6 +229,7 @@ def main() -> None:
     keys = ('out', 'device', 'every', 'amp', 'occluded_coco', 'separated_coco')
     settings = Settings(
         cfg_options=options,
+        data=args.data,
         trust=args.trust_checkpoint,
         **{key: getattr(args, key) for key in keys},
     )
@@ -334,7 +336,7 @@ def how_made(
         if kind in args.kinds
     }
     return dict(
-        command=f'python {shlex.join(sys.argv)}',
+        command=cli.command_line(),
         seed=args.seed,
         device=args.device,
         date=date.today().isoformat(),
