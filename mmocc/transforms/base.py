@@ -116,10 +116,8 @@ class HidingTransform(ABC):
                 f"{self.name}: a dict needs the key 'image'; it has "
                 f'{sorted(map(str, sample))}'
             )
-        image, added = self._hide(sample['image'], sample)
-        if isinstance(image, np.ndarray):
-            added = {k: np.asarray(v) for k, v in added.items()}
-        return self._changed({**sample, 'image': image}, added)
+        image, objects, mask = self._hide(sample['image'], sample)
+        return self._changed({**sample, 'image': image}, objects, mask)
 
     def _several(self, inputs: Sequence[Any]) -> tuple[Any, ...]:
         """Hide pixels of the first input; the others are carried."""
@@ -127,8 +125,8 @@ class HidingTransform(ABC):
         targets = [i for i, x in enumerate(others) if isinstance(x, Mapping)]
         if targets:
             target = others[targets[0]]
-            image, added = self._hide(image, target)
-            others[targets[0]] = self._changed(dict(target), added)
+            image, objects, mask = self._hide(image, target)
+            others[targets[0]] = self._changed(dict(target), objects, mask)
             return image, *others
         if self.min_visible and others:
             raise TypeError(
@@ -138,21 +136,30 @@ class HidingTransform(ABC):
         return self._hide(image, _by_type(others))[0], *others
 
     def _changed(
-        self, fields: dict[str, Any], added: dict[str, Any]
+        self, fields: dict[str, Any], objects: Objects | None, mask: Tensor
     ) -> dict[str, Any]:
-        """Return a sample with what is known of the occlusion."""
-        keep = added.pop('keep', None)
-        if keep is not None:
-            keep = np.asarray(keep).tolist()
-            keep_objects(fields, keep, self.object_fields)
-            fields['dropped_objects'] = keep.count(False)
-            added['hidden_shares'] = added['hidden_shares'][keep]
-        return fields | added
+        """Return a sample, a copy already, with what is known of it."""
+        whole = Region(Window(0, 0, *mask.shape), torch.ones_like(mask))
+        regions = [whole] if objects is None else objects.regions
+        shares = torch.tensor([hidden_share(r, mask) for r in regions])
+        if self.min_visible and objects is not None and objects.one_by_one:
+            keep = ~(1 - shares < self.min_visible)  # NaN is kept
+            keep_objects(fields, keep.tolist(), self.object_fields)
+            fields['dropped_objects'] = int((~keep).sum())
+            shares = shares[keep]
+        added = dict(hidden_shares=shares)
+        if self.keep_mask:
+            added['occlusion_mask'] = mask.to(torch.uint8)
+        arrays = isinstance(fields.get('image'), np.ndarray)
+        return fields | {
+            name: value.numpy() if arrays else value
+            for name, value in added.items()
+        }
 
     def _hide(
         self, image: Any, fields: Mapping[str, Any]
-    ) -> tuple[Any, dict[str, Any]]:
-        """Return the image with hidden pixels, and what is known of them."""
+    ) -> tuple[Any, Objects | None, Tensor]:
+        """Return the image, its objects, and the mask of hidden pixels."""
         planes = to_planes(image, self.name)
         size = planes.shape[1], planes.shape[2]
         try:
@@ -161,25 +168,10 @@ class HidingTransform(ABC):
             raise ValueError(f'{self.name}: {error}') from error
         number = self._number(planes)
         choice = random.Random(number)
-        mask = torch.zeros(size, dtype=torch.bool)
-        if choice.random() < self.p:
-            planes, mask = self.hide(planes, objects, choice, number)
-            image = like_picture(planes, image)
-        return image, self._added(objects, mask)
-
-    def _added(
-        self, objects: Objects | None, mask: Tensor
-    ) -> dict[str, Tensor]:
-        """Return what comes back beside the image, and what to keep."""
-        whole = Region(Window(0, 0, *mask.shape), torch.ones_like(mask))
-        regions = [whole] if objects is None else objects.regions
-        shares = torch.tensor([hidden_share(r, mask) for r in regions])
-        added = dict(hidden_shares=shares)
-        if self.keep_mask:
-            added['occlusion_mask'] = mask.to(torch.uint8)
-        if self.min_visible and objects is not None and objects.one_by_one:
-            added['keep'] = ~(1 - shares < self.min_visible)  # NaN is kept
-        return added
+        if choice.random() >= self.p:
+            return image, objects, torch.zeros(size, dtype=torch.bool)
+        planes, mask = self.hide(planes, objects, choice, number)
+        return like_picture(planes, image), objects, mask
 
     def _number(self, planes: Tensor) -> int:
         """Return the number that all random numbers of an image follow."""

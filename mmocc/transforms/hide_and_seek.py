@@ -68,7 +68,7 @@ class HideAndSeek(HidingTransform):
         cell = choice.choice(self.grid_sizes)
         numbers = np.random.default_rng(number)
         hidden = draw_grid(size, cell, self.hide_prob, numbers.random)
-        mask = torch.from_numpy(cell_mask(size, hidden, cell)).bool()
+        mask = torch.from_numpy(cell_mask(size, hidden, cell).view(bool))
         if not cell:
             return planes.clone(), mask
         image = planes.permute(1, 2, 0).contiguous().numpy()

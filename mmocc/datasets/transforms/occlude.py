@@ -81,7 +81,8 @@ class Occlude(BaseTransform):
         level: ``L0``, ``L1``, ``L2``, ``L3``, a share, which is met within a
             pixel, or a pair of shares; of a sequence of these (of two
             numbers, it is a pair), one is drawn for each image.
-        texture_bank: Folder(s) of images, for kind ``texture``.
+        texture_bank: Folder(s) of images, for kind ``texture``. For both
+            banks, ``builtin:train`` and ``builtin:test`` are drawn by mmocc.
         object_bank: Folder(s) of RGBA cut-outs, for kind ``object``.
         texture_size: Side of the texture sheets in pixels.
         region: What the share refers to: ``mask``, ``box`` or ``image``;

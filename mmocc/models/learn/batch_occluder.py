@@ -98,7 +98,8 @@ class BatchOccluder(nn.Module):
             and ``noise``, which need no files, and the kinds of the banks
             that are given.
         area: Range of the hidden share of the image, in [0, 1]; or the share.
-        texture_bank: Folder(s) of images, for kind ``texture``.
+        texture_bank: Folder(s) of images, for kind ``texture``. For both
+            banks, ``builtin:train`` and ``builtin:test`` are drawn by mmocc.
         object_bank: Folder(s) of RGBA cut-outs, for kind ``object``. Of the
             four that are drawn for an image, it gets the first that can hide
             the share.
