@@ -85,9 +85,7 @@ class Images(Sequence):
             else:
                 self.items += find_files(source)
         init_default_scope(scope_of(cfg))
-        self.pipeline = Compose(
-            copy.deepcopy(cfg.test_dataloader.dataset.pipeline)
-        )
+        self.pipeline = Compose(copy.deepcopy(find_pipeline(cfg)))
 
     def __len__(self) -> int:
         """Return the number of images."""
@@ -111,16 +109,37 @@ def chosen(cfg: Config, args: argparse.Namespace) -> Iterator[dict[str, Any]]:
         yield dataset[index]
 
 
-def find_files(source: str) -> list[Path]:
-    """Return an image file, or a folder's; FileNotFoundError if none."""
+def find_pipeline(cfg: Config) -> list[dict]:
+    """Return the steps of a config's test set, as they are in the config.
+
+    Of a wrapped set they are the inner one's, of several the first one's.
+    ValueError if there are none.
+    """
+    data = (cfg.get('test_dataloader') or {}).get('dataset') or {}
+    while 'pipeline' not in data:
+        inner = data.get('datasets') or [data.get('dataset')]
+        if not inner[0]:
+            raise ValueError(
+                f'{cfg.filename} has no pipeline in test_dataloader.dataset'
+            )
+        data = inner[0]
+    return data['pipeline']
+
+
+def find_files(
+    source: str, nor: str = 'no index of the test set'
+) -> list[Path]:
+    """Return an image file, or a folder's; FileNotFoundError if none.
+
+    ``nor`` is what it could also have been, for the message.
+    """
     path = expand(source)
     if path.is_file():
         return [path]
     images = list_images(path, deep=True)
     if not images:
         raise FileNotFoundError(
-            f'{source} is no image, no folder of images, and no index of the '
-            'test set'
+            f'{source} is no image, no folder of images, and {nor}'
         )
     return images
 

@@ -79,6 +79,19 @@ def draw_scores(
     return img_from_canvas(canvas)
 
 
+def patch_values(sample: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Return a sample's distances and mask, (gh, gw) float32 each."""
+    grid = tuple(sample.patch_grid)
+    distances = as_array(sample.pred_patch_dist).reshape(grid)
+    return distances, as_array(sample.pred_patch_mask).reshape(grid)
+
+
+def face_picture(sample: Any) -> np.ndarray:
+    """Return a sample's reconstructed face, (H, W, 3) uint8 RGB."""
+    recon = as_array(sample.recon).transpose(1, 2, 0)
+    return (recon + 0.5).clip(0, 255).astype(np.uint8)
+
+
 def stage_panels(image: np.ndarray, sample: Any) -> list[Panel]:
     """Return distances, mask and reconstruction, if the sample has them.
 
@@ -86,9 +99,7 @@ def stage_panels(image: np.ndarray, sample: Any) -> list[Panel]:
     """
     panels = []
     if 'pred_patch_dist' in sample:
-        grid = tuple(sample.patch_grid)
-        distances = as_array(sample.pred_patch_dist).reshape(grid)
-        mask = as_array(sample.pred_patch_mask).reshape(grid)
+        distances, mask = patch_values(sample)
         count = f'{int(mask.sum())} of {mask.size} patches'
         panels = [
             Panel(
@@ -99,9 +110,7 @@ def stage_panels(image: np.ndarray, sample: Any) -> list[Panel]:
             Panel(paint_patches(image, mask), 'occluded', count),
         ]
     if 'recon' in sample:
-        recon = as_array(sample.recon).transpose(1, 2, 0)
-        face = (recon + 0.5).clip(0, 255).astype(np.uint8)
-        panels.append(Panel(face, 'reconstructed'))
+        panels.append(Panel(face_picture(sample), 'reconstructed'))
     return panels
 
 

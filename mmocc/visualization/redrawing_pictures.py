@@ -85,15 +85,24 @@ def redraw_page(
     return (255 * page.clip(0, 1) + 0.5).astype(np.uint8)
 
 
+def error_map(objects: Objects, size: tuple[int, int]) -> np.ndarray:
+    """Return the error of a page's redrawing, (H, W) float32 in [0, 1].
+
+    It is 0 where nothing was redrawn.
+    """
+    base = np.zeros(size, np.float32)
+    heat = paste_maps(base, objects.errors, objects.boxes, objects.confidence)
+    return heat.clip(0, 1)
+
+
 def overlay_errors(image: np.ndarray, objects: Objects) -> np.ndarray:
     """Return the page (H, W, 3) uint8 RGB under the error of its redrawing.
 
     Blue is 0, also where nothing was redrawn; red is 1.
     """
-    base = np.zeros(image.shape[:2], np.float32)
-    heat = paste_maps(base, objects.errors, objects.boxes, objects.confidence)
+    heat = error_map(objects, image.shape[:2])
     pale = cv2.addWeighted(image, 0.5, np.full_like(image, 255), 0.5, 0)
-    return convert_overlay_heatmap(heat.clip(0, 1), pale, alpha=0.6)
+    return convert_overlay_heatmap(heat, pale, alpha=0.6)
 
 
 def reconstruction_row(

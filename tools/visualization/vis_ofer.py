@@ -18,8 +18,8 @@ from pathlib import Path
 from mmengine.config import Config, DictAction
 
 from mmocc.apis import samples
+from mmocc.apis.photos import photo_config
 from mmocc.utils import cli
-from mmocc.utils.config_types import class_name
 from mmocc.visualization.ofer_pictures import ofer_row
 from mmocc.visualization.sheet import draw_sheet, write_image
 
@@ -48,14 +48,7 @@ def parse_args() -> argparse.Namespace:
 def packed_faces(cfg: Config, args: argparse.Namespace) -> Iterator[dict]:
     """Yield the chosen faces, packed."""
     if args.images:
-        # Nothing is pasted on these photos.
-        pipeline = cfg.test_dataloader.dataset.pipeline
-        cfg.test_dataloader.dataset.pipeline = [
-            step
-            for step in pipeline
-            if class_name(step['type']) != 'PasteOcclusion'
-        ]
-        yield from samples.Images(cfg, args.images)
+        yield from samples.Images(photo_config(cfg), args.images)
         return
     yield from samples.chosen(cfg, args)
 

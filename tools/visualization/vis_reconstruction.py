@@ -10,20 +10,16 @@ anomalies dashed ones. OUT gets reconstruction.png and a picture of each row.
 """
 
 import argparse
-import copy
 from pathlib import Path
 
-from mmengine.config import Config, DictAction
+from mmengine.config import DictAction
 
 from mmocc.apis import samples
+from mmocc.apis.photos import photo_config
 from mmocc.utils import cli
-from mmocc.utils.config_types import class_name
 from mmocc.visualization.localization_pictures import original_image
 from mmocc.visualization.redrawing_pictures import Rule, reconstruction_row
 from mmocc.visualization.sheet import draw_sheet, write_image
-
-TRUTHS = ('LoadAnomalyAnnotations', 'LoadAnnotations')
-PACKERS = dict(PackAnomalyInputs='mmdet.PackDetInputs')
 
 
 def parse_args() -> argparse.Namespace:
@@ -60,18 +56,6 @@ def parse_args() -> argparse.Namespace:
     return args
 
 
-def without_truth(cfg: Config) -> Config:
-    """Return the config with a test pipeline that needs images only."""
-    cfg = copy.deepcopy(cfg)
-    steps = cfg.test_dataloader.dataset.pipeline
-    cfg.test_dataloader.dataset.pipeline = [
-        dict(step, type=PACKERS.get(class_name(step['type']), step['type']))
-        for step in steps
-        if class_name(step['type']) not in TRUTHS
-    ]
-    return cfg
-
-
 @cli.one_line_errors()
 def main() -> None:
     """Draw the sheet and its rows."""
@@ -79,7 +63,7 @@ def main() -> None:
     cfg, model = samples.open_model(args)
     rule = Rule(args.min_confidence, args.threshold, args.background)
     pages = (
-        samples.Images(without_truth(cfg), args.images)
+        samples.Images(photo_config(cfg), args.images)
         if args.images
         else samples.chosen(cfg, args)
     )
