@@ -5,8 +5,10 @@ needed: a type written ``mmocc.X`` in a config is found by its prefix.
 """
 
 from mmocc.utils.mmcv_ops import provide_ops
+from mmocc.utils.quiet import silence_imports
 from mmocc.version import __version__
 
 provide_ops()  # before mmdet is imported, which needs them
+silence_imports()
 
 __all__ = ['__version__']

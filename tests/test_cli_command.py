@@ -1,10 +1,13 @@
 """The command ``mmocc``, called in this process."""
 
+import json
 import sys
 
 import pytest
+import torch
 from conftest import ROOT, import_tool
 from mmengine.config import Config
+from mmengine.registry import MODELS, init_default_scope
 
 import mmocc
 from mmocc import cli
@@ -52,7 +55,7 @@ def test_the_words_of_the_shell_are_taken(monkeypatch, capsys):
         ('raport', 'did you mean report?'),
         ('tests', 'did you mean test?'),
         ('chek', 'did you mean check?'),
-        ('xyz', 'report, train, test, demo, check'),
+        ('xyz', ', '.join(cli.COMMANDS)),
     ],
 )
 def test_an_unknown_command_suggests_the_nearest(word, hint):
@@ -171,6 +174,21 @@ def test_a_folder_that_cannot_replace_is_refused_in_one_line(tmp_path):
         with pytest.raises(SystemExit, match=words) as stop:
             tool_cli.use_data(config, str(folder))
         assert '\n' not in stop.value.code
+
+
+def test_a_report_on_another_folder(tiny_config, tmp_path, monkeypatch):
+    init_default_scope('mmpretrain')
+    model = MODELS.build(Config.fromfile(tiny_config).model)
+    torch.save(dict(state_dict=model.state_dict()), tmp_path / 'w.pth')
+    (tmp_path / 'images').rename(tmp_path / 'moved')
+    (tmp_path / 'moved/dark/1.png').unlink()
+    monkeypatch.chdir(tmp_path)
+    words = 'report tiny.py w.pth --data moved --kinds white --workers 0'
+    assert cli.main([*words.split(), '--out', 'out', '--examples', '0']) == 0
+    report = json.loads((tmp_path / 'out/occlusion.json').read_text())
+    (summary,) = report['models'].values()
+    assert {cell['images'] for cell in summary['cells'].values()} == {3}
+    assert f'mmocc {words} --out out' in json.dumps(report)
 
 
 def test_the_demo_prints_a_small_table():

@@ -38,9 +38,6 @@ from mmocc.utils.config_types import (
 )
 from mmocc.utils.find_config import find_config
 from mmocc.utils.one_line import one_line_errors as one_line_errors
-from mmocc.utils.quiet import silence_imports
-
-silence_imports()  # all tools import this module, before the hosts
 
 
 def command_line() -> str:

@@ -4,7 +4,12 @@ Here is each line, whole, with the module that says it; all others stay.
 """
 
 import re
+import sys
 import warnings
+from collections.abc import Sequence
+from contextlib import suppress
+from importlib.abc import MetaPathFinder
+from types import ModuleType
 from typing import Any
 
 PRINTED = {
@@ -19,11 +24,32 @@ WARNED = {
 }
 
 
-def silence_imports() -> None:
-    """Drop these lines from now on, in this process and its forks."""
-    from mmengine.logging import logger  # what print_log prints with
+class HostWatcher(MetaPathFinder):
+    """Filters what is printed as soon as a host is imported; finds nothing."""
+
+    def find_spec(
+        self,
+        fullname: str,
+        path: Sequence[str] | None = None,
+        target: ModuleType | None = None,
+    ) -> None:
+        """Return None, as the import is another finder's."""
+        if fullname in ('mmdet', 'mmpretrain'):
+            with suppress(ImportError):  # the host says it better
+                filter_prints()
+
+
+def filter_prints() -> None:
+    """Let ``print_log`` of mmengine drop these lines."""
+    from mmengine.logging import logger
 
     vars(logger)['print'] = print_others
+
+
+def silence_imports() -> None:
+    """Drop these lines from now on; mmengine is not imported before a host."""
+    if not any(isinstance(f, HostWatcher) for f in sys.meta_path):
+        sys.meta_path.insert(0, HostWatcher())
     for module, message in WARNED.items():
         warnings.filterwarnings(
             'ignore',

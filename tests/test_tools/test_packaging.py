@@ -64,9 +64,12 @@ def test_a_wheel_of_the_sdist_carries_all_that_mim_needs(checkout, tmp_path):
         metadata = next(n for n in names if n.endswith('/METADATA'))
         text = archive.read(metadata).decode()
         script = archive.getinfo('mmocc/.mim/tools/dist_train.sh')
+        entry = metadata.replace('METADATA', 'entry_points.txt')
+        commands = archive.read(entry).decode().split()
     assert expected_mim_files() == {n for n in names if '/.mim/' in n}
     assert 'mmocc/report/templates/occlusion_report.html' in names
     assert script.external_attr >> 16 & 0o111  # still executable
+    assert commands == ['[console_scripts]', 'mmocc', '=', 'mmocc.cli:main']
     # onedl-mim looks into the folder that comes first in sorted order.
     first = min(name.split('/')[0] for name in names)
     assert expected_mim_files(first) == {n for n in names if first in n}

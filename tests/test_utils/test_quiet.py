@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from mmengine.logging import logger, print_log
 
-from mmocc.utils.quiet import PRINTED, WARNED, silence_imports
+from mmocc.utils.quiet import PRINTED, WARNED, HostWatcher, silence_imports
 
 
 @pytest.fixture
@@ -17,6 +17,7 @@ def silent(monkeypatch):
     with warnings.catch_warnings():
         warnings.resetwarnings()
         silence_imports()
+        assert HostWatcher().find_spec('mmpretrain') is None
         yield
 
 
@@ -63,3 +64,18 @@ def test_the_hosts_still_say_these_lines():
     for line in PRINTED:
         assert f"'{line}'" in texts
     assert sys.modules['mmengine.logging.logger'] is logger
+
+
+def test_one_watcher_is_enough():
+    silence_imports()
+    watchers = [f for f in sys.meta_path if isinstance(f, HostWatcher)]
+    assert len(watchers) == 1
+
+
+def test_no_host_speaks_at_its_import(run_tool):
+    code = 'import mmocc.datasets, mmdet.evaluation, mmpretrain.datasets'
+    result = run_tool(sys.executable, '-c', code)
+    assert result.returncode == 0
+    printed = result.stdout + result.stderr
+    for line in (*PRINTED, *WARNED.values()):
+        assert line not in printed
