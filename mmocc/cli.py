@@ -20,6 +20,7 @@ COMMANDS = {  # the tool, and what it does
     ),
     'train': ('train.py', 'train a config of mmpretrain, mmdet or mmocc'),
     'test': ('test.py', 'test a checkpoint'),
+    'predict': ('predict.py', 'ask a trained model about photos'),
     'demo': ('demo.py', 'train and test LEARN on handwritten digits'),
     'check': ('check_env.py', 'what works in this environment'),
 }
