@@ -4,6 +4,8 @@ A plugin for OpenMMLab. Importing it is light (mmengine only), and not even
 needed: a type written ``mmocc.X`` in a config is found by its prefix.
 """
 
+from typing import Any
+
 from mmocc.utils.mmcv_ops import provide_ops
 from mmocc.utils.quiet import silence_imports
 from mmocc.version import __version__
@@ -11,4 +13,13 @@ from mmocc.version import __version__
 provide_ops()  # before mmdet is imported, which needs them
 silence_imports()
 
-__all__ = ['__version__']
+__all__ = ['__version__', 'occlusion_report']
+
+
+def __getattr__(name: str) -> Any:
+    """Import at first use what is not light."""
+    if name == 'occlusion_report':
+        from mmocc.apis.occlusion_report import occlusion_report
+
+        return occlusion_report
+    raise AttributeError(f'module mmocc has no name {name!r}')

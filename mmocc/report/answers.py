@@ -24,6 +24,8 @@ ARRAYS = (
     'identity',
     'photo',
     'thumbnail',
+    'rank',
+    'truth',
 )
 # What is raised for a file that is no whole archive of these arrays.
 DAMAGED = (
@@ -66,6 +68,10 @@ class Answers:
     photo: np.ndarray = field(default_factory=_empty)
     # (N, THUMBNAIL, THUMBNAIL) uint8: hidden shares of the image's parts
     thumbnail: np.ndarray = field(default_factory=_empty)
+    # (N,) int: classes with a higher score than the true one; -1: not known
+    rank: np.ndarray = field(default_factory=_empty)
+    # (N,) scores of the true classes; NaN: not known
+    truth: np.ndarray = field(default_factory=_empty)
     # whether the scores of all classes are in [0, 1] and sum to 1
     probabilities: bool = True
     # how many objects were a mask, a box, or the image
@@ -81,6 +87,10 @@ class Answers:
         if not len(self.thumbnail):
             shape = (len(self.index), THUMBNAIL, THUMBNAIL)
             self.thumbnail = np.zeros(shape, np.uint8)
+        if not len(self.rank):
+            self.rank = np.full(len(self.index), -1)
+        if not len(self.truth):
+            self.truth = np.full(len(self.index), np.nan, np.float32)
 
     @property
     def hits(self) -> np.ndarray:

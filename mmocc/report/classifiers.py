@@ -171,8 +171,8 @@ def predict(
                 samples = model.test_step(batch)
             scores = _scores(samples, name)
             proper[name] &= are_probabilities(scores, 1e-2 if amp else 1e-3)
-            confidence, pred = scores.max(dim=1)
-            tops[name] += zip(pred.tolist(), confidence.tolist(), strict=True)
+            labels = torch.tensor([_label(sample) for sample in samples])
+            tops[name] += top_answers(scores, labels)
         images += map(_known, indices, samples)
     part = dict(images=images, tops=tops, proper=proper, faults=faults)
     return _merge(list(models), all_gather_object(part))
@@ -208,6 +208,24 @@ def _scores(samples: Sequence[Any], model: str) -> Tensor:
             'weights, and leave --amp off'
         )
     return scores
+
+
+def top_answers(
+    scores: Tensor, labels: Tensor
+) -> list[tuple[int, float, int, float]]:
+    """Return what is kept of the scores (N, classes) of N images.
+
+    It is the answer and its score; how many classes have a higher score than
+    the true one, and its score: -1 and NaN where ``labels`` (N,) has none.
+    """
+    confidence, pred = scores.max(dim=1)
+    labels = labels.to(scores.device)
+    known = (labels >= 0) & (labels < scores.shape[1])
+    truth = scores.gather(1, (labels * known)[:, None])
+    rank = (scores > truth).sum(dim=1).where(known, -1)
+    truth = truth[:, 0].where(known, float('nan'))
+    parts = (pred, confidence, rank, truth)
+    return list(zip(*(part.tolist() for part in parts), strict=True))
 
 
 def are_probabilities(scores: Tensor, tolerance: float = 1e-3) -> bool:
@@ -261,8 +279,10 @@ def _merge(names: list[str], parts: list[dict]) -> dict[str, Answers]:
         tops = [tops[row] for row in first]
         merged[name] = Answers(
             index=index,
-            pred=np.array([pred for pred, _ in tops], np.int64),
-            confidence=np.array([score for _, score in tops], np.float32),
+            pred=np.array([top[0] for top in tops], np.int64),
+            confidence=np.array([top[1] for top in tops], np.float32),
+            rank=np.array([top[2] for top in tops], np.int64),
+            truth=np.array([top[3] for top in tops], np.float32),
             probabilities=all(part['proper'][name] for part in parts),
             regions=dict(Counter(image['region'] for image in images)),
             faults=[faults[i] for i in sorted(faults)],

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 from mmengine.config import Config
+from PIL import Image
 
 from mmocc import occlusion
 from mmocc.occlusion import CLEAN, OccluderBank, split_cell
@@ -302,6 +303,8 @@ def _encode(value: Any) -> Any:
     value = getattr(value, 'tensor', value)  # boxes of mmdet
     if torch.is_tensor(value):
         value = value.detach().cpu().contiguous().numpy()
+    if isinstance(value, Image.Image):
+        value = np.asarray(value)
     if isinstance(value, np.ndarray) and value.dtype != object:
         data = hashlib.sha256(np.ascontiguousarray(value).data).hexdigest()
         return [str(value.dtype), value.shape, data]

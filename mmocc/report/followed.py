@@ -27,6 +27,10 @@ HALF = 127.5
 FRAME_KEYS = ('gt_seg_map', 'gt_bboxes')
 
 
+class NoPlaceError(ValueError):
+    """No step of a pipeline gives an image that can be occluded."""
+
+
 class Plan(NamedTuple):
     """Where things happen in a pipeline, as numbers of steps done before."""
 
@@ -276,17 +280,17 @@ def _check(
     frame: int,
     info: Mapping,
 ) -> None:
-    """Raise ValueError if an image has no place for an occlusion."""
+    """Raise NoPlaceError if an image has no place for an occlusion."""
     names = [type(step).__name__ for step in steps]
     start = f'{picture_name(info)}: no place for the occlusion in {names}: '
     if not places:
-        raise ValueError(
+        raise NoPlaceError(
             f'{start}no step gives an image with values from 0 to 255; leave '
             'the normalisation to the data preprocessor'
         )
     place = places[-1]
     if place < len(steps) and (sizes[place] != sizes[-1] or frame > place):
-        raise ValueError(
+        raise NoPlaceError(
             f'{start}after {names[place]}, its values are not from 0 to 255, '
             'and later steps change its size or load annotations; put these '
             'before it'

@@ -15,7 +15,11 @@ from mmocc.report.plots import plot_accuracy, plot_reliability
 from mmocc.report.statistics import cell_groups
 from mmocc.report.summary import ENDS, CellAnswers
 from mmocc.report.tables import (
+    MEASURES,
+    TITLES,
     image_rows,
+    measure_rows,
+    measured,
     remarks,
     shown,
     shown_ends,
@@ -94,10 +98,11 @@ def make_example(
             text = names[pred]
             if given.probabilities:
                 text += f' {100 * float(given.confidence[place]):.0f} %'
-            by_model[name] = dict(text=text, right=pred == label)
+            right = pred == int(given.label[place])
+            by_model[name] = dict(text=text, right=right)
     return dict(
         image=image_uri(image),
-        truth=names[label],
+        truth=names[label] if label >= 0 else 'no label',
         share=100 * sample.get('occlusion_share', 0.0),
         answers=by_model,
     )
@@ -141,7 +146,7 @@ def write_report(
     report: dict,
     examples: list[dict],
     path: str | Path,
-    title: str = 'What does occlusion cost?',
+    title: str = TITLES['accuracy'],
 ) -> None:
     """Write the page.
 
@@ -160,6 +165,8 @@ def write_report(
     )
     page = environment.get_template('occlusion_report.html').render(
         title=title,
+        measure=measured(report),
+        measure_words=MEASURES[measured(report)],
         report=report,
         cells=cells,
         ends=shown_ends(report),
@@ -172,6 +179,7 @@ def write_report(
         classes=class_rows(report),
         examples=examples,
         images=image_rows(report),
+        more=measure_rows(report),
         remarks=remarks(report),
         paired=not any('not_paired' in model for model in models),
         regions=region_words(report),

@@ -58,12 +58,13 @@ def shared_rows(sides: Sequence[Answers]) -> list[np.ndarray]:
 
 
 def why_not_paired(
-    ours: dict[str, Answers], base: dict[str, Answers]
+    ours: dict[str, Answers], base: dict[str, Answers], labels: bool = True
 ) -> str | None:
     """Return why two models' answers cannot be compared image by image.
 
     None if they can: in each cell they share images, by identity, and these
     have the same labels and, except for a few, are hidden in the same parts.
+    Without ``labels``, these are the models' own, and may differ.
     """
     for cell, answers in ours.items():
         mine, theirs = shared_rows([answers, base[cell]])
@@ -71,7 +72,7 @@ def why_not_paired(
             return 'the test sets have no image in common'
         names = answers.identity[mine]
         other = answers.label[mine] != base[cell].label[theirs]
-        if other.any():
+        if labels and other.any():
             return (
                 f'{other.sum()} of {len(other)} images have other labels, '
                 f'the first is {names[other][0]}'

@@ -11,9 +11,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mmocc.occlusion import CLEAN, KINDS, LEVELS
+from mmocc.report.tables import measured
 from mmocc.utils.class_labels import class_labels
 
 matplotlib.use('Agg')
+
+AXES = dict(
+    accuracy='top-1 accuracy, %',
+    agreement='agreement with the clean answer, %',
+)
 
 
 def plot_accuracy(report: dict, path: str | Path | IO) -> None:
@@ -21,7 +27,7 @@ def plot_accuracy(report: dict, path: str | Path | IO) -> None:
     models = report['models']
     names = list(next(iter(models.values()))['cells'])
     kinds = [k for k in KINDS if any(n.endswith(f' {k}') for n in names)]
-    figure, panels = _panels(kinds, 3.2, 'occlusion level')
+    figure, panels = _panels(kinds, 3.2, 'occlusion level', report)
     for panel, kind in zip(panels, kinds, strict=False):
         for place, (model, summary) in enumerate(models.items()):
             _draw_kind(panel, summary['cells'], kind, place, model)
@@ -30,7 +36,7 @@ def plot_accuracy(report: dict, path: str | Path | IO) -> None:
 
 
 def _panels(
-    titles: Sequence[str], height: float, label: str
+    titles: Sequence[str], height: float, label: str, report: dict
 ) -> tuple[Figure, Any]:
     """Return a figure with a panel for each title, and at least one."""
     count = len(titles) or 1
@@ -46,7 +52,7 @@ def _panels(
         panel.set_title(title)
         panel.set_xlabel(label)
         panel.grid(alpha=0.3)
-    panels[0][0].set_ylabel('top-1 accuracy, %')
+    panels[0][0].set_ylabel(AXES[measured(report)])
     return figure, panels[0]
 
 
@@ -92,7 +98,7 @@ def plot_reliability(report: dict, path: str | Path | IO) -> None:
     models = report['models']
     every = (summary['reliability'] for summary in models.values())
     levels = list(dict.fromkeys(level for part in every for level in part))
-    figure, panels = _panels(levels, 3.4, 'confidence, %')
+    figure, panels = _panels(levels, 3.4, 'confidence, %', report)
     for panel, level in zip(panels, levels, strict=True):
         panel.plot([0, 100], [0, 100], color='grey', linestyle=':')
         for model, summary in models.items():

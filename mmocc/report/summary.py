@@ -12,6 +12,12 @@ import numpy as np
 
 from mmocc.report.answers import Answers
 from mmocc.report.hit_table import HitTable, hit_table, paired
+from mmocc.report.measures import (
+    area_under_accuracy,
+    negative_log_likelihood,
+    retention,
+    top_accuracy,
+)
 from mmocc.report.pairing import why_not_paired
 from mmocc.report.statistics import (
     accuracy_interval,
@@ -29,6 +35,11 @@ ENDS = ('mean', 'L1-L3')  # the means that stand at the end of a table
 def percent(value: float) -> float:
     """Return a share in percent, rounded to a ten-thousandth."""
     return round(100 * float(value), 4)
+
+
+def share_or_none(value: float | None) -> float | None:
+    """Return a share in percent, None for None."""
+    return None if value is None else percent(value)
 
 
 def percents(values: Iterable[float]) -> list[float | None]:
@@ -54,6 +65,8 @@ def summarise_cell(answers: Answers, classes: Sequence[str]) -> dict:
         images=len(hits),
         left_out=dict(Counter(fault.reason for fault in answers.faults)),
         **summarise_confidence(answers),
+        top5=share_or_none(top_accuracy(answers, len(classes))),
+        negative_log_likelihood=negative_log_likelihood(answers),
         hidden_share=percent(answers.share.mean()),
         regions=answers.regions,
         per_class={
@@ -144,6 +157,7 @@ def summarise(
     classes: Sequence[str],
     flags: dict[str, np.ndarray] | None = None,
     meta: dict | None = None,
+    measure: str = 'accuracy',
 ) -> dict:
     """Return all numbers of a report.
 
@@ -154,6 +168,8 @@ def summarise(
         flags: Flags of the first model's test images by name: 0, 1 or -1
             (not stated) for each place in its test set.
         meta: How the numbers were made: command, seed, device, ...
+        measure: ``agreement`` where the labels are each model's own answers
+            to the clean images: they need not be the same to be compared.
     """
     first = next(iter(models))
     tables = {name: hit_table(cells) for name, cells in models.items()}
@@ -172,6 +188,8 @@ def summarise(
             named=all(answers.named for answers in cells.values()),
             cells={c: summarise_cell(a, classes) for c, a in cells.items()},
             means=summarise_groups(table),
+            retention=share_or_none(retention(table)),
+            area=share_or_none(area_under_accuracy(table, cells)),
             probabilities=proper,
             reliability=summarise_reliability(table) if proper else {},
             flags={
@@ -180,13 +198,16 @@ def summarise(
             },
         )
         if name != first:
-            reason = why_not_paired(cells, models[first])
+            reason = why_not_paired(
+                cells, models[first], labels=measure == 'accuracy'
+            )
             if reason:
                 summaries[name]['not_paired'] = reason
             else:
                 summaries[name]['difference'] = compare(table, tables[first])
     return dict(
         meta=meta or {},
+        measure=measure,
         baseline=first,
         classes=list(classes),
         models=summaries,

@@ -11,6 +11,16 @@ from mmocc.occlusion.occlude_objects import TOO_SMALL
 from mmocc.report.answers import CORRUPT, CUT_OFF, NO_PIXEL
 from mmocc.report.summary import ENDS
 
+TITLES = dict(  # by what is measured
+    accuracy='What does occlusion cost?',
+    agreement='What does occlusion change? Agreement with the clean answer',
+)
+MEASURES = dict(
+    accuracy='Top-1 accuracy in percent.',
+    agreement='Agreement with the own answer to the clean image, in percent: '
+    'the images have no labels. It tells how stable answers are, not how '
+    'often they are right, and is 100 in L0.',
+)
 REASON_WORDS = {  # why an image has no answer
     TOO_SMALL: 'too few pixels for the level',
     CUT_OFF: 'the pipeline cuts the object off',
@@ -25,6 +35,11 @@ def shown_ends(report: dict) -> list[str]:
     return [end for end in ENDS if end in means]
 
 
+def measured(report: dict) -> str:
+    """Return what a report measures, ``accuracy`` or ``agreement``."""
+    return report.get('measure', 'accuracy')
+
+
 def markdown_table(report: dict) -> str:
     """Return a Markdown table: a row for each model, a column for each cell.
 
@@ -32,7 +47,8 @@ def markdown_table(report: dict) -> str:
     """
     models, ends = report['models'], shown_ends(report)
     names = list(next(iter(models.values()))['cells'])
-    rows = [['model', *names, *ends]]
+    head = 'model' if measured(report) == 'accuracy' else 'agreement, %'
+    rows = [[head, *names, *ends]]
     rows.append(['---'] + ['---:'] * (len(rows[0]) - 1))
     for model, summary in models.items():
         texts = [shown(summary['cells'][c]['accuracy']) for c in names]
@@ -44,6 +60,34 @@ def markdown_table(report: dict) -> str:
             texts += [with_interval(versus[end]) for end in ends]
             rows.append([f'{model} - {report["baseline"]}', *texts])
     return as_markdown(rows)
+
+
+def measure_rows(report: dict) -> list[list[str]]:
+    """Return retention, area, top-5 and likelihood, a row for each model.
+
+    Those of ``L1-L3`` are means over cells. The first row has the names.
+    """
+    keys = dict(top5=('top-5, %', '.1f'))
+    keys['negative_log_likelihood'] = ('NLL', '.3f')
+    ends = ('L0', 'L1-L3')
+    rows = [['model', 'retention, %', 'area, %']]
+    rows[0] += [f'{name} {end}' for name, _ in keys.values() for end in ends]
+    for model, summary in report['models'].items():
+        row = [model, shown(summary['retention']), shown(summary['area'])]
+        for key, (_, form) in keys.items():
+            values = {c: v[key] for c, v in summary['cells'].items()}
+            clean = values.pop('L0', None)
+            row += [shown(clean, form), shown(_mean(values.values()), form)]
+        rows.append(row)
+    return rows
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    """Return the mean of numbers, None if there is none or one is None."""
+    known = list(values)
+    if not known or None in known:
+        return None
+    return sum(v for v in known if v is not None) / len(known)
 
 
 def image_rows(report: dict) -> list[list[str]]:
@@ -70,6 +114,8 @@ def image_rows(report: dict) -> list[list[str]]:
 def remarks(report: dict) -> list[str]:
     """Return what a reader must know of the models, in sentences."""
     texts = []
+    if measured(report) != 'accuracy':
+        texts.append(MEASURES[measured(report)])
     shared: dict[int, list[str]] = {}
     for model, summary in report['models'].items():
         if reason := summary.get('not_paired'):
@@ -144,7 +190,9 @@ def write_tables(report: dict, out_dir: str | Path) -> None:
     write_json(report, out_dir / 'occlusion.json')
     heads, *rows = image_rows(report)
     images = as_markdown([heads, ['---'] + ['---:'] * len(heads[1:]), *rows])
-    parts = [markdown_table(report), images, *remarks(report)]
+    heads, *rows = measure_rows(report)
+    more = as_markdown([heads, ['---'] + ['---:'] * len(heads[1:]), *rows])
+    parts = [markdown_table(report), more, images, *remarks(report)]
     (out_dir / 'occlusion.md').write_text(
         '\n\n'.join(parts) + '\n', encoding='utf-8'
     )
@@ -153,7 +201,10 @@ def write_tables(report: dict, out_dir: str | Path) -> None:
     ) as file:
         writer = csv.writer(file)
         heads = ['accuracy', 'images', 'confidence', 'calibration_error']
-        writer.writerow(['model', 'cell', *heads, 'low', 'high', 'left_out'])
+        shown_heads = [measured(report), *heads[1:]]
+        writer.writerow(
+            ['model', 'cell', *shown_heads, 'low', 'high', 'left_out']
+        )
         for model, summary in report['models'].items():
             for cell, numbers in summary['cells'].items():
                 row = [numbers[head] for head in heads]

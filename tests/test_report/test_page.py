@@ -110,7 +110,7 @@ def test_the_page_counts_images_and_says_why_numbers_are_missing(tmp_path):
     assert parser.open == []
     for table in parser.tables:
         assert {len(row) for row in table} == {len(table[0])}
-    accuracy, images, errors, classes = parser.tables
+    accuracy, _, images, errors, classes = parser.tables
     assert [row[0] for row in accuracy] == [
         'model', 'base', 'logits', 'other', 'logits \N{MINUS SIGN} base',
     ]  # fmt: skip

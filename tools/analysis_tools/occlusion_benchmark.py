@@ -29,18 +29,15 @@ from datetime import date
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import torch
 from mmengine.config import Config, DictAction
 from mmengine.dist import init_dist, is_main_process
 from mmengine.logging import print_log
-from torch.utils.data import Dataset
 
 from mmocc.datasets.channel_order import to_rgb_of
 from mmocc.datasets.transforms.occlude import REGIONS
 from mmocc.occlusion import KINDS, cell_names
-from mmocc.report.answers import CORRUPT, NO_PIXEL
-from mmocc.report.cells import make_occlude, occlude_dataset, share_bank
+from mmocc.report.cells import share_bank
 from mmocc.report.checks import (
     at_least,
     check_classes,
@@ -56,17 +53,18 @@ from mmocc.report.fingerprint import (
     evaluator_parts,
     occlusion_parts,
 )
-from mmocc.report.job import Job, Settings, run_group
+from mmocc.report.job import Job, Settings
 from mmocc.report.occluded_coco import run_occluded_coco
-from mmocc.report.page import make_example, write_report
-from mmocc.report.plots import plot_accuracy
-from mmocc.report.summary import summarise
-from mmocc.report.tables import markdown_table, write_tables
+from mmocc.report.run import (
+    answer,
+    data_faults,
+    load_done,
+    write_classifiers,
+)
 from mmocc.utils import cli
 from mmocc.utils.config_types import host_of
 from mmocc.utils.from_config import build_dataset
 
-FLAGS = ('occluded', 'truncated', 'difficult')
 BUILTIN = 'builtin:test'
 
 
@@ -156,54 +154,11 @@ def start(args: argparse.Namespace) -> None:
         args.device = 'cuda' if torch.cuda.is_available() else 'cpu'
 
 
-def read_flags(dataset: Dataset) -> dict[str, np.ndarray]:
-    """Return the flags that a test set states of its objects, if any."""
-    if not hasattr(dataset, 'get_data_info') or not len(dataset):
-        return {}
-    flags = {}
-    for flag in FLAGS:
-        if flag in dataset.get_data_info(0):
-            infos = (dataset.get_data_info(i) for i in range(len(dataset)))
-            flags[flag] = np.array([int(info[flag]) for info in infos])
-    return {k: v for k, v in flags.items() if len(np.unique(v)) > 1}
-
-
-def choose_examples(
-    jobs: list[Job],
-    dataset: Dataset,
-    classes: list[str],
-    number: int,
-    occlude: dict,
-) -> list[dict]:
-    """Return the rows of example images, one for each cell."""
-    rows = []
-    answers = {job.name: job.cells for job in jobs}
-    for cell in jobs[0].cells:
-        index = jobs[0].cells[cell].index
-        places = np.linspace(0, len(index) - 1, min(number, len(index)))
-        to_rgb = to_rgb_of(jobs[0].cfg)
-        hide = make_occlude(cell, **occlude)
-        occluded = occlude_dataset(dataset, hide, cell, to_rgb)
-        shots = [
-            make_example(occluded[pick], pick, cell, answers, classes)
-            for pick in index[places.astype(int)].tolist()
-        ]
-        rows.append(dict(cell=cell, shots=shots))
-    return rows
-
-
 def check_corrupt(jobs: list[Job], skip: bool) -> None:
     """Exit with the list of images with a fault in the data, if any."""
-    faults = {
-        (job.name, fault.index): fault.message
-        for job in jobs
-        for answers in job.cells.values()
-        for fault in answers.faults
-        if fault.reason in (CORRUPT, NO_PIXEL)
-    }
-    if not faults:
+    messages = data_faults(jobs)
+    if not messages:
         return
-    messages = sorted(set(faults.values()))
     print_log(
         f'{len(messages)} image(s) cannot be used:\n  ' + '\n  '.join(messages)
     )
@@ -295,19 +250,23 @@ def report_classifiers(
     check_same_classes(names)
     for group, dataset in zip(groups, datasets, strict=True):
         check_size(group[0], dataset)
-        data = data_parts(group[0].cfg, dataset)
-        for job in group:
-            job.load_done(cells, data, occlude)
+        load_done(group, dataset, cells, occlude)
     for group, dataset in zip(groups, datasets, strict=True):
         check_classes(group, dataset, cells, names[group[0].name])
     for group, dataset in zip(groups, datasets, strict=True):
-        run_group(group, dataset, cells, occlude)
+        answer(group, dataset, cells, occlude)
     if is_main_process():
         check_corrupt(jobs, args.skip_corrupt)
-        classes = names[jobs[0].name]
-        for job in jobs:  # cells of an earlier run came first
-            job.cells = {cell: job.cells[cell] for cell in cells}
-        write(jobs, groups[0], datasets[0], classes, args, occlude)
+        write_classifiers(
+            jobs,
+            groups[0],
+            datasets[0],
+            names[jobs[0].name],
+            how_made(jobs, args),
+            args.out,
+            args.examples,
+            occlude,
+        )
 
 
 def same_data(jobs: list[Job]) -> list[list[Job]]:
@@ -345,37 +304,6 @@ def how_made(
         **banks,
         **{job.name: f'{job.cfg.filename}, {job.checkpoint}' for job in jobs},
     )
-
-
-def write(
-    jobs: list[Job],
-    group: list[Job],
-    dataset: Dataset,
-    classes: list[str] | None,
-    args: argparse.Namespace,
-    occlude: dict,
-) -> None:
-    """Write tables, plot and page.
-
-    ``group``: the models with the first one's test data, for the examples;
-    ``occlude``: arguments of ``mmocc.Occlude`` with the bank built.
-    """
-    if classes is None:
-        cells = [a for job in jobs for a in job.cells.values() if a.index.size]
-        count = 1 + max(max(a.label.max(), a.pred.max()) for a in cells)
-        classes = [f'class {label}' for label in range(count)]
-    report = summarise(
-        {job.name: job.cells for job in jobs},
-        classes,
-        read_flags(dataset),
-        how_made(jobs, args),
-    )
-    write_tables(report, args.out)
-    plot_accuracy(report, args.out / 'occlusion.png')
-    examples = choose_examples(group, dataset, classes, args.examples, occlude)
-    write_report(report, examples, args.out / 'occlusion.html')
-    print_log('\n' + markdown_table(report))
-    print_log(f'wrote {args.out}/occlusion.html, .json, .csv, .md and .png')
 
 
 if __name__ == '__main__':
