@@ -304,6 +304,11 @@ class TorchImages(Dataset):
             )
         if not len(dataset):
             raise ValueError('dataset= has no image')
+        if hasattr(dataset, 'get_data_info') != hasattr(dataset, 'pipeline'):
+            raise ValueError(
+                f'{type(dataset).__name__} wraps mm data sets, each of its '
+                'own pipeline; report on one of them at a time'
+            )
         self.dataset_given = dataset
         own = dataset_classes(dataset)
         classes, self.outputs = match_classes(own, class_names)

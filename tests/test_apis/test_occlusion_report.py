@@ -4,11 +4,14 @@ import json
 import re
 import sys
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from mmengine.config import Config
+from mmengine.dataset import ConcatDataset
+from mmengine.registry import MODELS, init_default_scope
 from PIL import Image
 from torch import nn
 from torch.utils.data import Subset
@@ -19,6 +22,7 @@ from torchvision.datasets import ImageFolder
 import mmocc
 from mmocc.datasets.transforms.occlude import Occlude
 from mmocc.report import page, run
+from mmocc.utils.from_config import build_dataset
 
 CLASSES = ['disc', 'square']
 SIDE = 32
@@ -207,6 +211,87 @@ def test_a_subset_keeps_its_images(nets, folder, tmp_path):
         np.testing.assert_array_equal(
             answers.thumbnail, every.thumbnail[[6, 1]]
         )
+
+
+@pytest.fixture
+def of_config(tiny_config, tmp_path):
+    """Return an mm config with random weights, and the config."""
+    cfg = Config.fromfile(tiny_config)
+    init_default_scope('mmpretrain')
+    torch.manual_seed(0)
+    weights = MODELS.build(cfg.model).state_dict()
+    torch.save(weights, tmp_path / 'a.pth')
+    return (tiny_config, tmp_path / 'a.pth'), cfg
+
+
+def test_models_of_configs_stand_beside_modules(of_config, tmp_path):
+    pair, cfg = of_config
+    data = Path(cfg.test_dataloader.dataset.data_root)
+    net = built(small_net())
+    args = dict(levels=['L2'], every=2)
+    own = report_of({'m': pair}, None, tmp_path / 'own', **args)
+    models = {'m': pair, 'net': net}
+    both = report_of(models, data, tmp_path / 'both', **args)
+    assert both.rows[:2] == own.rows
+    assert [row['model'] for row in both.rows] == ['m', 'm', 'net', 'net']
+    with pytest.raises(ValueError, match='whose pipeline reads files'):
+        report_of({'m': pair}, [(draw(0, 0), 0)], tmp_path / 'list')
+
+
+def test_modules_read_mm_data_sets(of_config, tmp_path):
+    _, cfg = of_config
+    models = {'net': built(small_net())}
+    args = dict(levels=['L2'], every=2)
+    built_set = build_dataset(cfg)
+    mm = report_of(models, built_set, tmp_path / 'mm', **args)
+    data = cfg.test_dataloader.dataset.data_root
+    assert mm.rows == report_of(models, data, tmp_path / 'own', **args).rows
+    joined = ConcatDataset([built_set, built_set])
+    with pytest.raises(ValueError, match='wraps mm data sets'):
+        report_of(models, joined, tmp_path / 'joined')
+
+
+class Wrapped(nn.Module):
+    """Gives what transformers' models give."""
+
+    def __init__(self, net, key):
+        super().__init__()
+        self.net, self.key = net, key
+
+    def forward(self, images):
+        logits = self.net(images)
+        if self.key == 'dict':
+            return dict(logits=logits)
+        if self.key == 'object':
+            return SimpleNamespace(logits=logits)
+        return logits.softmax(dim=1) if self.key == 'probabilities' else [1]
+
+
+def test_logits_come_in_several_forms(nets, folder, tmp_path):
+    net = nets['a']
+    keys = ('object', 'dict', 'probabilities')
+    models = {'plain': net} | {key: Wrapped(net, key) for key in keys}
+    report = report_of(models, folder, tmp_path, levels=['L2'])
+    for key in keys:
+        for cell, answers in report.answers[key].items():
+            plain = report.answers['plain'][cell]
+            np.testing.assert_array_equal(answers.pred, plain.pred)
+            np.testing.assert_allclose(
+                answers.confidence, plain.confidence, rtol=1e-5
+            )
+    with pytest.raises(ValueError, match=r"'x' must give logits \(N, cla"):
+        report_of({'x': Wrapped(net, 'list')}, folder, tmp_path)
+
+
+def test_grey_pictures_and_half_precision(tmp_path):
+    data = [(draw(i % 2, i).convert('L'), i % 2) for i in range(4)]
+    net = nn.Sequential(nn.Flatten(), nn.Linear(SIDE * SIDE, 2))
+    steps = tv.Compose(TRANSFORM.transforms[:3])
+    report = report_of({'a': net}, data, tmp_path, transform=steps, amp=True)
+    assert report.numbers['models']['a']['images'] == 4
+    assert not report.numbers['models']['a']['named']
+    shares = [a.share.mean() for a in report.answers['a'].values()]
+    assert 0.2 <= shares[1] < 0.4 <= shares[2] < 0.6 <= shares[3] < 0.8
 
 
 def test_a_function_is_not_split(nets, folder, tmp_path, capsys):
