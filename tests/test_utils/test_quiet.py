@@ -7,7 +7,13 @@ from pathlib import Path
 import pytest
 from mmengine.logging import logger, print_log
 
-from mmocc.utils.quiet import PRINTED, WARNED, HostWatcher, silence_imports
+from mmocc.utils.quiet import (
+    PRINTED,
+    WARNED,
+    HostWatcher,
+    print_others,
+    silence_imports,
+)
 
 
 @pytest.fixture
@@ -72,10 +78,7 @@ def test_one_watcher_is_enough():
     assert len(watchers) == 1
 
 
-def test_no_host_speaks_at_its_import(run_tool):
-    code = 'import mmocc.datasets, mmdet.evaluation, mmpretrain.datasets'
-    result = run_tool(sys.executable, '-c', code)
-    assert result.returncode == 0
-    printed = result.stdout + result.stderr
-    for line in (*PRINTED, *WARNED.values()):
-        assert line not in printed
+def test_the_filter_is_there_before_a_host():
+    """conftest.py has imported mmocc, and only then mmpretrain speaks."""
+    pytest.importorskip('mmpretrain.datasets')
+    assert vars(logger)['print'] is print_others
