@@ -9,6 +9,8 @@ import tiny_wsol
 import torch
 import wsol_layouts as layouts
 from conftest import ROOT
+from mmengine.config import Config
+from mmengine.registry import MODELS, DefaultScope
 
 pytest.importorskip('mmpretrain')
 CONFIG = """
@@ -48,7 +50,11 @@ def evaluate(run_tool, tmp_path, dataset, metrics, processes=1):
     config = tmp_path / 'config.py'
     config.write_text(CONFIG.format(dataset=dataset, metrics=metrics))
     weights = tmp_path / 'random.pth'
+    torch.manual_seed(0)
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        model = MODELS.build(Config.fromfile(config).model)
     state = {
+        **model.state_dict(),
         'head.fc.weight': torch.linspace(-1, 1, 128).sin().view(2, 64),
         'head.fc.bias': torch.zeros(2),
     }

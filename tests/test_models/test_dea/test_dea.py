@@ -184,7 +184,7 @@ def test_each_rule_and_decoder_train_and_predict_in_colour(rule, kind):
         decoder |= dict(type='mmocc.FCDecoder', in_channels=32, hidden=(64,))
         decoder = ConfigDict(_delete_=True, size=32, **decoder)
     model = toy_dea.build(
-        roi_extractor=dict(rule=rule, pool_mode='max'), decoder=decoder
+        roi_extractor=dict(rule=rule), decoder=decoder
     ).train()
     losses, changed = after_steps(model, 1)
     assert losses['loss_rec'].isfinite()
