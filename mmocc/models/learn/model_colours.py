@@ -74,9 +74,10 @@ def order_of(
 ) -> str:
     """Return the order of images that no preprocessor swaps.
 
-    What the samples say comes first. Those of files are BGR, as mm loads them. A data set that holds its images
-    (mmpretrain's CIFAR) holds RGB; as this is a guess, it is logged if the
-    order matters to one of the ``kinds``.
+    What the samples say comes first. Those of files are BGR, as mm loads
+    them. A data set that holds its images (mmpretrain's CIFAR) holds RGB; as
+    this is a guess, it is logged if the order matters to one of the
+    ``kinds``.
     """
     sample = samples[0] if samples else None
     if sample is not None and 'channel_order' in sample:
