@@ -58,6 +58,7 @@ class OcclusionReport:
                     confidence=numbers['confidence'],
                     calibration_error=numbers['calibration_error'],
                     top5=numbers['top5'],
+                    aurc=numbers['aurc'],
                     negative_log_likelihood=numbers['negative_log_likelihood'],
                 )
                 rows.append(row)

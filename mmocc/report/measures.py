@@ -34,6 +34,20 @@ def negative_log_likelihood(answers: Answers) -> float | None:
     return float(-np.log(truth.clip(TINY)).mean())
 
 
+def area_under_risk(answers: Answers) -> float:
+    """Return the area under risk against coverage (AURC), in [0, 1].
+
+    It is the mean error of the k surest answers, over all k: low where the
+    confidence ranks right answers before wrong ones (Geifman et al.,
+    arXiv 1805.08206). Equally sure answers count as their mean.
+    """
+    sure, group = np.unique(-answers.confidence, return_inverse=True)
+    count = np.bincount(group, minlength=len(sure))
+    errors = np.bincount(group, weights=~answers.hits) / count
+    ranked = np.repeat(errors, count)
+    return float((ranked.cumsum() / np.arange(1, len(ranked) + 1)).mean())
+
+
 def retention(table: HitTable) -> float | None:
     """Return the mean occluded accuracy as a share of the clean one.
 

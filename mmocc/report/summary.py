@@ -14,6 +14,7 @@ from mmocc.report.answers import Answers
 from mmocc.report.hit_table import HitTable, hit_table, paired
 from mmocc.report.measures import (
     area_under_accuracy,
+    area_under_risk,
     negative_log_likelihood,
     retention,
     top_accuracy,
@@ -66,6 +67,7 @@ def summarise_cell(answers: Answers, classes: Sequence[str]) -> dict:
         left_out=dict(Counter(fault.reason for fault in answers.faults)),
         **summarise_confidence(answers),
         top5=share_or_none(top_accuracy(answers, len(classes))),
+        aurc=percent(area_under_risk(answers)),
         negative_log_likelihood=negative_log_likelihood(answers),
         hidden_share=percent(answers.share.mean()),
         regions=answers.regions,

@@ -63,12 +63,13 @@ def markdown_table(report: dict) -> str:
 
 
 def measure_rows(report: dict) -> list[list[str]]:
-    """Return retention, area, top-5 and likelihood, a row for each model.
+    """Return retention, area, top-5, ..., a row for each model.
 
     Those of ``L1-L3`` are means over cells. The first row has the names.
     """
     keys = dict(top5=('top-5, %', '.1f'))
     keys['negative_log_likelihood'] = ('NLL', '.3f')
+    keys['aurc'] = ('AURC, %', '.1f')
     ends = ('L0', 'L1-L3')
     rows = [['model', 'retention, %', 'area, %']]
     rows[0] += [f'{name} {end}' for name, _ in keys.values() for end in ends]

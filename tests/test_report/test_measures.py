@@ -9,6 +9,7 @@ from mmocc.report.classifiers import top_answers
 from mmocc.report.hit_table import hit_table
 from mmocc.report.measures import (
     area_under_accuracy,
+    area_under_risk,
     negative_log_likelihood,
     retention,
     top_accuracy,
@@ -44,6 +45,16 @@ def test_likelihood():
     assert negative_log_likelihood(given) == pytest.approx(87.34 / 2, abs=0.01)
     given.probabilities = False
     assert negative_log_likelihood(given) is None
+
+
+def test_area_under_risk():
+    given = answers([1, 0, 1])
+    given.confidence = np.array([0.9, 0.8, 0.7], np.float32)
+    assert area_under_risk(given) == pytest.approx((0 + 1 / 2 + 1 / 3) / 3)
+    given.confidence = np.array([0.9, 0.7, 0.7], np.float32)
+    assert area_under_risk(given) == pytest.approx((0 + 1 / 4 + 1 / 3) / 3)
+    given.confidence[:] = 0.5
+    assert area_under_risk(given) == pytest.approx(1 / 3)
 
 
 def test_retention_and_area():
