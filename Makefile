@@ -21,10 +21,13 @@ NVCC := $(shell command -v nvcc)
 demo: $(VENV)/.installed
 	@$(PY) tools/demo.py
 
-# A process per core, up to four, each with one thread: two that share cores by
-# threads wait for each other most of the time.
+# A process per core and one, since some tests wait for processes of their own,
+# up to four; each has one thread: two that share cores by threads wait for
+# each other most of the time.
+WORKERS := $(shell cores=$$(nproc 2>/dev/null || echo 2); \
+	if [ $$cores -lt 4 ]; then expr $$cores + 1; else echo 4; fi)
 test: $(VENV)/.installed
-	OMP_NUM_THREADS=1 $(PY) -m pytest -n auto --maxprocesses 4 --dist loadfile
+	OMP_NUM_THREADS=1 $(PY) -m pytest -n $(WORKERS) --dist loadfile
 
 lint: $(VENV)/.installed
 	$(PY) -m ruff check .
