@@ -11,6 +11,7 @@ from mmocc.occlusion.levels import (
     cell_names,
     check_kind,
     level_range,
+    list_levels,
     pixel_bounds,
     split_cell,
 )
@@ -31,6 +32,7 @@ __all__ = [
     'cell_names',
     'check_kind',
     'level_range',
+    'list_levels',
     'occlude_object',
     'pixel_bounds',
     'split_cell',

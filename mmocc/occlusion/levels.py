@@ -65,6 +65,16 @@ def split_cell(cell: str) -> tuple[str, str]:
     return level, check_kind(kind)
 
 
+def list_levels(level: Any) -> list[Any]:
+    """Return the levels of an argument that may be just one.
+
+    Two numbers are one level, a pair of shares.
+    """
+    one = isinstance(level, str | Real)
+    pair = not one and len(level) and all(isinstance(x, Real) for x in level)
+    return [level] if one or pair else list(level)
+
+
 def level_range(level: str | float | Sequence[float]) -> tuple[float, float]:
     """Return the hidden share ``(low, high)`` that a level asks for.
 

@@ -12,6 +12,7 @@ level, an aspect ratio. So with one state of the generator
 from contextlib import suppress
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Generator, Tensor
 
@@ -114,7 +115,8 @@ def occlude_object(
     reach = reach_of(occluder, pixel, torch.ones(1), pixels.size)
     mask = grow(reach, pixels.index, wanted(bounds, draws.room))
     colours = fill(bank.sheets.get(kind), occluder, pixels.size)
-    return torch.where(mask, colours[0], image), mask
+    # made contiguous, since torch is slow on an image turned from (H, W, 3)
+    return torch.where(mask, colours[0], image.contiguous()), mask
 
 
 def levels_below(shares: tuple[float, float]) -> list[tuple[float, float]]:
@@ -150,8 +152,8 @@ def grow(reach: Tensor, index: Tensor, count: int) -> Tensor:
     They are those of the smallest ``reach`` (H, W) and, of equal ones, the
     first of ``index`` (n,): a larger count hides the same pixels and more.
     """
-    mine = reach.flatten()[index]
-    limit = mine.kthvalue(count).values
+    mine = reach.flatten().index_select(0, index)
+    limit = float(np.partition(mine.numpy(), count - 1)[count - 1])
     mask = reach <= limit
     surplus = int((mine <= limit).sum()) - count
     if surplus:

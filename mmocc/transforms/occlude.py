@@ -2,7 +2,6 @@
 
 import random
 from collections.abc import Sequence
-from numbers import Real
 from typing import Any
 
 import torch
@@ -13,6 +12,7 @@ from mmocc.occlusion import (
     OccluderBank,
     check_kind,
     level_range,
+    list_levels,
     occlude_object,
 )
 from mmocc.occlusion.banks import Folders
@@ -63,7 +63,7 @@ class Occlude(HidingTransform):
         super().__init__(**options)
         kinds = [kind] if isinstance(kind, str) else list(kind)
         self.kinds = [check_kind(name) for name in kinds]
-        self.levels = _levels(level)
+        self.levels = list_levels(level)
         self.shares = [level_range(name) for name in self.levels]
         self.bank = bank or OccluderBank(
             self.kinds, texture_bank, object_bank, texture_size
@@ -99,10 +99,3 @@ class Occlude(HidingTransform):
             f'region={self.region!r}, min_visible={self.min_visible}, '
             f'p={self.p}, seed={self.seed})'
         )
-
-
-def _levels(level: Any) -> list[Any]:
-    """Return the levels of an argument that may be just one."""
-    one = isinstance(level, str | Real)
-    pair = not one and len(level) and all(isinstance(x, Real) for x in level)
-    return [level] if one or pair else list(level)

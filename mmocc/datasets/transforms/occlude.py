@@ -1,7 +1,6 @@
 """Pipeline transform that hides a chosen share of the object."""
 
 from collections.abc import Mapping, Sequence
-from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +26,7 @@ from mmocc.occlusion import (
     UnreachableLevelError,
     check_kind,
     level_range,
+    list_levels,
     occlude_object,
 )
 from mmocc.registry import TRANSFORMS
@@ -117,7 +117,7 @@ class Occlude(BaseTransform):
     ) -> None:
         kinds = [kind] if isinstance(kind, str) else list(kind)
         self.kinds = [check_kind(name) for name in kinds]
-        self.levels: list[Any] = _levels(level)
+        self.levels: list[Any] = list_levels(level)
         self.shares = [level_range(name) for name in self.levels]
         if region not in REGIONS:
             raise ValueError(
@@ -207,13 +207,6 @@ class Occlude(BaseTransform):
             f'texture_size={self.bank.texture_size}, '
             f'region={self.region!r}, seed={self.seed})'
         )
-
-
-def _levels(level: Any) -> list[Any]:
-    """Return the levels of an argument that may be just one."""
-    one = isinstance(level, str | Real)
-    pair = not one and len(level) and all(isinstance(x, Real) for x in level)
-    return [level] if one or pair else list(level)
 
 
 def to_planes(image: np.ndarray, order: str = 'bgr') -> Tensor:
