@@ -115,7 +115,7 @@ setup(
     packages=find_packages(include=['mmocc', 'mmocc.*']),
     package_data={
         'mmocc': ['py.typed'],
-        'mmocc.report': ['templates/*.html'],
+        'mmocc.report': ['templates/*'],
     },
     python_requires='>=3.10',
     install_requires=read_requirements('runtime'),

@@ -25,6 +25,7 @@ from mmocc.report.checks import (
 )
 from mmocc.report.classifiers import check_same_classes, count_outputs
 from mmocc.report.default_transform import default_transform
+from mmocc.report.image_folders import NO_LABEL, open_folder
 from mmocc.report.job import Job, Settings
 from mmocc.report.run import (
     answer,
@@ -32,11 +33,7 @@ from mmocc.report.run import (
     load_done,
     write_classifiers,
 )
-from mmocc.report.torch_images import (
-    NO_LABEL,
-    TorchImages,
-    open_folder,
-)
+from mmocc.report.torch_images import TorchImages
 from mmocc.report.torch_model import (
     TorchJob,
     left_as_it_was,

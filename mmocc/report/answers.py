@@ -39,6 +39,10 @@ DAMAGED = (
 )
 
 
+class UnreadableError(OSError):
+    """An image that cannot be read; the message names it."""
+
+
 @dataclass
 class Fault:
     """An image that has no answer."""

@@ -35,6 +35,7 @@ from mmocc.report.answers import (
     THUMBNAIL,
     Answers,
     Fault,
+    UnreadableError,
 )
 from mmocc.report.cells import make_occlude, occlude_dataset
 from mmocc.utils.config_types import find_class
@@ -43,6 +44,7 @@ REASONS: dict[type[Exception], str] = {
     UnreachableLevelError: TOO_SMALL,
     CutOffError: CUT_OFF,
     EmptyRegionError: NO_PIXEL,
+    UnreadableError: CORRUPT,
 }
 # What is known of an image, whatever a model answers, and its type.
 KNOWN = dict(

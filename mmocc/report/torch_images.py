@@ -7,7 +7,6 @@ as its pipeline, so that everything else is the same for all models.
 
 from collections.abc import Callable, Sequence
 from numbers import Integral
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,7 @@ from mmengine.structures import BaseDataElement
 from PIL import Image
 from torch.utils.data import Dataset, Subset
 from torchvision import transforms as tv
-from torchvision.datasets import DatasetFolder, ImageFolder
+from torchvision.datasets import DatasetFolder
 from torchvision.datasets.folder import default_loader
 from torchvision.transforms.functional import pil_to_tensor
 
@@ -29,59 +28,13 @@ from mmocc.datasets.channel_order import (
 )
 from mmocc.datasets.identity import FromDataRoot, data_root_of
 from mmocc.datasets.picture_layout import picture_name, to_bgr
+from mmocc.report.answers import UnreadableError
+from mmocc.report.class_match import match_classes
 from mmocc.report.followed import NoPlaceError, make_plan
-from mmocc.utils import files
+from mmocc.report.image_folders import NO_LABEL, FlatFolder
+from mmocc.report.torch_targets import read_item
 
-NO_LABEL = -1  # of an image in a flat folder
 KEPT_MODES = ('L', 'RGB', 'RGBA')  # of PIL images; others become RGB
-
-
-class FlatFolder(Dataset):
-    """Images of one folder, without labels.
-
-    Args:
-        root: The folder.
-    """
-
-    def __init__(self, root: str | Path) -> None:
-        self.root = str(root)
-        self.samples = [
-            (str(path), NO_LABEL) for path in files.list_images(root)
-        ]
-
-    def __len__(self) -> int:
-        """Return the number of images."""
-        return len(self.samples)
-
-
-def open_folder(folder: str | Path) -> Dataset:
-    """Return the images of a folder, with labels if it has folders in it.
-
-    Raises:
-        FileNotFoundError: If there is no such folder.
-        ValueError: If it holds no image, or images beside folders of images.
-    """
-    root = files.expand(folder)
-    if not root.is_dir():
-        raise FileNotFoundError(
-            f'{root} is not a folder; dataset= takes a folder of images, or '
-            'of a folder of images for each class'
-        )
-    flat = files.list_images(root)
-    deep = files.list_images(root, deep=True)
-    if not deep:
-        raise ValueError(
-            f'{root} holds no image ({", ".join(files.IMAGE_SUFFIXES)})'
-        )
-    if len(flat) == len(deep):
-        return FlatFolder(root)
-    if flat:
-        raise ValueError(
-            f'{root} holds {len(flat)} images (the first is {flat[0].name}) '
-            'beside folders of images; move them into the folder of their '
-            'class, or name a folder without sub-folders'
-        )
-    return ImageFolder(str(root), is_valid_file=files.is_image)
 
 
 def dataset_classes(dataset: Any) -> list[str] | None:
@@ -92,35 +45,6 @@ def dataset_classes(dataset: Any) -> list[str] | None:
     if not names:
         return None
     return [name if isinstance(name, str) else name[0] for name in names]
-
-
-def match_classes(
-    own: list[str] | None, names: Sequence[str] | None
-) -> tuple[list[str] | None, list[int] | None]:
-    """Return the names of the outputs, and each own class's output.
-
-    The second is None where both have the same numbers.
-
-    Args:
-        own: Classes of the data set, if it names them.
-        names: Of the models' outputs, if they are given.
-
-    Raises:
-        ValueError: If a class of the data set is none of the outputs.
-    """
-    if names is None or own is None:
-        return (own if names is None else list(names)), None
-    names = list(names)
-    lost = [name for name in own if names.count(name) != 1]
-    if not lost:
-        return names, [names.index(name) for name in own]
-    if len(own) == len(names):  # other words for the same classes
-        return names, None
-    raise ValueError(
-        f'class_names= has {len(names)} names, the data set {len(own)} '
-        f'classes, of which {len(lost)} are not found in it just once (the '
-        f'first is {lost[0]!r}); name the folders as in class_names='
-    )
 
 
 def to_label(target: Any, where: str) -> int:
@@ -141,11 +65,15 @@ class LoadPicture:
     """First step: the picture of a sample, loaded if it is a file."""
 
     def __call__(self, results: dict) -> dict:
-        """Return the sample with ``img``: PIL, array or tensor."""
+        """Return the sample with ``img``: PIL, array or tensor.
+
+        UnreadableError if the file, or the data set, does not give it.
+        """
+        if 'unreadable' in results:
+            raise UnreadableError(results['unreadable'])
         image = results.get('img')
         if image is None:
-            with Image.open(results['img_path']) as file:
-                image = file.convert('RGB')
+            image = _open_rgb(results['img_path'])
         elif isinstance(image, Image.Image) and image.mode not in KEPT_MODES:
             image = image.convert('RGB')
         picture = to_array(image)
@@ -159,6 +87,15 @@ class LoadPicture:
             )
         results['img'] = image
         return results
+
+
+def _open_rgb(path: str) -> Image.Image:
+    """Return the photo of a file; UnreadableError if it is damaged."""
+    try:
+        with Image.open(path) as file:
+            return file.convert('RGB')
+    except (OSError, SyntaxError, ValueError) as error:  # as PIL raises them
+        raise UnreadableError(f'{path}: {error}') from error
 
 
 class PictureStep:
@@ -310,10 +247,8 @@ class TorchImages(Dataset):
                 'own pipeline; report on one of them at a time'
             )
         self.dataset_given = dataset
-        own = dataset_classes(dataset)
-        classes, self.outputs = match_classes(own, class_names)
-        self.metainfo = dict(classes=classes) if classes else {}
-        self.seen: dict[int, int] = {}  # label by index
+        self.own = dataset_classes(dataset)
+        self.name_outputs(class_names)
         self.data_root = data_root_of(dataset) or getattr(
             _origin(dataset), 'root', None
         )
@@ -323,6 +258,15 @@ class TorchImages(Dataset):
         before = [] if self.whole else steps
         pack = PackPicture(steps if self.whole else [])
         self.pipeline = Compose([FromDataRoot(self), *load, *before, pack])
+
+    def name_outputs(self, class_names: Sequence[str] | None) -> None:
+        """Name the models' outputs, of which the images' classes are some.
+
+        ValueError if a class of the images is none of them.
+        """
+        classes, self.outputs = match_classes(self.own, class_names)
+        self.metainfo = dict(classes=classes) if classes else {}
+        self.seen: dict[int, int] = {}  # label by index
 
     def _loading(self) -> list[Callable]:
         """Return the steps that give the picture."""
@@ -370,15 +314,15 @@ class TorchImages(Dataset):
             dataset, place = dataset.dataset, int(dataset.indices[place])
         info = dict(sample_idx=place, channel_order='rgb')
         if isinstance(dataset, FlatFolder | DatasetFolder):
-            info['img_path'], target = dataset.samples[place]
+            info['img_path'], info['label'] = dataset.samples[place]
         if not _is_plain(dataset):
+            where = f'dataset[{place}]'
             try:
-                info['img'], target = dataset[place][:2]
-            except (TypeError, ValueError, KeyError) as error:
-                raise ValueError(
-                    f'dataset[{place}] must be (image, label): {error}'
-                ) from error
-        return info | dict(gt_label=self._label(target, index))
+                info |= read_item(dataset[place], where)
+            except OSError as error:
+                info.pop('label', None)
+                return info | dict(unreadable=f'{where}: {error}')
+        return info | dict(gt_label=self._label(info.pop('label'), index))
 
     def _label(self, target: Any, index: int) -> int:
         """Return the class that an image has for the models."""
@@ -397,9 +341,9 @@ class TorchImages(Dataset):
     def highest_label(self) -> int:
         """Return the highest class of an image."""
         for index in range(len(self)):
-            if index not in self.seen:
+            if index not in self.seen:  # but for one that cannot be read
                 self.get_data_info(index)
-        return max(self.seen.values())
+        return max(self.seen.values(), default=NO_LABEL)
 
     def __getitem__(self, index: int) -> dict:
         """Return the packed sample of an image."""
