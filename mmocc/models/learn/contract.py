@@ -21,7 +21,9 @@ LOSSES = dict(
     loss_intra='mmocc.IntraClassLatentLoss',
     loss_inter='mmocc.InterClassLatentLoss',
     loss_cls='mmpretrain.CrossEntropyLoss',
+    loss_distill='mmocc.DistillationLoss',
 )
+LABELS = ('data', 'teacher')
 PAIRED = {'loss_intra', 'loss_inter'}  # compare images of one class
 
 
@@ -43,6 +45,36 @@ def check_options(kind: type, options: dict[str, Any]) -> None:
             'class with all that it does. Register class '
             'MyLEARN(LEARNClassifier, MyClassifier), or take these options out'
         )
+
+
+def choose_losses(
+    labels: str, **configs: dict | None
+) -> dict[str, dict | None]:
+    """Return the configs of the losses that a source of labels needs.
+
+    Args:
+        labels: ``data`` or ``teacher``.
+        **configs: By name of the loss.
+
+    Raises:
+        ValueError: If ``labels`` is neither, or ``loss_cls`` has options
+            and there are no labels for it.
+    """
+    if labels not in LABELS:
+        raise ValueError(
+            f'unknown labels {labels!r}; choose from {list(LABELS)}'
+        )
+    if labels == 'data':
+        return configs
+    if configs['loss_cls']:
+        raise ValueError(
+            "labels='teacher' trains without the labels that loss_cls needs: "
+            'remove loss_cls, and set options of loss_distill instead'
+        )
+    distill = configs['loss_distill']
+    return configs | dict(
+        loss_cls=None, loss_distill=dict() if distill is None else distill
+    )
 
 
 def build_losses(
@@ -67,17 +99,10 @@ def build_losses(
         name: MODELS.build({'type': LOSSES[name], **cfg})
         for name, cfg in used.items()
     }
-    if (
-        several
-        and getattr(losses.get('loss_cls'), 'use_sigmoid', None) is False
-    ):
-        losses['loss_cls'] = MODELS.build(
-            {
-                'type': LOSSES['loss_cls'],
-                **used['loss_cls'],
-                'use_sigmoid': True,
-            }
-        )
+    for name in ('loss_cls', 'loss_distill') if several else ():
+        if getattr(losses.get(name), 'use_sigmoid', None) is False:
+            cfg = {'type': LOSSES[name], **used[name], 'use_sigmoid': True}
+            losses[name] = MODELS.build(cfg)
     return nn.ModuleDict(losses)
 
 
@@ -191,7 +216,7 @@ def check_logits(logits: Any, num: int, head: nn.Module) -> None:
         raise ValueError(
             f'{name} gives {shape} instead of logits (N, classes): '
             'mmocc.LEARNClassifier needs a head that gives them, or '
-            'loss_cls=None, which trains without them'
+            "loss_cls=None and labels='data', which trains without them"
         )
     if torch.is_grad_enabled() and not logits.requires_grad:
         raise ValueError(

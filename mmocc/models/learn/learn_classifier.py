@@ -12,6 +12,11 @@ head, x an image, x_o its occluded twin and y its label:
 
 The paper gives the four losses and the frozen classifier. Weights, distances,
 margin, pairs and occluders are choices of this re-implementation.
+
+Beyond the paper, without labels (``labels='teacher'``), with H(f) the frozen
+classifier's own answer to the clean image:
+
+    loss_distill = KL(softmax(H(f) / T), softmax(H(D(E(f_o))) / T)) T^2
 """
 
 import copy
@@ -23,14 +28,21 @@ from mmpretrain.models.classifiers import ImageClassifier
 from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
-from mmocc.models.feature_maps import Size, last_feature, replace_last
+from mmocc.models.feature_maps import (
+    Size,
+    last_feature,
+    map_features,
+    replace_last,
+)
 from mmocc.models.learn.batch_occluder import add_twins, build_occluder
 from mmocc.models.learn.clean_cache import CleanCache
 from mmocc.models.learn.contract import (
+    PAIRED,
     build_losses,
     check_logits,
     check_options,
     check_way,
+    choose_losses,
     class_targets,
     make_room,
 )
@@ -92,6 +104,16 @@ class LEARNClassifier(ImageClassifier):
         loss_cls: Loss of the logits of repaired features, called as
             ``loss(logits, labels)``: cross-entropy, of each class by itself
             for several labels. ``use_soft=True`` takes soft labels.
+        loss_distill: Beyond the paper: loss of these logits against the
+            frozen classifier's for the clean image, called as ``loss(logits,
+            clean_logits)``: KL divergence at temperature 1. By default only
+            with ``labels='teacher'``.
+        labels: ``data``, those of the samples; or ``teacher``: none is
+            needed, ``loss_distill`` takes the place of ``loss_cls``, and the
+            class of a latent is the frozen classifier's clean answer. With
+            many classes two images of a batch are rarely of one: then
+            ``loss_intra`` compares an image with its twin only, and
+            ``loss_inter`` parts nearly all others; None leaves them out.
         learn: Beyond the paper: the LEARN of ``insert_after``.
         insert_after: Beyond the paper: name of the frozen module whose output
             is repaired, e.g. ``backbone.layer3``, for the rest of the
@@ -102,7 +124,8 @@ class LEARNClassifier(ImageClassifier):
             and ``loss_cls`` become means over both, to keep clean accuracy.
         clean_cache: Folder for the features of the clean images, if the train
             pipeline gives the same images in each epoch. Each is computed
-            once; see :mod:`mmocc.models.learn.clean_cache`.
+            once, and so is each twin with ``variants`` of the occluder; see
+            :mod:`mmocc.models.learn.clean_cache`.
         clean_cache_dtype: Type in which they are stored: ``float32``,
             ``float16`` or ``bfloat16``.
         clean_cache_limit_gib: Size from which nothing more is cached.
@@ -138,6 +161,8 @@ class LEARNClassifier(ImageClassifier):
         clean_cache: str | None = None,
         clean_cache_dtype: str = 'float16',
         clean_cache_limit_gib: float = 50.0,
+        loss_distill: dict | None = None,
+        labels: str = 'data',
         **kwargs,
     ) -> None:
         check_options(type(self), kwargs)
@@ -167,14 +192,19 @@ class LEARNClassifier(ImageClassifier):
         )
         self.occluder = build_occluder(occluder, self.data_preprocessor)
         self.losses = build_losses(
-            dict(
+            choose_losses(
+                labels,
                 loss_rec=loss_rec,
                 loss_intra=loss_intra,
                 loss_inter=loss_inter,
                 loss_cls=loss_cls,
+                loss_distill=loss_distill,
             ),
             self.head,
         )
+        self.labels = labels
+        paired = labels == 'teacher' and PAIRED & set(self.losses)
+        self.asks_teacher = bool(paired) or 'loss_distill' in self.losses
         self.checked = False
         self.frozen_loaded = False
         self.requires_grad_(False)
@@ -312,8 +342,12 @@ class LEARNClassifier(ImageClassifier):
 
     def _forward_pairs(
         self, inputs: Tensor, data_samples: list[DataSample]
-    ) -> tuple[Repair, Any]:
-        """Return the repair of (B, C, H, W) images, and their logits."""
+    ) -> tuple[Repair, Any, Any]:
+        """Return the repair of (B, C, H, W) images, and their logits.
+
+        These are of the repaired features, and, where they are needed, the
+        frozen classifier's of the clean images.
+        """
         if self.insert_after is not None:
             return self._forward_inserted(inputs, data_samples)
         output = None
@@ -323,17 +357,23 @@ class LEARNClassifier(ImageClassifier):
             )
             feat = last_feature(output)
         else:
-            self.clean_cache.check(self.frozen_parts)
-            occluded, _ = self.occluder(inputs, data_samples=data_samples)
+            self.clean_cache.check(self.frozen_parts, self.occluder)
             feat = self.clean_cache(
-                self.frozen_feature, inputs, occluded, data_samples
+                self.frozen_feature, inputs, self.occluder, data_samples
             )
-        pairs, feat = self.repair_pairs(feat)
-        return pairs, self.logits(feat, output)
+        pairs, repaired = self.repair_pairs(feat)
+        logits = self.logits(repaired, output)
+        teacher = None
+        if self.asks_teacher:
+            num = len(inputs)
+            output = map_features(lambda part: part[:num], output)
+            with torch.no_grad():
+                teacher = self.logits(feat[:num], output)
+        return pairs, logits, teacher
 
     def _forward_inserted(
         self, inputs: Tensor, data_samples: list[DataSample]
-    ) -> tuple[Repair, Any]:
+    ) -> tuple[Repair, Any, Any]:
         """Do the same with a LEARN inside the backbone."""
         repairs = []
 
@@ -350,7 +390,14 @@ class LEARNClassifier(ImageClassifier):
                 f'insert_after={self.insert_after!r} does not run before the '
                 'head; name a module of the backbone or the neck'
             )
-        return repairs[0], self.head(feats)
+        logits, teacher = self.head(feats), None
+        if self.asks_teacher and self.clean_pass:
+            with torch.no_grad():  # a further pass, without LEARN
+                teacher = self.head(super().extract_feat(inputs))
+        elif self.asks_teacher:  # the clean images are unrepaired
+            check_logits(logits, len(inputs), self.head)
+            teacher = logits[: len(inputs)].detach()
+        return repairs[0], logits, teacher
 
     def loss(
         self, inputs: Tensor, data_samples: list[DataSample]
@@ -359,13 +406,18 @@ class LEARNClassifier(ImageClassifier):
 
         Args:
             inputs: (N, 3, H, W), normalised.
-            data_samples: N samples with ``gt_label``.
+            data_samples: N samples with ``gt_label``; by
+                ``labels='teacher'`` any.
 
         Returns:
-            Scalars ``loss_rec``, ``loss_intra``, ``loss_inter`` and
-            ``loss_cls``, without those left out.
+            Scalars ``loss_rec``, ``loss_intra``, ``loss_inter``,
+            ``loss_cls`` and ``loss_distill``, without those left out.
         """
-        labels, targets = class_targets(data_samples, self.head, self.losses)
+        labels = targets = None
+        if self.labels == 'data':
+            labels, targets = class_targets(
+                data_samples, self.head, self.losses
+            )
         if not self.checked:
             self.checked = True
             # Other models take the same way by construction.
@@ -379,17 +431,22 @@ class LEARNClassifier(ImageClassifier):
                 'LEARN learns to repair random features',
                 'set load_from to a trained classifier',
             )
-        pairs, logits = self._forward_pairs(inputs, data_samples)
+        pairs, logits, teacher = self._forward_pairs(inputs, data_samples)
         num = len(pairs.repaired)
-        if 'loss_cls' in self.losses:
+        if {'loss_cls', 'loss_distill'} & set(self.losses):
             check_logits(logits, num, self.head)
             logits = logits[-num:]  # without those of unrepaired images
+        if self.labels == 'teacher' and teacher is not None:
+            labels = teacher.argmax(dim=1)
         latents = (pairs.z_clean, pairs.z_occluded, labels)
+        if targets is not None:
+            targets = torch.cat([targets] * (num // len(targets)))
         terms = dict(
             loss_rec=(pairs.repaired, pairs.target),
             loss_intra=latents,
             loss_inter=latents,
-            loss_cls=(logits, torch.cat([targets] * (num // len(targets)))),
+            loss_cls=(logits, targets),
+            loss_distill=(logits, teacher),
         )
         losses = {k: loss(*terms[k]) for k, loss in self.losses.items()}
         check_finite(losses)
