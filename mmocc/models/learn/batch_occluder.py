@@ -18,6 +18,15 @@ from mmocc.models.learn.model_colours import (
     preprocessor_colours,
     to_model,
 )
+from mmocc.models.learn.occluder_draws import (
+    Draws,
+    current_variant,
+    digest_bank,
+    draw,
+    draw_variants,
+    numbers_of,
+    seeded,
+)
 from mmocc.occlusion.cutout_choice import choose_cutouts
 from mmocc.occlusion.occluders import (
     OccluderBank,
@@ -30,7 +39,6 @@ from mmocc.occlusion.occluders import (
 from mmocc.registry import MODELS
 
 LATTICE = 24  # the image is sampled by 24 x 24 points to size a rectangle
-CANDIDATES = 4  # cut-outs drawn for an image: not each can hide all shares
 # Pixels that a CPU renders at a time (five images of 224 x 224): buffers of a
 # whole batch do not fit its cache, and their memory is reallocated each time.
 CACHED_PIXELS = 2**18
@@ -113,12 +121,18 @@ class BatchOccluder(nn.Module):
         seed: Base seed of the draws.
         channel_order: ``bgr`` or ``rgb``: what the model sees. None: by its
             data preprocessor in mmocc's classifiers; ``bgr`` elsewhere.
+        variants: None: other occluders in each step, without end. A number
+            V: an image has V occluded twins, which follow from ``seed`` and
+            the image's number in the data set; epoch k shows twin k modulo V.
+            Then ``clean_cache`` of LEARN stores the twins' features too.
 
     Raises:
         ValueError: If a kind is unknown, its bank is not given, ``area`` is
-            not a range of shares, or a colour option makes no sense; with
-            the first batch, if a bank is empty or unreadable, or the images
-            are normalised and ``mean`` and ``std`` are not known.
+            not a range of shares, ``variants`` is below 1, or a colour option
+            makes no sense; with the first batch, if a bank is empty or
+            unreadable, or the images are normalised and ``mean`` and ``std``
+            are not known; with a batch, if ``variants`` need the images'
+            numbers and there are none.
         FileNotFoundError: With the first batch, if a bank does not exist.
     """
 
@@ -134,8 +148,12 @@ class BatchOccluder(nn.Module):
         bgr_to_rgb: bool | None = None,
         seed: int = 0,
         channel_order: str | None = None,
+        variants: int | None = None,
     ) -> None:
         super().__init__()
+        if variants is not None and variants < 1:
+            raise ValueError(f'variants={variants} must be 1 or more, or None')
+        self.variants = variants
         low, high = (area, area) if isinstance(area, int | float) else area
         if not 0 < low <= high <= 1:
             raise ValueError(
@@ -152,6 +170,7 @@ class BatchOccluder(nn.Module):
         self.kinds = check_banks(kinds, texture_bank, object_bank)
         self.banks = (texture_bank, object_bank, texture_size)
         self.bank = None  # read later
+        self._digest = ''
         self.channels = 0  # of the images, once they are known
         for name, values in dict(
             mean=0.0 if mean is None else mean, std=1.0 if std is None else std
@@ -173,6 +192,14 @@ class BatchOccluder(nn.Module):
         """Read the banks: mmengine calls this where training starts."""
         if self.bank is None:
             self.bank = OccluderBank(self.kinds, *self.banks)
+            settings = (self.kinds, self.area, self.seed, self.channel_order)
+            if self.variants:  # before the sheets get the model's colours
+                self._digest = digest_bank(self.bank, settings)
+
+    def digest(self) -> str:
+        """Return a digest of what decides an image's variants."""
+        self.init_weights()
+        return self._digest
 
     def _prepare(
         self,
@@ -202,11 +229,24 @@ class BatchOccluder(nn.Module):
 
     def generator(self) -> torch.Generator:
         """Return this step's generator and count the step."""
-        state = np.random.SeedSequence([self.seed, self._steps])
+        generator = seeded(self.seed, self._steps)
         self._steps += 1
         self.steps.fill_(self._steps)
-        seed = int(state.generate_state(1, np.uint64)[0] >> np.uint64(1))
-        return torch.Generator().manual_seed(seed)
+        return generator
+
+    def _draws(
+        self, num: int, samples: Sequence[BaseDataElement] | None
+    ) -> Draws:
+        """Draw for a batch: by the step, or each image's variant."""
+        if self.variants is None:
+            rank, world = get_dist_info()
+            draws = draw(self.bank, self.kinds, num * world, self.generator())
+            return draws.take(torch.arange(rank, num * world, world))
+        variant = current_variant(self.variants)
+        numbers = numbers_of(samples)
+        return draw_variants(
+            self.bank, self.kinds, self.seed, numbers, variant
+        )
 
     @torch.no_grad()
     def forward(
@@ -221,7 +261,8 @@ class BatchOccluder(nn.Module):
             inputs: (N, C, H, W), normalised; C is 1 (grey) or 3.
             inplace: Write into the inputs, which saves a copy of the batch.
             data_samples: Of the batch; they tell whether images are from
-                files, which are BGR, if the channel order is not known.
+                files, which are BGR, if the channel order is not known, and
+                the images' numbers for ``variants``.
 
         Returns:
             The occluded batch, and its mask (N, 1, H, W) bool, True = hidden.
@@ -233,29 +274,21 @@ class BatchOccluder(nn.Module):
                 f'a batch of {inputs.shape[1]} channels after one of '
                 f'{self.channels}: build another mmocc.BatchOccluder for it'
             )
-        rank, world = get_dist_info()
-        total = len(inputs) * world
-        generator = self.generator()
-        kinds = torch.randint(len(self.kinds), (total,), generator=generator)
-        area, *xy = torch.rand(3, total, generator=generator)
+        draws = self._draws(len(inputs), data_samples)
         low, high = self.area
-        area = low + (high - low) * area
+        area = low + (high - low) * draws.area
         size = inputs.shape[-2:]
         # On a pixel centre, as mmocc.Occlude does.
-        centre = [(x * n).floor() for x, n in zip(xy, size[::-1], strict=True)]
-        centre = torch.stack(centre, dim=-1) + 0.5
+        centre = (draws.xy * draws.xy.new_tensor(size[::-1])).floor() + 0.5
         occluded = inputs if inplace else inputs.clone()
         mask = inputs.new_empty(inputs[:, :1].shape, dtype=torch.bool)
         for number, kind in enumerate(self.kinds):
-            tries = CANDIDATES if kind == 'object' else 1
-            occluders = self.bank.draw(kind, tries * total, generator)
-            rows = (kinds[rank::world] == number).nonzero()[:, 0]
+            rows = (draws.kinds == number).nonzero()[:, 0]
             if len(rows):
-                own = rank + world * rows  # their places in the global batch
-                every = torch.cat([own + i * total for i in range(tries)])
-                draws = (rows, occluders[every], centre[own], area[own])
-                draws = (x.to(inputs.device) for x in draws)
-                self._paste(occluded, mask, kind, *draws)
+                own = draws.take(rows).occluders[kind]
+                parts = (rows, own, centre[rows], area[rows])
+                parts = (x.to(inputs.device) for x in parts)
+                self._paste(occluded, mask, kind, *parts)
         return occluded, mask
 
     def _fit(
@@ -311,4 +344,7 @@ class BatchOccluder(nn.Module):
 
     def extra_repr(self) -> str:
         """Return the main arguments."""
-        return f'kinds={self.kinds}, area={self.area}, seed={self.seed}'
+        return (
+            f'kinds={self.kinds}, area={self.area}, seed={self.seed}, '
+            f'variants={self.variants}'
+        )

@@ -1,8 +1,12 @@
-"""Features of clean images on disk: LEARN computes them once.
+"""Features of images on disk: LEARN computes them once.
+
+They are those of clean images; and of their occluded twins, where an image has
+a few fixed ones (``variants`` of ``mmocc.BatchOccluder``).
 
 Each image has a file, named after its path, its number in the data set and
-the precision of computation. The file holds the feature and a digest of the
-image's pixels, so that other pixels never get this feature. For a feature map
+the precision of computation; each twin has one as well, named also after its
+own number. The file holds the feature and a digest of the clean image's
+pixels, so that other pixels never get this feature. For a feature map
 (C, H, W) it takes C * H * W * bytes of the type + less than 1 KiB: in float16,
 at 224 pixels, 49 KiB for VGG-16 and 196 KiB for ResNet-50.
 """
@@ -19,11 +23,13 @@ from torch import Tensor, nn
 
 from mmocc.models.folder_cache import (
     FolderCache,
+    Key,
     digest,
     precision_of,
     raw_bytes,
     read_arrays,
 )
+from mmocc.models.learn.occluder_draws import current_variant
 
 DTYPES = ('float32', 'float16', 'bfloat16')
 ARRAYS = ('feat', 'pixels')  # of a file
@@ -31,7 +37,7 @@ VERSION = 2  # of what the files hold
 
 
 class CleanCache(FolderCache):
-    """Computes the features of clean images that are not in a folder yet.
+    """Computes the features that are not in a folder yet.
 
     New features are rounded to ``dtype`` as well, so that it does not matter
     which of them are in the folder.
@@ -64,31 +70,35 @@ class CleanCache(FolderCache):
         self.dtype = getattr(torch, dtype)
         self.settings = settings
 
-    def check(self, parts: Sequence[nn.Module]) -> None:
+    def check(self, parts: Sequence[nn.Module], occluder: nn.Module) -> None:
         """Raise ValueError if other modules than these filled the folder.
 
         Args:
             parts: The modules before LEARN, in the order of their configs.
+            occluder: Its draws count where an image has fixed variants.
         """
         names = ['backbone', *(f'neck {i}' for i in range(len(parts) - 1))]
-        self.check_key(
-            (
-                t
-                for part in parts
-                for t in (*part.parameters(), *part.buffers())
-            ),
-            lambda: dict(
+
+        def make_key() -> Key:
+            key: Key = dict(
                 zip(names, map(digest, parts, self.settings), strict=True),
                 version=VERSION,
                 clean_cache_dtype=str(self.dtype),
-            ),
+            )
+            if getattr(occluder, 'variants', None):
+                key['occluder'] = occluder.digest()
+            return key
+
+        tensors = (
+            t for part in parts for t in (*part.parameters(), *part.buffers())
         )
+        self.check_key(tensors, make_key)
 
     def __call__(
         self,
         compute: Callable[[Tensor], Tensor],
         images: Tensor,
-        occluded: Tensor,
+        occluder: nn.Module,
         samples: Sequence[BaseDataElement],
     ) -> Tensor:
         """Return the features of N clean images and their occluded twins.
@@ -96,7 +106,8 @@ class CleanCache(FolderCache):
         Args:
             compute: Returns the features of images.
             images: (N, 3, H, W), the clean ones.
-            occluded: (N, 3, H, W).
+            occluder: Makes the twins. With ``variants`` it hides and computes
+                only those that are not in the folder.
             samples: N samples, with the path and number of each image.
 
         Returns:
@@ -107,28 +118,44 @@ class CleanCache(FolderCache):
             ValueError: If an image had other pixels when it was cached, or
                 has no number.
         """
-        precision = precision_of(images)
         names = [_name(sample) for sample in samples]
-        paths = [self.path(_hash(f'{n} {precision}'.encode())) for n in names]
         pixels = [_hash(raw_bytes(image)) for image in images.cpu()]
+        if variants := getattr(occluder, 'variants', None):
+            twin = current_variant(variants)
+            names += [f'{name}, twin {twin}' for name in names]
+            pixels += pixels
+        precision = precision_of(images)
+        paths = [self.path(_hash(f'{n} {precision}'.encode())) for n in names]
         rows = list(map(self._read, paths, pixels, names))
         new = [place for place, row in enumerate(rows) if row is None]
-        feats = compute(torch.cat([images[new], occluded]))
+        clean = [place for place in new if place < len(images)]
+        hide = list(range(len(images)))
+        if variants:
+            hide = [place - len(images) for place in new[len(clean) :]]
+        feats = images.new_empty(0)
+        if clean or hide:
+            chosen = [samples[place] for place in hide]
+            occluded, _ = occluder(images[hide], data_samples=chosen)
+            feats = compute(torch.cat([images[clean], occluded]))
         computed = feats[: len(new)].to(self.dtype).cpu().contiguous()
         for place, row in zip(new, computed, strict=True):
-            if not row.isfinite().all():
-                raise FloatingPointError(
-                    f'a feature of {names[place]} is not finite in '
-                    f"{self.dtype}; try clean_cache_dtype='float32'"
-                )
-            # As bytes: NumPy does not know bfloat16.
-            arrays = (row.view(torch.uint8).numpy(), np.array(pixels[place]))
-            self.write(paths[place], dict(zip(ARRAYS, arrays, strict=True)))
+            self._store(paths[place], row, pixels[place], names[place])
             rows[place] = row
         with torch.autocast('cpu', enabled=False):  # it knows one half type
-            clean = torch.stack(rows)
-        clean = clean.to(feats.device, feats.dtype)
-        return torch.cat([clean, feats[len(new) :]])
+            known = torch.stack(rows)
+        known = known.to(feats.device, feats.dtype)
+        return torch.cat([known, feats[len(new) :]])
+
+    def _store(self, path: Path, feat: Tensor, pixels: str, name: str) -> None:
+        """Write the feature of an image."""
+        if not feat.isfinite().all():
+            raise FloatingPointError(
+                f'a feature of {name} is not finite in {self.dtype}; try '
+                "clean_cache_dtype='float32'"
+            )
+        # As bytes: NumPy does not know bfloat16.
+        arrays = (feat.view(torch.uint8).numpy(), np.array(pixels))
+        self.write(path, dict(zip(ARRAYS, arrays, strict=True)))
 
     def _read(self, path: Path, pixels: str, name: str) -> Tensor | None:
         """Return the feature of an image, or None if it must be computed."""

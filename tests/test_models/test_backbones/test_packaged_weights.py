@@ -126,6 +126,14 @@ def test_an_unknown_name_is_refused():
         find_weights('resnet50')
 
 
+@pytest.mark.parametrize(
+    'name', ['tf_efficientnet_lite0', 'tf_efficientnet_lite0.in1k', LITE0]
+)
+def test_names_of_timm_serve_as_well(package, name):
+    package({'_fc.bias': torch.ones(2)})
+    assert list(load_timm_weights(name)) == ['classifier.bias']
+
+
 def test_a_package_without_its_file_is_named(package):
     folder = package(None)
     with pytest.raises(FileNotFoundError, match='force-reinstall') as error:

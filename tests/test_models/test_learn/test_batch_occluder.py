@@ -2,6 +2,8 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from mmengine.logging import MessageHub
+from mmpretrain.structures import DataSample
 
 from mmocc.occlusion import KINDS
 from mmocc.registry import MODELS
@@ -131,3 +133,42 @@ def test_in_place_is_the_same_without_a_copy():
     assert occluded is inputs
     assert torch.equal(occluded, expected)
     assert torch.equal(same_mask, mask)
+
+
+def samples_of(*numbers):
+    return [DataSample(metainfo=dict(sample_idx=n)) for n in numbers]
+
+
+def test_variants_of_an_image_do_not_depend_on_its_batch(
+    occluder_folders, monkeypatch
+):
+    hub = MessageHub.get_instance('occluder')
+    monkeypatch.setattr(MessageHub, 'get_current_instance', lambda: hub)
+    hub.update_info('epoch', 0)
+    occluder = build(kinds=KINDS, variants=2, **occluder_folders)
+    inputs = torch.zeros(12, 3, 16, 16)
+    first, mask = occluder(inputs, data_samples=samples_of(*range(12)))
+    assert len({tuple(image.flatten().tolist()) for image in first}) == 12
+    part, _ = occluder(inputs[:3], data_samples=samples_of(7, 0, 11))
+    assert torch.equal(part, first[[7, 0, 11]])
+    twins = []
+    for epoch in range(4):
+        hub.update_info('epoch', epoch)
+        samples = samples_of(*range(12))
+        twins.append(occluder(inputs, data_samples=samples)[0])
+    assert torch.equal(twins[0], first)
+    assert torch.equal(twins[2], first)
+    assert torch.equal(twins[3], twins[1])
+    assert not (twins[1] == first).flatten(1).all(1).any()
+    # As many of each kind and share as without variants.
+    assert 0.2 < mask.float().mean() < 0.8
+
+
+def test_variants_need_numbers_and_one_at_least():
+    occluder = build(variants=1)
+    inputs = torch.zeros(1, 3, 16, 16)
+    for samples in (None, [DataSample()]):
+        with pytest.raises(ValueError, match=r'sample_idx.*PackInputs'):
+            occluder(inputs, data_samples=samples)
+    with pytest.raises(ValueError, match='variants=0 must be 1 or more'):
+        build(variants=0)

@@ -1,9 +1,11 @@
 """Clean features of LEARN come from disk and equal the backbone's."""
 
+import numpy as np
 import pytest
 import tiny_learn
 import torch
 from mmengine.config import Config
+from mmengine.logging import MessageHub
 from mmengine.registry import DefaultScope
 from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
@@ -103,11 +105,11 @@ def test_training_is_the_same_and_clean_images_are_computed_once(tmp_path):
 def test_precision_and_size_are_as_stated(tmp_path, dtype, error):
     model = build(tmp_path, dtype)
     clean, samples = batch(model, list(range(IMAGES)))
-    model.clean_cache.check(model.frozen_parts)
+    model.clean_cache.check(model.frozen_parts, model.occluder)
     true = model.frozen_feature(clean)
     for _ in ('computed', 'from disk'):
         both = model.clean_cache(
-            model.frozen_feature, clean, clean.flip(-1), samples
+            model.frozen_feature, clean, model.occluder, samples
         )
         features = both[:IMAGES]
         assert features.dtype == torch.float32
@@ -251,3 +253,56 @@ def test_two_processes_share_a_folder(tmp_path):
     order = list(range(IMAGES))
     expected = losses_of(build(), order)
     assert_equal_losses(losses_of(build(cache), order), expected)
+
+
+def at_epoch(monkeypatch, epoch):
+    """Let the occluder see the epoch of a run."""
+    hub = MessageHub.get_instance('variants')
+    hub.update_info('epoch', epoch)
+    monkeypatch.setattr(MessageHub, 'get_current_instance', lambda: hub)
+
+
+def test_fixed_twins_are_computed_once_too(tmp_path, monkeypatch):
+    order, other = list(range(IMAGES)), [5, 1, 9, 4, 0, 2, 8, 3, 11, 6, 7, 10]
+    twins = dict(occluder=dict(variants=2))
+    plain, cached = build(**twins), build(tmp_path, **twins)
+    counter = Counter(cached)
+    losses, images = [], []
+    for epoch in range(4):
+        at_epoch(monkeypatch, epoch)
+        batches = other if epoch % 2 else order
+        losses.append(losses_of(cached, batches))
+        assert_equal_losses(losses[-1], losses_of(plain, batches))
+        images.append(counter.since())
+    assert images == [2 * IMAGES, IMAGES, 0, 0]
+    assert len(list(tmp_path.glob('*/*.npz'))) == 3 * IMAGES
+    # As the weights stay: the same twins, the same losses.
+    assert losses[2] == losses[0]
+    assert losses[3] == losses[1]
+    assert losses[1][0] != pytest.approx(losses[0][0], rel=1e-3)
+    again = build(tmp_path, **twins)
+    counter = Counter(again)
+    assert_equal_losses(losses_of(again, other), losses[3])
+    assert counter.since() == 0
+
+
+def test_twins_of_other_occluders_are_refused(tmp_path):
+    losses_of(build(tmp_path, occluder=dict(variants=2)))
+    losses_of(build(tmp_path, occluder=dict(variants=3)))  # more of the same
+    for change in (dict(seed=1), dict(kinds='white'), dict(area=0.5)):
+        with pytest.raises(ValueError, match='settings of occluder differ'):
+            losses_of(build(tmp_path, occluder=dict(variants=2, **change)))
+    # Clean features do not depend on them.
+    losses_of(build(tmp_path, occluder=dict(seed=1)))
+
+
+def test_another_clean_image_does_not_get_its_old_twin(tmp_path):
+    model = build(tmp_path, occluder=dict(variants=1))
+    clean, samples = batch(model, FIRST)
+    model.loss(clean, samples)
+    for file in tmp_path.glob('*/*.npz'):
+        with np.load(file) as arrays:
+            assert set(arrays) == {'feat', 'pixels'}
+    clean[0] += 1
+    with pytest.raises(ValueError, match='had other pixels'):
+        model.loss(clean, samples)
