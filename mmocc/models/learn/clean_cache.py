@@ -5,10 +5,10 @@ a few fixed ones (``variants`` of ``mmocc.BatchOccluder``).
 
 Each image has a file, named after its path, its number in the data set and
 the precision of computation; each twin has one as well, named also after its
-own number. The file holds the feature and a digest of the clean image's
-pixels, so that other pixels never get this feature. For a feature map
-(C, H, W) it takes C * H * W * bytes of the type + less than 1 KiB: in float16,
-at 224 pixels, 49 KiB for VGG-16 and 196 KiB for ResNet-50.
+own number and its occluder. The file holds the feature and a digest of the
+clean image's pixels, so that other pixels never get this feature. For a
+feature map (C, H, W) it takes C * H * W * bytes of the type + less than 1 KiB:
+in float16, at 224 pixels, 49 KiB for VGG-16 and 196 KiB for ResNet-50.
 """
 
 from collections.abc import Callable, Sequence
@@ -23,7 +23,6 @@ from torch import Tensor, nn
 
 from mmocc.models.folder_cache import (
     FolderCache,
-    Key,
     digest,
     precision_of,
     raw_bytes,
@@ -70,35 +69,31 @@ class CleanCache(FolderCache):
         self.dtype = getattr(torch, dtype)
         self.settings = settings
 
-    def check(self, parts: Sequence[nn.Module], occluder: nn.Module) -> None:
+    def check(self, parts: Sequence[nn.Module]) -> None:
         """Raise ValueError if other modules than these filled the folder.
 
         Args:
             parts: The modules before LEARN, in the order of their configs.
-            occluder: Its draws count where an image has fixed variants.
         """
         names = ['backbone', *(f'neck {i}' for i in range(len(parts) - 1))]
-
-        def make_key() -> Key:
-            key: Key = dict(
+        self.check_key(
+            (
+                t
+                for part in parts
+                for t in (*part.parameters(), *part.buffers())
+            ),
+            lambda: dict(
                 zip(names, map(digest, parts, self.settings), strict=True),
                 version=VERSION,
                 clean_cache_dtype=str(self.dtype),
-            )
-            if getattr(occluder, 'variants', None):
-                key['occluder'] = occluder.digest()
-            return key
-
-        tensors = (
-            t for part in parts for t in (*part.parameters(), *part.buffers())
+            ),
         )
-        self.check_key(tensors, make_key)
 
     def __call__(
         self,
         compute: Callable[[Tensor], Tensor],
         images: Tensor,
-        occluder: nn.Module,
+        occluder: nn.Module | None,
         samples: Sequence[BaseDataElement],
     ) -> Tensor:
         """Return the features of N clean images and their occluded twins.
@@ -106,12 +101,12 @@ class CleanCache(FolderCache):
         Args:
             compute: Returns the features of images.
             images: (N, 3, H, W), the clean ones.
-            occluder: Makes the twins. With ``variants`` it hides and computes
-                only those that are not in the folder.
+            occluder: Makes the twins; with ``variants`` only those that are
+                not in the folder. None: there are no twins.
             samples: N samples, with the path and number of each image.
 
         Returns:
-            (2N, ...) features, the clean images' first.
+            (2N or N, ...) features, the clean images' first.
 
         Raises:
             FloatingPointError: If a feature is not finite in ``dtype``.
@@ -121,22 +116,26 @@ class CleanCache(FolderCache):
         names = [_name(sample) for sample in samples]
         pixels = [_hash(raw_bytes(image)) for image in images.cpu()]
         if variants := getattr(occluder, 'variants', None):
-            twin = current_variant(variants)
-            names += [f'{name}, twin {twin}' for name in names]
+            twin = f'twin {current_variant(variants)} of {occluder.digest()}'
+            names += [f'{name}, {twin}' for name in names]
             pixels += pixels
         precision = precision_of(images)
         paths = [self.path(_hash(f'{n} {precision}'.encode())) for n in names]
         rows = list(map(self._read, paths, pixels, names))
         new = [place for place, row in enumerate(rows) if row is None]
         clean = [place for place in new if place < len(images)]
-        hide = list(range(len(images)))
+        hide = [] if occluder is None else list(range(len(images)))
         if variants:
             hide = [place - len(images) for place in new[len(clean) :]]
         feats = images.new_empty(0)
         if clean or hide:
-            chosen = [samples[place] for place in hide]
-            occluded, _ = occluder(images[hide], data_samples=chosen)
-            feats = compute(torch.cat([images[clean], occluded]))
+            batch = images[clean]
+            if hide and occluder is not None:
+                twins, _ = occluder(
+                    images[hide], data_samples=[samples[i] for i in hide]
+                )
+                batch = torch.cat([batch, twins])
+            feats = compute(batch)
         computed = feats[: len(new)].to(self.dtype).cpu().contiguous()
         for place, row in zip(new, computed, strict=True):
             self._store(paths[place], row, pixels[place], names[place])

@@ -357,7 +357,7 @@ class LEARNClassifier(ImageClassifier):
             )
             feat = last_feature(output)
         else:
-            self.clean_cache.check(self.frozen_parts, self.occluder)
+            self.clean_cache.check(self.frozen_parts)
             feat = self.clean_cache(
                 self.frozen_feature, inputs, self.occluder, data_samples
             )

@@ -105,7 +105,7 @@ def test_training_is_the_same_and_clean_images_are_computed_once(tmp_path):
 def test_precision_and_size_are_as_stated(tmp_path, dtype, error):
     model = build(tmp_path, dtype)
     clean, samples = batch(model, list(range(IMAGES)))
-    model.clean_cache.check(model.frozen_parts, model.occluder)
+    model.clean_cache.check(model.frozen_parts)
     true = model.frozen_feature(clean)
     for _ in ('computed', 'from disk'):
         both = model.clean_cache(
@@ -286,14 +286,21 @@ def test_fixed_twins_are_computed_once_too(tmp_path, monkeypatch):
     assert counter.since() == 0
 
 
-def test_twins_of_other_occluders_are_refused(tmp_path):
+def test_twins_of_other_occluders_have_their_own_files(tmp_path, monkeypatch):
+    at_epoch(monkeypatch, 0)
     losses_of(build(tmp_path, occluder=dict(variants=2)))
-    losses_of(build(tmp_path, occluder=dict(variants=3)))  # more of the same
-    for change in (dict(seed=1), dict(kinds='white'), dict(area=0.5)):
-        with pytest.raises(ValueError, match='settings of occluder differ'):
-            losses_of(build(tmp_path, occluder=dict(variants=2, **change)))
-    # Clean features do not depend on them.
-    losses_of(build(tmp_path, occluder=dict(seed=1)))
+    for change, computed in (
+        (dict(variants=3), 0),  # more of the same
+        (dict(seed=1), BATCH),
+        (dict(kinds='white'), BATCH),
+        (dict(area=0.5), BATCH),
+    ):
+        model = build(tmp_path, occluder=dict(variants=2) | change)
+        counter = Counter(model)
+        (losses,) = losses_of(model)
+        assert counter.since() == computed
+        (plain,) = losses_of(build(occluder=dict(variants=2) | change))
+        assert losses == pytest.approx(plain, rel=1e-6)
 
 
 def test_another_clean_image_does_not_get_its_old_twin(tmp_path):
