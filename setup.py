@@ -7,6 +7,7 @@ for an editable installation; there copies where links cannot be made (Windows
 without the right to, some file systems).
 """
 
+import os
 import re
 import shutil
 from pathlib import Path
@@ -20,6 +21,8 @@ MIM_FOLDERS = ('configs', 'tools', 'requirements')
 # order, for the package: the metadata, if a package is named as its module. A
 # second copy under a name that sorts before it lets `mim train mmocc` work.
 FOR_ONEDL_MIM = '_mmocc_mim'
+# GitHub's, set in its workflows: where pictures of the README can be seen.
+RELEASED_FROM = ('GITHUB_SERVER_URL', 'GITHUB_REPOSITORY')
 
 
 def read_version() -> str:
@@ -40,10 +43,34 @@ def read_requirements(*names: str) -> list[str]:
     return list(dict.fromkeys(filter(None, lines)))
 
 
+def repository() -> str | None:
+    """Return the repository's address where a release is built, else None."""
+    server, name = map(os.environ.get, RELEASED_FROM)
+    return f'{server}/{name}' if server and name else None
+
+
 def read_readme() -> str:
     """Return the README, which an unfinished checkout may lack."""
     readme = ROOT / 'README.md'
-    return readme.read_text(encoding='utf-8') if readme.is_file() else ''
+    text = readme.read_text(encoding='utf-8') if readme.is_file() else ''
+    return for_index(text, repository(), f'v{read_version()}')
+
+
+def for_index(text: str, address: str | None, tag: str) -> str:
+    """Return a README as a package index can show it, far from its files.
+
+    Pictures and links get addresses in the repository at the release's tag.
+    Without an address, links become text and pictures are left out.
+    """
+
+    def replace(match: re.Match) -> str:
+        mark, words, path = match.groups()
+        if address is None:
+            return '' if mark else words
+        kind = 'raw' if mark else 'blob'
+        return f'{mark}[{words}]({address}/{kind}/{tag}/{path})'
+
+    return re.sub(r'(!?)\[([^]]*)]\((?!\w+:|#)([^)\s]+)\)', replace, text)
 
 
 class BuildPy(build_py):
@@ -91,7 +118,8 @@ setup(
     long_description=read_readme(),
     long_description_content_type='text/markdown',
     author='The mmocc maintainers',
-    project_urls={
+    project_urls=({'Source': repository()} if repository() else {})
+    | {
         'LEARN': 'https://arxiv.org/abs/2402.06936',
         'Hide-and-Seek': 'https://arxiv.org/abs/1704.04232',
         'DEA': 'https://hal.science/hal-03409930',
@@ -122,6 +150,7 @@ setup(
     extras_require={
         'cls': read_requirements('cls'),
         'det': read_requirements('det'),
+        'torch': read_requirements('torch'),
         'all': read_requirements('cls', 'det'),
         'test': read_requirements('tests'),
         'vis': read_requirements('vis'),

@@ -1,17 +1,19 @@
 """mmocc: vision models that keep working when part of the object is hidden.
 
-A plugin for OpenMMLab. Importing it is light (mmengine only), and not even
-needed: a type written ``mmocc.X`` in a config is found by its prefix.
+A plugin for OpenMMLab. Importing it is light (the standard library only), and
+not even needed: a type written ``mmocc.X`` in a config is found by its prefix.
 """
 
 from typing import Any
 
+from mmocc.utils.hosts import expect_broken_hosts, require
 from mmocc.utils.mmcv_ops import provide_ops
 from mmocc.utils.quiet import silence_imports
 from mmocc.version import __version__
 
 provide_ops()  # before mmdet is imported, which needs them
 silence_imports()
+expect_broken_hosts()
 
 __all__ = ['__version__', 'occlusion_report']
 
@@ -19,6 +21,7 @@ __all__ = ['__version__', 'occlusion_report']
 def __getattr__(name: str) -> Any:
     """Import at first use what is not light."""
     if name == 'occlusion_report':
+        require('mmocc.occlusion_report', 'torch', 'torchvision', 'cv2')
         from mmocc.apis.occlusion_report import occlusion_report
 
         return occlusion_report

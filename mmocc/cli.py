@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from importlib.util import module_from_spec, spec_from_file_location
 
 from mmocc.utils.find_config import home
+from mmocc.utils.hosts import MissingHostError
 from mmocc.version import __version__
 
 COMMANDS = {  # the tool, and what it does
@@ -66,6 +67,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.exit(f'mmocc: no command {name}; {hint}')
     try:
         return run(name, rest) or 0
+    except MissingHostError as error:
+        if os.environ.get('MMOCC_TRACEBACK'):
+            raise
+        sys.exit(f'mmocc {name}: {error}')
     except ModuleNotFoundError as error:
         extra = HOSTS.get(error.name or '')
         if extra is None or os.environ.get('MMOCC_TRACEBACK'):

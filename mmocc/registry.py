@@ -5,11 +5,13 @@ A type written ``mmocc.X`` in any config is found here, whatever the config's
 
 Only mmengine is imported: an ImportError raised in this file would be
 swallowed by mmengine and show up as a misleading KeyError. The modules in
-``locations`` import what needs a host only where that host is installed, so
-that classification works without mmdet and detection without mmpretrain.
+``locations`` import what needs a host only where that host can be imported, so
+that classification works without mmdet and detection without mmpretrain; a
+type that needs another host says so when it is asked for.
 """
 
-from importlib.util import find_spec
+from importlib import import_module
+from typing import Any
 
 from mmengine.registry import DATASETS as ROOT_DATASETS
 from mmengine.registry import HOOKS as ROOT_HOOKS
@@ -19,56 +21,78 @@ from mmengine.registry import (
     OPTIM_WRAPPER_CONSTRUCTORS as ROOT_OPTIM_WRAPPER_CONSTRUCTORS,
 )
 from mmengine.registry import TRANSFORMS as ROOT_TRANSFORMS
+from mmengine.registry import WEIGHT_INITIALIZERS as ROOT_WEIGHT_INITIALIZERS
 from mmengine.registry import Registry
 
-HAS_MMDET = find_spec('mmdet') is not None
-HAS_MMPRETRAIN = find_spec('mmpretrain') is not None
+
+class HostedRegistry(Registry):
+    """A registry whose types may need a host that is missing or broken."""
+
+    def get(self, key: str) -> Any:
+        """Return a type by its name; None if there is none.
+
+        MissingHostError if it is one of mmocc's that needs another package.
+        """
+        kind = super().get(key)
+        if kind is None:
+            name = key.rpartition('.')[2]
+            for location in self._locations:
+                getattr(import_module(location), name, None)
+        return kind
 
 
-MODELS = Registry(
+MODELS = HostedRegistry(
     'model',
     parent=ROOT_MODELS,
     scope='mmocc',
     locations=[
         'mmocc.models.learn',
+        'mmocc.models.learn.detectors',
         'mmocc.models.hide_and_seek',
         'mmocc.models.dea',
         'mmocc.models.ofer',
+        'mmocc.models.backbones',
     ],
 )
-DATASETS = Registry(
+WEIGHT_INITIALIZERS = HostedRegistry(
+    'weight initializer',
+    parent=ROOT_WEIGHT_INITIALIZERS,
+    scope='mmocc',
+    locations=['mmocc.models.backbones'],
+)
+DATASETS = HostedRegistry(
     'dataset',
     parent=ROOT_DATASETS,
     scope='mmocc',
     locations=[
         'mmocc.datasets',
-        'mmocc.report.cells',
+        'mmocc.report.occlusion_cells',
         'mmocc.synthetic.action_sequences',
     ],
 )
-TRANSFORMS = Registry(
+TRANSFORMS = HostedRegistry(
     'transform',
     parent=ROOT_TRANSFORMS,
     scope='mmocc',
     locations=['mmocc.datasets.transforms'],
 )
-METRICS = Registry(
+METRICS = HostedRegistry(
     'metric',
     parent=ROOT_METRICS,
     scope='mmocc',
     locations=[
         'mmocc.evaluation',
-        'mmocc.report.cells',
+        'mmocc.report.occlusion_cells',
         'mmocc.report.occluded_coco',
     ],
 )
-HOOKS = Registry(
+HOOKS = HostedRegistry(
     'hook',
     parent=ROOT_HOOKS,
     scope='mmocc',
     locations=['mmocc.engine'],
 )
-OPTIM_WRAPPER_CONSTRUCTORS = Registry(
+OPTIM_WRAPPER_CONSTRUCTORS = HostedRegistry(
     'optimizer wrapper constructor',
     parent=ROOT_OPTIM_WRAPPER_CONSTRUCTORS,
     scope='mmocc',

@@ -1,6 +1,6 @@
 """Print which parts of the environment work, and how to install the others.
 
-Exits with 0 if classification or detection can run, else with 1. At the start
+Exits with 0 if one of the tasks at its end can run, else with 1. At the start
 it imports only the standard library.
 """
 
@@ -8,6 +8,7 @@ import argparse
 import re
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
@@ -77,10 +78,18 @@ def mim_folder() -> str:
     return 'configs and tools are there'
 
 
-def module_version(name: str) -> Callable[[], str]:
-    """Return a check that imports ``name`` and returns its version."""
+def module_version(name: str, *inner: str) -> Callable[[], str]:
+    """Return a check that imports ``name`` and returns its version.
+
+    Modules ``inner`` are imported as well: a host can fail there only.
+    """
 
     def check() -> str:
+        if inner:
+            with suppress(ImportError):
+                import_module('mmocc')  # has mmcv's operators for mmdet
+        for part in inner:
+            import_module(f'{name}.{part}')
         return getattr(import_module(name), '__version__', 'found')
 
     return check
@@ -93,6 +102,7 @@ def parts() -> dict[str, tuple[Callable[[], str], str]]:
     again = '--no-build-isolation --no-deps --force-reinstall --no-cache-dir '
     here = pip_install('.', flags='--no-build-isolation --no-deps -e ')
     remedies = {
+        'cv2': pip_install('opencv-python-headless'),
         'mmengine': pip_install('onedl-mmengine'),
         'mmcv': pip_install('onedl-mmcv', flags='--no-cache-dir '),
         'mmpretrain': pip_install('onedl-mmpretrain'),
@@ -100,8 +110,9 @@ def parts() -> dict[str, tuple[Callable[[], str], str]]:
         'pycocotools': pip_install('pycocotools'),
         'mmocc': f'{here} (in a checkout)',
     }
+    inner = dict.fromkeys(('mmpretrain', 'mmdet'), ('models', 'datasets'))
     imported = {
-        name: (module_version(name), remedy)
+        name: (module_version(name, *inner.get(name, ())), remedy)
         for name, remedy in remedies.items()
     }
     ops = f'{build} && {pip_install("onedl-mmcv", flags=again)}'
@@ -140,8 +151,10 @@ def main() -> int:
             line = f'  {state:7} {name:12} {reason}\n{"":10}-> {remedy}'
         if name not in working or not args.quiet:
             print(line)
-    base = {'python', 'torch', 'torchvision', 'mmengine', 'mmcv', 'mmocc'}
+    plain = {'python', 'torch', 'torchvision', 'cv2', 'mmocc'}
+    base = plain | {'mmengine', 'mmcv'}
     tasks = {
+        'report on torch models': plain,
         'classification': base | {'mmpretrain'},
         'detection': base | {'mmdet', 'mmcv ops', 'pycocotools'},
     }

@@ -1,16 +1,12 @@
-"""Metrics of the methods: functions, and thin classes of the hosts' kind."""
+"""Metrics of the methods: functions, and thin classes of the hosts' kind.
 
-from mmocc.evaluation.localization_accuracy import LocalizationAccuracy
-from mmocc.evaluation.max_box_acc import MaxBoxAcc
-from mmocc.evaluation.mean_class_accuracy import MeanClassAccuracy
-from mmocc.evaluation.object_anomaly_metric import ObjectAnomalyMetric
-from mmocc.evaluation.patch_occlusion_metric import PatchOcclusionMetric
-from mmocc.evaluation.px_ap import PxAP
-from mmocc.evaluation.reconstruction_quality import ReconstructionQuality
-from mmocc.evaluation.temporal_localization import TemporalMeanAP
-from mmocc.registry import HAS_MMDET
+The functions need NumPy, SciPy, OpenCV and torch; the classes need mmengine.
+"""
+
+from mmocc.utils.hosts import absent, usable
 
 __all__ = [
+    'KnownClassCocoMetric',
     'LocalizationAccuracy',
     'MaxBoxAcc',
     'MeanClassAccuracy',
@@ -21,7 +17,20 @@ __all__ = [
     'TemporalMeanAP',
 ]
 
-if HAS_MMDET:
+if usable('mmengine'):
+    from mmocc.evaluation.localization_accuracy import LocalizationAccuracy
+    from mmocc.evaluation.max_box_acc import MaxBoxAcc
+    from mmocc.evaluation.mean_class_accuracy import MeanClassAccuracy
+    from mmocc.evaluation.object_anomaly_metric import ObjectAnomalyMetric
+    from mmocc.evaluation.patch_occlusion_metric import PatchOcclusionMetric
+    from mmocc.evaluation.px_ap import PxAP
+    from mmocc.evaluation.reconstruction_quality import ReconstructionQuality
+    from mmocc.evaluation.temporal_localization import TemporalMeanAP
+
+if usable('mmdet.evaluation'):
     from mmocc.evaluation.known_class_coco_metric import KnownClassCocoMetric
 
-    __all__ += ['KnownClassCocoMetric']
+__getattr__ = absent(
+    __name__,
+    {'mmdet.evaluation': ['KnownClassCocoMetric'], 'mmengine': __all__},
+)

@@ -4,22 +4,10 @@ import numpy as np
 import torch
 from mmengine.logging import print_log
 
+from mmocc.evaluation.class_accuracies import class_accuracies
 from mmocc.evaluation.summed_metric import SummedMetric
 from mmocc.registry import METRICS
 from mmocc.utils.class_labels import class_labels
-
-
-def class_accuracies(confusion: np.ndarray) -> np.ndarray:
-    """Return the share (C,) of right predictions for each class.
-
-    It is NaN for classes without a sample. Rows of the (C, C) counts are the
-    true classes.
-    """
-    counts = confusion.sum(axis=1)
-    hits = np.diagonal(confusion).astype(np.float64)
-    return np.divide(
-        hits, counts, out=np.full(len(counts), np.nan), where=counts > 0
-    )
 
 
 @METRICS.register_module()

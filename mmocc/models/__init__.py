@@ -7,16 +7,26 @@ only that one: classification needs no mmdet, detection no mmpretrain.
 from importlib import import_module
 from typing import Any
 
+from mmocc.utils.hosts import require
+
 _ROOMS = {
     'learn': (
         'LEARN',
         'BatchOccluder',
+        'DistillationLoss',
         'FeatureReconstructionLoss',
+        'FrozenBackboneClassifier',
         'InterClassLatentLoss',
         'IntraClassLatentLoss',
         'LEARNClassifier',
         'OcclusionAugClassifier',
         'VGGClsHead',
+    ),
+    'backbones': ('EfficientNetLite', 'PackagedWeights'),
+    'learn.detectors': (
+        'BatchObjectOccluder',
+        'LEARNDetector',
+        'OcclusionAugDetector',
     ),
     'hide_and_seek': (
         'VGGGAP',
@@ -73,11 +83,8 @@ def __getattr__(name: str) -> Any:
     """Import the folder that holds a class, and return the class."""
     if name not in _ROOM_OF:
         raise AttributeError(f'mmocc.models has no name {name}')
-    room = import_module(f'mmocc.models.{_ROOM_OF[name]}')
-    if not hasattr(room, name):
-        host = 'mmdet' if _ROOM_OF[name] == 'dea' else 'mmpretrain'
-        raise ImportError(f'mmocc.models.{name} needs {host}: install it')
-    return getattr(room, name)
+    require(f'mmocc.{name}', 'mmengine')
+    return getattr(import_module(f'mmocc.models.{_ROOM_OF[name]}'), name)
 
 
 def __dir__() -> list[str]:

@@ -3,7 +3,7 @@
 How answers flow, file by file:
 
 - ``cells``: a test set, read through the occlusion of a cell (``L2 white``);
-  also ``mmocc.OcclusionCells`` for the validation of a training run.
+  ``occlusion_cells``: the same for the validation of a training run.
 - ``followed``: the object is sent through the pipeline, to be hidden where
   the model sees it.
 - ``checks``: what can be known to fail fails before the work.

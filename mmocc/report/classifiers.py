@@ -8,15 +8,12 @@ and the order of the images. Of each image, only a few numbers are kept.
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import mmcv
+import cv2
 import numpy as np
 import torch
-from mmengine.config import Config
-from mmengine.dataset import DefaultSampler
-from mmengine.dist import all_gather_object
-from mmengine.registry import FUNCTIONS
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
@@ -38,7 +35,10 @@ from mmocc.report.answers import (
     UnreadableError,
 )
 from mmocc.report.cells import make_occlude, occlude_dataset
-from mmocc.utils.config_types import find_class
+from mmocc.utils import ranks
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
 
 REASONS: dict[type[Exception], str] = {
     UnreachableLevelError: TOO_SMALL,
@@ -96,10 +96,20 @@ class CheckedDataset(Dataset):
         path = info.get('img_path')
         if path is None:
             return None
-        try:
-            return None if mmcv.imread(path) is not None else str(path)
-        except Exception:
-            return str(path)
+        return None if can_read(path) else str(path)
+
+
+def can_read(path: str | Path) -> bool:
+    """Return whether a picture can be read, as mmcv's loader reads it."""
+    try:
+        if '://' in str(path):
+            import mmcv
+
+            return mmcv.imread(path) is not None
+        data = np.fromfile(path, np.uint8)
+        return cv2.imdecode(data, cv2.IMREAD_COLOR) is not None
+    except Exception:
+        return False
 
 
 def collate_checked(
@@ -116,16 +126,22 @@ def collate_checked(
     return indices, packed, faults
 
 
-def collate_function(cfg: Config) -> Callable:
+def collate_function(cfg: 'Config') -> Callable:
     """Return the function by which a config's test loader makes batches."""
     collate = cfg.test_dataloader.get('collate_fn')
+    if callable(collate):
+        return collate
+    from mmengine.registry import FUNCTIONS
+
+    from mmocc.utils.config_types import find_class
+
     collate = dict(collate or dict(type='pseudo_collate'))
     kind = find_class(collate.pop('type'), FUNCTIONS)
     return partial(kind, **collate)
 
 
 def cell_loader(
-    cfg: Config, dataset: Any, cell: str, every: int = 1, **occlude_args: Any
+    cfg: 'Config', dataset: Any, cell: str, every: int = 1, **occlude_args: Any
 ) -> DataLoader:
     """Return the loader of one cell: :func:`collate_checked` batches.
 
@@ -139,7 +155,7 @@ def cell_loader(
     return DataLoader(
         checked,
         batch_size=loader.get('batch_size', 1),
-        sampler=DefaultSampler(checked, shuffle=False),
+        sampler=ranks.sampler(checked),
         num_workers=loader.get('num_workers', 0),
         collate_fn=partial(collate_checked, collate=collate_function(cfg)),
         pin_memory=torch.cuda.is_available(),
@@ -177,11 +193,11 @@ def predict(
             tops[name] += top_answers(scores, labels)
         images += map(_known, indices, samples)
     part = dict(images=images, tops=tops, proper=proper, faults=faults)
-    return _merge(list(models), all_gather_object(part))
+    return _merge(list(models), ranks.gather(part))
 
 
 @torch.no_grad()
-def count_outputs(model: Any, cfg: Config, dataset: Any) -> int | None:
+def count_outputs(model: Any, cfg: 'Config', dataset: Any) -> int | None:
     """Return how many scores a classifier gives, from one image.
 
     None if no image of the test set can be read.

@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any
 
-from mmengine.logging import print_log
 from torch import nn
 from torchvision import transforms as tv
 from torchvision.transforms.functional import to_pil_image
@@ -26,7 +25,7 @@ def default_transform(name: str, module: nn.Module) -> tuple[Callable, str]:
         f'shorter side to {RESIZE}, centre {SIZE} x {SIZE}, mean and '
         'standard deviation of ImageNet'
     )
-    print_log(
+    print(
         f'No transform= is given for {name!r}: it gets {words}. Give the one '
         'it was trained with if that is another.'
     )

@@ -12,16 +12,18 @@ import sys
 from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from mmengine.config import Config
 from PIL import Image
 
 from mmocc import occlusion
 from mmocc.occlusion import CLEAN, OccluderBank, split_cell
 from mmocc.version import __version__
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
 
 Parts = dict[str, str]  # digests by the words that name a part
 
@@ -35,7 +37,7 @@ NEUTRAL = (
 )
 
 
-def model_parts(cfg: Config, checkpoint: str) -> Parts:
+def model_parts(cfg: 'Config', checkpoint: str) -> Parts:
     """Return what decides of a model, as ``load_model`` builds it.
 
     A checkpoint counts by its content, a URL by its name. Modules that the
@@ -57,7 +59,7 @@ def model_parts(cfg: Config, checkpoint: str) -> Parts:
     }
 
 
-def data_parts(cfg: Config, dataset: Any) -> Parts:
+def data_parts(cfg: 'Config', dataset: Any) -> Parts:
     """Return what decides of the test data of a config, ``dataset`` built.
 
     Files that the config names count by content, images and masks by their
@@ -90,7 +92,7 @@ def data_parts(cfg: Config, dataset: Any) -> Parts:
     }
 
 
-def evaluator_parts(cfg: Config, *annotation_files: str | None) -> Parts:
+def evaluator_parts(cfg: 'Config', *annotation_files: str | None) -> Parts:
     """Return what decides of the metrics of a detector."""
     evaluator, named = _take_files(_unpacked(cfg.get('test_evaluator')), [''])
     named += [file_digest(file) for file in annotation_files if file]

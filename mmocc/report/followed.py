@@ -19,7 +19,7 @@ from mmocc.datasets.channel_order import (
     to_array,
 )
 from mmocc.datasets.picture_layout import is_whole, picture_name
-from mmocc.datasets.transforms.occlude import Occlude
+from mmocc.datasets.sample_occlusion import SampleOcclusion
 from mmocc.occlusion import CutOffError, UnreachableLevelError
 
 HALF = 127.5
@@ -69,7 +69,7 @@ class FollowedOcclusion:
     def __init__(
         self,
         steps: Sequence[Callable],
-        occlude: Occlude | None,
+        occlude: SampleOcclusion | None,
         to_rgb: bool | None = None,
     ) -> None:
         self.steps = list(steps)

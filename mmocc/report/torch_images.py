@@ -11,9 +11,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from mmcv.transforms import Compose
-from mmengine.logging import print_log
-from mmengine.structures import BaseDataElement
 from PIL import Image
 from torch.utils.data import Dataset, Subset
 from torchvision import transforms as tv
@@ -32,6 +29,7 @@ from mmocc.report.answers import UnreadableError
 from mmocc.report.class_match import match_classes
 from mmocc.report.followed import NoPlaceError, make_plan
 from mmocc.report.image_folders import NO_LABEL, FlatFolder
+from mmocc.report.steps import Sample, Steps
 from mmocc.report.torch_targets import read_item
 
 KEPT_MODES = ('L', 'RGB', 'RGBA')  # of PIL images; others become RGB
@@ -166,7 +164,7 @@ class PackPicture:
                 'a float tensor (C, H, W)'
             )
         label = torch.tensor(np.ravel(results.get('gt_label', NO_LABEL)))
-        sample = BaseDataElement(gt_label=label)
+        sample = Sample(gt_label=label)
         if 'img_path' in results:
             sample.set_metainfo(dict(img_path=str(results['img_path'])))
         return dict(
@@ -257,7 +255,7 @@ class TorchImages(Dataset):
         self.whole = not self._can_split([*load, *steps])
         before = [] if self.whole else steps
         pack = PackPicture(steps if self.whole else [])
-        self.pipeline = Compose([FromDataRoot(self), *load, *before, pack])
+        self.pipeline = Steps([FromDataRoot(self), *load, *before, pack])
 
     def name_outputs(self, class_names: Sequence[str] | None) -> None:
         """Name the models' outputs, of which the images' classes are some.
@@ -289,7 +287,7 @@ class TorchImages(Dataset):
             except OSError:  # this image cannot be read: others will tell
                 continue
             except NoPlaceError:
-                print_log(
+                print(
                     'The transform cannot be split between its geometric '
                     'steps and its floats: the photo is occluded before it.'
                 )

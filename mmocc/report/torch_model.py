@@ -9,13 +9,13 @@ from types import FunctionType, MethodType
 from typing import Any
 
 import torch
-from mmengine.config import Config
 from torch import Tensor, nn
 
 from mmocc.report.answers import Answers
 from mmocc.report.classifiers import are_probabilities
 from mmocc.report.fingerprint import Parts, digest
 from mmocc.report.job import Job, Settings
+from mmocc.report.steps import Options, collate_lists
 from mmocc.report.torch_images import split_steps
 from mmocc.version import __version__
 
@@ -172,8 +172,12 @@ class TorchJob(Job):
         self.module = module
         self.checkpoint = 'weights as given'
         self.settings = settings
-        loader = dict(batch_size=batch_size, num_workers=num_workers)
-        self.cfg = Config(dict(test_dataloader=loader))
+        loader = Options(
+            batch_size=batch_size,
+            num_workers=num_workers,
+            collate_fn=collate_lists,
+        )
+        self.cfg: Any = Options(test_dataloader=loader)
         self.parts = module_parts(module) | {
             'the transform': transform_digest(transform),
             **self.shared_parts(),

@@ -343,12 +343,15 @@ def check_types(cfg: Config) -> None:
     from mmocc import registry
 
     known = []
-    for children in vars(registry).values():
-        if isinstance(children, Registry) and children.scope == 'mmocc':
-            children.import_from_location()
-            known += [f'mmocc.{name}' for name in children.module_dict]
+    own = [r for r in vars(registry).values() if isinstance(r, Registry)]
+    own = [registry for registry in own if registry.scope == 'mmocc']
+    for children in own:
+        children.import_from_location()
+        known += [f'mmocc.{name}' for name in children.module_dict]
     for name in used:
         if name not in known and get_object_from_string(name) is None:
+            for children in own:  # the host that it needs may be broken
+                find_class(name.partition('.')[2], children, 'mmocc')
             sys.exit(f'No type {name}.{_hint(name, known)}')
 
 

@@ -15,7 +15,8 @@ from mmocc.datasets.channel_order import (
 )
 from mmocc.datasets.transforms import HideAndSeek, Occlude, PasteOcclusion
 from mmocc.registry import TRANSFORMS
-from mmocc.report.cells import OcclusionCells, insert_after_loading
+from mmocc.report.cells import insert_after_loading
+from mmocc.report.occlusion_cells import OcclusionCells
 from mmocc.report.page import make_example, shown_image
 
 LOAD, PACK = dict(type='LoadImageFromFile'), dict(type='PackInputs')

@@ -5,8 +5,9 @@ import pytest
 import torch
 from PIL import Image
 
+from mmocc.evaluation.box_accuracy import best_accuracy, box_hits
 from mmocc.evaluation.localization_accuracy import LocalizationAccuracy
-from mmocc.evaluation.max_box_acc import MaxBoxAcc, best_accuracy, box_hits
+from mmocc.evaluation.max_box_acc import MaxBoxAcc
 from mmocc.evaluation.px_ap import (
     PxAP,
     pixel_average_precision,

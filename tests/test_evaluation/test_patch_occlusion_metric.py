@@ -5,7 +5,7 @@ import pytest
 import torch
 from mmpretrain.structures import DataSample
 
-from mmocc.evaluation.patch_occlusion_metric import patch_values
+from mmocc.evaluation.patch_values import patch_values
 from mmocc.registry import METRICS
 
 

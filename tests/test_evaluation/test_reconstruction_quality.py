@@ -7,7 +7,7 @@ import pytest
 import torch
 from mmengine.registry import METRICS
 
-from mmocc.evaluation.reconstruction_quality import picture_quality
+from mmocc.evaluation.picture_quality import picture_quality
 from mmocc.models.dea.anomaly_scores import ssim
 
 pytest.importorskip('skimage', reason="PSNR and SSIM are scikit-image's")

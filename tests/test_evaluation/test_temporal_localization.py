@@ -4,7 +4,7 @@ import torch
 from sklearn.metrics import average_precision_score
 
 from mmocc.evaluation import TemporalMeanAP
-from mmocc.evaluation.temporal_localization import (
+from mmocc.evaluation.temporal_segments import (
     Segments,
     average_precision,
     find_hits,

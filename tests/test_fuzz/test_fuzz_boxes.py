@@ -13,7 +13,7 @@ from hypothesis.extra import numpy as nps
 from mmocc.datasets.anomaly.boxes import find_defects, part_boxes
 from mmocc.evaluation import localization
 from mmocc.evaluation.anomaly_pages import paste_maps
-from mmocc.evaluation.temporal_localization import (
+from mmocc.evaluation.temporal_segments import (
     Segments,
     average_precision,
     find_hits,

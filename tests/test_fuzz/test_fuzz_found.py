@@ -16,7 +16,7 @@ from mmocc.datasets.voc_layout import parse_voc_xml, read_split
 from mmocc.datasets.wsol import cub, ilsvrc, metadata, tiny_imagenet
 from mmocc.evaluation.anomaly_pages import paste_maps
 from mmocc.evaluation.localization import scale_boxes
-from mmocc.evaluation.temporal_localization import map_to_segments
+from mmocc.evaluation.temporal_segments import map_to_segments
 from mmocc.models.hide_and_seek.batch_hide_and_seek import BatchHideAndSeek
 from mmocc.occlusion.cutouts import ANCHORS, read_anchors
 from mmocc.occlusion.grid import check_grid, check_segments

@@ -4,11 +4,11 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 
 from mmocc.report.cells import (
-    OcclusionCells,
     insert_before_packing,
     make_occlude,
     occlude_dataset,
 )
+from mmocc.report.occlusion_cells import OcclusionCells
 from mmocc.utils.from_config import build_dataset
 
 

@@ -12,8 +12,9 @@ from PIL import Image
 from mmocc.datasets.transforms import Occlude
 from mmocc.occlusion import CutOffError, UnreachableLevelError
 from mmocc.report.answers import CUT_OFF
-from mmocc.report.cells import OcclusionCells, insert_before_packing
+from mmocc.report.cells import insert_before_packing
 from mmocc.report.classifiers import CheckedDataset
+from mmocc.report.occlusion_cells import OcclusionCells
 
 LOAD, PACK = dict(type='LoadImageFromFile'), dict(type='PackInputs')
 EDGE = dict(type='ResizeEdge', scale=256)

@@ -9,7 +9,7 @@ import pytest
 import wsol_layouts as layouts
 from conftest import ROOT, import_tool
 
-from mmocc.evaluation.px_ap import read_mask
+from mmocc.evaluation.pixel_precision import read_mask
 
 TOOL = ROOT / 'tools' / 'analysis_tools' / 'eval_localization.py'
 CUB = ROOT.parent / 'shared' / 'data' / 'wsol_metadata_cub'

@@ -1,14 +1,18 @@
 """What pip makes of the checkout, and what imports without a host."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 import zipfile
 from distutils.core import run_setup  # setuptools has it in Python 3.12
+from importlib.util import module_from_spec, spec_from_file_location
 
 import pytest
 from conftest import ROOT
+
+import mmocc
 
 PACKED = ('mmocc', 'configs', 'tools', 'requirements')
 IGNORED = shutil.ignore_patterns('__pycache__', '.mim', '*.pyc')
@@ -79,7 +83,7 @@ def test_a_wheel_of_the_sdist_carries_all_that_mim_needs(checkout, tmp_path):
     runtime = (checkout / 'requirements/runtime.txt').read_text().splitlines()
     assert len(forced) == len([line for line in runtime if line[0] != '#'])
     assert not [n for n in forced if 'mm' in n or 'torch' in n]
-    for extra in ('cls', 'det', 'all', 'test', 'vis'):
+    for extra in ('torch', 'cls', 'det', 'all', 'test', 'vis'):
         assert f'Provides-Extra: {extra}' in text
 
 
@@ -109,6 +113,55 @@ def test_where_links_cannot_be_made_the_editable_folder_has_copies(
     assert expected_mim_files() == {path.as_posix() for path in files}
     assert 'a required privilege' in warnings[0]
     assert len(warnings) == 3
+
+
+def import_setup(monkeypatch):
+    """Return the module of setup.py, which sets nothing up."""
+    monkeypatch.setattr('setuptools.setup', lambda **_: None)
+    spec = spec_from_file_location('mmocc_setup', ROOT / 'setup.py')
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_links_of_the_readme_lead_to_the_release_or_are_text(monkeypatch):
+    setup = import_setup(monkeypatch)
+    text = (
+        'See [the docs](docs/a.md#part), [a paper](https://arxiv.org/abs/1) '
+        'and [below](#below).\n\n![A plot](docs/b.png)\n'
+    )
+    there = 'https://example.org/us/mmocc'
+    assert setup.for_index(text, there, 'v1.2.3') == (
+        f'See [the docs]({there}/blob/v1.2.3/docs/a.md#part), [a paper]'
+        '(https://arxiv.org/abs/1) and [below](#below).\n\n![A plot]'
+        f'({there}/raw/v1.2.3/docs/b.png)\n'
+    )
+    assert setup.for_index(text, None, 'v1.2.3') == (
+        'See the docs, [a paper](https://arxiv.org/abs/1) '
+        'and [below](#below).\n\n\n'
+    )
+
+
+def test_the_page_on_an_index_has_no_link_into_the_checkout(monkeypatch):
+    readme = (ROOT / 'README.md').read_text(encoding='utf-8')
+    if 'docs/images/' not in readme:
+        pytest.skip('the README has no picture')
+    setup = import_setup(monkeypatch)
+    monkeypatch.setenv('GITHUB_SERVER_URL', 'https://example.org')
+    monkeypatch.setenv('GITHUB_REPOSITORY', 'us/mmocc')
+    start = f'https://example.org/us/mmocc/raw/v{mmocc.__version__}/docs/'
+    page = setup.read_readme()
+    links = re.findall(r']\((.*?)\)', page)
+    assert len(links) == readme.count('](')
+    assert all(link.startswith('https://') for link in links)
+    pictures = re.findall(r'!\[[^]]*]\((.*?)\)', page)
+    assert pictures
+    for picture in pictures:
+        assert picture.startswith(start)
+        inner = picture.removeprefix(start)
+        assert (ROOT / 'docs' / inner).is_file()
+    monkeypatch.delenv('GITHUB_REPOSITORY')
+    assert 'docs/images' not in setup.read_readme()
 
 
 # As in an environment that lacks the host: it is not found, nor imported.

@@ -10,7 +10,8 @@ from mmocc.datasets.picture_layout import (
     order_of,
     picture_name,
 )
-from mmocc.datasets.transforms.occlude import Occlude, to_image, to_planes
+from mmocc.datasets.sample_occlusion import to_image, to_planes
+from mmocc.datasets.transforms.occlude import Occlude
 from mmocc.occlusion import EmptyRegionError
 from mmocc.occlusion.occlude_objects import occlude_objects
 from mmocc.occlusion.regions import (

@@ -24,9 +24,10 @@ from mmocc.models.dea.iou_losses import (
     focal_eiou_loss,
     giou_loss,
 )
-from mmocc.registry import HAS_MMDET
+from mmocc.utils.hosts import absent, usable
 
 __all__ = [
+    'DEA',
     'ConvDecoder',
     'DIoULoss',
     'EIoULoss',
@@ -34,17 +35,19 @@ __all__ = [
     'FocalEIoULoss',
     'GIoULoss',
     'IoUTypeLoss',
+    'PriorLevelRoIExtractor',
+    'SSDIoUHead',
     'diou_loss',
     'eiou_loss',
     'focal_eiou_loss',
     'giou_loss',
 ]
 
-if HAS_MMDET:
+if usable('mmdet.models'):
     from mmocc.models.dea.dea import DEA
     from mmocc.models.dea.prior_level_roi_extractor import (
         PriorLevelRoIExtractor,
     )
     from mmocc.models.dea.ssd_iou_head import SSDIoUHead
 
-    __all__ += ['DEA', 'PriorLevelRoIExtractor', 'SSDIoUHead']
+__getattr__ = absent(__name__, {'mmdet.models': __all__})

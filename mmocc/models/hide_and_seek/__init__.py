@@ -20,11 +20,23 @@ from mmocc.models.hide_and_seek.batch_hide_and_seek import (
     BatchHideSegments,
     HideFeatures,
 )
-from mmocc.registry import HAS_MMPRETRAIN
+from mmocc.utils.hosts import absent, usable
 
-__all__ = ['BatchHideAndSeek', 'BatchHideSegments', 'HideFeatures']
+__all__ = [
+    'VGGGAP',
+    'AlexNetGAP',
+    'BatchHideAndSeek',
+    'BatchHideSegments',
+    'CAMEnsemble',
+    'CAMHead',
+    'GoogLeNetGAP',
+    'HideFeatures',
+    'HidingDataPreprocessor',
+    'TemporalConvNet',
+    'TenCropTTA',
+]
 
-if HAS_MMPRETRAIN:
+if usable('mmpretrain.models'):
     from mmocc.models.hide_and_seek.backbones import (
         VGGGAP,
         AlexNetGAP,
@@ -37,13 +49,4 @@ if HAS_MMPRETRAIN:
         HidingDataPreprocessor,
     )
 
-    __all__ += [
-        'VGGGAP',
-        'AlexNetGAP',
-        'CAMEnsemble',
-        'CAMHead',
-        'GoogLeNetGAP',
-        'HidingDataPreprocessor',
-        'TemporalConvNet',
-        'TenCropTTA',
-    ]
+__getattr__ = absent(__name__, {'mmpretrain.models': __all__})

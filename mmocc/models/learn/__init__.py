@@ -2,9 +2,10 @@
 
 How a batch flows through these files while LEARN is trained:
 
-1. ``batch_occluder``: normalised images (N, 3, H, W) get an occluded twin.
+1. ``batch_occluder``: normalised images (N, 3, H, W) get an occluded twin, by
+   the numbers of ``occluder_draws``.
 2. ``learn_classifier``: the frozen backbone turns both into maps
-   (N, C, h, w); ``clean_cache`` stores those of clean images on disk.
+   (N, C, h, w); ``clean_cache`` stores on disk those that do not change.
 3. ``learn``: the neck encodes the maps to latents (N, 32, h, w) and decodes
    them to repaired maps of the input's shape.
 4. ``feature_losses``: repaired maps are compared with clean ones, latents
@@ -12,30 +13,40 @@ How a batch flows through these files while LEARN is trained:
 
 ``vgg_cls_head`` holds VGG's FC layers, which come after LEARN.
 ``occlusion_aug_classifier`` is the control: fine-tuning on the same images.
+``frozen_backbone_classifier`` trains a head alone, on clean images or on both.
 """
 
 from mmocc.models.learn.batch_occluder import BatchOccluder
+from mmocc.models.learn.distillation import DistillationLoss
 from mmocc.models.learn.feature_losses import (
     FeatureReconstructionLoss,
     InterClassLatentLoss,
     IntraClassLatentLoss,
 )
 from mmocc.models.learn.learn import LEARN
-from mmocc.registry import HAS_MMPRETRAIN
+from mmocc.utils.hosts import absent, usable
 
 __all__ = [
     'LEARN',
     'BatchOccluder',
+    'DistillationLoss',
     'FeatureReconstructionLoss',
+    'FrozenBackboneClassifier',
     'InterClassLatentLoss',
     'IntraClassLatentLoss',
+    'LEARNClassifier',
+    'OcclusionAugClassifier',
+    'VGGClsHead',
 ]
 
-if HAS_MMPRETRAIN:
+if usable('mmpretrain.models'):
+    from mmocc.models.learn.frozen_backbone_classifier import (
+        FrozenBackboneClassifier,
+    )
     from mmocc.models.learn.learn_classifier import LEARNClassifier
     from mmocc.models.learn.occlusion_aug_classifier import (
         OcclusionAugClassifier,
     )
     from mmocc.models.learn.vgg_cls_head import VGGClsHead
 
-    __all__ += ['LEARNClassifier', 'OcclusionAugClassifier', 'VGGClsHead']
+__getattr__ = absent(__name__, {'mmpretrain.models': __all__})

@@ -31,23 +31,31 @@ from mmocc.models.ofer.reconstruction_losses import (
     SemanticConsistencyLoss,
 )
 from mmocc.models.ofer.self_assembly import SelfAssembly
-from mmocc.registry import HAS_MMPRETRAIN
+from mmocc.utils.hosts import absent, usable
 
 __all__ = [
     'ChannelSpatialAttention',
     'FeatureConsistencyLoss',
     'FeaturePatchDiscriminator',
     'FrozenNet',
+    'HybridReconstructor',
+    'HybridUNet',
     'LatentMLP',
+    'LatentOFER',
     'LatentProjection',
     'LatentTokenSelector',
+    'MAEErrorDetector',
+    'MAEReconstructor',
+    'OFERHead',
     'PatchDiscriminator',
+    'PatchLatentExtractor',
+    'PatchSVDD',
     'RelativisticGANLoss',
     'SelfAssembly',
     'SemanticConsistencyLoss',
 ]
 
-if HAS_MMPRETRAIN:
+if usable('mmpretrain.models'):
     from mmocc.models.ofer.hybrid_reconstructor import HybridReconstructor
     from mmocc.models.ofer.hybrid_unet import HybridUNet
     from mmocc.models.ofer.latent_ofer import LatentOFER
@@ -57,13 +65,4 @@ if HAS_MMPRETRAIN:
     from mmocc.models.ofer.patch_latent_extractor import PatchLatentExtractor
     from mmocc.models.ofer.patch_svdd import PatchSVDD
 
-    __all__ += [
-        'HybridReconstructor',
-        'HybridUNet',
-        'LatentOFER',
-        'MAEErrorDetector',
-        'MAEReconstructor',
-        'OFERHead',
-        'PatchLatentExtractor',
-        'PatchSVDD',
-    ]
+__getattr__ = absent(__name__, {'mmpretrain.models': __all__})
