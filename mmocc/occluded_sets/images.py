@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from torch import Generator
 
+from mmocc.datasets.transforms.occlude import Occlude
 from mmocc.datasets.transforms.occlude_objects import OccludeObjects
 from mmocc.occluded_sets.settings import Cell, OccludedSettings
 from mmocc.occluded_sets.sources import (
@@ -16,7 +17,12 @@ from mmocc.occluded_sets.sources import (
     Source,
     read_photo,
 )
-from mmocc.occlusion import OccluderBank, Occluders
+from mmocc.occlusion import (
+    OccluderBank,
+    Occluders,
+    UnreachableLevelError,
+)
+from mmocc.occlusion.occlude_objects import TOO_SMALL
 from mmocc.utils.own_folder import are_there, sha256_of, write_files
 from mmocc.utils.pictures import encode_image, encode_jpeg
 
@@ -53,12 +59,13 @@ class ImageMaker:
     ) -> None:
         self.source, self.settings, self.out = source, settings, out
         self.fingerprint = fingerprint
-        banks = settings.bank_files()
-        self.bank_names = {kind: list(files) for kind, files in banks.items()}
+        banks = settings.bank_sheets()
+        self.bank_names = {kind: list(names) for kind, names in banks.items()}
         bank = settings.make_bank()
         self.bank = NotingBank(bank) if bank else None
+        transform = Occlude if source.whole else OccludeObjects
         self.transforms = {
-            cell.name: OccludeObjects(
+            cell.name: transform(
                 cell.kind, cell.level, seed=settings.seed, bank=self.bank
             )
             for cell in settings.cells()
@@ -80,7 +87,7 @@ class ImageMaker:
         results = dict(
             img=image,
             img_path=item.path,
-            photo_identity=item.name,
+            photo_identity=item.identity or item.name,
             instances=[target.as_instance() for target in objects],
         )
         record = dict(
@@ -111,7 +118,8 @@ class ImageMaker:
         """Return a hash of everything that the image's files depend on."""
         digest = hashlib.sha256(self.fingerprint.encode())
         detail = json.dumps(item.detail, sort_keys=True, default=str)
-        digest.update(f'{index} {item.name} {detail}'.encode())
+        known = f'{index} {item.name} {detail} {item.identity}'
+        digest.update(known.encode())
         for path in (item.path, *item.files):
             try:
                 digest.update(Path(path).read_bytes())
@@ -125,8 +133,7 @@ class ImageMaker:
     def _make_cell(self, cell: Cell, item: SetItem, results: dict) -> dict:
         """Write an image's files of one cell; return what they hold."""
         if cell.kind:
-            facts = self._occlude(cell, results)
-            mask = results['occlusion_mask']
+            facts, mask = self._occlude(cell, results)
         else:
             ignored = [
                 target['ignore_flag'] for target in results['instances']
@@ -149,21 +156,33 @@ class ImageMaker:
         facts['files'] = write_files(self.out / cell.name, files)
         return facts
 
-    def _occlude(self, cell: Cell, results: dict) -> dict:
-        """Occlude ``results``, in place; return what hides how much."""
+    def _occlude(self, cell: Cell, results: dict) -> tuple[dict, np.ndarray]:
+        """Occlude ``results``, in place; return what hides how much, where.
+
+        A whole image of too few pixels for the level stays as it is.
+        """
         self.bank.noted.clear()
-        self.transforms[cell.name](results)  # makes a new image
+        try:
+            self.transforms[cell.name](results)  # makes a new image
+        except UnreachableLevelError:
+            facts = dict(shares=[0.0], status=[TOO_SMALL], occluders=[])
+            return facts, np.zeros(results['img'].shape[:2], np.uint8)
+        if self.source.whole:
+            shares, status = [results['occlusion_share']], ['inside']
+        else:
+            shares = results['occlusion_shares'].tolist()
+            status = results['occlusion_status']
         names = self.bank_names.get(cell.kind)
-        shares = results['occlusion_shares'].tolist()
-        return dict(
+        facts = dict(
             # An object without pixels has no share; NaN is not JSON.
             shares=[round(s, 6) if s == s else None for s in shares],
-            status=results['occlusion_status'],
+            status=status,
             occluders=[
                 names[sheet] if names else cell.kind
                 for sheet in self.bank.noted
             ],
         )
+        return facts, results['occlusion_mask']
 
 
 def record_name(name: str) -> str:

@@ -1,9 +1,14 @@
 """What an occluded set must hold: kinds, levels, seed, occluders, files."""
 
+import hashlib
 import json
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from mmocc.occlusion import (
     CLEAN,
@@ -13,7 +18,9 @@ from mmocc.occlusion import (
     check_kind,
     level_range,
 )
-from mmocc.occlusion.banks import list_images
+from mmocc.occlusion.banks import builtin_split, list_images
+from mmocc.occlusion.builtin_cutouts import draw_cutouts
+from mmocc.occlusion.builtin_textures import draw_textures
 from mmocc.utils.files import expand
 from mmocc.utils.own_folder import sha256_of
 
@@ -36,7 +43,8 @@ class OccludedSettings:
         kinds: Occluder kinds.
         levels: Names of levels; L0 is made once, for all kinds.
         seed: Base seed.
-        texture_bank: Folder of images, for kind ``texture``.
+        texture_bank: Folder of images, for kind ``texture``; for both banks,
+            ``builtin:train`` and ``builtin:test`` are drawn by mmocc.
         object_bank: Folder of RGBA cut-outs, for kind ``object``.
         texture_size: Side of the texture sheets in pixels.
         format: ``png``, which is lossless, or ``jpg``.
@@ -97,25 +105,53 @@ class OccludedSettings:
             kinds, self.texture_bank, self.object_bank, self.texture_size
         )
 
-    def bank_files(self) -> dict[str, dict[str, Path]]:
-        """Return each bank's files by name, in the order of its sheets."""
+    def bank_sheets(self) -> dict[str, Mapping[str, Path | str]]:
+        """Return each bank's sheets by name, in the bank's order.
+
+        A sheet is its file; of a built-in bank, the SHA-256 of what is drawn.
+        """
         folders = dict(texture=self.texture_bank, object=self.object_bank)
         used = {cell.kind for cell in self.cells()}
         return {
-            kind: {
-                path.relative_to(expand(folder)).as_posix(): path
-                for path in list_images(folder)
-            }
+            kind: self._sheets(kind, folder)
             for kind, folder in folders.items()
             if kind in used and folder
         }
 
+    def _sheets(self, kind: str, folder: str) -> Mapping[str, Path | str]:
+        """Return the sheets of one bank, by name."""
+        if split := builtin_split(folder):
+            return drawn_sheets(kind, split, self.texture_size)
+        top = expand(folder)
+        return {
+            path.relative_to(top).as_posix(): path
+            for path in list_images(folder)
+        }
+
     def as_json(self) -> dict[str, Any]:
-        """Return the settings as JSON; banks by their files, not by path."""
+        """Return the settings as JSON; banks by their sheets, not by path."""
         values = {k: v for k, v in asdict(self).items() if 'bank' not in k}
         values = json.loads(json.dumps(values))
-        for kind, files in self.bank_files().items():
+        for kind, sheets in self.bank_sheets().items():
             values[f'{kind}_bank'] = {
-                name: sha256_of(path) for name, path in files.items()
+                name: sheet if isinstance(sheet, str) else sha256_of(sheet)
+                for name, sheet in sheets.items()
             }
         return values
+
+
+@cache
+def drawn_sheets(kind: str, split: str, size: int) -> dict[str, str]:
+    """Return the SHA-256 of each sheet of a built-in bank, by name.
+
+    ``size`` is the side of textures.
+    """
+    drawn: Iterable[np.ndarray] = (
+        draw_textures(split, size=size)
+        if kind == 'texture'
+        else draw_cutouts(split)
+    )
+    return {
+        f'builtin:{split}/{index}': hashlib.sha256(sheet.tobytes()).hexdigest()
+        for index, sheet in enumerate(drawn)
+    }

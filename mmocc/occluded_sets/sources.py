@@ -25,6 +25,7 @@ class SetItem:
         files: Further files that the result depends on.
         detail: What else the layout knows: JSON, without absolute paths.
         hint: What a message adds if the image is missing.
+        identity: What its occlusions are keyed on; the name if it is empty.
     """
 
     name: str
@@ -32,6 +33,7 @@ class SetItem:
     files: tuple[str, ...] = ()
     detail: Any = None
     hint: str = ''
+    identity: str = ''
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,7 @@ class SetObject:
         label: Its class.
         box: xyxy in pixels.
         mask: Whatever ``instance_regions`` takes for a mask; None for none.
+        whole: Whether it is all of the image, since nothing is annotated.
         ignored: Whether it stands for a crowd, which is not occluded.
         empty_mask: Whether it has a mask without a pixel, so that its box is
             taken.
@@ -54,12 +57,15 @@ class SetObject:
     mask: Any = None
     ignored: bool = False
     empty_mask: bool = False
+    whole: bool = False
 
     @property
     def region(self) -> str:
         """What is occluded, in words of ``objects.csv``."""
         if self.mask is not None:
             return 'mask'
+        if self.whole:
+            return 'image'
         return EMPTY_MASK if self.empty_mask else 'box'
 
     def as_instance(self) -> dict:
@@ -74,6 +80,7 @@ class Source(ABC):
 
     layout: ClassVar[str]
     image_dir: ClassVar[str]
+    whole: ClassVar[bool] = False  # images without annotated objects
 
     @property
     @abstractmethod

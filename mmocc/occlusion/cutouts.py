@@ -6,6 +6,9 @@ a section for each picture, named as its file without the ending, with points
 ``mask_a: x, y`` to ``mask_f`` in pixels: left, middle and right of the upper
 edge, left lower corner, chin, right lower corner. ``x_left`` (``x_right``) is
 mask ``x`` on a face that looks to the left (right) of the picture.
+
+In place of a folder, ``builtin:train`` and ``builtin:test`` name cut-outs that
+mmocc draws: a kind for each of their generators, none a face mask.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,7 +21,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmocc.occlusion.alpha import resize, straighten, to_bytes
-from mmocc.occlusion.banks import Folders, list_images, read_cutout
+from mmocc.occlusion.banks import (
+    Folders,
+    builtin_split,
+    list_images,
+    list_sources,
+    read_cutout,
+)
+from mmocc.occlusion.builtin_cutouts import CUTOUTS, draw_cutouts
 from mmocc.utils.files import expand, list_folders, read_text
 from mmocc.utils.readable import PIXEL_LIMIT
 
@@ -77,7 +87,16 @@ def load_cutout(
     Raises:
         ValueError: If it has no alpha channel, or is wholly transparent.
     """
-    image = read_cutout(path)
+    return fit_cutout(read_cutout(path), path.stem, anchors, side)
+
+
+def fit_cutout(
+    image: NDArray[np.uint8],
+    name: str,
+    anchors: NDArray[np.float32] | None = None,
+    side: int = 256,
+) -> Cutout:
+    """Return a (H, W, 4) BGRA picture as a cut-out, as :func:`load_cutout`."""
     left, top, width, height = cv2.boundingRect(image[..., 3])
     image = image[top : top + height, left : left + width]
     scale = min(1.0, side / max(width, height))
@@ -87,21 +106,25 @@ def load_cutout(
     if anchors is not None:
         ratio = np.array(image.shape[1::-1]) / (width, height)
         anchors = ((anchors - (left, top)) * ratio).astype(np.float32)
-    return Cutout(path.stem, np.ascontiguousarray(image), anchors)
+    return Cutout(name, np.ascontiguousarray(image), anchors)
 
 
 def load_kind(folders: Folders) -> list[Cutout]:
     """Load all pictures of a kind, from folder(s) and their subfolders.
+
+    Those of a built-in bank are drawn.
 
     Raises:
         FileNotFoundError: If a folder does not exist.
         ValueError: If a folder is empty, a picture is not a cut-out, or a
             list of anchors lacks a picture.
     """
-    if isinstance(folders, str | Path):
-        folders = [folders]
     cutouts = []
-    for folder in map(expand, folders):
+    for source in list_sources(folders):
+        if split := builtin_split(source):
+            cutouts += [c for kind in draw_kinds(split).values() for c in kind]
+            continue
+        folder = expand(source)
         places = [folder / ANCHOR_FILE, folder.parent / ANCHOR_FILE]
         lists = [path for path in places if path.is_file()]
         anchors = read_anchors(lists[0]) if lists else None
@@ -117,10 +140,22 @@ def load_kind(folders: Folders) -> list[Cutout]:
     return cutouts
 
 
+def draw_kinds(split: str) -> dict[str, list[Cutout]]:
+    """Return the cut-outs of a built-in bank by what is drawn."""
+    kinds = [draw.__name__ for draw in CUTOUTS[split]]
+    drawn: dict[str, list[Cutout]] = {kind: [] for kind in kinds}
+    for index, image in enumerate(draw_cutouts(split)):
+        kind = kinds[index % len(kinds)]  # they take turns
+        drawn[kind].append(fit_cutout(image, f'{kind}{index}'))
+    return drawn
+
+
 def load_kinds(
     occluders: str | Path | Mapping[str, Folders],
 ) -> dict[str, list[Cutout]]:
     """Load all kinds: a folder of them, or folder(s) by the kind's name.
+
+    Of a built-in bank, each thing that it draws is a kind.
 
     Raises:
         FileNotFoundError: If a folder does not exist.
@@ -128,6 +163,8 @@ def load_kinds(
     """
     places: Any = occluders
     if not isinstance(occluders, Mapping):
+        if split := builtin_split(occluders):
+            return draw_kinds(split)
         root = expand(occluders)
         if not root.is_dir():
             raise FileNotFoundError(

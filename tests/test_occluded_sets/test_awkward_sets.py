@@ -158,5 +158,5 @@ def test_banks_below_home(tmp_path, monkeypatch):
     monkeypatch.setenv('HOME', str(tmp_path))
     write_image(tmp_path / 'bank/sub/a.png')
     settings = OccludedSettings(('texture',), texture_bank='~/bank')
-    assert list(settings.bank_files()['texture']) == ['sub/a.png']
+    assert list(settings.bank_sheets()['texture']) == ['sub/a.png']
     assert settings.make_bank() is not None

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from cutout_folders import POINTS, save_cutout, write_anchors, write_kinds
 
+from mmocc.occlusion.builtin_cutouts import draw_cutouts
 from mmocc.occlusion.cutouts import (
     Cutout,
     load_cutout,
@@ -92,3 +93,19 @@ def test_masktheface_is_read_as_it_comes():
     cutouts = load_kind(root / 'templates')
     assert len(cutouts) == 21
     assert all(cutout.anchors.shape == (6, 2) for cutout in cutouts)
+
+
+def test_a_drawn_bank_stands_where_a_folder_does(tmp_path):
+    kinds = load_kinds('builtin:test')
+    assert list(kinds) == ['hand', 'net', 'ring']
+    drawn = draw_cutouts('test')
+    assert sum(map(len, kinds.values())) == len(drawn)
+    net = kinds['net'][1]
+    assert (net.pixels == drawn[4]).all() and net.anchors is None
+    save_cutout(tmp_path / 'mine/a.png')
+    mixed = dict(any=['builtin:train', str(tmp_path / 'mine')])
+    (cutouts,) = load_kinds(mixed).values()
+    assert len(cutouts) == len(drawn) + 1
+    assert cutouts[0].name == 'blob0' and cutouts[-1].name == 'a'
+    with pytest.raises(ValueError, match=r"choose from \['builtin:train'"):
+        load_kinds('builtin:tset')

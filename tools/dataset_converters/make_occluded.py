@@ -3,14 +3,18 @@
     make_occluded.py voc ROOT SPLIT --out OUT
     make_occluded.py coco ANN_FILE IMAGES --out OUT
     make_occluded.py pascal3d ROOT --out OUT      # gives VOC's layout
+    make_occluded.py imagefolder ROOT --out OUT   # a folder for each class
 
 Every object is hidden to the share of the level: of its mask if it has one,
-else of its box. --out then holds:
+else of its box; of images in folders of classes, a share of the whole image
+is hidden. --out then holds:
 
     L0/, white_L1/, ..., object_L3/   one folder per kind and level
-      JPEGImages/ or images/          images, PNG unless --format jpg
+      JPEGImages/ or images/          images, PNG unless --format jpg; with
+                                      imagefolder, images/CLASS
       OcclusionMasks/                 8-bit grey PNG: 1 = hidden, 0 = visible
-      Annotations/, ImageSets/, ...   of VOC, or annotations/NAME.json of COCO
+      Annotations/, ImageSets/, ...   of VOC, or annotations/NAME.json of COCO,
+                                      or classes.txt and labels.csv
     images.csv      occluders (bank files), seed, source and its SHA-256
     objects.csv     hidden share of each object, and whether it is in the level
     manifest.json   settings, counts, objects out of the level, images left out
@@ -27,6 +31,7 @@ from functools import partial
 
 from rich.progress import track
 
+from mmocc.occluded_sets.image_folder import ImageFolderSource
 from mmocc.occluded_sets.settings import OccludedSettings
 from mmocc.occluded_sets.sources import Source
 from mmocc.occluded_sets.voc import VOCSource
@@ -66,6 +71,11 @@ def parse_args() -> argparse.Namespace:
         default='error',
         help='what to do with boxes that lost an edge in the set',
     )
+    folder = layout('imagefolder', 'a folder of images for each class')
+    folder.add_argument('root', type=expand, help='holds the folders')
+    folder.add_argument(
+        '--classes', nargs='+', metavar='NAME', help='take only these folders'
+    )
     return parser.parse_args()
 
 
@@ -77,8 +87,9 @@ def _common_arguments() -> argparse.ArgumentParser:
     add('--kinds', nargs='+', choices=KINDS, default=DEFAULTS.kinds)
     add('--levels', nargs='+', choices=LEVELS, default=DEFAULTS.levels)
     add('--seed', type=int, default=DEFAULTS.seed)
-    add('--texture-bank', metavar='DIR', help='images, for kind texture')
-    add('--object-bank', metavar='DIR', help='cut-outs, for kind object')
+    drawn = 'or builtin:test, which mmocc draws'
+    add('--texture-bank', metavar='DIR', help=f'images, {drawn}')
+    add('--object-bank', metavar='DIR', help=f'RGBA cut-outs, {drawn}')
     add('--texture-size', type=int, default=DEFAULTS.texture_size)
     add(
         '--format',
@@ -102,6 +113,9 @@ def make_source(args: argparse.Namespace) -> Source:
     """Return the set that the command line names."""
     if args.layout == 'voc':
         return VOCSource(args.root, args.split)
+    if args.layout == 'imagefolder':
+        classes = tuple(args.classes) if args.classes else None
+        return ImageFolderSource(args.root, classes)
     # The others need mmpretrain or pycocotools, which not everybody has.
     if args.layout == 'pascal3d':
         from mmocc.occluded_sets.pascal3d import PASCAL3DSource

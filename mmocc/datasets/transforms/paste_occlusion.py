@@ -71,7 +71,8 @@ class PasteOcclusion(BaseTransform):
 
     Args:
         occluders: Folder whose subfolders are the kinds, or folder(s) by
-            kind. Each image gets one kind.
+            kind. Each image gets one kind. ``builtin:train`` and
+            ``builtin:test`` are drawn by mmocc, in place of a folder.
         patch_size: Side of a patch in pixels.
         prob: Probability that anything is pasted.
         number: Range of the number of objects, or one number; a face has

@@ -197,3 +197,13 @@ def test_points_that_a_crop_left_behind_are_refused(folder):
     ):
         with pytest.raises(ValueError, match=r'x\.png: .*do not follow crops'):
             transform(sample(**fields))
+
+
+def test_a_built_in_bank_is_pasted_without_a_folder_or_points():
+    transform = build('builtin:test', seed=0)
+    plain = [sample(index, landmarks=None) for index in range(12)]
+    kinds = {transform(one)['occlusion_kind'] for one in plain}
+    assert kinds == {'hand', 'net', 'ring'}
+    hidden = build(dict(thing='builtin:train'))(sample(landmarks=None))
+    assert hidden['occlusion_kind'] == 'thing'
+    assert hidden['occlusion_mask'].any()
