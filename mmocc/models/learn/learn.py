@@ -32,6 +32,7 @@ from mmocc.models.feature_maps import (
 )
 from mmocc.registry import MODELS
 
+GATES = ('full', 'cell', 'low_rank')
 POOLS = {'max': F.max_pool2d, 'avg': F.avg_pool2d, 'none': None}
 
 
@@ -55,6 +56,29 @@ class Deconv(nn.ConvTranspose2d):
         return F.conv_transpose2d(
             x, self.weight, self.bias, stride, padding, output_padding
         )
+
+
+def build_gate(
+    kind: str, channels: int, inner: int, bias: float | None
+) -> nn.Module:
+    """Return what predicts a gate from two maps of C channels.
+
+    Args:
+        kind: ``full``, 2 C -> C; ``cell``, 2 C -> 1; or ``low_rank``,
+            2 C -> ``inner`` -> C.
+        channels: C.
+        inner: As above.
+        bias: Of the last convolution at the start; None: at random.
+    """
+    outs = 1 if kind == 'cell' else channels
+    if kind == 'low_rank':
+        last = nn.Conv2d(inner, outs, 1)
+        gate = nn.Sequential(nn.Conv2d(2 * channels, inner, 1), last)
+    else:
+        gate = last = nn.Conv2d(2 * channels, outs, 1)
+    if bias is not None:
+        nn.init.constant_(last.bias, bias)
+    return gate
 
 
 def _channels(x: Tensor) -> str:
@@ -94,13 +118,22 @@ class LEARN(BaseModule):
         last_act: ``relu`` for backbones whose features are not negative, or
             None.
         gate: Beyond the paper: blend x' with x by a gate in (0, 1) at each
-            position and channel, predicted from both by a 1x1 convolution.
-            So intact positions need not pass the bottleneck.
+            position, predicted from both by a 1x1 convolution. So intact
+            positions need not pass the bottleneck. ``full``, or True: one
+            value for each channel, 2 C^2 + C parameters; ``cell``: one for
+            all channels, 2 C + 1; ``low_rank``: one for each channel by
+            way of ``gate_channels``. False: no gate.
         init_cfg: mmengine's initialisation config.
         token_grid: (h, w) of the tokens' grid, if it is not a square.
+        gate_channels: Of the low-rank gate, r: 3 C r + r + C parameters.
+        gate_bias: The gate's bias at the start: -4 lets 2 % of the repair
+            through. None: near 0, half of it.
+        residual: Beyond the paper: the decoder gives x' - x. Training starts
+            from the features as they are.
 
     Raises:
-        ValueError: If ``pool`` or ``last_act`` is unknown.
+        ValueError: If ``pool``, ``last_act`` or ``gate`` is unknown, or
+            options contradict each other.
     """
 
     def __init__(
@@ -110,9 +143,12 @@ class LEARN(BaseModule):
         latent_channels: int = 32,
         pool: str = 'max',
         last_act: str | None = None,
-        gate: bool = False,
+        gate: bool | str = False,
         init_cfg: dict | list[dict] | None = None,
         token_grid: Size | None = None,
+        gate_channels: int = 32,
+        gate_bias: float | None = None,
+        residual: bool = False,
     ) -> None:
         super().__init__(init_cfg)
         if pool not in POOLS:
@@ -123,7 +159,20 @@ class LEARN(BaseModule):
             raise ValueError(
                 f"unknown last_act {last_act!r}; choose 'relu' or None"
             )
+        gate = 'full' if gate is True else gate
+        if gate and gate not in GATES:
+            raise ValueError(
+                f'unknown gate {gate!r}; choose from {list(GATES)}, or False'
+            )
+        if gate_bias is not None and not gate:
+            raise ValueError(f'gate_bias={gate_bias} needs a gate')
+        if residual and last_act:
+            raise ValueError(
+                f'last_act={last_act!r} keeps a residual from being negative; '
+                'set residual=False or last_act=None'
+            )
         self.in_channels = in_channels
+        self.residual = residual
         self.pool = pool
         self.last_act = last_act
         self.token_grid = token_grid
@@ -137,9 +186,12 @@ class LEARN(BaseModule):
             Deconv(c_in, c_out, 3)
             for c_in, c_out in zip(outs[::-1], sides[::-1], strict=True)
         )
-        self.gate = (
-            nn.Conv2d(2 * in_channels, in_channels, 1) if gate else None
-        )
+        if residual:
+            nn.init.zeros_(self.decoder[-1].weight)
+            nn.init.zeros_(self.decoder[-1].bias)
+        self.gate = None
+        if gate:
+            self.gate = build_gate(gate, in_channels, gate_channels, gate_bias)
 
     def pooled(self, size: tuple[int, int]) -> tuple[int, int]:
         """Return the (h, w) of a map of this size after one pooling."""
@@ -195,7 +247,7 @@ class LEARN(BaseModule):
         return self.encoder[-1](x)
 
     def decode(self, z: Tensor, size: tuple[int, int]) -> Tensor:
-        """Return the feature map of a latent.
+        """Return the feature map of a latent; a residual if it decodes those.
 
         Args:
             z: (N, latent_channels, h, w) from :meth:`encode`.
@@ -223,6 +275,8 @@ class LEARN(BaseModule):
         """Return the repaired (N, C, H, W) map and its latent."""
         z = self.encode(maps)
         repaired = self.decode(z, maps.shape[-2:])
+        if self.residual:
+            repaired = maps + repaired
         if self.gate is not None:
             gate = self.gate(torch.cat([maps, repaired], dim=1)).sigmoid()
             # not lerp: autocast does not convert its arguments to one type

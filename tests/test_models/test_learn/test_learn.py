@@ -90,6 +90,69 @@ def test_a_closed_gate_returns_the_feature_and_an_open_one_the_repair():
     assert torch.allclose(neck((x,))[0], repaired, atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ('options', 'parameters'),
+    [
+        (dict(gate=True), 2 * 1280 * 1280 + 1280),
+        (dict(gate='full'), 3_278_080),
+        (dict(gate='cell'), 2 * 1280 + 1),
+        # 2560 -> 32 and 32 -> 1280, with biases
+        (dict(gate='low_rank'), 2560 * 32 + 32 + 32 * 1280 + 1280),
+        (dict(gate='low_rank', gate_channels=8), 32_008),
+        (dict(residual=True), 0),
+    ],
+)
+def test_parameters_of_the_gates(options, parameters):
+    plain, gated = build(1280), build(1280, **options)
+    plain, gated = (
+        sum(p.numel() for p in neck.parameters()) for neck in (plain, gated)
+    )
+    assert gated - plain == parameters
+
+
+def test_names_of_a_full_gates_weights_are_as_ever():
+    for gate in (True, 'full'):
+        names = {n for n in build(gate=gate).state_dict() if 'gate' in n}
+        assert names == {'gate.weight', 'gate.bias'}
+
+
+@pytest.mark.parametrize('gate', ['full', 'cell', 'low_rank'])
+def test_the_bias_shuts_a_gate_at_the_start(gate):
+    x = torch.randn(2, 8, 4, 4)
+    open_, shut = (build(gate=gate, gate_bias=b) for b in (50.0, -50.0))
+    assert torch.allclose(shut((x,))[0], x)
+    repaired = open_.decode(open_.encode(x), (4, 4))
+    assert torch.allclose(open_((x,))[0], repaired, atol=1e-6)
+
+
+def test_a_cell_has_one_gate_for_all_channels():
+    neck = build(gate='cell')
+    x = torch.randn(2, 8, 4, 4)
+    repaired = neck.decode(neck.encode(x), (4, 4))
+    share = (neck((x,))[0] - x) / (repaired - x)
+    assert torch.allclose(share, share[:, :1].expand_as(share), atol=1e-3)
+    assert share.std() > 1e-3  # positions differ
+
+
+def test_a_residual_starts_from_the_feature_and_learns():
+    torch.manual_seed(0)
+    neck = build(residual=True, pool='none')
+    x = torch.randn(2, 8, 4, 4)
+    target = x + 1
+    assert torch.equal(neck((x,))[0], x)
+    optim = torch.optim.Adam(neck.parameters(), lr=0.01)
+    losses = []
+    for _ in range(30):
+        loss = (neck((x,))[0] - target).square().mean()
+        optim.zero_grad()
+        loss.backward()
+        optim.step()
+        losses.append(loss.item())
+    assert losses[-1] < 0.7 * losses[0]
+    residual = neck.decode(neck.encode(x), (4, 4))
+    assert torch.allclose(neck((x,))[0], x + residual)
+
+
 def test_wrong_shapes_and_options_are_refused():
     with pytest.raises(ValueError, match=r'in_channels=8.*gives 16 channels'):
         build()((torch.randn(1, 16, 4, 4),))
@@ -99,3 +162,9 @@ def test_wrong_shapes_and_options_are_refused():
         build(pool='mean')
     with pytest.raises(ValueError, match="unknown last_act 'gelu'"):
         build(last_act='gelu')
+    with pytest.raises(ValueError, match="unknown gate 'row'"):
+        build(gate='row')
+    with pytest.raises(ValueError, match='gate_bias=-4 needs a gate'):
+        build(gate_bias=-4)
+    with pytest.raises(ValueError, match=r'residual=False or last_act=None'):
+        build(residual=True, last_act='relu')
