@@ -76,6 +76,42 @@ def test_frozen_stages_neither_train_nor_count():
     assert 'bn2.running_mean' in changed
 
 
+def spread_statistics(model):
+    """Give batch norms other numbers than those they start with."""
+    generator = torch.Generator().manual_seed(1)
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            for tensor in (module.weight.data, module.running_var):
+                tensor.uniform_(0.5, 1.5, generator=generator)
+            for tensor in (module.bias.data, module.running_mean):
+                tensor.normal_(generator=generator)
+    return model
+
+
+def test_folded_norms_give_the_same_maps():
+    model = spread_statistics(EfficientNetLite(out_indices=(3, 7))).eval()
+    plain = model(IMAGES)  # with gradient: norm by norm
+    assert plain[1].requires_grad
+    with torch.no_grad():
+        folded = model(IMAGES)
+    for one, other in zip(plain, folded, strict=True):
+        scale = one.abs().max().item()
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5 * scale)
+        assert scale > 0
+    assert not torch.equal(plain[0], folded[0])  # another order of sums
+
+
+def test_hooks_on_inner_layers_are_called_when_nothing_trains():
+    model, seen = EfficientNetLite().eval(), []
+    for name in ('blocks.1.0.bn2', 'conv_head'):
+        model.get_submodule(name).register_forward_hook(
+            lambda *args: seen.append(args[2].shape[1])
+        )
+    with torch.no_grad():
+        model(IMAGES)
+    assert seen == [96, 1280]
+
+
 def test_norm_eval_keeps_the_statistics():
     model = EfficientNetLite(norm_eval=True).train()
     before = [b.clone() for b in model.buffers()]
