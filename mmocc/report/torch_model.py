@@ -2,11 +2,15 @@
 
 import hashlib
 import inspect
+import io
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pickletools import genops
 from types import FunctionType, MethodType
 from typing import Any
+from zipfile import ZipFile
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +24,9 @@ from mmocc.report.torch_images import split_steps
 from mmocc.version import __version__
 
 ADDRESS = re.compile(r' at 0x[0-9a-fA-F]+')
+# What differs between two saved scripts of one module.
+MANGLED = re.compile(rb'[./]?___torch_mangle_\d+')
+NO_CONTENT = re.compile(r'\.debug_pkl$|/serialization_id$|/traced_inputs')
 
 
 class LogitsModel(nn.Module):
@@ -99,17 +106,53 @@ def _source(code: Any) -> str:
 
 
 def _weights_digest(module: nn.Module) -> str:
-    """Return the digest of all tensors of a state dict."""
+    """Return the digest of all weights, buffers and constants of a module."""
     content = hashlib.sha256()
-    for name, value in module.state_dict().items():
+    values = module.state_dict()
+    unsaved = {k: v for k, v in module.named_buffers() if k not in values}
+    for name, value in (values | unsaved).items():
         content.update(name.encode())
-        if not torch.is_tensor(value):
-            content.update(digest(value).encode())
+        if not torch.is_tensor(value) or value.is_quantized:
+            content.update(_saved(value))
             continue
         content.update(f'{value.dtype} {tuple(value.shape)}'.encode())
         flat = value.detach().cpu().contiguous().reshape(-1)
         content.update(flat.view(torch.uint8).numpy().data)
+    for part in module.modules():
+        if isinstance(part, torch.jit.ScriptModule):
+            content.update(_script(part))
+            break  # its parts are in it
     return content.hexdigest()
+
+
+def _saved(value: Any) -> bytes:
+    """Return what ``torch.save`` writes of a value."""
+    buffer = io.BytesIO()
+    torch.save(value, buffer)
+    return buffer.getvalue()
+
+
+def _script(module: torch.jit.ScriptModule) -> bytes:
+    """Return code and constants of a script, as all processes write them.
+
+    In a frozen one, the weights are constants. What cannot be saved gets
+    random bytes: its answers are never reused.
+    """
+    try:
+        saved = module.save_to_buffer()
+    except RuntimeError:
+        return os.urandom(16)
+    parts = []
+    with ZipFile(io.BytesIO(saved)) as file:
+        for name in file.namelist():
+            if NO_CONTENT.search(name):
+                continue
+            content = file.read(name)
+            if name.endswith('.pkl'):  # strings, each after its length
+                words = [str(word) for _, word, _ in genops(content)]
+                content = ' '.join(words).encode()
+            parts += [name.encode(), content]
+    return MANGLED.sub(b'', b' '.join(parts))
 
 
 def transform_digest(transform: Callable) -> str:
@@ -189,7 +232,10 @@ class TorchJob(Job):
         """Return the model on its device, in eval mode."""
         if self.model is None:
             model = LogitsModel(self.module, self.name)
-            self.model = model.to(self.settings.device).eval()
+            self.model = model.to(self.settings.device)
+            # The mode of what torch.export gives was fixed when it was made.
+            with suppress(NotImplementedError):
+                self.model.eval()
         return self.model
 
 
@@ -198,7 +244,12 @@ def left_as_it_was(modules: Sequence[nn.Module]) -> Iterator[None]:
     """Give back modules in the mode and on the device that they had."""
     known = []
     for module in modules:
-        modes = [(part, part.training) for part in module.modules()]
+        # A frozen script has no mode.
+        modes = [
+            (part, part.training)
+            for part in module.modules()
+            if hasattr(part, 'training')
+        ]
         first = next(module.parameters(), None)
         known.append((module, modes, None if first is None else first.device))
     try:
