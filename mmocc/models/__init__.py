@@ -12,6 +12,7 @@ from mmocc.utils.hosts import require
 _ROOMS = {
     'learn': (
         'LEARN',
+        'BatchObjectOccluder',
         'BatchOccluder',
         'DistillationLoss',
         'FeatureReconstructionLoss',
@@ -19,15 +20,12 @@ _ROOMS = {
         'InterClassLatentLoss',
         'IntraClassLatentLoss',
         'LEARNClassifier',
+        'LEARNDetector',
         'OcclusionAugClassifier',
+        'OcclusionAugDetector',
         'VGGClsHead',
     ),
     'backbones': ('EfficientNetLite', 'PackagedWeights'),
-    'learn.detectors': (
-        'BatchObjectOccluder',
-        'LEARNDetector',
-        'OcclusionAugDetector',
-    ),
     'hide_and_seek': (
         'VGGGAP',
         'AlexNetGAP',

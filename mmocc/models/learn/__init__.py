@@ -14,8 +14,17 @@ How a batch flows through these files while LEARN is trained:
 ``vgg_cls_head`` holds VGG's FC layers, which come after LEARN.
 ``occlusion_aug_classifier`` is the control: fine-tuning on the same images.
 ``frozen_backbone_classifier`` trains a head alone, on clean images or on both.
+
+Detectors, apart because they need mmdet (``detectors`` imports them):
+``batch_object_occluder`` hides a share of each object, ``twin_detector`` is a
+detector that trains on both (the control), ``learn_detector`` a frozen one
+with LEARN between its neck and its heads.
 """
 
+from importlib import import_module
+from typing import Any
+
+from mmocc.models.learn.batch_object_occluder import BatchObjectOccluder
 from mmocc.models.learn.batch_occluder import BatchOccluder
 from mmocc.models.learn.distillation import DistillationLoss
 from mmocc.models.learn.feature_losses import (
@@ -28,6 +37,7 @@ from mmocc.utils.hosts import absent, usable
 
 __all__ = [
     'LEARN',
+    'BatchObjectOccluder',
     'BatchOccluder',
     'DistillationLoss',
     'FeatureReconstructionLoss',
@@ -35,7 +45,9 @@ __all__ = [
     'InterClassLatentLoss',
     'IntraClassLatentLoss',
     'LEARNClassifier',
+    'LEARNDetector',
     'OcclusionAugClassifier',
+    'OcclusionAugDetector',
     'VGGClsHead',
 ]
 
@@ -49,4 +61,11 @@ if usable('mmpretrain.models'):
     )
     from mmocc.models.learn.vgg_cls_head import VGGClsHead
 
-__getattr__ = absent(__name__, {'mmpretrain.models': __all__})
+_absent = absent(__name__, {'mmpretrain.models': __all__})
+
+
+def __getattr__(name: str) -> Any:
+    """Import mmdet's part at first use: classifiers never need it."""
+    if name in ('LEARNDetector', 'OcclusionAugDetector'):
+        return getattr(import_module('mmocc.models.learn.detectors'), name)
+    return _absent(name)
