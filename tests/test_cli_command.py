@@ -8,9 +8,11 @@ import torch
 from conftest import ROOT, import_tool
 from mmengine.config import Config
 from mmengine.registry import MODELS, init_default_scope
+from torchvision.models import squeezenet1_1
 
 import mmocc
 from mmocc import cli
+from mmocc.report import named_models
 from mmocc.utils import cli as tool_cli
 from mmocc.utils import find_config
 
@@ -189,6 +191,74 @@ def test_a_report_on_another_folder(tiny_config, tmp_path, monkeypatch):
     (summary,) = report['models'].values()
     assert {cell['images'] for cell in summary['cells'].values()} == {3}
     assert f'mmocc {words} --out out' in json.dumps(report)
+
+
+@pytest.fixture
+def photos(tiny_config, tmp_path, monkeypatch):
+    """Go to a folder with weights of a SqueezeNet and pictures."""
+    torch.manual_seed(0)
+    net = squeezenet1_1(num_classes=2)
+    torch.save(net.state_dict(), tmp_path / 'w.pth')
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / 'images'
+
+
+def report_words(text, *more):
+    """Return the words of a small report of models of libraries."""
+    words = f'report {text} --kinds white --examples 0 --out out'
+    return [*words.split(), *more]
+
+
+def test_a_report_of_a_model_by_its_name(photos, tiny_config, capsys):
+    init_default_scope('mmpretrain')
+    model = MODELS.build(Config.fromfile(tiny_config).model)
+    torch.save(model.state_dict(), 'tiny.pth')
+    words = report_words(
+        'tiny.py tiny.pth --torchvision squeezenet1_1 --data images '
+        '--checkpoint squeezenet1_1=w.pth'
+    )
+    assert cli.main(words) == 0
+    report = json.loads((photos.parent / 'out/occlusion.json').read_text())
+    assert list(report['models']) == ['tiny', 'squeezenet1_1']
+    assert 'difference' in report['models']['squeezenet1_1']
+    made = report['meta']
+    assert made['command'] == f'mmocc {" ".join(words)}'
+    assert 'weights of w.pth, transform: ImageClass' in made['squeezenet1_1']
+    page = (photos.parent / 'out/occlusion.html').read_text(encoding='utf-8')
+    title = '<h1>What does occlusion cost? tiny, squeezenet1_1</h1>'
+    assert title in page
+    table = capsys.readouterr().out.split('accuracy, %')[1]
+    assert max(map(len, table.splitlines())) <= 100
+
+
+@pytest.mark.parametrize(
+    ('text', 'line'),
+    [
+        ('--torchvision resnet51 --data images', 'torchvision has no resnet5'),
+        ('--torchvision alexnet', 'need --data FOLDER'),
+        ('--torchvision alexnet --data gone', 'gone is not a folder'),
+        ('', 'name a model: CONFIG CHECKPOINT, --timm'),
+        ('tiny.py', 'give a checkpoint for each config'),
+        ('tiny.py w.pth --labels x.csv', 'need --data FOLDER'),
+        ('tiny.py w.pth --seeds 1 1', '--seeds must be different'),
+        (
+            '--torchvision squeezenet1_1 --data images --labels gone.csv',
+            'gone.csv',
+        ),
+        ('--torchvision a --data images --checkpoint b=w', "no model 'b'"),
+        ('--torchvision a --data images --task det', 'name classifiers'),
+    ],
+)
+def test_errors_of_names_are_one_line(text, line, photos, monkeypatch, capsys):
+    monkeypatch.setattr(
+        named_models, '_fetching', lambda *_: lambda _: squeezenet1_1()
+    )
+    with pytest.raises(SystemExit) as stop:
+        cli.main(report_words(text))
+    message = stop.value.code
+    if message == 2:  # of the parser, after the usage
+        message = capsys.readouterr().err.splitlines()[-1]
+    assert line in message and '\n' not in message
 
 
 def test_the_demo_prints_a_small_table():

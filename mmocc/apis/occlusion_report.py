@@ -2,57 +2,48 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import torch
-from mmengine.config import Config
-from mmengine.logging import print_log
 from torch import nn
 
 from mmocc.apis.report_result import OcclusionReport
-from mmocc.datasets.transforms.occlude import REGIONS
+from mmocc.datasets.sample_occlusion import REGIONS
 from mmocc.occlusion import HARD_LEVELS, KINDS, cell_names, check_kind
 from mmocc.occlusion.banks import Folders
 from mmocc.report.cells import share_bank
-from mmocc.report.checks import (
-    check_classes,
-    check_out,
-    check_size,
-    name_problem,
+from mmocc.report.checks import check_out, check_size, name_problem
+from mmocc.report.classifiers import check_same_classes
+from mmocc.report.groups import (
+    Group,
+    Model,
+    check_outputs,
+    classes_of,
+    in_order,
+    make_groups,
+    models_made,
 )
-from mmocc.report.classifiers import check_same_classes, count_outputs
-from mmocc.report.default_transform import default_transform
-from mmocc.report.image_folders import NO_LABEL, open_folder
+from mmocc.report.image_folders import NO_LABEL, Labels
 from mmocc.report.job import Job, Settings
+from mmocc.report.named_models import NamedModel
 from mmocc.report.run import (
     answer,
     data_faults,
     load_done,
     write_classifiers,
 )
-from mmocc.report.torch_images import TorchImages
-from mmocc.report.torch_model import (
-    TorchJob,
-    left_as_it_was,
-    transform_digest,
+from mmocc.report.seeds import (
+    CellAnswers,
+    pool,
+    seed_words,
+    seeds_problem,
 )
-from mmocc.utils.from_config import build_dataset
+from mmocc.report.torch_model import left_as_it_was
 
-Model = nn.Module | tuple[str, str]
 BUILTIN = 'builtin:test'
-
-
-@dataclass
-class Group:
-    """Models that see each occluded image together."""
-
-    jobs: list[Job]
-    dataset: Any
-    transform: str = ''  # in words
-    digest: str = ''  # of the transform
 
 
 def occlusion_report(
@@ -73,6 +64,13 @@ def occlusion_report(
     every: int = 1,
     class_names: Sequence[str] | None = None,
     examples: int = 12,
+    labels: Labels | None = None,
+    skip_corrupt: bool = False,
+    seeds: Sequence[int] | None = None,
+    texture_size: int = 256,
+    cfg_options: Mapping[str, Any] | None = None,
+    trust_checkpoint: bool = False,
+    command: str = 'mmocc.occlusion_report',
 ) -> OcclusionReport:
     """Test classifiers on images of which a part is hidden.
 
@@ -90,13 +88,16 @@ def occlusion_report(
 
     Args:
         models: By name, modules that give logits (N, classes) for images (N,
-            C, H, W), or pairs of an mm config and a checkpoint.
+            C, H, W), pairs of an mm config and a checkpoint, or what
+            ``mmocc.report.named_models`` makes of a name.
         dataset: A folder with a folder of images for each class; a folder of
             images, without labels; a torch data set of (image, label), the
             image PIL or uint8, an RGB array (H, W, 3) or tensor (3, H, W); or
             a built mm data set. None for mm configs: each one's own test set.
             Of images without labels, the report is of the agreement with the
-            model's own clean answer, not of accuracy.
+            model's own clean answer, not of accuracy. Also (image, label,
+            target) and (image, target), whose boxes or masks are the object:
+            see :mod:`mmocc.report.torch_targets`.
         transform: From such an image to the input of the modules, or one by
             name of the model. By default timm's own for its models; for
             others, 224 pixels and ImageNet's mean, which the log says.
@@ -114,8 +115,19 @@ def occlusion_report(
         seed: Of the occlusions.
         every: Take only every n-th image.
         class_names: Names of the modules' outputs, in order. Folders that
-            are fewer, or in another order, are found in it by name.
+            are fewer, or in another order, are found in it by name, by WNID
+            (of ImageNet) or by number. Not needed for ImageNet's 1,000.
         examples: Example images a row of the page.
+        labels: Of the images of a folder: a CSV file with the columns
+            ``path`` and ``label``, or a dict. Only these images are tested.
+        skip_corrupt: Report without images that cannot be used, which are
+            counted and named, instead of raising an error.
+        seeds: Several, instead of ``seed``: each image is occluded with each
+            of them; numbers are means, with their spread over the seeds.
+        texture_size: Side of textures in pixels.
+        cfg_options: Changes of the mm configs.
+        trust_checkpoint: Whether checkpoints of mm configs may run code.
+        command: What the page names as the way it was made.
 
     Returns:
         The numbers; ``report.html`` is the path of the page.
@@ -126,54 +138,92 @@ def occlusion_report(
         FileNotFoundError: If a folder does not exist.
     """
     _check(models, kinds, levels, region, batch_size, every)
+    seeds = [seed] if seeds is None else seeds
+    if problem := seeds_problem(seeds):
+        raise ValueError(f'seeds= {problem}')
     settings = Settings(
         out=Path(out).expanduser(),
         device=device or ('cuda' if torch.cuda.is_available() else 'cpu'),
         every=every,
         amp=amp,
+        cfg_options=dict(cfg_options or {}),
+        trust=trust_checkpoint,
     )
     cells = cell_names(list(kinds), list(levels))
     occlude = share_bank(
-        cells, texture_bank, object_bank, seed=seed, region=region
+        cells,
+        texture_bank,
+        object_bank,
+        texture_size,
+        seed=seeds[0],
+        region=region,
     )
-    modules = [m for m in models.values() if isinstance(m, nn.Module)]
-    with left_as_it_was(modules), errors_for_exits():
-        groups = _groups(
+    with left_as_it_was(_modules(models)), errors_for_exits():
+        groups = make_groups(
             models,
             dataset,
+            labels,
             transform,
             class_names,
             settings,
             dict(batch_size=batch_size, num_workers=workers),
         )
-        jobs = _in_order(groups, models)
+        jobs = in_order(groups, models)
         check_out(jobs, settings.out)
-        labelled = _answer_all(groups, cells, occlude)
+        twins = _answer_all(groups, cells, occlude, seeds[1:], skip_corrupt)
+    by_seed = {seeds[0]: jobs, **twins}
+    labelled = _take_own_labels([j for same in by_seed.values() for j in same])
     banks = dict(texture=texture_bank, object=object_bank)
     made = dict(
-        command='mmocc.occlusion_report',
-        seed=seed,
+        command=command,
+        seed=seed_words(seeds),
         device=settings.device,
         date=date.today().isoformat(),
         every=every,
         torch=torch.__version__,
-        **{f'{k} bank': str(v) for k, v in banks.items() if k in kinds},
-        **_models_made(groups),
+        **{f'{k} bank': _words(v) for k, v in banks.items() if k in kinds},
+        **models_made(groups, models),
     )
     first = next(group for group in groups if jobs[0] in group.jobs)
     numbers = write_classifiers(
         jobs,
         first.jobs,
         first.dataset,
-        _classes(first.dataset),
+        classes_of(first.dataset),
         made,
         settings.out,
         examples,
         occlude,
         'accuracy' if labelled else 'agreement',
+        twins and by_seed,
     )
-    answers = {job.name: job.cells for job in jobs}
+    answers = {name: _pooled(name, by_seed) for name in models}
     return OcclusionReport(numbers, answers, settings.out)
+
+
+def _pooled(name: str, by_seed: Mapping[int, list[Job]]) -> CellAnswers:
+    """Return a model's answers with all seeds."""
+    cells = {
+        seed: next(job.cells for job in same if job.name == name)
+        for seed, same in by_seed.items()
+    }
+    return pool(cells) if len(cells) > 1 else next(iter(cells.values()))
+
+
+def _modules(models: Mapping[str, Model]) -> list[nn.Module]:
+    """Return the torch modules among the models."""
+    inner = (
+        model.module if isinstance(model, NamedModel) else model
+        for model in models.values()
+    )
+    return [module for module in inner if isinstance(module, nn.Module)]
+
+
+def _words(folders: Folders | None) -> str:
+    """Return where a bank is from."""
+    if isinstance(folders, list | tuple):
+        return ', '.join(map(str, folders))
+    return str(folders)
 
 
 def _check(
@@ -194,7 +244,7 @@ def _check(
         raise ValueError(problem.replace('--names', 'models='))
     for name, model in models.items():
         pair = isinstance(model, tuple | list) and len(model) == 2
-        if not pair and not isinstance(model, nn.Module):
+        if not pair and not isinstance(model, nn.Module | NamedModel):
             raise ValueError(
                 f'models[{name!r}] must be a torch module or a pair (config, '
                 f'checkpoint), got {type(model).__name__}'
@@ -226,105 +276,49 @@ def errors_for_exits() -> Iterator[None]:
         raise ValueError(str(error)) from None
 
 
-def _groups(
-    models: Mapping[str, Model],
-    dataset: Any,
-    transform: Any,
-    names: Sequence[str] | None,
-    settings: Settings,
-    loader: dict[str, int],
-) -> list[Group]:
-    """Return the models with their test sets, together where it is one."""
-    folder = dataset if isinstance(dataset, str | Path) else None
-    opened = open_folder(folder) if folder is not None else dataset
-    groups: list[Group] = []
-    for name, model in models.items():
-        if not isinstance(model, nn.Module):
-            groups.append(
-                _config_group(name, model, dataset, settings, loader)
-            )
-            continue
-        if opened is None:
-            raise ValueError(
-                f'dataset= is needed for {name!r}: a folder, or a data set'
-            )
-        given = transform
-        if isinstance(transform, Mapping):
-            given = transform.get(name)
-        words = f'{given!r:.300}'
-        if given is None:
-            given, words = default_transform(name, model)
-        job = TorchJob(name, model, given, settings, **loader)
-        known = transform_digest(given)
-        group = next((g for g in groups if g.digest == known), None)
-        if group is None:
-            images = TorchImages(opened, given, names)
-            if images.whole:
-                words += ' (the photo is occluded before it)'
-            group = Group([], images, words, known)
-            groups.append(group)
-        group.jobs.append(job)
-    return groups
-
-
-def _config_group(
-    name: str,
-    pair: Sequence[str],
-    dataset: Any,
-    settings: Settings,
-    loader: dict[str, int],
-) -> Group:
-    """Return a model of an mm config with its test set, or a folder."""
-    options = {f'test_dataloader.{k}': v for k, v in loader.items()}
-    settings = replace(settings, cfg_options=options)
-    job = Job(name, str(pair[0]), str(pair[1]), settings)
-    if isinstance(dataset, str | Path):
-        data = job.cfg.test_dataloader.dataset
-        folder = dict(
-            type='mmpretrain.CustomDataset',
-            data_root=str(dataset),
-            pipeline=data.pipeline,
-        )
-        job.cfg.test_dataloader.dataset = Config(dict(d=folder)).d
-    elif dataset is not None and not hasattr(dataset, 'pipeline'):
-        raise ValueError(
-            f'{name!r} is of an mm config, whose pipeline reads files: give '
-            'dataset= as a folder or a built mm data set'
-        )
-    built = dataset if hasattr(dataset, 'pipeline') else None
-    return Group([job], built or build_dataset(job.cfg), str(pair[0]))
-
-
-def _in_order(groups: list[Group], names: Mapping[str, Any]) -> list[Job]:
-    """Return all models as they were given."""
-    jobs = {job.name: job for group in groups for job in group.jobs}
-    return [jobs[name] for name in names]
-
-
-def _answer_all(groups: list[Group], cells: list[str], occlude: dict) -> bool:
-    """Let all models answer; return whether the images have labels."""
+def _answer_all(
+    groups: list[Group],
+    cells: list[str],
+    occlude: dict,
+    seeds: Sequence[int],
+    skip_corrupt: bool,
+) -> dict[int, list[Job]]:
+    """Let all models answer; return those of further seeds, by seed."""
     check_same_classes(
-        {group.jobs[0].name: _classes(group.dataset) for group in groups}
+        {group.jobs[0].name: classes_of(group.dataset) for group in groups}
     )
     for group in groups:
         check_size(group.jobs[0], group.dataset)
         load_done(group.jobs, group.dataset, cells, occlude)
-        _check_outputs(group, cells)
-    for group in groups:
-        answer(group.jobs, group.dataset, cells, occlude)
+        check_outputs(group, cells)
+    pairs = [(group.jobs, group.dataset) for group in groups]
+    twins = answer(pairs, cells, occlude, seeds)
     jobs = [job for group in groups for job in group.jobs]
-    if faults := data_faults(jobs):
+    faults = data_faults(
+        [*jobs, *(j for same in twins.values() for j in same)]
+    )
+    if faults and not skip_corrupt:
         raise ValueError(
-            f'{len(faults)} image(s) cannot be used; repair or remove them '
-            '(what is computed is kept):\n  ' + '\n  '.join(faults)
+            f'{len(faults)} image(s) cannot be used; repair or remove them, '
+            'or report without them: skip_corrupt (what is computed is kept):'
+            '\n  ' + '\n  '.join(faults)
         )
+    if faults:
+        print(f'left out, since they cannot be used: {len(faults)} image(s)')
+    return twins
+
+
+def _take_own_labels(jobs: list[Job]) -> bool:
+    """Give answers without labels the clean ones; return if all had labels."""
     unlabelled = [
-        job for job in jobs if (job.cells[cells[0]].label == NO_LABEL).any()
+        job
+        for job in jobs
+        if any((a.label == NO_LABEL).any() for a in job.cells.values())
     ]
     for job in unlabelled:
         own_labels(job)
     if unlabelled:
-        print_log(
+        print(
             'The images have no labels: the report is of the agreement with '
             "each model's own clean answer, not of accuracy."
         )
@@ -343,48 +337,3 @@ def own_labels(job: Job) -> None:
             raise ValueError(f'{cell}: images without a clean answer')
         labels = torch.tensor([int(own[key]) for key in known])
         job.cells[cell] = replace(job.cells[cell], label=labels.numpy())
-
-
-def _check_outputs(group: Group, cells: list[str]) -> None:
-    """Raise ValueError if labels or outputs do not fit."""
-    if not isinstance(group.dataset, TorchImages):
-        check_classes(
-            group.jobs, group.dataset, cells, _classes(group.dataset)
-        )
-        return
-    classes, highest = _classes(group.dataset), group.dataset.highest_label()
-    for job in group.jobs:
-        if not set(cells) - set(job.cells):
-            continue
-        outputs = count_outputs(job.ready(), job.cfg, group.dataset)
-        if outputs is None:
-            continue
-        if classes and outputs != len(classes):
-            raise ValueError(
-                f'model {job.name!r} gives {outputs} scores, but there are '
-                f'{len(classes)} classes ({", ".join(classes[:3])}, ...); '
-                f'give class_names=, the names of its {outputs} outputs: the '
-                'folders are then found by name'
-            )
-        if highest >= outputs:
-            raise ValueError(
-                f'model {job.name!r} gives {outputs} scores, but an image '
-                f'has the label {highest}'
-            )
-
-
-def _classes(dataset: Any) -> Sequence[str] | None:
-    """Return the names of a test set's classes, if it knows them."""
-    return (getattr(dataset, 'metainfo', None) or {}).get('classes')
-
-
-def _models_made(groups: list[Group]) -> dict[str, str]:
-    """Return where models are from and what prepares their images."""
-    made = {}
-    for group in groups:
-        for job in group.jobs:
-            kind = 'config'
-            if isinstance(job, TorchJob):
-                kind = f'{type(job.module).__qualname__}, transform'
-            made[job.name] = f'{kind}: {group.transform}'
-    return made

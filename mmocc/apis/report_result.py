@@ -41,7 +41,8 @@ class OcclusionReport:
         """A row of plain values for each model and cell.
 
         Named ``accuracy``, or ``agreement`` where there are no labels, in
-        percent; ``low`` and ``high`` are its 95 % interval.
+        percent; ``low`` and ``high`` are its 95 % interval, ``spread`` its
+        standard deviation over several seeds.
         """
         rows = []
         for model, summary in self.numbers['models'].items():
@@ -61,6 +62,8 @@ class OcclusionReport:
                     aurc=numbers['aurc'],
                     negative_log_likelihood=numbers['negative_log_likelihood'],
                 )
+                if 'seeds' in self.numbers:
+                    row['spread'] = numbers.get('spread')
                 rows.append(row)
         return rows
 

@@ -7,7 +7,7 @@ the images change. ``L0`` is what ``tools/test.py`` gives; in the other cells
 
 import copy
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any
 
@@ -28,6 +28,7 @@ from mmocc.report.cells import (
     insert_after_loading,
     make_occlude,
 )
+from mmocc.report.progress import ReportProgress
 from mmocc.utils.config_types import scope_of
 
 
@@ -71,6 +72,7 @@ def run_det_cell(
     cell: str,
     amp: bool = False,
     every: int = 1,
+    progress: ReportProgress | None = None,
     **occlude_args: Any,
 ) -> dict[str, float]:
     """Return what a config's ``test_evaluator`` gives in one cell.
@@ -78,6 +80,7 @@ def run_det_cell(
     Arguments are those of :func:`det_cell_loader`; ``amp`` predicts in
     autocast: float16 on a GPU, bfloat16 on a CPU. With a launcher, each
     process takes its part of the images, and all return the result.
+    ``progress`` moves on by 1.
 
     Returns:
         Metrics by name, such as ``coco/bbox_mAP`` in [0, 1]; and except for
@@ -90,7 +93,8 @@ def run_det_cell(
     metrics: list[Any] = copy.deepcopy(evaluators(cfg))
     if cell != CLEAN:
         metrics.append(ObjectCounts())
-    return evaluate(model, loader, metrics, amp)
+    batches = progress.track(loader, cell, 1) if progress else None
+    return evaluate(model, loader, metrics, amp, batches)
 
 
 def evaluators(cfg: Config) -> list[Any]:
@@ -139,11 +143,13 @@ def evaluate(
     loader: DataLoader,
     metrics: Sequence[dict | BaseMetric],
     amp: bool = False,
+    batches: Iterable | None = None,
 ) -> dict[str, float]:
     """Run a model over a test set and return the metrics' results.
 
-    ``metrics`` are configs or built ones; COCO's AP without any detection is
-    0. It raises ValueError if no metric gives a result.
+    ``batches`` are the loader's, if they are counted. ``metrics`` are configs
+    or built ones; COCO's AP without any detection is 0. It raises ValueError
+    if no metric gives a result.
     """
     evaluator = Evaluator(list(metrics))
     dataset: Any = loader.dataset
@@ -153,7 +159,7 @@ def evaluate(
         source = dataset.dataset
     evaluator.dataset_meta = source.metainfo
     device = next(model.parameters()).device.type
-    for batch in loader:
+    for batch in loader if batches is None else batches:
         samples = _predict(model, batch, device, amp)
         evaluator.process(data_samples=samples, data_batch=batch)
     results = evaluator.evaluate(len(dataset))

@@ -25,6 +25,11 @@ class HitTable:
     hits: np.ndarray  # (N, C) bool, False where there is no answer
     confidence: np.ndarray  # (N, C) float32, 0 where there is none
 
+    @property
+    def apart(self) -> bool:
+        """Whether the cells are of separate images: none is in two of them."""
+        return bool((self.answered.sum(axis=1) < 2).all())
+
     def pick(self, rows: np.ndarray) -> 'HitTable':
         """Return the table of some rows: their numbers, or an (N,) bool."""
         keys = np.array(self.keys, object)[rows].tolist()

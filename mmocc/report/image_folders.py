@@ -134,7 +134,7 @@ def _note_others(root: str | Path, paths: list[str], named: str) -> None:
     others = [path for path in images if path.resolve() not in listed]
     if others:
         files.note(
-            f'{root}: {len(others)} images that {named} does not name are '
+            f'{root}: {len(others)} image(s) that {named} does not name are '
             f'left out: {files.some(path.name for path in others)}'
         )
 

@@ -1,16 +1,15 @@
 """The models of an occlusion report: what is done, and what is missing."""
 
+import copy
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.error import URLError
 from urllib.parse import quote
 
 import numpy as np
-from mmengine.dist import broadcast_object_list, is_main_process
-from mmengine.logging import print_log
-from rich.progress import track
 from torch import nn
 
 from mmocc.report.answers import Answers
@@ -21,8 +20,8 @@ from mmocc.report.fingerprint import (
     model_parts,
     occlusion_parts,
 )
-from mmocc.utils import cli
-from mmocc.utils.from_config import load_model
+from mmocc.report.progress import ReportProgress
+from mmocc.utils.ranks import broadcast, is_main_process
 
 UNREADABLE = 'their file is damaged, or of another version of mmocc'
 
@@ -51,6 +50,8 @@ class Job:
         self.name = name
         self.checkpoint = checkpoint
         self.settings = settings
+        from mmocc.utils import cli  # which needs mmengine
+
         self.cfg = cli.read_config(config, settings.cfg_options)
         if settings.data:
             cli.use_data(self.cfg, settings.data)
@@ -61,6 +62,18 @@ class Job:
         self.parts = model_parts(self.cfg, checkpoint) | self.shared_parts()
         self.model: nn.Module | None = None
         self.cells: dict[str, Answers] = {}
+
+    seed: int | None = None  # of further occlusions, else the report's
+
+    def for_seed(self, seed: int) -> 'Job':
+        """Return the same model, for answers to occlusions of another seed.
+
+        They are kept beside those of the first seed.
+        """
+        twin = copy.copy(self)
+        twin.seed, twin.cells = seed, {}
+        twin.ready = self.ready  # type: ignore[method-assign]
+        return twin
 
     def shared_parts(self) -> Parts:
         """Return what of the settings decides an answer."""
@@ -73,7 +86,8 @@ class Job:
     def path(self, cell: str) -> Path:
         """Return the file of a cell's answers."""
         folder = self.settings.out / 'cells' / folder_name(self.name)
-        return folder / f'{cell.replace(" ", "_")}.npz'
+        ending = '' if self.seed is None else f'.seed{self.seed}'
+        return folder / f'{cell.replace(" ", "_")}{ending}.npz'
 
     def load_done(
         self, cells: Sequence[str], data: Parts, occlude: dict[str, Any]
@@ -87,7 +101,7 @@ class Job:
         """
         self.parts |= data
         stale: dict[str, list[str]] = {}
-        done: list[Any] = [{}]
+        done: dict[str, Answers] = {}
         for cell in cells if is_main_process() else ():
             path = self.path(cell)
             if not path.exists():
@@ -96,12 +110,11 @@ class Job:
             now = self.parts | occlusion_parts(cell, **occlude)
             reason = changed(stored[1], now) if stored else UNREADABLE
             if stored and not reason:
-                done[0][cell] = stored[0]
+                done[cell] = stored[0]
             else:
                 stale.setdefault(reason, []).append(cell)
         self._say_stale(stale)
-        broadcast_object_list(done)
-        self.cells |= done[0]
+        self.cells |= broadcast(done)
 
     def save(self, cell: str, answers: Answers, occlude: dict) -> None:
         """Keep the answers in a cell, to be read back by a later run."""
@@ -119,10 +132,10 @@ class Job:
         """
         path = self.path(name).with_suffix('.json')
         parts = self.parts | data
-        done = [self._read(name, path, parts) if is_main_process() else None]
-        broadcast_object_list(done)
-        if done[0] is not None:
-            return done[0]
+        done = self._read(name, path, parts) if is_main_process() else None
+        done = broadcast(done)
+        if done is not None:
+            return done
         metrics = work(
             model=self.ready(),
             cfg=self.cfg,
@@ -134,7 +147,7 @@ class Job:
             text = json.dumps(dict(parts=parts, found=metrics))
             path.with_suffix('.part').write_text(text, encoding='utf-8')
             path.with_suffix('.part').replace(path)
-        print_log(f'{self.name:24s} {name}: done')
+        print(f'{self.name:24s} {name}: done')
         return metrics
 
     def _read(self, cell: str, path: Path, parts: Parts) -> dict | None:
@@ -155,16 +168,23 @@ class Job:
         """Log why answers of an earlier run are computed again."""
         for reason, cells in stale.items():
             names = ', '.join(map(repr, cells))
-            print_log(
-                f'{self.name}: answers of {names} are not reused: {reason}'
-            )
+            print(f'{self.name}: answers of {names} are not reused: {reason}')
 
     def ready(self) -> nn.Module:
         """Return the model, which is loaded at the first call."""
         if self.model is None:
-            self.model = load_model(
-                self.cfg, self.checkpoint, self.settings.device
-            )
+            from mmocc.utils.from_config import load_model
+            from mmocc.utils.state_dicts import CheckpointError
+
+            try:
+                self.model = load_model(
+                    self.cfg, self.checkpoint, self.settings.device
+                )
+            except URLError as error:
+                raise CheckpointError(
+                    f'{self.checkpoint} cannot be downloaded '
+                    f'({error.reason}); name a file instead'
+                ) from error
         return self.model
 
 
@@ -179,14 +199,26 @@ def folder_name(name: str) -> str:
     return ''.join(letters)
 
 
+def work_left(jobs: list[Job], dataset: Any, cells: list[str]) -> int:
+    """Return how many images models have yet to answer to, over all cells."""
+    images = -(-len(dataset) // jobs[0].settings.every)
+    missing = (cell not in job.cells for job in jobs for cell in cells)
+    return images * sum(missing)
+
+
 def run_group(
-    jobs: list[Job], dataset: Any, cells: list[str], occlude: dict
+    jobs: list[Job],
+    dataset: Any,
+    cells: list[str],
+    occlude: dict,
+    progress: ReportProgress,
 ) -> None:
     """Compute the missing cells of models that share their test data.
 
     ``occlude`` are arguments of ``mmocc.Occlude`` with the bank built.
     """
     settings = jobs[0].settings
+    seed = '' if jobs[0].seed is None else f', seed {jobs[0].seed}'
     for cell in cells:
         missing = [job for job in jobs if cell not in job.cells]
         if not missing:
@@ -194,9 +226,10 @@ def run_group(
         loader = cell_loader(
             jobs[0].cfg, dataset, cell, settings.every, **occlude
         )
+        work = work_left(missing, dataset, [cell])
         by_model = predict(
             {job.name: job.ready() for job in missing},
-            track(loader, cell, disable=not is_main_process(), transient=True),
+            progress.track(loader, f'{cell}{seed}', work),
             settings.amp,
         )
         for job in missing:
@@ -205,4 +238,4 @@ def run_group(
             right = 100 * answers.hits.mean() if len(answers.index) else np.nan
             known = (answers.label >= 0).any()  # else it is of no label
             words = f'{right:6.2f} %' if known else 'done'
-            print_log(f'{job.name:24s} {cell:12s} {words}')
+            print(f'{job.name:24s} {cell:12s} {words}{seed}')

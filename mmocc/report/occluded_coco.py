@@ -30,6 +30,7 @@ from torch import nn
 from mmocc.occlusion import CLEAN
 from mmocc.registry import METRICS
 from mmocc.report.detectors import det_cell_loader, evaluate, evaluators
+from mmocc.report.progress import ReportProgress
 from mmocc.utils.files import read_json
 from mmocc.utils.plain_pickle import load_plain
 from mmocc.utils.readable import PIXEL_LIMIT
@@ -241,6 +242,7 @@ def run_occluded_coco(
     masks: bool | None = None,
     amp: bool = False,
     every: int = 1,
+    progress: ReportProgress | None = None,
     **thresholds: Any,
 ) -> dict[str, float]:
     """Return a detector's recall of the two subsets, in percent.
@@ -248,8 +250,8 @@ def run_occluded_coco(
     The test data must be COCO's val2017, or images of it. ``masks`` compares
     masks, for which an evaluator must name its ``ann_file``; None does what
     the config's ``test_evaluator`` does. ``every`` takes only every n-th
-    image, and the objects in it. ``thresholds`` are ``score_thr`` (0.3 if not
-    given) and ``iou_thr`` (0.75).
+    image, and the objects in it; ``progress`` moves on by 1. ``thresholds``
+    are ``score_thr`` (0.3 if not given) and ``iou_thr`` (0.75).
 
     Returns:
         ``coco/occluded_recall`` and ``coco/separated_recall`` by masks, or
@@ -260,6 +262,8 @@ def run_occluded_coco(
         ValueError: As :class:`BoxOccludedSeparatedRecall`; or without masks.
     """
     loader = det_cell_loader(cfg, CLEAN, every)
+    words = 'real occlusion'
+    batches = progress.track(loader, words, 1) if progress else None
     files: dict[str, Any] = dict(
         occluded_ann=occluded_ann, separated_ann=separated_ann
     )
@@ -267,7 +271,7 @@ def run_occluded_coco(
         masks = predicts_masks(cfg)
     if not masks:
         metric = BoxOccludedSeparatedRecall(**files, **thresholds)
-        return evaluate(model, loader, [metric], amp)
+        return evaluate(model, loader, [metric], amp, batches)
     with TemporaryDirectory() as folder:
         metric = ROOT_METRICS.build(
             dict(
@@ -278,7 +282,7 @@ def run_occluded_coco(
                 **thresholds,
             )
         )
-    return evaluate(model, loader, [metric], amp)
+    return evaluate(model, loader, [metric], amp, batches)
 
 
 def predicts_masks(cfg: Config) -> bool:

@@ -1,24 +1,35 @@
 """A report of classifiers: from models and test sets to its files."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-from mmengine.logging import print_log
 from torch.utils.data import Dataset
 
 from mmocc.datasets.channel_order import to_rgb_of
-from mmocc.report.answers import CORRUPT, NO_PIXEL
+from mmocc.occlusion import CLEAN
 from mmocc.report.cells import make_occlude, occlude_dataset
 from mmocc.report.fingerprint import data_parts
-from mmocc.report.job import Job, run_group
+from mmocc.report.job import Job, run_group, work_left
 from mmocc.report.page import make_example, write_report
 from mmocc.report.plots import plot_accuracy
-from mmocc.report.summary import summarise
-from mmocc.report.tables import TITLES, markdown_table, write_tables
+from mmocc.report.printed import printed_tables
+from mmocc.report.progress import ReportProgress
+from mmocc.report.summary import summarise, unusable
+from mmocc.report.tables import page_title, write_tables
+from mmocc.utils.ranks import is_main_process
 
 FLAGS = ('occluded', 'truncated', 'difficult')
+
+
+class Round(NamedTuple):
+    """What is answered together: one seed of occlusions, one test set."""
+
+    jobs: list[Job]
+    dataset: Any
+    cells: list[str]
+    occlude: dict[str, Any]
 
 
 def load_done(
@@ -35,28 +46,47 @@ def load_done(
 
 
 def answer(
-    group: list[Job], dataset: Any, cells: list[str], occlude: dict
-) -> None:
+    groups: Sequence[tuple[list[Job], Any]],
+    cells: list[str],
+    occlude: dict,
+    seeds: Sequence[int] = (),
+) -> dict[int, list[Job]]:
     """Compute what is missing, and put the cells in order.
 
-    Arguments are those of :func:`load_done`, which comes before.
+    Args:
+        groups: Models with the same test set, and that set, each after
+            :func:`load_done`.
+        cells: Names of the cells.
+        occlude: As of :func:`load_done`.
+        seeds: Further ones, with which all is occluded again.
+
+    Returns:
+        The models with their answers, by each of the further seeds.
     """
-    run_group(group, dataset, cells, occlude)
-    for job in group:  # cells of an earlier run came first
-        job.cells = {cell: job.cells[cell] for cell in cells}
+    rounds = [Round(jobs, data, cells, occlude) for jobs, data in groups]
+    hard = [cell for cell in cells if cell != CLEAN]
+    for seed in seeds:
+        for jobs, data in groups:
+            twins = [job.for_seed(seed) for job in jobs]
+            hide = occlude | dict(seed=seed)
+            for twin in twins:
+                twin.load_done(hard, {}, hide)
+            rounds.append(Round(twins, data, hard, hide))
+    left = sum(work_left(*part[:3]) for part in rounds)
+    with ReportProgress(left) as progress:
+        for part in rounds:
+            run_group(*part, progress)
+    first = {job.name: job for jobs, _ in groups for job in jobs}
+    everyone = [job for part in rounds for job in part.jobs]
+    for job in everyone:
+        known = first[job.name].cells | job.cells
+        job.cells = {cell: known[cell] for cell in cells}
+    return {s: [job for job in everyone if job.seed == s] for s in seeds}
 
 
 def data_faults(jobs: Sequence[Job]) -> list[str]:
     """Return what is wrong with images that cannot be used."""
-    return sorted(
-        {
-            fault.message
-            for job in jobs
-            for answers in job.cells.values()
-            for fault in answers.faults
-            if fault.reason in (CORRUPT, NO_PIXEL)
-        }
-    )
+    return sorted({text for job in jobs for text in unusable(job.cells)})
 
 
 def read_flags(dataset: Any) -> dict[str, np.ndarray]:
@@ -116,8 +146,11 @@ def write_classifiers(
     examples: int,
     occlude: dict,
     measure: str = 'accuracy',
+    by_seed: Mapping[int, list[Job]] | None = None,
 ) -> dict:
     """Write tables, plot and page, and return the numbers.
+
+    With a launcher, the first process writes.
 
     Args:
         jobs: All models, with answers to all cells.
@@ -129,15 +162,23 @@ def write_classifiers(
         examples: Example images a row.
         occlude: Arguments of ``mmocc.Occlude`` with the bank built.
         measure: ``agreement`` where labels are the models' clean answers.
+        by_seed: The models with the answers of each seed, where there are
+            several; ``jobs`` have those of the first.
     """
     classes = class_names(jobs, classes)
     models = {job.name: job.cells for job in jobs}
+    seeds = {
+        seed: {job.name: job.cells for job in same}
+        for seed, same in (by_seed or {}).items()
+    }
     flags = read_flags(dataset)
-    report = summarise(models, classes, flags, meta, measure)
+    report = summarise(models, classes, flags, meta, measure, seeds)
+    if not is_main_process():
+        return report
     write_tables(report, out)
     plot_accuracy(report, out / 'occlusion.png')
     rows = choose_examples(group, dataset, classes, examples, occlude)
-    write_report(report, rows, out / 'occlusion.html', TITLES[measure])
-    print_log('\n' + markdown_table(report))
-    print_log(f'wrote {out}/occlusion.html, .json, .csv, .md and .png')
+    write_report(report, rows, out / 'occlusion.html', page_title(report))
+    print('\n' + printed_tables(report))
+    print(f'wrote {out}/occlusion.html, .json, .csv, .md and .png')
     return report

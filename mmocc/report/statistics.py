@@ -5,13 +5,13 @@ and cover the draw of test photos; another training run adds to them.
 ``python -m benchmarks.coverage`` measures how often they hold.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from scipy import stats
 
-from mmocc.occlusion import CLEAN, HARD_LEVELS
+from mmocc.occlusion import CLEAN, HARD_LEVELS, KINDS
 
 CONFIDENCE = 0.95
 ROUNDING = 1e-20  # a variance below is none
@@ -21,14 +21,25 @@ def cell_groups(cells: Iterable[str]) -> dict[str, list[str]]:
     """Return the means that tables report, each with its cells.
 
     ``mean`` is over all cells, as in the papers; ``L1``, ``L2``, ``L3`` over
-    kinds; ``L1-L3`` over all occluded cells. Empty groups are left out.
+    kinds; ``L1-L3`` over all of these. Empty groups are left out.
     """
     cells = list(cells)
     groups = {'mean': cells}
     for level in (CLEAN, *HARD_LEVELS):
         groups[level] = [c for c in cells if c.partition(' ')[0] == level]
-    groups['L1-L3'] = [cell for cell in cells if cell != CLEAN]
+    groups['L1-L3'] = [c for c in cells if c.partition(' ')[0] in HARD_LEVELS]
     return {name: members for name, members in groups.items() if members}
+
+
+def cell_kinds(cells: Iterable[str]) -> list[str]:
+    """Return the kinds of occlusion in the names of cells.
+
+    Those of :data:`~mmocc.occlusion.KINDS` come first, in their order.
+    """
+    kinds = dict.fromkeys(k for c in cells if (k := c.partition(' ')[2]))
+    return [k for k in KINDS if k in kinds] + [
+        k for k in kinds if k not in KINDS
+    ]
 
 
 def cell_means(values: dict[str, float]) -> dict[str, float]:
@@ -131,6 +142,26 @@ def difference_interval(
         gain - reach(one.value - low, high_base - two.value),
         gain + reach(high - one.value, two.value - low_base),
     )
+
+
+def separate_mean(
+    values: Sequence[float], intervals: Sequence[Sequence[float]]
+) -> tuple[float, float, float]:
+    """Return the mean of numbers of separate images, and its interval.
+
+    The intervals are joined by the distances of their ends from the values
+    (MOVER; Zou and Donner, Statistics in Medicine 27, 2008, page 1693), which
+    keeps them askew where they are.
+
+    Returns:
+        Mean, low and high.
+    """
+    middle = np.asarray(values, np.float64)
+    low, high = np.asarray(intervals, np.float64).T
+    mean, number = float(middle.mean()), len(middle)
+    down = np.sqrt(((middle - low) ** 2).sum()) / number
+    up = np.sqrt(((high - middle) ** 2).sum()) / number
+    return mean, mean - float(down), mean + float(up)
 
 
 def per_class_accuracy(

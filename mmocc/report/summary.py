@@ -10,7 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from mmocc.report.answers import Answers
+from mmocc.occlusion import CLEAN
+from mmocc.report.answers import CORRUPT, NO_PIXEL, Answers, Fault
 from mmocc.report.hit_table import HitTable, hit_table, paired
 from mmocc.report.measures import (
     area_under_accuracy,
@@ -20,6 +21,7 @@ from mmocc.report.measures import (
     top_accuracy,
 )
 from mmocc.report.pairing import why_not_paired
+from mmocc.report.seeds import CellAnswers, add_spread, pool
 from mmocc.report.statistics import (
     accuracy_interval,
     calibration_error,
@@ -27,10 +29,33 @@ from mmocc.report.statistics import (
     difference_interval,
     per_class_accuracy,
     reliability,
+    separate_mean,
 )
 
-CellAnswers = dict[str, Answers]
 ENDS = ('mean', 'L1-L3')  # the means that stand at the end of a table
+
+
+def count_different(index: np.ndarray) -> int:
+    """Return how many images answers are of, by their places (N,)."""
+    return len(np.unique(index))
+
+
+def count_faults(faults: Iterable[Fault]) -> dict[str, int]:
+    """Return how many images have no answer, by reason."""
+    pairs = {(fault.reason, fault.index): None for fault in faults}
+    return dict(Counter(reason for reason, _ in pairs))
+
+
+def unusable(cells: CellAnswers) -> list[str]:
+    """Return what is wrong with images that cannot be used, sorted."""
+    return sorted(
+        {
+            fault.message
+            for answers in cells.values()
+            for fault in answers.faults
+            if fault.reason in (CORRUPT, NO_PIXEL)
+        }
+    )
 
 
 def percent(value: float) -> float:
@@ -63,8 +88,8 @@ def summarise_cell(answers: Answers, classes: Sequence[str]) -> dict:
     return dict(
         accuracy=percent(hits.mean()),
         interval=percents(accuracy_interval(hits, answers.photo)),
-        images=len(hits),
-        left_out=dict(Counter(fault.reason for fault in answers.faults)),
+        images=count_different(answers.index),
+        left_out=count_faults(answers.faults),
         **summarise_confidence(answers),
         top5=share_or_none(top_accuracy(answers, len(classes))),
         aurc=percent(area_under_risk(answers)),
@@ -97,20 +122,40 @@ def summarise_groups(table: HitTable) -> dict[str, dict]:
     """Return the means over cells, with intervals.
 
     Both are of the ``images`` that have an answer in all of the cells;
-    without any, the numbers are None.
+    without any, the numbers are None. Where each cell has images of its own,
+    the means are of all of them.
     """
     means = {}
     for name, members in cell_groups(table.cells).items():
         part = table.of(members)
+        if table.apart and len(members) > 1:
+            means[name] = separate_group(table, members)
+            continue
         accuracy: float | None = None
         interval: list[float | None] = [None, None]
         if part.keys:
             accuracy = percent(part.hits.mean())
             interval = percents(accuracy_interval(part.hits, part.photos))
         means[name] = dict(
-            accuracy=accuracy, interval=interval, images=len(part.keys)
+            accuracy=accuracy,
+            interval=interval,
+            images=count_different(part.index),
         )
     return means
+
+
+def separate_group(table: HitTable, members: Sequence[str]) -> dict:
+    """Return the mean over cells of which each has its own images."""
+    parts = [table.of([cell]) for cell in members]
+    mean, *interval = separate_mean(
+        [part.hits.mean() for part in parts],
+        [accuracy_interval(part.hits, part.photos) for part in parts],
+    )
+    return dict(
+        accuracy=percent(mean),
+        interval=percents(interval),
+        images=sum(len(part.keys) for part in parts),
+    )
 
 
 def compare(ours: HitTable, base: HitTable) -> dict[str, dict]:
@@ -131,7 +176,9 @@ def compare(ours: HitTable, base: HitTable) -> dict[str, dict]:
                 difference_interval(mine.hits, theirs.hits, mine.photos)
             )
         differences[name] = dict(
-            difference=gain, interval=interval, images=len(mine.keys)
+            difference=gain,
+            interval=interval,
+            images=count_different(mine.index),
         )
     return differences
 
@@ -160,6 +207,7 @@ def summarise(
     flags: dict[str, np.ndarray] | None = None,
     meta: dict | None = None,
     measure: str = 'accuracy',
+    by_seed: Mapping[int, Mapping[str, CellAnswers]] | None = None,
 ) -> dict:
     """Return all numbers of a report.
 
@@ -172,8 +220,16 @@ def summarise(
         meta: How the numbers were made: command, seed, device, ...
         measure: ``agreement`` where the labels are each model's own answers
             to the clean images: they need not be the same to be compared.
+        by_seed: Answers by seed, model and cell, where there are several
+            seeds; ``models`` has those of the first.
     """
     first = next(iter(models))
+    clean = {name: cells.get(CLEAN) for name, cells in models.items()}
+    if by_seed:
+        models = {
+            name: pool({seed: same[name] for seed, same in by_seed.items()})
+            for name in models
+        }
     tables = {name: hit_table(cells) for name, cells in models.items()}
     keys, index = tables[first].keys, tables[first].index
     stated = {
@@ -188,7 +244,10 @@ def summarise(
             images=count_images(cells),
             photos=len(set(table.photos.tolist())),
             named=all(answers.named for answers in cells.values()),
-            cells={c: summarise_cell(a, classes) for c, a in cells.items()},
+            cells={
+                c: summarise_cell((c == CLEAN and clean[name]) or a, classes)
+                for c, a in cells.items()
+            },
             means=summarise_groups(table),
             retention=share_or_none(retention(table)),
             area=share_or_none(area_under_accuracy(table, cells)),
@@ -207,13 +266,53 @@ def summarise(
                 summaries[name]['not_paired'] = reason
             else:
                 summaries[name]['difference'] = compare(table, tables[first])
+        if faults := unusable(cells):
+            summaries[name]['unusable'] = faults
+    if by_seed:
+        add_spreads(summaries, by_seed)
+    seeds = dict(seeds=list(by_seed)) if by_seed else {}
     return dict(
         meta=meta or {},
         measure=measure,
         baseline=first,
+        **seeds,
         classes=list(classes),
         models=summaries,
     )
+
+
+def add_spreads(
+    summaries: Mapping[str, dict],
+    by_seed: Mapping[int, Mapping[str, CellAnswers]],
+) -> None:
+    """Add to all numbers of the models what they are with each seed.
+
+    The clean cell, which has no occluder, gets nothing.
+    """
+    tables = {
+        seed: {name: hit_table(cells) for name, cells in models.items()}
+        for seed, models in by_seed.items()
+    }
+    first = next(iter(summaries))
+    for name, summary in summaries.items():
+        means = {s: summarise_groups(t[name]) for s, t in tables.items()}
+        cells = {
+            seed: {
+                cell: dict(accuracy=percent(answers.hits.mean()))
+                for cell, answers in models[name].items()
+            }
+            for seed, models in by_seed.items()
+        }
+        add_spread(_hard(summary['cells']), cells)
+        add_spread(_hard(summary['means']), means)
+        if 'difference' in summary:
+            gains = {s: compare(t[name], t[first]) for s, t in tables.items()}
+            add_spread(_hard(summary['difference']), gains, 'difference')
+
+
+def _hard(numbers: Mapping[str, dict]) -> dict[str, dict]:
+    """Return the numbers of occluded cells, and of means with some."""
+    return {name: value for name, value in numbers.items() if name != CLEAN}
 
 
 def count_images(cells: CellAnswers) -> int:

@@ -10,6 +10,7 @@ from typing import Any
 from mmocc.occlusion.occlude_objects import TOO_SMALL
 from mmocc.report.answers import CORRUPT, CUT_OFF, NO_PIXEL
 from mmocc.report.summary import ENDS
+from mmocc.utils.files import some
 
 TITLES = dict(  # by what is measured
     accuracy='What does occlusion cost?',
@@ -21,6 +22,7 @@ MEASURES = dict(
     'the images have no labels. It tells how stable answers are, not how '
     'often they are right, and is 100 in L0.',
 )
+HEADS = dict(accuracy='accuracy, %', agreement='agreement, %')
 REASON_WORDS = {  # why an image has no answer
     TOO_SMALL: 'too few pixels for the level',
     CUT_OFF: 'the pipeline cuts the object off',
@@ -40,6 +42,13 @@ def measured(report: dict) -> str:
     return report.get('measure', 'accuracy')
 
 
+def page_title(report: dict) -> str:
+    """Return the title of a report, with the names of its models."""
+    names = list(report['models'])
+    more = f' and {len(names) - 3} more' if len(names) > 3 else ''
+    return f'{TITLES[measured(report)]} {", ".join(names[:3])}{more}'
+
+
 def markdown_table(report: dict) -> str:
     """Return a Markdown table: a row for each model, a column for each cell.
 
@@ -47,16 +56,20 @@ def markdown_table(report: dict) -> str:
     """
     models, ends = report['models'], shown_ends(report)
     names = list(next(iter(models.values()))['cells'])
-    head = 'model' if measured(report) == 'accuracy' else 'agreement, %'
+    head = 'model' if measured(report) == 'accuracy' else HEADS['agreement']
     rows = [[head, *names, *ends]]
     rows.append(['---'] + ['---:'] * (len(rows[0]) - 1))
     for model, summary in models.items():
-        texts = [shown(summary['cells'][c]['accuracy']) for c in names]
+        cells = [summary['cells'][c] for c in names]
+        texts = [with_spread(shown(c['accuracy']), c) for c in cells]
         texts += [with_interval(summary['means'][end]) for end in ends]
         rows.append([model, *texts])
     for model, summary in models.items():
         if versus := summary.get('difference'):
-            texts = [shown(versus[c]['difference'], '+.1f') for c in names]
+            cells = [versus[c] for c in names]
+            texts = [
+                with_spread(shown(c['difference'], '+.1f'), c) for c in cells
+            ]
             texts += [with_interval(versus[end]) for end in ends]
             rows.append([f'{model} - {report["baseline"]}', *texts])
     return as_markdown(rows)
@@ -117,6 +130,12 @@ def remarks(report: dict) -> list[str]:
     texts = []
     if measured(report) != 'accuracy':
         texts.append(MEASURES[measured(report)])
+    if seeds := report.get('seeds'):
+        texts.append(
+            f'Each image was occluded with {len(seeds)} seeds '
+            f'({", ".join(map(str, seeds))}): numbers are means over them, '
+            'and ± is their standard deviation over the seeds, in points.'
+        )
     shared: dict[int, list[str]] = {}
     for model, summary in report['models'].items():
         if reason := summary.get('not_paired'):
@@ -128,6 +147,11 @@ def remarks(report: dict) -> list[str]:
                 f'The scores of {model} are not probabilities (of an image, '
                 'they are outside 0 to 1 or their sum is not 1): they are not '
                 'used as confidence, and there is no calibration error.'
+            )
+        if unusable := summary.get('unusable'):
+            texts.append(
+                f'{len(unusable)} image(s) of {model} cannot be used, and '
+                f'are left out: {some(unusable)}.'
             )
         if not summary['named']:
             texts.append(
@@ -163,8 +187,16 @@ def with_interval(numbers: dict[str, Any]) -> str:
     if value is None:
         return '-'
     if 'difference' in numbers:
-        return f'{value:+.1f} ({low:+.1f} to {high:+.1f})'
-    return f'{value:.1f} ({low:.1f}-{high:.1f})'
+        text = f'{value:+.1f} ({low:+.1f} to {high:+.1f})'
+    else:
+        text = f'{value:.1f} ({low:.1f}-{high:.1f})'
+    return with_spread(text, numbers)
+
+
+def with_spread(text: str, numbers: dict[str, Any]) -> str:
+    """Return a text with the spread over seeds after it, if there is one."""
+    spread = numbers.get('spread')
+    return text if spread is None else f'{text} ±{spread:.1f}'
 
 
 def finite(node: Any) -> Any:

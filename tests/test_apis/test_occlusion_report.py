@@ -22,6 +22,8 @@ from torchvision.datasets import ImageFolder
 import mmocc
 from mmocc.datasets.transforms.occlude import Occlude
 from mmocc.report import page, run
+from mmocc.report.cells import make_occlude, occlude_dataset
+from mmocc.report.torch_images import TorchImages
 from mmocc.utils.from_config import build_dataset
 
 CLASSES = ['disc', 'square']
@@ -431,6 +433,204 @@ def test_a_table_wants_pandas(nets, folder, tmp_path, monkeypatch):
         report.accuracy('L2', model='z')
 
 
+@pytest.fixture
+def table(folder, tmp_path):
+    """Copy the pictures into one folder; return it and a CSV of labels."""
+    flat = tmp_path / 'flat'
+    flat.mkdir()
+    lines = ['path,label']
+    for path in sorted(folder.rglob('*.png')):
+        name = f'{path.parent.name}{path.name}'
+        (flat / name).write_bytes(path.read_bytes())
+        lines.append(f'{name},{path.parent.name}')
+    path = tmp_path / 'labels.csv'
+    path.write_text('\n'.join(lines), encoding='utf-8')
+    return flat, path
+
+
+def test_labels_may_be_in_a_table(nets, folder, table, tmp_path):
+    flat, path = table
+    report = report_of(nets, flat, tmp_path / 'a', labels=path, levels=['L2'])
+    assert report.measure == 'accuracy'
+    for name, net in nets.items():
+        clean = plain_loop(net, folder)
+        assert report.accuracy('L0', model=name) == pytest.approx(clean)
+    assert report.numbers['classes'] == CLASSES
+    numbers = {'disc0.png': 1, 'square3.png': 0}
+    few = report_of(nets, flat, tmp_path / 'b', labels=numbers, levels=['L2'])
+    assert few.answers['a']['L0'].label.tolist() == [1, 0]
+    with pytest.raises(ValueError, match='labels= are those of the images'):
+        report_of(nets, [(draw(0, 0), 0)], tmp_path / 'c', labels=path)
+
+
+def test_models_of_configs_read_a_table(of_config, table, tmp_path):
+    pair, _ = of_config
+    flat, path = table
+    models = {'m': pair, 'net': built(small_net())}
+    report = report_of(models, flat, tmp_path / 'out', labels=path, every=2)
+    one, two = (report.answers[name]['L2 white'] for name in models)
+    assert one.label.tolist() == two.label.tolist() == [0, 0, 1, 1]
+    assert one.identity.tolist() == two.identity.tolist()
+    assert 'difference' in report.numbers['models']['net']
+    bare = report_of({'m': pair}, flat, tmp_path / 'bare', levels=['L1'])
+    assert bare.measure == 'agreement'
+
+
+def test_imagenet_is_known_by_its_folders(folder, tmp_path):
+    root = tmp_path / 'wnids'
+    for wnid in ('n01443537', 'n03126707'):
+        (root / wnid).mkdir(parents=True)
+        draw(0, 0).save(root / wnid / '0.png')
+    net = built(small_net(outputs=1000))
+    args = dict(levels=['L1'], class_names=None)
+    report = report_of({'a': net}, root, tmp_path / 'out', **args)
+    assert report.answers['a']['L0'].label.tolist() == [1, 517]
+    assert report.numbers['classes'][1] == 'goldfish'
+
+
+def hidden_part(data, level='L2 white', **args):
+    """Return the hidden pixels (32, 32) of the first image, its sample."""
+    steps = tv.Compose([*TRANSFORM.transforms[:2], tv.ToTensor()])
+    images = TorchImages(data, steps)
+    occlude = make_occlude(level, seed=0, **args)
+    packed = occlude_dataset(images, occlude, level)[0]
+    return packed['inputs'].amin(0).numpy() == 1, packed['data_samples']
+
+
+BOX = [10.0, 10, 40, 40]  # after resizing by 0.8 and cropping: see below
+SEEN = (slice(4, 28), slice(0, 24))
+
+
+@pytest.mark.parametrize(
+    'item',
+    [
+        (0, dict(boxes=torch.tensor([BOX]))),
+        (dict(label=0, boxes=np.array([BOX])),),
+        (0, [dict(bbox=[10, 10, 30, 30], category_id=3)]),
+    ],
+)
+def test_the_hidden_share_is_of_the_box(item):
+    black = Image.new('RGB', (60, 50))
+    hidden, sample = hidden_part([(black, *item)])
+    assert sample.occlusion_region == 'box'
+    share = hidden[SEEN].mean()
+    assert 0.4 <= share < 0.6
+    assert sample.occlusion_share == pytest.approx(share)
+    _, whole = hidden_part([(black, *item)], region='image')
+    assert whole.occlusion_region == 'image'
+    assert 0.4 <= whole.occlusion_share < 0.6
+
+
+def test_the_hidden_share_is_of_the_mask():
+    mask = np.zeros((1, 50, 60), bool)
+    mask[0, 10:40, 10:20] = True
+    target = dict(label=1, boxes=torch.tensor([BOX]), masks=mask)
+    hidden, sample = hidden_part([(Image.new('RGB', (60, 50)), target)])
+    assert sample.occlusion_region == 'mask'
+    share = hidden[4:28, 0:8].mean()
+    assert 0.4 <= share < 0.6
+    assert sample.occlusion_share == pytest.approx(share)
+    assert sample.gt_label.tolist() == [1]
+
+
+def test_a_report_of_targets(nets, tmp_path):
+    data = [
+        (draw(n % 2, n), n % 2, dict(boxes=torch.tensor([BOX])))
+        for n in range(4)
+    ]
+    report = report_of(nets, data, tmp_path, levels=['L3'])
+    cell = report.numbers['models']['a']['cells']['L3 white']
+    assert cell['regions'] == {'box': 4}
+
+
+def test_several_seeds(nets, folder, tmp_path, capsys):
+    args = dict(levels=['L2'])
+    one, two = (
+        report_of(nets, folder, tmp_path / f'seed{s}', seed=s, **args)
+        for s in (0, 4)
+    )
+    out = tmp_path / 'both'
+    capsys.readouterr()
+    both = report_of(nets, folder, out, seeds=(0, 4), **args)
+    lines = capsys.readouterr().out
+    assert len(re.findall(r'^(a|b) +L\d', lines, re.MULTILINE)) == 6
+    for name in nets:
+        values = [r.accuracy('L2', 'white', name) for r in (one, two)]
+        given = both.accuracy('L2', 'white', name)
+        assert given == pytest.approx(np.mean(values))
+        cell = both.numbers['models'][name]['cells']['L2 white']
+        assert cell['spread'] == pytest.approx(np.std(values, ddof=1))
+        assert cell['images'] == 8
+        clean = both.numbers['models'][name]['cells']['L0']
+        assert clean == one.numbers['models'][name]['cells']['L0']
+    gain = both.difference('b', 'a', 'L2', 'white')['difference']
+    mean = [
+        r.difference('b', 'a', 'L2', 'white')['difference'] for r in (one, two)
+    ]
+    assert gain == pytest.approx(np.mean(mean))
+    assert both.rows[1]['spread'] is not None and 'spread' not in one.rows[1]
+    assert both.numbers['seeds'] == [0, 4]
+    assert '2 seeds (0, 4)' in both.html.read_text('utf-8')
+    capsys.readouterr()  # all is read back, by one seed as well
+    again = report_of(nets, folder, out, seeds=(0, 4), **args)
+    alone = report_of(nets, folder, out, **args)
+    assert not re.findall(
+        r'^(a|b) +L\d', capsys.readouterr().out, re.MULTILINE
+    )
+    assert again.rows == both.rows and alone.rows == one.rows
+    with pytest.raises(ValueError, match='seeds= must be different'):
+        report_of(nets, folder, out, seeds=(1, 1))
+
+
+def test_agreement_with_several_seeds(nets, folder, table, tmp_path):
+    flat, _ = table
+    args = dict(levels=['L3'], seeds=(0, 1))
+    report = report_of(nets, flat, tmp_path / 'out', **args)
+    assert report.measure == 'agreement'
+    assert report.accuracy('L0', model='a') == 100
+
+
+class Broken(list):
+    """A data set of which one image cannot be read."""
+
+    def __getitem__(self, index):
+        if index == 1:
+            raise OSError('image file is truncated')
+        return super().__getitem__(index)
+
+
+def test_images_that_cannot_be_read_are_left_out(nets, folder, tmp_path):
+    data = Broken((draw(n % 2, n), n % 2) for n in range(5))
+    for path in ('disc/0.png', 'square/2.png'):
+        (tmp_path / 'files' / path).parent.mkdir(parents=True, exist_ok=True)
+    for number, image in ((0, 'disc'), (2, 'square')):
+        draw(0, number).save(tmp_path / f'files/{image}/{number}.png')
+    whole = (tmp_path / 'files/disc/0.png').read_bytes()
+    (tmp_path / 'files/disc/9.png').write_bytes(whole[: len(whole) // 2])
+    for images, name in ((data, 'dataset[1]'), (tmp_path / 'files', '9.png')):
+        out = tmp_path / f'out{name}'
+        args = dict(levels=['L2'])
+        with pytest.raises(ValueError, match='skip_corrupt') as error:
+            report_of(nets, images, out, **args)
+        assert name in str(error.value)
+        report = report_of(nets, images, out, skip_corrupt=True, **args)
+        summary = report.numbers['models']['a']
+        assert name in summary['unusable'][0]
+        assert summary['cells']['L0']['left_out'] == {'corrupt': 1}
+        page = report.html.read_text('utf-8')
+        assert '1 image(s) of a cannot be used, and are left out' in page
+        assert [row['left_out'] for row in report.rows] == [1] * 4
+
+
+def test_a_table_of_pandas(nets, folder, tmp_path):
+    pandas = pytest.importorskip('pandas')
+    report = report_of({'a': nets['a']}, folder, tmp_path, levels=['L1'])
+    assert isinstance(report.table, pandas.DataFrame)
+    assert report.table['accuracy'].tolist() == [
+        row['accuracy'] for row in report.rows
+    ]
+
+
 @pytest.mark.usefixtures('drawn')
 def test_the_example_of_the_docs_runs(tmp_path, monkeypatch, capsys):
     docs = Path(__file__).resolve().parents[2] / 'docs/benchmark.md'
@@ -451,7 +651,7 @@ def test_the_example_of_the_docs_runs(tmp_path, monkeypatch, capsys):
     exec(code, {})
     printed = capsys.readouterr().out
     assert printed.rstrip().endswith('work_dirs/report/occlusion.html')
-    assert '| resnet50 |' in printed
+    assert 'accuracy, %' in printed and '\nresnet50 ' in printed
 
 
 def test_importing_mmocc_is_light():
