@@ -62,6 +62,7 @@ from_linear() { # NAME CONFIG EPOCHS [CFG_OPTIONS...]: phase 2
 }
 
 cached=(model.clean_cache="$WORK/features")
+inner=(model.clean_cache="$WORK/inner-features")
 reports=() whole=()
 for seed in $SEEDS; do
     models=() names=()
@@ -71,14 +72,16 @@ for seed in $SEEDS; do
     from_linear learn $C.py 30 "${cached[@]}"
     from_linear learn-nopool $C-nopool.py 30 "${cached[@]}"
     from_linear learn-gated $C-gated.py 30 "${cached[@]}"
+    from_linear learn-inner $C-inner.py 10 "${inner[@]}"
+    from_linear learn-inner-teacher $C-inner-teacher.py 10 "${inner[@]}"
     if [ -n "${ABLATIONS:-}" ]; then
         for loss in rec intra inter cls; do
             from_linear gated-no-$loss $C-gated.py 30 "${cached[@]}" \
                 model.loss_$loss.loss_weight=0
         done
         for variants in 1 20; do
-            from_linear gated-$variants-variants $C-gated.py 30 \
-                "${cached[@]}" model.occluder.variants=$variants
+            from_linear inner-$variants-variants $C-inner.py 10 \
+                "${inner[@]}" model.occluder.variants=$variants
         done
     fi
     if [ $mode != learn ]; then

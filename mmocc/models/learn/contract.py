@@ -22,6 +22,7 @@ LOSSES = dict(
     loss_inter='mmocc.InterClassLatentLoss',
     loss_cls='mmpretrain.CrossEntropyLoss',
     loss_distill='mmocc.DistillationLoss',
+    loss_last='mmocc.FeatureReconstructionLoss',
 )
 LABELS = ('data', 'teacher')
 PAIRED = {'loss_intra', 'loss_inter'}  # compare images of one class
@@ -44,6 +45,24 @@ def check_options(kind: type, options: dict[str, Any]) -> None:
             'the parts of an ImageClassifier, and would replace your own '
             'class with all that it does. Register class '
             'MyLEARN(LEARNClassifier, MyClassifier), or take these options out'
+        )
+
+
+def check_inside(
+    insert_after: str | None, clean_cache: str | None, loss_last: dict | None
+) -> None:
+    """Raise ValueError for options that need a LEARN inside the backbone."""
+    inside = insert_after is not None and insert_after.startswith('backbone.')
+    if loss_last is not None and not inside:
+        raise ValueError(
+            'loss_last compares what the rest of the backbone makes of a '
+            'repaired map: it needs insert_after inside the backbone; '
+            'loss_rec is the loss of a LEARN in the neck'
+        )
+    if clean_cache and insert_after and not inside:
+        raise ValueError(
+            'clean_cache stores maps of the backbone; it cannot store what '
+            f'insert_after={insert_after!r} gives, in the neck'
         )
 
 

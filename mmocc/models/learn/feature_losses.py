@@ -115,21 +115,41 @@ class FeatureReconstructionLoss(nn.Module):
     Args:
         distance: ``l2``, ``l1`` or ``cosine``; see :func:`feature_distance`.
         loss_weight: Factor of the loss; 0 leaves the loss out.
+        relative: Divide by the distance of the targets from their mean, which
+            is their variance for ``l2``. So maps with large values, as those
+            inside a network may be, do not outweigh the other losses.
 
     Raises:
-        ValueError: If the distance is unknown.
+        ValueError: If the distance is unknown, or ``cosine``, which does not
+            depend on the size of values, is to be relative.
     """
 
-    def __init__(self, distance: str = 'l2', loss_weight: float = 1.0) -> None:
+    def __init__(
+        self,
+        distance: str = 'l2',
+        loss_weight: float = 1.0,
+        relative: bool = False,
+    ) -> None:
         super().__init__()
+        if relative and distance == 'cosine':
+            raise ValueError(
+                "distance='cosine' does not depend on the size of values; "
+                'set relative=False'
+            )
+        self.relative = relative
         self.distance = _check('distance', distance, FEATURE_DISTANCES)
         self.loss_weight = loss_weight
 
     def forward(self, pred: Tensor, target: Tensor) -> Tensor:
         """Return the weighted mean distance of (N, C, ...) maps, a scalar."""
         with torch.autocast(pred.device.type, enabled=False):
-            loss = feature_distance(pred, target.detach(), self.distance)
-            return self.loss_weight * loss.mean()
+            target = target.detach()
+            loss = feature_distance(pred, target, self.distance).mean()
+            if self.relative:
+                mean = target.float().mean().expand_as(target)
+                own = feature_distance(mean, target, self.distance).mean()
+                loss = loss / own.clamp_min(torch.finfo(own.dtype).eps)
+            return self.loss_weight * loss
 
 
 class _LatentLoss(nn.Module):

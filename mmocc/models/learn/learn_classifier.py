@@ -21,6 +21,7 @@ classifier's own answer to the clean image:
 
 import copy
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -39,6 +40,7 @@ from mmocc.models.learn.clean_cache import CleanCache
 from mmocc.models.learn.contract import (
     PAIRED,
     build_losses,
+    check_inside,
     check_logits,
     check_options,
     check_way,
@@ -47,6 +49,13 @@ from mmocc.models.learn.contract import (
     make_room,
 )
 from mmocc.models.learn.feature_losses import check_finite
+from mmocc.models.learn.inner import (
+    answer,
+    check_inner,
+    inner_feature,
+    never_runs,
+    unrepaired,
+)
 from mmocc.models.learn.insertion import embeddings, inserted
 from mmocc.models.learn.learn import LEARN
 from mmocc.registry import MODELS
@@ -68,6 +77,24 @@ class Repair(NamedTuple):
     target: Tensor
     z_clean: Tensor
     z_occluded: Tensor
+
+
+class Answer(NamedTuple):
+    """What the frozen classifier makes of the repaired features.
+
+    Attributes:
+        pairs: The repair.
+        logits: Of all features; the last ones are those of ``repaired``.
+        teacher: (B, classes) its logits of the clean images, where needed.
+        last: Its last maps, in the order of the logits, where needed.
+        clean_last: (B, ...) those of the clean images.
+    """
+
+    pairs: Repair
+    logits: Any
+    teacher: Any = None
+    last: Tensor | None = None
+    clean_last: Tensor | None = None
 
 
 @MODELS.register_module()
@@ -114,6 +141,9 @@ class LEARNClassifier(ImageClassifier):
             many classes two images of a batch are rarely of one: then
             ``loss_intra`` compares an image with its twin only, and
             ``loss_inter`` parts nearly all others; None leaves them out.
+        loss_last: Beyond the paper, for a LEARN inside the backbone: loss of
+            the backbone's last feature against the clean image's. By default
+            off.
         learn: Beyond the paper: the LEARN of ``insert_after``.
         insert_after: Beyond the paper: name of the frozen module whose output
             is repaired, e.g. ``backbone.layer3``, for the rest of the
@@ -124,7 +154,8 @@ class LEARNClassifier(ImageClassifier):
             and ``loss_cls`` become means over both, to keep clean accuracy.
         clean_cache: Folder for the features of the clean images, if the train
             pipeline gives the same images in each epoch. Each is computed
-            once, and so is each twin with ``variants`` of the occluder; see
+            once, up to the place of LEARN, and so is each twin with
+            ``variants`` of the occluder; see
             :mod:`mmocc.models.learn.clean_cache`.
         clean_cache_dtype: Type in which they are stored: ``float32``,
             ``float16`` or ``bfloat16``.
@@ -137,11 +168,11 @@ class LEARNClassifier(ImageClassifier):
 
     Raises:
         ValueError: If there is no LEARN or several, ``insert_after`` names no
-            module, all losses are off, labels are mixed, or an inner map is
-            to be cached; when a checkpoint is loaded that lacks the frozen
-            parts; in training, if a label is outside the head's classes, the
-            parts do not fit LEARN or each other, or the cache does not fit
-            the images or the frozen parts.
+            module, all losses are off, labels are mixed, or an option needs
+            a LEARN inside the backbone; when a checkpoint is loaded that
+            lacks the frozen parts; in training, if a label is outside the
+            head's classes, the parts do not fit LEARN or each other, or the
+            cache does not fit the images or the frozen parts.
         FloatingPointError: In training, if a loss is not finite.
     """
 
@@ -163,6 +194,7 @@ class LEARNClassifier(ImageClassifier):
         clean_cache_limit_gib: float = 50.0,
         loss_distill: dict | None = None,
         labels: str = 'data',
+        loss_last: dict | None = None,
         **kwargs,
     ) -> None:
         check_options(type(self), kwargs)
@@ -179,11 +211,9 @@ class LEARNClassifier(ImageClassifier):
             )
         self._place_learn(learn, insert_after)
         self.clean_pass = clean_pass
-        if clean_cache and insert_after:
-            raise ValueError(
-                'clean_cache stores what a LEARN in the neck reads; it cannot '
-                'store the inner map of insert_after'
-            )
+        check_inside(insert_after, clean_cache, loss_last)
+        if insert_after:  # other maps of the same backbone
+            settings[0] = [settings[0], insert_after]
         self.clean_cache = clean_cache and CleanCache(
             clean_cache,
             settings[: len(self.frozen_parts)],
@@ -199,13 +229,15 @@ class LEARNClassifier(ImageClassifier):
                 loss_inter=loss_inter,
                 loss_cls=loss_cls,
                 loss_distill=loss_distill,
+                loss_last=loss_last,
             ),
             self.head,
         )
         self.labels = labels
         paired = labels == 'teacher' and PAIRED & set(self.losses)
-        self.asks_teacher = bool(paired) or 'loss_distill' in self.losses
-        self.checked = False
+        clean = {'loss_distill', 'loss_last'} & set(self.losses)
+        self.asks_teacher = bool(paired or clean)
+        self.checked = self.inner_checked = False
         self.frozen_loaded = False
         self.requires_grad_(False)
         self.learn.requires_grad_(True)
@@ -242,7 +274,9 @@ class LEARNClassifier(ImageClassifier):
 
     @property
     def frozen_parts(self) -> list[nn.Module]:
-        """The modules before a LEARN in the neck: the backbone first."""
+        """The backbone, and what comes between it and a LEARN in the neck."""
+        if self.insert_after is not None:
+            return [self.backbone]
         return [self.backbone, *self.stages[: self.learn_index]]
 
     @property
@@ -342,12 +376,8 @@ class LEARNClassifier(ImageClassifier):
 
     def _forward_pairs(
         self, inputs: Tensor, data_samples: list[DataSample]
-    ) -> tuple[Repair, Any, Any]:
-        """Return the repair of (B, C, H, W) images, and their logits.
-
-        These are of the repaired features, and, where they are needed, the
-        frozen classifier's of the clean images.
-        """
+    ) -> Answer:
+        """Return the repair of (B, C, H, W) images, and what it leads to."""
         if self.insert_after is not None:
             return self._forward_inserted(inputs, data_samples)
         output = None
@@ -369,13 +399,13 @@ class LEARNClassifier(ImageClassifier):
             output = map_features(lambda part: part[:num], output)
             with torch.no_grad():
                 teacher = self.logits(feat[:num], output)
-        return pairs, logits, teacher
+        return Answer(pairs, logits, teacher)
 
     def _forward_inserted(
         self, inputs: Tensor, data_samples: list[DataSample]
-    ) -> tuple[Repair, Any, Any]:
+    ) -> Answer:
         """Do the same with a LEARN inside the backbone."""
-        repairs = []
+        repairs, feat, num = [], None, len(inputs)
 
         def repair(feat: Tensor, grid: Size | None) -> Tensor:
             pairs, feat = self.repair_pairs(feat, grid)
@@ -383,21 +413,36 @@ class LEARNClassifier(ImageClassifier):
             return feat
 
         # No parameter before LEARN trains: autograd starts at LEARN.
-        twins = add_twins(inputs, self.occluder, data_samples)
-        feats = self.extract_feat(twins, repair=repair)
+        if self.clean_cache is None:
+            images = add_twins(inputs, self.occluder, data_samples)
+        else:
+            images, feat = inputs, self._cached_inner(inputs, data_samples)
+        logits, last = answer(self, images, repair, feat)
         if not repairs:
-            raise ValueError(
-                f'insert_after={self.insert_after!r} does not run before the '
-                'head; name a module of the backbone or the neck'
-            )
-        logits, teacher = self.head(feats), None
-        if self.asks_teacher and self.clean_pass:
-            with torch.no_grad():  # a further pass, without LEARN
-                teacher = self.head(super().extract_feat(inputs))
-        elif self.asks_teacher:  # the clean images are unrepaired
-            check_logits(logits, len(inputs), self.head)
-            teacher = logits[: len(inputs)].detach()
-        return repairs[0], logits, teacher
+            raise never_runs(self.insert_after)
+        if not self.asks_teacher:
+            return Answer(repairs[0], logits)
+        if self.clean_pass:  # a further pass, without LEARN
+            clean = None if feat is None else feat[:num]
+            with torch.no_grad():
+                teacher = answer(self, inputs, unrepaired, clean)
+        else:  # the clean images are unrepaired
+            check_logits(logits, num, self.head)
+            teacher = (logits[:num].detach(), last[:num].detach())
+        return Answer(repairs[0], logits, teacher[0], last, teacher[1])
+
+    def _cached_inner(
+        self, inputs: Tensor, data_samples: list[DataSample]
+    ) -> Tensor:
+        """Return the inner maps of images and twins; computed once."""
+        self.clean_cache.check(self.frozen_parts)
+        feat = self.clean_cache(
+            partial(inner_feature, self), inputs, self.occluder, data_samples
+        )
+        if not self.inner_checked:
+            check_inner(self, inputs, feat)
+            self.inner_checked = True
+        return feat
 
     def loss(
         self, inputs: Tensor, data_samples: list[DataSample]
@@ -411,7 +456,8 @@ class LEARNClassifier(ImageClassifier):
 
         Returns:
             Scalars ``loss_rec``, ``loss_intra``, ``loss_inter``,
-            ``loss_cls`` and ``loss_distill``, without those left out.
+            ``loss_cls``, ``loss_distill`` and ``loss_last``, without those
+            left out.
         """
         labels = targets = None
         if self.labels == 'data':
@@ -431,7 +477,9 @@ class LEARNClassifier(ImageClassifier):
                 'LEARN learns to repair random features',
                 'set load_from to a trained classifier',
             )
-        pairs, logits, teacher = self._forward_pairs(inputs, data_samples)
+        pairs, logits, teacher, last, clean_last = self._forward_pairs(
+            inputs, data_samples
+        )
         num = len(pairs.repaired)
         if {'loss_cls', 'loss_distill'} & set(self.losses):
             check_logits(logits, num, self.head)
@@ -441,12 +489,18 @@ class LEARNClassifier(ImageClassifier):
         latents = (pairs.z_clean, pairs.z_occluded, labels)
         if targets is not None:
             targets = torch.cat([targets] * (num // len(targets)))
+        if last is not None:
+            last = (
+                last[-num:],
+                torch.cat([clean_last] * (num // len(inputs))),
+            )
         terms = dict(
             loss_rec=(pairs.repaired, pairs.target),
             loss_intra=latents,
             loss_inter=latents,
             loss_cls=(logits, targets),
             loss_distill=(logits, teacher),
+            loss_last=last,
         )
         losses = {k: loss(*terms[k]) for k, loss in self.losses.items()}
         check_finite(losses)

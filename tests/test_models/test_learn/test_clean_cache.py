@@ -206,13 +206,6 @@ def test_samples_without_a_number_and_wrong_options_are_refused(tmp_path):
         model.loss(torch.randn(1, 3, 32, 32), samples)
     with pytest.raises(ValueError, match="clean_cache_dtype 'int8'"):
         build(tmp_path, 'int8')
-    inner = dict(
-        learn=dict(type='mmocc.LEARN', in_channels=32),
-        insert_after='backbone.layer3',
-        neck=dict(type='GlobalAveragePooling'),
-    )
-    with pytest.raises(ValueError, match='insert_after'):
-        build(tmp_path, **inner)
 
 
 def test_a_full_folder_is_read_and_not_filled_further(tmp_path):
