@@ -19,7 +19,7 @@ from mmocc.models.ofer.frozen_stages import (
     StageOutputs,
     mirror_outputs,
 )
-from mmocc.models.ofer.stage_model import to_rgb
+from mmocc.models.ofer.stage_model import check_images, to_rgb
 from mmocc.registry import MODELS
 
 
@@ -95,7 +95,13 @@ class LatentOFER(ImageClassifier):
             inputs: (N, 3, H, W), normalised.
             data_samples: N samples; with ``gt_label`` for losses.
             mode: ``tensor``, ``loss`` or ``predict``.
+
+        Raises:
+            ValueError: If there is no image, one has values that are no
+                numbers, or is of another size than the extractor's; or a
+                label is none of the head's classes.
         """
+        check_images(inputs, data_samples, mode)
         if mode != 'tensor':
             return super().forward(inputs, data_samples, mode)
         outputs = self.run_stages(inputs)

@@ -177,6 +177,20 @@ class OFERHead(ClsHead):
                 ' with an extractor, or set selector=None'
             )
 
+    def _check_labels(self, samples: Sequence[DataSample]) -> None:
+        """Raise ValueError if a label is none of the classes."""
+        for sample in samples:
+            labels = sample.gt_label.flatten().tolist()
+            wrong = [n for n in labels if not 0 <= n < self.num_classes]
+            if wrong:
+                name = sample.get('img_path', 'a sample')
+                raise ValueError(
+                    f'{name}: its label {wrong[0]} is none of the '
+                    f'{self.num_classes} classes of the head, 0 to '
+                    f'{self.num_classes - 1}; set model.head.num_classes, or '
+                    'correct the labels'
+                )
+
     def forward(
         self,
         feats: tuple[Tensor, ...],
@@ -194,6 +208,7 @@ class OFERHead(ClsHead):
         grid: tuple[int, int] | None = None,
     ) -> dict[str, Tensor]:
         """Return ``loss_cls``, and ``loss_cam`` if its maps are the keys."""
+        self._check_labels(data_samples)
         result = self.recognise(feats, latents, grid)
         losses = self._get_loss(result.logits, data_samples)
         losses['loss_cls'] = losses.pop('loss')

@@ -13,7 +13,6 @@ import torch.nn.functional as F
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from mmocc.occlusion.patches import patch_grid
 from mmocc.registry import MODELS
 from mmocc.utils.config_types import class_name
 from mmocc.utils.weights import check_frozen, warn_random
@@ -169,16 +168,16 @@ class PatchLatentExtractor(FrozenPart):
 
     def grid(self, h: int, w: int) -> tuple[int, int]:
         """Return the (gh, gw) of h x w pixels; ValueError if unknown."""
-        grid = patch_grid((h, w), self.patch_size)
         trained = tuple(self.mae.backbone.patch_resolution)
-        if grid != trained:
-            size = [side * self.patch_size for side in trained]
+        size = tuple(side * self.patch_size for side in trained)
+        if (h, w) != size:
             raise ValueError(
-                f'an image of {h} x {w} pixels (h x w) has {grid} patches, '
-                f'but the MAE knows the positions of {trained}; resize '
-                f'images to {size[0]} x {size[1]}'
+                f'an image of {h} x {w} pixels (h x w), but the MAE knows the '
+                f'positions of {trained[0]} x {trained[1]} patches of '
+                f'{self.patch_size} pixels; resize images to {size[0]} x '
+                f"{size[1]}: dict(type='Resize', scale=({size[1]}, {size[0]}))"
             )
-        return grid
+        return trained
 
     @torch.no_grad()
     def encode(self, images: Tensor) -> Tensor:

@@ -1,6 +1,7 @@
 """What the detectors and reconstructors around an extractor share."""
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -55,7 +56,12 @@ class StageModel(BaseModel):
             inputs: (N, 3, H, W), normalised.
             data_samples: N samples, or None.
             mode: ``tensor``, ``loss`` or ``predict``; otherwise ValueError.
+
+        Raises:
+            ValueError: If there is no image, or, except for losses, one has
+                values that are no numbers.
         """
+        check_images(inputs, data_samples, mode)
         if mode not in ('tensor', 'loss', 'predict'):
             raise ValueError(f'mode={mode!r} is none of tensor, loss, predict')
         return getattr(self, mode)(inputs, data_samples)
@@ -74,6 +80,34 @@ class StageModel(BaseModel):
             f'{type(self).__name__} has nothing to train: train the MAE in '
             'stage 1; mmocc.FitRadiusHook fits the radius of a detector in '
             'the training of another model'
+        )
+
+
+def check_images(
+    inputs: Tensor, samples: Sequence[DataSample] | None, mode: str
+) -> None:
+    """Raise ValueError for an empty batch, or NaN and inf in an image.
+
+    In training (``mode='loss'``) NaN and inf are left to the losses, which
+    are watched, so that no device is waited for.
+    """
+    if not len(inputs):
+        raise ValueError(
+            f'a batch without an image: {tuple(inputs.shape)}; give (N, 3, H, '
+            'W) with N of at least 1'
+        )
+    if mode == 'loss':
+        return
+    wrong = ~inputs.isfinite().flatten(1).all(dim=1)
+    if wrong.any():
+        first = int(wrong.int().argmax())
+        name = f'image {first} of the batch'
+        if samples and samples[first] is not None:
+            name = samples[first].get('img_path') or name
+        raise ValueError(
+            f'{name}: has NaN or inf ({int(wrong.sum())} of {len(wrong)} '
+            'images of the batch); look at the photo, at the steps that load '
+            'it, and at mean and std of the data preprocessor'
         )
 
 
