@@ -47,10 +47,15 @@ def share_bank(
 def make_occlude(
     cell: str,
     transform: type[SampleOcclusion] = SampleOcclusion,
+    ready: bool = False,
     **occlude_args: Any,
 ) -> SampleOcclusion | None:
-    """Return the occlusion of a cell, which must exist; None for ``L0``."""
-    if cell == CLEAN:
+    """Return the occlusion of a cell, which must exist; None for ``L0``.
+
+    None as well where the images of all cells are ``ready``, occluded by
+    others.
+    """
+    if cell == CLEAN or ready:
         return None
     level, kind = split_cell(cell)
     return transform(kind=kind, level=level, **occlude_args)
@@ -205,6 +210,8 @@ def occlude_dataset(
     Raises:
         ValueError: If there is no pipeline, or no place in it.
     """
+    if cells := getattr(dataset, 'ready_cells', None):  # a test set for each
+        dataset = cells.get(cell) or next(iter(cells.values()))
     change = partial(
         insert_before_packing, occlude=occlude, cell=cell, to_rgb=to_rgb
     )

@@ -104,13 +104,15 @@ def occlusion_parts(
     seed: int = 0,
     region: str = 'auto',
     bank: OccluderBank | None = None,
+    ready: bool = False,
     **others: Any,
 ) -> Parts:
     """Return what decides of the occlusion of a cell; nothing does in L0.
 
+    Nothing does, either, where all images are occluded already (``ready``).
     ``others`` are further arguments of ``mmocc.Occlude``.
     """
-    if cell == CLEAN:
+    if cell == CLEAN or ready:
         return {}
     kind = split_cell(cell)[1]
     parts = {

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from mmocc.occlusion import CLEAN, KINDS, LEVELS
+from mmocc.occlusion import CLEAN, LEVELS
 from mmocc.report.answers import Answers
 from mmocc.report.hit_table import HitTable
+from mmocc.report.statistics import cell_kinds
 
 TOP = 5
 TINY = float(np.finfo(np.float32).tiny)  # the least probability that counts
@@ -80,7 +81,7 @@ def area_under_accuracy(
         return None
     accuracy = dict(zip(part.cells, part.hits.mean(axis=0), strict=True))
     areas = []
-    for kind in KINDS:
+    for kind in cell_kinds(cells):
         names = [name for lv in LEVELS if (name := f'{lv} {kind}') in cells]
         if not names:
             continue

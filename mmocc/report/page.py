@@ -33,6 +33,7 @@ REGION_WORDS = dict(
     mask='its mask',
     box='its box',
     image='the whole image, since the data have neither box nor mask',
+    stated='what the data set itself takes for it',
 )
 
 

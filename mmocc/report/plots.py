@@ -10,7 +10,8 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from mmocc.occlusion import CLEAN, KINDS, LEVELS
+from mmocc.occlusion import CLEAN, LEVELS
+from mmocc.report.statistics import cell_kinds
 from mmocc.report.tables import measured
 from mmocc.utils.class_labels import class_labels
 
@@ -26,7 +27,7 @@ def plot_accuracy(report: dict, path: str | Path | IO) -> None:
     """Draw accuracy against level, a panel for each kind; 95 % intervals."""
     models = report['models']
     names = list(next(iter(models.values()))['cells'])
-    kinds = [k for k in KINDS if any(n.endswith(f' {k}') for n in names)]
+    kinds = cell_kinds(names)
     figure, panels = _panels(kinds, 3.2, 'occlusion level', report)
     for panel, kind in zip(panels, kinds, strict=False):
         for place, (model, summary) in enumerate(models.items()):
