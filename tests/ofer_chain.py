@@ -18,10 +18,12 @@ from mmocc.utils import cli
 
 FOLDER = ROOT / 'configs/ofer'
 NAMES = sorted(path.stem for path in FOLDER.glob('*.py'))
-SMALL = [n for n in NAMES if n.endswith(('_fer2013', '_muxspace'))]
-SMALL += [name for name in NAMES if '_cartoon' in name]
+# Those -occluded train as the configs they are named after.
+TRAINED = [name for name in NAMES if not name.endswith('-occluded')]
+SMALL = [n for n in TRAINED if n.endswith(('_fer2013', '_muxspace'))]
+SMALL += [name for name in TRAINED if '_cartoon' in name]
 SMALL.remove('recon_mae_cartoon')  # has nothing to train
-FULL = [n for n in NAMES if n not in SMALL and '_cartoon' not in n]
+FULL = [n for n in TRAINED if n not in SMALL and '_cartoon' not in n]
 LOADERS = ['train_dataloader', 'val_dataloader', 'test_dataloader']
 FER2013 = dict(  # folder by expression
     Anger='angry',

@@ -1,8 +1,8 @@
 """Stage 4 of Latent-OFER on cartoon faces, with all parts.
 
-Half of the training faces are occluded, the same ones in each epoch. All test
-faces are occluded, by kinds of occluders that no stage has seen; for clean
-faces set test_dataloader.dataset.pipeline.1.prob=0.
+Half of the training faces are occluded, the same ones in each epoch. The test
+takes faces as they are; ``-occluded`` pastes kinds of occluders on them that
+no stage has seen.
 """
 
 _base_ = [
@@ -42,8 +42,16 @@ train_pipeline = [
     ),
     dict(type='PackInputs', meta_keys=meta_keys),
 ]
+# Faces of any size get that of the model.
+resize = dict(type='Resize', scale=(64, 64))
 test_pipeline = [
     dict(type='LoadImageFromFile'),
+    resize,
+    dict(type='PackInputs', meta_keys=meta_keys),
+]
+occluded_test_pipeline = [  # of the configs -occluded
+    dict(type='LoadImageFromFile'),
+    resize,
     dict(
         type='mmocc.PasteOcclusion',
         occluders=f'{data_root}/occluders/test',

@@ -1,6 +1,6 @@
 """Stage 4 of Latent-OFER on FER2013, with all parts.
 
-For clean faces in the test, set test_dataloader.dataset.pipeline.1.prob=0.
+The test takes faces as they are; ``-occluded`` pastes unseen kinds on them.
 """
 
 _base_ = [
@@ -19,7 +19,7 @@ cache = 'work_dirs/ofer_cache/fer2013'  # delete it when a stage has changed
 # ------------------------------------------------- things you may change
 train_dataloader = dict(dataset={{_base_.fer2013_fixed_train}})
 val_dataloader = dict(dataset={{_base_.fer2013_fixed_val}})
-test_dataloader = dict(dataset={{_base_.fer2013_pasted_test}})
+test_dataloader = dict(dataset={{_base_.fer2013_test}})
 model = dict(
     extractor=dict(init_cfg=dict(checkpoint=mae_checkpoint)),
     detector=dict(init_cfg=dict(checkpoint=svdd_checkpoint)),

@@ -1,7 +1,8 @@
 """Stage 4 of Latent-OFER on occluded KDEF: the paper's Syn-KDEF.
 
 Its table 3 has 86.7 %. The paper names hands and cups, but no other occluders,
-no sizes, and no share of occluded faces. We have not run it.
+no sizes, and no share of occluded faces. The test takes faces as they are, and
+``-occluded`` pastes on them, as validation does. We have not run it.
 """
 
 _base_ = './ofer_resnet18_rafdb.py'
@@ -45,13 +46,18 @@ train_pipeline = [
 test_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='Resize', scale=(224, 224)),
+    dict(type='PackInputs', meta_keys=meta_keys),
+]
+occluded_test_pipeline = [  # also of validation
+    dict(type='LoadImageFromFile'),
+    dict(type='Resize', scale=(224, 224)),
     dict(paste, occluders=f'{occluders}/test'),
     dict(type='PackInputs', meta_keys=meta_keys),
 ]
 dataset = dict(type='mmocc.KDEF', data_root=data_root)
 train_dataloader = dict(dataset=dict(dataset, pipeline=train_pipeline))
-val_dataloader = dict(dataset=dict(dataset, pipeline=test_pipeline))
-test_dataloader = val_dataloader
+val_dataloader = dict(dataset=dict(dataset, pipeline=occluded_test_pipeline))
+test_dataloader = dict(dataset=dict(dataset, pipeline=test_pipeline))
 test_evaluator = [
     dict(type='Accuracy', topk=(1,)),
     dict(type='mmocc.MeanClassAccuracy'),

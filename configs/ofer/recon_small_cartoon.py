@@ -39,13 +39,17 @@ pack = dict(
         'clean_img',
     ),
 )
+# Faces of any size get that of the model.
+resize = dict(type='Resize', scale=(64, 64))
 val_pipeline = [
     dict(type='LoadImageFromFile'),
+    resize,
     dict(paste, occluders=f'{data_root}/occluders/train'),
     pack,
 ]
 test_pipeline = [
     dict(type='LoadImageFromFile'),
+    resize,
     dict(paste, occluders=f'{data_root}/occluders/test'),
     pack,
 ]

@@ -1,7 +1,9 @@
 """Stage 2 of Latent-OFER on RAF-DB: the detector over ViT-B/16 latents.
 
 The paper trains it on KDEF with "objects such as hands and cups" pasted, and
-gives no size, schedule or radius. We have not run it.
+gives no size, schedule or radius. The test takes clean faces: its
+``patch/flagged`` is the share of false alarms; ``-occluded`` pastes on them.
+We have not run it.
 """
 
 _base_ = [
@@ -44,13 +46,18 @@ train_pipeline = [
 test_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='Resize', scale=(224, 224)),
+    dict(type='PackInputs', meta_keys=meta_keys),
+]
+occluded_test_pipeline = [  # also of validation
+    dict(type='LoadImageFromFile'),
+    dict(type='Resize', scale=(224, 224)),
     dict(paste, occluders=f'{occluders}/test', seed=0),
     dict(type='PackInputs', meta_keys=meta_keys),
 ]
 train_dataloader = dict(
     batch_size=batch_size, dataset=dict(pipeline=train_pipeline)
 )
-val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
+val_dataloader = dict(dataset=dict(pipeline=occluded_test_pipeline))
 test_dataloader = dict(dataset=dict(pipeline=test_pipeline))
 val_evaluator = [dict(type='mmocc.PatchOcclusionMetric', threshold=0.5)]
 test_evaluator = val_evaluator

@@ -1,6 +1,8 @@
 """Stage 2 of Latent-OFER on cartoon faces: the detector of occlusions.
 
-About a minute on one core. The test has kinds of occluders that it never saw.
+About a minute on one core. The test takes clean faces: ``patch/flagged`` is
+the share of false alarms. ``-occluded`` pastes kinds of occluders on them that
+the detector never saw.
 """
 
 _base_ = [
@@ -42,8 +44,16 @@ val_pipeline = [
     dict(paste, seed=0),
     dict(type='PackInputs', meta_keys=meta_keys),
 ]
+# Faces of any size get that of the model.
+resize = dict(type='Resize', scale=(64, 64))
 test_pipeline = [
     dict(type='LoadImageFromFile'),
+    resize,
+    dict(type='PackInputs', meta_keys=meta_keys),
+]
+occluded_test_pipeline = [  # of the config -occluded
+    dict(type='LoadImageFromFile'),
+    resize,
     dict(paste, occluders=f'{data_root}/occluders/test', seed=0),
     dict(type='PackInputs', meta_keys=meta_keys),
 ]

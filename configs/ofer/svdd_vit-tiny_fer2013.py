@@ -1,6 +1,7 @@
 """Stage 2 of Latent-OFER on FER2013: the detector, as on cartoon faces.
 
-The test has kinds of occluders that no training has seen.
+The test takes clean faces: ``patch/flagged`` is the share of false alarms.
+``-occluded`` pastes kinds of occluders on them that no training has seen.
 """
 
 _base_ = [
@@ -14,5 +15,5 @@ mae_checkpoint = 'work_dirs/mae_vit-tiny_fer2013/epoch_40.pth'
 # ------------------------------------------------- things you may change
 train_dataloader = dict(dataset={{_base_.fer2013_pasted_train}})
 val_dataloader = dict(dataset={{_base_.fer2013_pasted_val}})
-test_dataloader = dict(dataset={{_base_.fer2013_pasted_test}})
+test_dataloader = dict(dataset={{_base_.fer2013_test}})
 model = dict(extractor=dict(init_cfg=dict(checkpoint=mae_checkpoint)))

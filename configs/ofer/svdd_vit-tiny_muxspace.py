@@ -1,7 +1,9 @@
 """Stage 2 of Latent-OFER on photos of muxspace: the detector.
 
 As on cartoon faces, with the MAE of FER2013, because muxspace is too small for
-one. The test has people and kinds of occluders that no training has seen.
+one. The test has clean photos of people that no training has seen:
+``patch/flagged`` is the share of false alarms. ``-occluded`` pastes unseen
+kinds of occluders on them.
 """
 
 _base_ = [
@@ -16,7 +18,7 @@ max_epochs = 20  # as many steps as with the cartoon faces
 # ------------------------------------------------- things you may change
 train_dataloader = dict(dataset={{_base_.muxspace_pasted_train}})
 val_dataloader = dict(dataset={{_base_.muxspace_pasted_val}})
-test_dataloader = dict(dataset={{_base_.muxspace_pasted_test}})
+test_dataloader = dict(dataset={{_base_.muxspace_test}})
 model = dict(extractor=dict(init_cfg=dict(checkpoint=mae_checkpoint)))
 param_scheduler = [
     dict(

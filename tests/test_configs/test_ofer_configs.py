@@ -61,10 +61,28 @@ def test_the_mae_alone_is_tested_with_the_checkpoint_of_stage_3(chain):
     assert all(torch.equal(value, saved[k]) for k, value in own.items())
 
 
+@pytest.mark.parametrize(
+    'name', ['svdd_vit-tiny_cartoon', 'ofer_resnet18_fer2013']
+)
+def test_the_occluded_config_tests_the_checkpoint_on_occluded_faces(
+    name, chain
+):
+    checkpoint = chain.checkpoint(name)
+    metrics = []
+    for tested in (name, f'{name}-occluded'):
+        runner = chain.runner(tested, 0)
+        runner.load_checkpoint(checkpoint)
+        init_default_scope(runner.cfg.default_scope)
+        metrics.append(runner.test())
+    clean, occluded = metrics
+    assert 'patch/flagged' in clean and 'patch/auroc' not in clean
+    assert 0 <= occluded['patch/auroc'] <= 100
+
+
 def test_pictures_are_drawn_of_a_checkpoint(chain, run_tool, tmp_path):
     name = 'ofer_resnet18_cartoon'
     checkpoint = chain.checkpoint(name)
-    chain.config(name).dump(tmp_path / 'config.py')
+    chain.config(f'{name}-occluded').dump(tmp_path / 'config.py')
     tool = ROOT / 'tools/visualization/vis_ofer.py'
     done = run_tool(tool, 'config.py', checkpoint, '-n', '2', '--out', 'out')
     assert done.returncode == 0, done.stderr

@@ -24,13 +24,11 @@ train() { # CONFIG [ARGUMENTS...]
     touch "$dir/done"
 }
 
-test_() { # CONFIG OF FILE [CFG_OPTIONS...]: CONFIG with the checkpoint of OF
+test_() { # CONFIG OF FILE: CONFIG with the checkpoint of OF
     local config=$C/$1.py dir=work_dirs/$2 file=work_dirs/$2/$3
-    shift 3
     [ -f "$file" ] && return
     "$PYTHON" tools/test.py "$config" "$(cat "$dir/last_checkpoint")" \
-        --work-dir "$dir" --out "$file" --out-item metrics \
-        ${1:+--cfg-options "$@"}
+        --work-dir "$dir" --out "$file" --out-item metrics
 }
 
 [ -d data/faces ] || "$PYTHON" tools/dataset_converters/make_faces.py
@@ -41,7 +39,8 @@ for set in fer2013 muxspace; do
     [ $set = fer2013 ] || [ -d data/muxspace_expressions ] || continue
     svdd=svdd_vit-tiny_$set
     train $svdd
-    test_ $svdd $svdd metrics.json
+    test_ $svdd-occluded $svdd metrics.json
+    test_ $svdd $svdd metrics-clean.json
     [ -d data/face_mask ] || continue
     test_ svdd_vit-tiny_masked_$set $svdd metrics-masked.json
 done
@@ -50,9 +49,9 @@ test_ expression_resnet18_fer2013 expression_resnet18_fer2013 metrics.json
 train recon_small_fer2013 "$@"
 test_ recon_small_fer2013 recon_small_fer2013 metrics.json
 train ofer_resnet18_fer2013 "$@"
-test_ ofer_resnet18_fer2013 ofer_resnet18_fer2013 metrics.json
-test_ ofer_resnet18_fer2013 ofer_resnet18_fer2013 metrics-clean.json \
-    test_dataloader.dataset.pipeline.1.prob=0
-"$PYTHON" tools/visualization/vis_ofer.py $C/ofer_resnet18_fer2013.py \
+test_ ofer_resnet18_fer2013-occluded ofer_resnet18_fer2013 metrics.json
+test_ ofer_resnet18_fer2013 ofer_resnet18_fer2013 metrics-clean.json
+"$PYTHON" tools/visualization/vis_ofer.py \
+    $C/ofer_resnet18_fer2013-occluded.py \
     "$(cat work_dirs/ofer_resnet18_fer2013/last_checkpoint)" --number 8 \
     --out work_dirs/ofer_pictures_fer2013

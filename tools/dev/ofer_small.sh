@@ -19,26 +19,24 @@ train() { # CONFIG [ARGUMENTS...]
     touch "$dir/done"
 }
 
-test_() { # CONFIG FILE [CFG_OPTIONS...]
-    local dir=work_dirs/$1 config=$C/$1.py file=$2
-    shift 2
+test_() { # CONFIG FILE, CONFIG with the checkpoint of its training
+    local dir=work_dirs/${1%-occluded} config=$C/$1.py file=$2
     [ -f "$dir/$file" ] && return
     "$PYTHON" tools/test.py "$config" "$(cat "$dir/last_checkpoint")" \
-        --work-dir "$dir" --out "$dir/$file" --out-item metrics \
-        ${1:+--cfg-options "$@"}
+        --work-dir "$dir" --out "$dir/$file" --out-item metrics
 }
 
 "$PYTHON" tools/dataset_converters/make_faces.py
 train mae_vit-tiny_cartoon "$@"
 train svdd_vit-tiny_cartoon "$@"
-test_ svdd_vit-tiny_cartoon metrics.json
+test_ svdd_vit-tiny_cartoon-occluded metrics.json
+test_ svdd_vit-tiny_cartoon metrics-clean.json
 train expression_resnet18_cartoon "$@"
 train recon_small_cartoon "$@"
 test_ recon_small_cartoon metrics.json
 train ofer_resnet18_cartoon "$@"
-test_ ofer_resnet18_cartoon metrics.json
-test_ ofer_resnet18_cartoon metrics-clean.json \
-    test_dataloader.dataset.pipeline.1.prob=0
-"$PYTHON" tools/visualization/vis_ofer.py $C/ofer_resnet18_cartoon.py \
+test_ ofer_resnet18_cartoon-occluded metrics.json
+test_ ofer_resnet18_cartoon metrics-clean.json
+"$PYTHON" tools/visualization/vis_ofer.py $C/ofer_resnet18_cartoon-occluded.py \
     "$(cat work_dirs/ofer_resnet18_cartoon/last_checkpoint)" --number 8 \
     --out work_dirs/ofer_pictures

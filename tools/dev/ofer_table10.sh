@@ -14,21 +14,21 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 PYTHON=${PYTHON:-python}
 OUT=${OUT:-work_dirs/ofer_table10}
 SEEDS=${SEEDS:-0 1 2}
-CLEAN=test_dataloader.dataset.pipeline.1.prob=0
 BASE=ofer_resnet18_cartoon
 
 for seed in $SEEDS; do
     for config in $BASE{-cnn,-all,}{,-photo}; do
         dir=$OUT/$config/seed$seed
-        file=configs/ofer/$config.py
+        file=configs/ofer/$config
         [ -f "$dir/clean.json" ] && continue
-        "$PYTHON" tools/train.py "$file" --work-dir "$dir" --resume \
+        "$PYTHON" tools/train.py "$file.py" --work-dir "$dir" --resume \
             --cfg-options randomness.seed="$seed" "$@"
         last=$(cat "$dir/last_checkpoint")
         for kind in occluded clean; do
-            "$PYTHON" tools/test.py "$file" "$last" --work-dir "$dir" \
-                --out "$dir/$kind.json" --out-item metrics \
-                $([ $kind = clean ] && echo "--cfg-options $CLEAN")
+            tested=$file.py
+            [ $kind = clean ] || tested=$file-occluded.py
+            "$PYTHON" tools/test.py "$tested" "$last" --work-dir "$dir" \
+                --out "$dir/$kind.json" --out-item metrics
         done
     done
 done

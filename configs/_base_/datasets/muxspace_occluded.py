@@ -68,9 +68,14 @@ muxspace_pasted_val = dict(
         muxspace_pack,
     ],
 )
-muxspace_pasted_test = dict(
+# Photos as they are, but grey and of the model's size like those of training
+muxspace_test = dict(
     muxspace_pasted_train,
     subjects=(0.0, 0.2),
+    pipeline=[muxspace_load, muxspace_grey, muxspace_shrink, muxspace_pack],
+)
+muxspace_pasted_test = dict(
+    muxspace_test,
     pipeline=[
         muxspace_load,
         muxspace_grey,

@@ -1,0 +1,10 @@
+"""ofer_resnet18_kdef.py, tested on occluded faces.
+
+Give its checkpoint to tools/test.py. No stage has seen these occluders.
+"""
+
+_base_ = './ofer_resnet18_kdef.py'
+
+test_dataloader = dict(
+    dataset=dict(pipeline={{_base_.occluded_test_pipeline}})
+)

@@ -1,0 +1,10 @@
+"""svdd_vit-b_faces.py, tested on occluded faces.
+
+Give its checkpoint to tools/test.py. No stage has seen these occluders.
+"""
+
+_base_ = './svdd_vit-b_faces.py'
+
+test_dataloader = dict(
+    dataset=dict(pipeline={{_base_.occluded_test_pipeline}})
+)
