@@ -1,0 +1,191 @@
+"""Maps of EfficientNet-Lite0 on 12 classes of VOC, clean and occluded.
+
+For ``learn_voc12_cached.py``. The first five stages never train there, so
+their map (112 x 14 x 14) and the last one (1280 x 7 x 7) of each image are
+stored once.
+"""
+
+import copy
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from mmengine.registry import init_default_scope
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from mmocc.datasets.transforms.occlude import Occlude
+from mmocc.datasets.voc_objects import VOCObjects
+from mmocc.models.backbones.efficientnet_lite import EfficientNetLite
+from mmocc.models.backbones.packaged_weights import PackagedWeights
+from mmocc.models.learn.learn import LEARN
+from mmocc.occlusion import HARD_LEVELS, KINDS, OccluderBank, cell_names
+from mmocc.report.cells import make_occlude, occlude_dataset
+
+CLASSES = (
+    'aeroplane', 'bicycle', 'boat', 'bottle', 'bus', 'car',
+    'chair', 'diningtable', 'motorbike', 'sofa', 'train', 'tvmonitor',
+)  # fmt: skip
+PIPELINE = [
+    dict(type='LoadImageFromFile'),
+    dict(type='mmocc.CropObject'),
+    dict(type='Resize', scale=(224, 224)),
+    dict(type='PackInputs'),
+]
+NUM_TRAIN_KINDS = 8  # of the ten kinds of DTD; the other two are for the test
+VARIANTS = 2  # occluded copies of a training image
+STAGES = ('inner', 'stage6', 'stage7', 'last')  # where a LEARN may stand
+CHANNELS = dict(inner=112, stage6=192, stage7=320, last=1280)
+Maps = dict[str, np.ndarray]
+
+
+class Folded(nn.Module):
+    """A block of the backbone with its batch norms inside its convolutions."""
+
+    def __init__(self, pairs: Iterable[tuple], act: bool, skip: bool) -> None:
+        super().__init__()
+        self.convs = nn.ModuleList(fuse_conv_bn_eval(*pair) for pair in pairs)
+        self.act, self.skip = act, skip
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the block's map; ReLU6 after all or all but the last."""
+        y = x
+        for number, conv in enumerate(self.convs, start=1):
+            y = conv(y)
+            if self.act or number < len(self.convs):
+                y = F.relu6(y)
+        return x + y if self.skip else y
+
+
+def fold(block: nn.Module) -> Folded:
+    """Return a block of ``EfficientNetLite``, folded."""
+    parts = list(copy.deepcopy(block).eval().children())
+    return Folded(zip(parts[::2], parts[1::2], strict=True), False, block.skip)
+
+
+def backbone() -> nn.ModuleDict:
+    """Return the network in parts: up to the inner map, then its tail."""
+    net = EfficientNetLite(init_cfg=None)
+    PackagedWeights('efficientnet-lite0')(net)
+    net.eval()
+    stages = [nn.Sequential(*map(fold, stage)) for stage in net.blocks]
+    stem = Folded([(net.conv_stem, net.bn1)], True, False)
+    head = Folded([(net.conv_head, net.bn2)], True, False)
+    parts = dict(
+        front=nn.Sequential(stem, *stages[:5]),
+        stage6=stages[5],
+        stage7=stages[6],
+        last=head,
+    )
+    return nn.ModuleDict(parts).to(memory_format=torch.channels_last)
+
+
+def sample_set(root: Path, split: str) -> VOCObjects:
+    """Return the objects of a list."""
+    init_default_scope('mmpretrain')
+    found = VOCObjects(
+        root / 'voc07_rigid12_crops', split, classes=CLASSES, pipeline=PIPELINE
+    )
+    found.full_init()
+    return found
+
+
+def whole_names(root: Path, split: str) -> set[str]:
+    """Return the objects that nothing hides as photographed."""
+    dataset = sample_set(root, f'{split}_whole')
+    infos = [dataset.get_data_info(i) for i in range(len(dataset))]
+    return {info['object_id'] for info in infos}
+
+
+def bank(root: Path, train: bool) -> OccluderBank:
+    """Return the occluders of training or those of the test."""
+    kinds = sorted(p for p in (root / 'dtd_80').iterdir() if p.is_dir())
+    part = kinds[:NUM_TRAIN_KINDS] if train else kinds[NUM_TRAIN_KINDS:]
+    cutouts = root / 'coco_cutouts' / ('train' if train else 'val')
+    return OccluderBank(list(KINDS), part, cutouts, 256)
+
+
+@torch.inference_mode()
+def write_maps(
+    net: nn.ModuleDict, dataset: Any, places: Sequence[int], out: Maps
+) -> None:
+    """Write the inner and the last maps of some samples."""
+    for start in range(0, len(places), 16):
+        some = places[start : start + 16]
+        images = torch.stack([dataset[i]['inputs'] for i in some])
+        images = (images.flip(1).float() - 127) / 128  # BGR to RGB
+        maps = net['front'](channels_last(images))
+        part = slice(start, start + len(some))
+        out['inner'][part] = maps.half().numpy()
+        out['last'][part] = tail(net, maps)['last'].half().numpy()
+
+
+def store_maps(root: Path, out: Path, every: int) -> None:
+    """Store the maps of all variants of train, and of all cells of test."""
+    out.mkdir(parents=True, exist_ok=True)
+    net = backbone()
+    for split, occlusions, step in (
+        ('train', train_variants(root), 1),
+        ('test', test_cells(root), every),
+    ):
+        dataset = sample_set(root, split)
+        places = range(0, len(dataset), step)
+        infos = [dataset.get_data_info(i) for i in places]
+        labels = [info['gt_label'] for info in infos]
+        names = whole_names(root, split)
+        whole = [info['object_id'] in names for info in infos]
+        np.savez(out / f'{split}.npz', label=labels, whole=whole)
+        files = {
+            name: np.lib.format.open_memmap(
+                out / f'{split}_{name}.npy',
+                'w+',
+                np.float16,
+                (len(occlusions), len(places), CHANNELS[name], side, side),
+            )
+            for name, side in dict(inner=14, last=7).items()
+        }
+        for number, occlude in enumerate(occlusions):
+            seen = dataset
+            if occlude is not None:
+                seen = occlude_dataset(dataset, occlude, split)
+            part = {name: maps[number] for name, maps in files.items()}
+            write_maps(net, seen, places, part)
+            print(split, number + 1, 'of', len(occlusions), flush=True)
+
+
+def train_variants(root: Path) -> list[Occlude | None]:
+    """Return what makes each variant of a training image: clean first."""
+    args = dict(kind=KINDS, level=HARD_LEVELS, bank=bank(root, train=True))
+    seeds = range(1000, 1000 + VARIANTS)
+    return [None, *(Occlude(seed=seed, **args) for seed in seeds)]
+
+
+def test_cells(root: Path) -> list[Occlude | None]:
+    """Return the occlusions of the report's 13 cells."""
+    args = dict(seed=0, bank=bank(root, train=False))
+    return [make_occlude(cell, **args) for cell in cell_names()]
+
+
+def channels_last(x: Tensor) -> Tensor:
+    """Return a map in the memory layout that is fastest on a CPU."""
+    return x.contiguous(memory_format=torch.channels_last)
+
+
+def tail(
+    net: nn.ModuleDict,
+    x: Tensor,
+    learns: dict[str, LEARN] | nn.ModuleDict = {},
+    start: str = 'inner',
+) -> dict[str, Tensor]:
+    """Return the maps from ``start`` to the last one, each repaired."""
+    maps = {}
+    for place in STAGES[STAGES.index(start) :]:
+        if place != start:
+            x = net[place](x)
+        if place in learns:
+            x = learns[place].repair_map(x)[0]
+        maps[place] = x
+    return maps
