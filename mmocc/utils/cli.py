@@ -27,6 +27,7 @@ from mmengine.runner import Runner
 from mmengine.utils import get_object_from_string
 
 import mmocc.utils.amp  # noqa: F401  (registers CPUAmpOptimWrapper)
+from mmocc.utils.busy import warn_if_busy
 from mmocc.utils.checkpoints import check_checkpoint as check_checkpoint
 from mmocc.utils.checkpoints import latest_checkpoint
 from mmocc.utils.config_types import (
@@ -367,4 +368,5 @@ def _hint(name: str, known: list[str]) -> str:
 
 def build_runner(cfg: Config) -> Runner:
     """Build the runner that the config asks for."""
+    warn_if_busy()
     return RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
