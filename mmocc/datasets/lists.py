@@ -1,5 +1,6 @@
 """Lists, folders and choices, as all readers check them (no OpenMMLab)."""
 
+import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any, TypeVar
 from mmocc.utils.files import expand, is_image, list_folders, open_text
 
 T = TypeVar('T')
+PARTS = ('all', 'fit', 'select')  # of a training list
 _COMPLETE = (
     'complete the data set, or check data_root and split '
     '(docs/localization.md shows each layout)'
@@ -113,6 +115,32 @@ def read_names(
     if not names:
         raise ValueError(f'{path}: the list is empty; write one image a line')
     return names
+
+
+def take_part(names: Sequence[str], part: str, where: Path) -> list[str]:
+    """Return a part of a training list, in its order.
+
+    ``select`` is a tenth of it (at least one) to choose a model with, ``fit``
+    the rest, ``all`` both. Which names it is depends on the names alone.
+
+    Raises:
+        ValueError: The part is unknown, or nothing is left for it; names the
+            list ``where``.
+    """
+    check_choice('part', part, PARTS)
+    if part == 'all':
+        return list(names)
+
+    def rank(name: str) -> str:
+        return hashlib.sha256(name.encode()).hexdigest()
+
+    held = set(sorted(set(names), key=rank)[: max(1, round(len(names) / 10))])
+    taken = [name for name in names if (name in held) == (part == 'select')]
+    if not taken:
+        raise ValueError(
+            f"{where}: {len(names)} images cannot be parted; use part='all'"
+        )
+    return taken
 
 
 def class_names(classes: str | Path | Sequence[str] | None) -> Any:

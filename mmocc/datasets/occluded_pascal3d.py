@@ -16,10 +16,12 @@ from mmengine.logging import print_log
 from mmpretrain.datasets import BaseDataset
 
 from mmocc.datasets.lists import (
+    PARTS,
     check_choice,
     class_names,
     read_names,
     require_files,
+    take_part,
 )
 from mmocc.datasets.pascal3d_boxes import (
     Box,
@@ -94,6 +96,9 @@ class OccludedPASCAL3D(BaseDataset):
             an edge, and neither a twin nor a mask shows where it was (see
             ``pascal3d_boxes``): ``error``, ``drop`` (counted in the log), or
             ``image``, which takes the edge of the image.
+        part: Of the training images (``raw``, ``occluded``): ``select`` is a
+            tenth of each list, to choose a model with instead of the test's
+            images; ``fit`` is the rest, ``all`` both.
         **kwargs: For :class:`mmpretrain.datasets.BaseDataset`: ``classes``,
             ``pipeline``, ``test_mode`` and so on.
 
@@ -114,6 +119,7 @@ class OccludedPASCAL3D(BaseDataset):
         context: float = 0.1,
         synsets: Mapping[str, str] = SYNSETS,
         lost_edge: str = 'error',
+        part: str = 'all',
         **kwargs: Any,
     ) -> None:
         if context < 0:
@@ -121,6 +127,13 @@ class OccludedPASCAL3D(BaseDataset):
         check_choice('lost_edge', lost_edge, ['error', 'drop', 'image'])
         self.root = expand(data_root)
         self.folder = folder_name(level)
+        check_choice('part', part, PARTS)
+        if part != 'all' and level not in ('raw', 'occluded'):
+            raise ValueError(
+                f'part={part!r} is of the training images: give '
+                "level='raw' or 'occluded'"
+            )
+        self.part = part
         others = [common_with] if isinstance(common_with, str) else common_with
         self.others = [folder_name(other) for other in others]
         self.categories = categories
@@ -203,7 +216,8 @@ class OccludedPASCAL3D(BaseDataset):
             common &= set(self._list_stems(category, folder))
         shared = [stem for stem in right if stem in common]
         counts['dropped: not in all levels'] += len(right) - len(shared)
-        return shared
+        listed = self._list_path(category, self.folder)
+        return take_part(shared, self.part, listed)
 
     def _describe(
         self, path: str, image: str, category: str, counts: Counter

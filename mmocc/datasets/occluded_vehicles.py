@@ -15,10 +15,12 @@ from mmengine.logging import print_log
 from mmpretrain.datasets import BaseDataset
 
 from mmocc.datasets.lists import (
+    PARTS,
     check_choice,
     class_names,
     read_names,
     require_files,
+    take_part,
 )
 from mmocc.datasets.occluded_pascal3d import (
     PASCAL3D_CLASSES,
@@ -54,6 +56,9 @@ class OccludedVehicles(BaseDataset):
         data_root: Folder that holds ``pascal3d+_occ`` or ``coco_occ``.
         source: ``pascal3d+`` or ``coco``.
         split: ``train`` (L0 only) or ``test``.
+        part: Of the training lists: ``select`` is a tenth of each, to choose
+            a model with instead of the test's images; ``fit`` is the rest,
+            ``all`` both.
         level: ``L0`` (clean) to ``L3`` (60 to 80 % hidden).
         kind: ``white``, ``noise``, ``texture`` or ``object``, for L1 to L3 of
             ``pascal3d+``; None for L0, and for ``coco``, whose occlusion is
@@ -84,8 +89,14 @@ class OccludedVehicles(BaseDataset):
         categories: Sequence[str] | None = None,
         allow_missing: bool = False,
         with_masks: bool = False,
+        part: str = 'all',
         **kwargs: Any,
     ) -> None:
+        check_choice('part', part, PARTS)
+        if split != 'train' and part != 'all':
+            raise ValueError(
+                f"part={part!r} is of the training lists: give split='train'"
+            )
         _check_cell(source, split, level, kind, with_masks)
         self.root = expand(data_root) / FOLDERS[source]
         self.source, self.split = source, split
@@ -93,6 +104,7 @@ class OccludedVehicles(BaseDataset):
         self.categories = categories
         self.allow_missing = allow_missing
         self.with_masks = with_masks
+        self.part = part
         kwargs['classes'] = class_names(kwargs.get('classes'))
         super().__init__(ann_file='', **kwargs)
 
@@ -148,6 +160,7 @@ class OccludedVehicles(BaseDataset):
             f'{_REMEDY}, name the categories that you have '
             '(categories=[...]), or set allow_missing=True',
         )
+        names = take_part(names, self.part, listed)
         ending = '.JPEG' if self.source == 'pascal3d+' else '.jpg'
         files = [f'{self._stem(name, listed)}{ending}' for name in names]
         paths = require_files(

@@ -362,11 +362,13 @@ def test_the_base_config_builds_and_yields_packed_samples(tmp_path):
     )
     for category in ALL:
         lost = dict(swap=True, mask=None)
-        write_one(tmp_path, f'{category}_raw', category, 'a_1', FAR, **lost)
+        for stem in ('a_1', 'c_1'):
+            write_one(tmp_path, f'{category}_raw', category, stem, FAR, **lost)
         for folder in DIAGONAL:
             write_one(tmp_path, f'{category}{folder}', category, 'a_1')
         write_one(tmp_path, f'{category}FGL1_BGL1', category, 'b_1')
     init_default_scope('mmpretrain')
+    paths = []
     for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
         settings = dict(cfg[loader].dataset, data_root=str(tmp_path))
         data = DATASETS.build(settings)
@@ -376,3 +378,7 @@ def test_the_base_config_builds_and_yields_packed_samples(tmp_path):
         assert packed['inputs'].shape == (3, 224, 224)
         assert packed['data_samples'].gt_label.item() == 7
         assert 'OccludedPASCAL3D' in repr(data)
+        paths += [sample['img_path'] for sample in data.load_data_list()]
+    assert len(set(paths)) == 36  # no image chooses, and trains or tests
+    with pytest.raises(ValueError, match="part='fit' is of the training"):
+        OccludedPASCAL3D(tmp_path, part='fit')

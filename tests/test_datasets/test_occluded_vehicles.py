@@ -278,7 +278,8 @@ def test_the_base_config_builds_and_yields_packed_samples(tmp_path):
     )
     write_pascal(tmp_path, ALL)
     init_default_scope('mmpretrain')
-    for loader, size in (('train', 24), ('val', 12), ('test', 12)):
+    paths = []
+    for loader, size in (('train', 12), ('val', 12), ('test', 12)):
         settings = cfg[f'{loader}_dataloader'].dataset
         data = DATASETS.build(dict(settings, data_root=str(tmp_path)))
         assert len(data) == size
@@ -287,3 +288,35 @@ def test_the_base_config_builds_and_yields_packed_samples(tmp_path):
         label = packed['data_samples'].gt_label.item()
         assert label == data.get_data_info(1)['gt_label']
         assert 'OccludedVehicles' in repr(data)
+        paths += [sample['img_path'] for sample in data.load_data_list()]
+    assert len(set(paths)) == 36  # no image chooses, and trains or tests
+
+
+def test_a_tenth_of_each_training_list_is_kept_to_choose_with(tmp_path):
+    root = tmp_path / 'pascal3d+_occ'
+    names = [f't{index}' for index in range(30)]
+    for category in ('bus', 'car'):
+        write(root / f'{category}_imagenet_train.txt', names)
+        for name in names:
+            save(root / f'TRAINING_DATA/{category}_imagenet/{name}.JPEG')
+
+    def ids(part):
+        data = OccludedVehicles(
+            tmp_path, split='train', categories=['bus', 'car'], part=part
+        )
+        return [(s['category'], s['img_id']) for s in data]
+
+    parts = {part: ids(part) for part in ('all', 'fit', 'select')}
+    assert [len(parts[p]) for p in parts] == [60, 54, 6]
+    assert set(parts['fit']) | set(parts['select']) == set(parts['all'])
+    chosen = [name for category, name in parts['select'] if category == 'bus']
+    write(root / 'bus_imagenet_train.txt', sorted(names, reverse=True))
+    again = [name for category, name in ids('select') if category == 'bus']
+    assert set(again) == set(chosen)  # whatever the order of the list
+    write(root / 'bus_imagenet_train.txt', names[:1])
+    with pytest.raises(ValueError, match=r'bus_imagenet_train.*1 images cann'):
+        ids('fit')
+    with pytest.raises(ValueError, match="part='fit' is of the training"):
+        OccludedVehicles(tmp_path, part='fit')
+    with pytest.raises(ValueError, match="unknown part 'half'"):
+        ids('half')
