@@ -145,7 +145,7 @@ def has_own_layout(cfg: Any, folder: str) -> bool:
     """
     from mmocc.utils.config_types import class_name
 
-    data = cfg.test_dataloader.dataset
+    data = (cfg.get('test_dataloader') or {}).get('dataset') or {}
     while 'dataset' in data:
         data = data.dataset
     key = LAYOUTS.get(class_name(data.get('type')))

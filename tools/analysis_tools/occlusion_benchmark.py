@@ -304,9 +304,9 @@ def of_images(args: argparse.Namespace) -> bool:
     """Return whether --data is a folder of images, as for any torch model."""
     if args.named or args.labels or args.class_names:
         return True
-    configs = [cli.read_config(c, args.cfg_options) for c, _ in args.pairs]
     if not args.data or args.task == 'det':
         return False
+    configs = [cli.read_config(c, args.cfg_options) for c, _ in args.pairs]
     return not all(has_own_layout(config, args.data) for config in configs)
 
 
