@@ -220,7 +220,6 @@ def test_a_report_of_a_model_by_its_name(photos, tiny_config, capsys):
     assert cli.main(words) == 0
     report = json.loads((photos.parent / 'out/occlusion.json').read_text())
     assert list(report['models']) == ['tiny', 'squeezenet1_1']
-    assert 'difference' in report['models']['squeezenet1_1']
     made = report['meta']
     assert made['command'] == f'mmocc {" ".join(words)}'
     assert 'weights of w.pth, transform: ImageClass' in made['squeezenet1_1']

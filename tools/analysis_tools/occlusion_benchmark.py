@@ -278,7 +278,8 @@ def main() -> None:
 
 def make_jobs(args: argparse.Namespace, settings: Settings) -> list[Job]:
     """Return the models of configs."""
-    pairs = map(with_weights, args.pairs)
+    with one_line_values():
+        pairs = list(map(with_weights, args.pairs))
     named = zip(args.names, pairs, strict=True)
     return [Job(name, *pair, settings) for name, pair in named]
 
@@ -312,9 +313,9 @@ def of_images(args: argparse.Namespace) -> bool:
 
 def report_images(args: argparse.Namespace) -> None:
     """Test any classifiers on a folder of images, by the Python function."""
-    pairs = list(map(with_weights, args.pairs))
-    named = make_named(args.named, args.files, args.trust_checkpoint)
     with one_line_values():
+        pairs = list(map(with_weights, args.pairs))
+        named = make_named(args.named, args.files, args.trust_checkpoint)
         occlusion_report(
             dict(zip(args.names, [*pairs, *named], strict=True)),
             args.data,
