@@ -205,41 +205,58 @@ def test_cells_without_a_level_are_in_no_mean_over_levels():
 
 
 @pytest.fixture
-def tiny(tiny_config, tmp_path):
-    """Return config and checkpoint of an untrained model of 12 classes."""
+def report(tiny_config, tmp_path, monkeypatch):
+    """Return what runs the tool on an untrained model of some classes."""
     import torch
     from mmengine.registry import MODELS, init_default_scope
 
-    init_default_scope('mmpretrain')
-    text = tiny_config.read_text().replace('num_classes=2', 'num_classes=12')
-    config = tmp_path / 'net.py'
-    config.write_text(text)
-    model = MODELS.build(Config.fromfile(config).model)
-    torch.save(model.state_dict(), tmp_path / 'net.pth')
-    return config, tmp_path / 'net.pth'
+    def run(classes, *arguments, **dataset):
+        text = tiny_config.read_text()
+        text = text.replace('num_classes=2', f'num_classes={classes}')
+        text += f'\ntest_dataloader["dataset"].update({dataset!r})\n'
+        (tmp_path / 'net.py').write_text(text)
+        init_default_scope('mmpretrain')
+        model = Config.fromfile(tmp_path / 'net.py').model
+        weights = MODELS.build(model).state_dict()
+        torch.save(weights, tmp_path / 'net.pth')
+        arguments = [
+            *('report', tmp_path / 'net.py', tmp_path / 'net.pth'),
+            *('--out', tmp_path / 'out', '--examples', '1'),
+            *('--batch-size', '8', '--workers', '0', *arguments),
+        ]
+        monkeypatch.setattr('sys.argv', [str(a) for a in arguments])
+        tool = ROOT / 'tools/analysis_tools/occlusion_benchmark.py'
+        import_tool(tool).main()
+        return tmp_path / 'out'
+
+    return run
 
 
-def test_one_command_writes_both_tables(vehicles, tiny, tmp_path, monkeypatch):
-    config, checkpoint = tiny
-    tool = ROOT / 'tools/analysis_tools/occlusion_benchmark.py'
-    arguments = [
-        *('report', '--preset', 'occluded_vehicles', '--data', vehicles),
-        *(config, checkpoint, '--out', tmp_path / 'out', '--examples', '1'),
-        *('--batch-size', '8', '--workers', '0'),
-    ]
-    monkeypatch.setattr('sys.argv', [str(a) for a in arguments])
-    import_tool(tool).main()
-    numbers = {
-        name: json.loads(
-            (tmp_path / 'out' / name / 'occlusion.json').read_text()
-        )
-        for name in ('pascal3d+', 'coco')
-    }
+def numbers_in(folder):
+    return json.loads((folder / 'occlusion.json').read_text())
+
+
+def test_one_command_writes_both_tables(vehicles, report):
+    out = report(12, '--preset', 'occluded_vehicles', '--data', vehicles)
+    numbers = {name: numbers_in(out / name) for name in ('pascal3d+', 'coco')}
     cells = {k: v['models']['net']['cells'] for k, v in numbers.items()}
     assert list(cells['pascal3d+']) == cell_names()
     assert len(cells['coco']) == 4
     images = {c['images'] for table in cells.values() for c in table.values()}
     assert images == {6, 12}
     assert numbers['pascal3d+']['models']['net']['means']['mean']['images']
-    page = (tmp_path / 'out/coco/occlusion.html').read_text()
+    page = (out / 'coco/occlusion.html').read_text()
     assert 'L3 real' in page and 'what the data set itself takes' in page
+
+
+def test_a_set_without_levels_has_a_page_of_its_one_cell(report, tmp_path):
+    out = report(
+        *(16, '--preset', 'rod', '--data', write_rod(tmp_path / 'rod')),
+        type='mmocc.RealisticOcclusion',
+        labels='own',
+    )
+    net = numbers_in(out)['models']['net']
+    assert list(net['cells']) == ['occluded']
+    assert net['cells']['occluded']['images'] == 16
+    assert list(net['means']) == ['mean']
+    assert 'occluded' in (out / 'occlusion.html').read_text()
