@@ -73,7 +73,8 @@ def test_a_mean_and_its_interval_are_of_the_images_of_all_cells():
 
 def test_a_mean_without_a_common_image_is_unknown():
     other = answers([1, 1], index=[8, 9])
-    table = hit_table({'L1 white': WHITE, 'L1 noise': other})
+    clean = answers([1] * 10)
+    table = hit_table({'L0': clean, 'L1 white': WHITE, 'L1 noise': other})
     mean = summary.summarise_groups(table)['mean']
     nothing = dict(accuracy=None, interval=[None, None], images=0)
     assert mean == nothing
