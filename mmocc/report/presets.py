@@ -135,7 +135,7 @@ def occluded_pascal3d(root: Path) -> list[ReadyTable]:
 def smd(root: Path, clean: Path | None = None) -> list[ReadyTable]:
     """Return SMD, and ImageNet's own validation photos where they are."""
     plain = dict(type='mmocc.SuperimposedMasked')
-    cells = {OCCLUDED: dict(plain, data_root=str(root))}
+    cells: dict[str, dict] = {OCCLUDED: dict(plain, data_root=str(root))}
     if clean is not None:
         photos = dict(plain, data_root=str(clean), occluded=False)
         cells = {CLEAN: photos, **cells}
