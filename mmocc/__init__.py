@@ -4,6 +4,7 @@ A plugin for OpenMMLab. Importing it is light (the standard library only), and
 not even needed: a type written ``mmocc.X`` in a config is found by its prefix.
 """
 
+from importlib import import_module
 from typing import Any
 
 from mmocc.utils.hosts import expect_broken_hosts, require
@@ -15,7 +16,7 @@ provide_ops()  # before mmdet is imported, which needs them
 silence_imports()
 expect_broken_hosts()
 
-__all__ = ['__version__', 'occlusion_report']
+__all__ = ['__version__', 'fit_learn', 'occlusion_report']
 
 
 def __getattr__(name: str) -> Any:
@@ -25,4 +26,10 @@ def __getattr__(name: str) -> Any:
         from mmocc.apis.occlusion_report import occlusion_report
 
         return occlusion_report
+    if name == 'fit_learn':
+        from mmocc.learn import fit_learn
+
+        return fit_learn
+    if name == 'learn':
+        return import_module('mmocc.learn')
     raise AttributeError(f'module mmocc has no name {name!r}')

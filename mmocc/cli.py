@@ -22,6 +22,10 @@ COMMANDS = {  # the tool, and what it does
     'train': ('train.py', 'train a config of mmpretrain, mmdet or mmocc'),
     'test': ('test.py', 'test a checkpoint'),
     'predict': ('predict.py', 'ask a trained model about photos'),
+    'fit-learn': (
+        'fit_learn.py',
+        'train LEARN for any classifier on photos without labels',
+    ),
     'demo': ('demo.py', 'train and test LEARN on handwritten digits'),
     'check': ('check_env.py', 'what works in this environment'),
 }
@@ -38,7 +42,7 @@ HOSTS = {
 
 def usage() -> str:
     """Return what ``mmocc --help`` prints."""
-    lines = [f'  {name:8}{text}' for name, (_, text) in COMMANDS.items()]
+    lines = [f'  {name:10}{text}' for name, (_, text) in COMMANDS.items()]
     return '\n'.join(
         [
             f'mmocc {__version__}: models that see partly hidden objects',

@@ -13,12 +13,26 @@ from mmocc.models.feature_maps import (
     stated_grid,
 )
 
+Repair = Callable[[Tensor, Size | None], Tensor]
+
+
+def repair_output(output: Any, repair: Repair, first: Size | None) -> Any:
+    """Return what a module gave with its last feature repaired.
+
+    Args:
+        output: The module's, which may state its grid of tokens.
+        repair: Called on the feature, and on the grid if it is known.
+        first: The network's first grid, for outputs that state none.
+    """
+    grid = stated_grid(output) or first
+    return replace_last(output, repair(last_feature(output), grid))
+
 
 @contextmanager
 def inserted(
     model: nn.Module,
     name: str,
-    repair: Callable[[Tensor, Size | None], Tensor],
+    repair: Repair,
 ) -> Iterator[None]:
     """Replace a module's output in the forward passes of a ``with`` block.
 
@@ -41,8 +55,7 @@ def inserted(
                 f'insert_after={name!r} runs several times in a forward pass; '
                 'name a module that runs once'
             )
-        grid = stated_grid(output) or next(iter(sizes), None)
-        return replace_last(output, repair(last_feature(output), grid))
+        return repair_output(output, repair, next(iter(sizes), None))
 
     with first_grid(model.backbone) as sizes:
         handle = model.get_submodule(name).register_forward_hook(hook)
