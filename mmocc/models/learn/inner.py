@@ -102,19 +102,17 @@ def inner_feature(model: 'LEARNClassifier', images: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def check_inner(
-    model: 'LEARNClassifier', images: Tensor, feat: Tensor
-) -> None:
+def check_inner(model: 'LEARNClassifier', images: Tensor) -> None:
     """Raise ValueError if a map does not tell all that comes after it.
 
     Args:
         model: With ``insert_after``.
-        images: (N, C, H, W), normalised.
-        feat: Their map at the place of LEARN.
+        images: (N, C, H, W), normalised; the first of them is tried.
     """
+    feat = inner_feature(model, images[:1])  # as stored, it would be rounded
     expected, _ = answer(model, images[:1], unrepaired)
     try:
-        logits, _ = answer(model, images, unrepaired, feat[:1])
+        logits, _ = answer(model, images, unrepaired, feat)
         tolerance = 0.01 * float(expected.abs().max())
         same = torch.allclose(logits, expected, rtol=0.01, atol=tolerance)
     except (AssertionError, RuntimeError, ValueError):  # sizes do not fit

@@ -440,7 +440,7 @@ class LEARNClassifier(ImageClassifier):
             partial(inner_feature, self), inputs, self.occluder, data_samples
         )
         if not self.inner_checked:
-            check_inner(self, inputs, feat)
+            check_inner(self, inputs)
             self.inner_checked = True
         return feat
 
