@@ -15,6 +15,7 @@ from mmocc.learn.probing import (
     check_tail,
     example_of,
     find_layer,
+    logits_of,
     named_layer,
     outputs_of,
 )
@@ -134,6 +135,17 @@ class Attached(nn.Module):
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Return what the classifier gives."""
         return self.model(*args, **kwargs)
+
+    def averaged(self, *args: Any, **kwargs: Any) -> Tensor:
+        """Return the mean probabilities (N, classes), with LEARN and without.
+
+        It takes two passes, and costs less than LEARN alone when nothing is
+        hidden.
+        """
+        repaired = logits_of(self(*args, **kwargs)).softmax(dim=1)
+        with self.disabled():
+            plain = logits_of(self(*args, **kwargs)).softmax(dim=1)
+        return (repaired + plain) / 2
 
     @contextmanager
     def disabled(self) -> Iterator[None]:

@@ -149,6 +149,16 @@ def test_what_changes_little_is_left_alone():
 
 
 @torch.no_grad()
+def test_the_mean_of_both_answers():
+    handle, images = attached(), example()
+    with handle.disabled():
+        plain = handle(images).softmax(1)
+    expected = (plain + handle(images).softmax(1)) / 2
+    torch.testing.assert_close(handle.averaged(images), expected)
+    assert not torch.allclose(expected, plain)
+
+
+@torch.no_grad()
 def test_half_precision_and_train_mode_keep_working():
     handle, images = attached().double(), example().double()
     expected = handle(images)

@@ -1,0 +1,277 @@
+r"""LEARN without labels at 1,000 classes: EfficientNet-Lite0 on photographs.
+
+    python -m benchmarks.learn_1000 --data DATA --work work_dirs/learn_1000
+
+DATA has the folders voc07_rigid12_crops, coco128_panoptic and cub50 (no label
+of them is read), dtd_80, coco_cutouts, and imagenet_sample_1000 for the test.
+Steps whose files are in the work folder are not repeated. The last lines are
+the table of docs/results/learn_1000.md.
+"""
+
+import argparse
+import csv
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+from torchvision import transforms as tv
+
+from mmocc.learn.attach import change_of
+from mmocc.learn.probing import feature_of, hooked, run_from
+from mmocc.models.learn.batch_occluder import BatchOccluder
+from mmocc.models.learn.distillation import kl_of_logits
+from mmocc.models.learn.learn import LEARN
+from mmocc.occlusion import KINDS, cell_names
+from mmocc.report.cells import make_occlude, share_bank
+from mmocc.report.named_models import timm_model
+
+LAYER, LAST = 'blocks.4', 'bn2'  # 112 x 14 x 14, and 1280 x 7 x 7
+MEAN, STD = 127.0, 128.0
+VARIANTS = 3
+CELLS = cell_names(list(KINDS), ['L1', 'L2', 'L3'])
+BICUBIC = tv.InterpolationMode.BICUBIC
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    add = parser.add_argument
+    add('--data', type=Path, required=True)
+    add('--work', type=Path, required=True)
+    add('--voc', type=int, default=1200, help='photographs of VOC')
+    add('--coco-views', type=int, default=5, help='of each of 188 photographs')
+    add('--cub', type=int, default=350, help='photographs of birds')
+    add('--every', type=int, default=2, help='of the 1,000 test photographs')
+    add('--epochs', type=int, default=4)
+    add('--lr', type=float, default=2e-3)
+    add('--batch-size', type=int, default=32)
+    add('--seed', type=int, default=0)
+    return parser.parse_args()
+
+
+def view_list(
+    args: argparse.Namespace,
+) -> tuple[list[tuple[Path, tuple]], int]:
+    """Return photographs and the range of area of a crop, in random order.
+
+    And how many of them, the last ones, show photographs that are held out.
+    """
+    data = args.data
+    voc = sorted((data / 'voc07_rigid12_crops/JPEGImages').iterdir())
+    coco = sorted((data / 'coco128_panoptic/images').glob('*/*.jpg'))
+    names = dict(line.split() for line in (data / 'cub50/images.txt').open())
+    split = (data / 'cub50/train_test_split.txt').open()
+    numbers = [line.split()[0] for line in split if line.split()[1] == '1']
+    cub = [data / 'cub50/images' / names[number] for number in numbers]
+    views = [(path, (0.35, 1.0)) for path in random.sample(voc, args.voc)]
+    views += [(path, (0.06, 0.7)) for path in coco] * args.coco_views
+    views += [(path, (0.25, 1.0)) for path in random.sample(cub, args.cub)]
+    random.shuffle(views)
+    photos = sorted({path for path, _ in views})
+    held = set(random.sample(photos, len(photos) // 8))
+    views.sort(key=lambda view: view[0] in held)
+    return views, sum(path in held for path, _ in views)
+
+
+def textures(data: Path) -> tuple[list[Path], list[Path]]:
+    """Return the kinds of textures for training, and those of the test."""
+    kinds = sorted(
+        path for path in (data / 'dtd_80').iterdir() if path.is_dir()
+    )
+    return kinds[:8], kinds[8:]
+
+
+def crops(views: list[tuple[Path, tuple]]) -> Tensor:
+    """Return random crops (N, 3, 224, 224) as the network sees them."""
+    rows = []
+    for path, area in views:
+        photo = Image.open(path).convert('RGB')
+        photo = tv.RandomResizedCrop(224, area, interpolation=BICUBIC)(photo)
+        rows.append(tv.functional.pil_to_tensor(photo))
+    return (torch.stack(rows).float() - MEAN) / STD
+
+
+def features(net: nn.Module, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the inner maps, the last maps and the logits of images."""
+    last: list[Tensor] = []
+    images = images.contiguous(memory_format=torch.channels_last)
+    with torch.inference_mode(), hooked(net.get_submodule(LAST), last.append):
+        inner, logits = feature_of(net, LAYER, images)
+    return inner.half(), last[0].half(), logits
+
+
+def make_training(net: nn.Module, args: argparse.Namespace) -> dict:
+    """Return the features of all views: clean and in three hidden ways."""
+    file = args.work / 'train.pt'
+    if file.exists():
+        return torch.load(file, mmap=True)
+    random.seed(args.seed)
+    torch.manual_seed(args.seed)
+    views, held = view_list(args)
+    occlude = BatchOccluder(
+        texture_bank=textures(args.data)[0],
+        object_bank=args.data / 'coco_cutouts/train',
+        channel_order='rgb',
+        mean=MEAN,
+        std=STD,
+        seed=args.seed,
+    )
+    parts = []
+    for start in range(0, len(views), 8):
+        clean = crops(views[start : start + 8])
+        inner, last, logits = features(net, clean)
+        hidden = [features(net, occlude(clean)[0])[0] for _ in range(VARIANTS)]
+        parts.append((torch.stack([inner, *hidden], 1), last, logits))
+        print(f'view {start} of {len(views)}', flush=True)
+    names = 'inner', 'last', 'logits'
+    stored = dict(
+        zip(names, map(torch.cat, zip(*parts, strict=True)), strict=True)
+    )
+    stored['held'] = torch.tensor(held)
+    torch.save(stored, file)
+    return stored
+
+
+def batches(
+    stored: dict, args: argparse.Namespace, epoch: int
+) -> Iterator[tuple[Tensor, ...]]:
+    """Yield input, clean inner map, clean last map and clean logits.
+
+    A quarter of the inputs is clean; half of the batches is mirrored.
+    """
+    views = len(stored['logits']) - int(stored['held'])
+    for rows in torch.randperm(views).split(args.batch_size):
+        which = 1 + (epoch + torch.randint(VARIANTS, rows.shape)) % VARIANTS
+        which[torch.rand(rows.shape) < 0.25] = 0
+        inner, last = (
+            stored['inner'][rows].float(),
+            stored['last'][rows].float(),
+        )
+        maps = inner[torch.arange(len(rows)), which], inner[:, 0], last
+        if torch.rand(()) < 0.5:
+            maps = tuple(part.flip(3) for part in maps)
+        yield *maps, stored['logits'][rows]
+
+
+def train(net: nn.Module, stored: dict, args: argparse.Namespace) -> LEARN:
+    """Return LEARN, trained on the features."""
+    torch.manual_seed(args.seed)
+    learn = LEARN(112, pool='none', gate='full')
+    example = torch.zeros(1, 3, 224, 224)
+    power = stored['inner'][:200, 0].float().square().mean()
+    spread = stored['last'][:200].float().var()
+    optimizer = torch.optim.AdamW(
+        learn.parameters(), args.lr, weight_decay=1e-4
+    )
+    views = len(stored['logits']) - int(stored['held'])
+    steps = -(-views // args.batch_size) * args.epochs
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, args.lr, total_steps=steps + 1, pct_start=0.1
+    )
+    for epoch in range(args.epochs):
+        total = 0.0
+        for given, clean, clean_last, teacher in batches(stored, args, epoch):
+            last: list[Tensor] = []
+            repaired = learn.repair_map(given)[0]
+            with hooked(net.get_submodule(LAST), last.append):
+                logits = run_from(net, LAYER, repaired, example)
+            loss = kl_of_logits(logits, teacher).mean()
+            loss = loss + (repaired - clean).square().mean() / power
+            loss = loss + (last[0] - clean_last).square().mean() / spread
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+            total += loss.item()
+        print(f'epoch {epoch + 1}: loss {total / steps * args.epochs:.3f}')
+    torch.save(learn.state_dict(), args.work / 'learn.pt')
+    return learn
+
+
+@torch.inference_mode()
+def threshold_of(learn: LEARN, stored: dict) -> float:
+    """Return the change that 2 % of the clean held-out views exceed."""
+    clean = stored['inner'][-int(stored['held']) :, 0].float()
+    repaired = torch.cat([learn.repair_map(x)[0] for x in clean.split(32)])
+    return float(change_of(clean, repaired).quantile(0.98))
+
+
+def answers(
+    net: nn.Module, learn: LEARN, threshold: float, args: argparse.Namespace
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the answers (3, N, cells), and N labels.
+
+    They are those without LEARN, with it, and with it where it changes much.
+    """
+    folder = args.data / 'imagenet_sample_1000'
+    with (folder / 'labels.csv').open() as file:
+        rows = list(csv.DictReader(file))[:: args.every]
+    options = share_bank(
+        CELLS,
+        textures(args.data)[1],
+        args.data / 'coco_cutouts/val',
+        seed=0,
+        region='image',
+    )
+    cells = [make_occlude(cell, **options) for cell in CELLS]
+    prepare = tv.Compose([tv.Resize(256, BICUBIC), tv.CenterCrop(224)])
+    example, given = torch.zeros(1, 3, 224, 224), []
+    for row in rows:
+        photo = Image.open(folder / row['path']).convert('RGB')
+        bgr = np.asarray(prepare(photo))[..., ::-1].copy()
+        sample = dict(img=bgr, img_path=row['path'], channel_order='bgr')
+        hidden = [cell(dict(sample))['img'] if cell else bgr for cell in cells]
+        images = torch.from_numpy(np.stack(hidden)[..., ::-1].copy())
+        images = (images.permute(0, 3, 1, 2).float() - MEAN) / STD
+        inner, _, before = features(net, images)
+        with torch.inference_mode():
+            repaired = learn.repair_map(inner.float())[0]
+            after = run_from(net, LAYER, repaired, example)
+            much = change_of(inner, repaired) >= threshold
+            chosen = torch.where(much[:, None], after, before)
+        given.append(torch.stack([before, after, chosen]).argmax(2))
+    labels = np.array([int(row['label']) for row in rows])
+    return torch.stack(given, 1).numpy(), labels
+
+
+def show(given: np.ndarray, labels: np.ndarray) -> None:
+    """Print accuracy and agreement, by cell and by level."""
+    right = 100.0 * (given == labels[None, :, None])
+    same = 100.0 * (given == given[:1, :, :1])
+    draws = np.random.default_rng(0)
+    groups = [(name, slice(i, i + 1)) for i, name in enumerate(CELLS)]
+    groups += [('L1', slice(1, 5)), ('L2', slice(5, 9)), ('L3', slice(9, 13))]
+    for name, cells in [
+        *groups,
+        ('L1-L3', slice(1, 13)),
+        ('all', slice(0, 13)),
+    ]:
+        words = []
+        for table in (right, same):
+            rows = table[:, :, cells].mean(2)
+            gain = rows[2] - rows[0]
+            again = [gain[draws.integers(len(gain), size=len(gain))].mean()
+                     for _ in range(2000)]  # fmt: skip
+            low, high = np.percentile(again, [2.5, 97.5])
+            words += [f'{value:.1f}' for value in rows.mean(1)]
+            words.append(f'{gain.mean():+.1f} ({low:+.1f} to {high:+.1f})')
+        print(f'| {name} | {" | ".join(words)} |')
+
+
+def main() -> None:
+    """Make features, train, test."""
+    args = parse_args()
+    args.work.mkdir(parents=True, exist_ok=True)
+    net = timm_model('tf_efficientnet_lite0').module.eval()
+    net.requires_grad_(False).to(memory_format=torch.channels_last)
+    stored = make_training(net, args)
+    learn = train(net, stored, args).eval()
+    show(*answers(net, learn, threshold_of(learn, stored), args))
+
+
+if __name__ == '__main__':
+    main()
