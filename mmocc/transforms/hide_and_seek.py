@@ -9,13 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mmocc.occlusion.grid import (
-    cell_mask,
-    check_grid,
-    draw_grid,
-    hide_cells,
-    paint,
-)
+from mmocc.occlusion.grid import cell_mask, check_grid, draw_grid
 from mmocc.transforms.base import HidingTransform
 from mmocc.transforms.objects import Objects
 
@@ -66,18 +60,19 @@ class HideAndSeek(HidingTransform):
         """Hide cells of an image, as ``HidingTransform.hide`` says."""
         size = planes.shape[1], planes.shape[2]
         cell = choice.choice(self.grid_sizes)
+        if not cell:
+            return planes.clone(), torch.zeros(size, dtype=torch.bool)
         numbers = np.random.default_rng(number)
         hidden = draw_grid(size, cell, self.hide_prob, numbers.random)
-        mask = torch.from_numpy(cell_mask(size, hidden, cell).view(bool))
-        if not cell:
-            return planes.clone(), mask
-        image = planes.permute(1, 2, 0).contiguous().numpy()
-        if self._colour is None:
-            canvas = numbers.integers(256, size=image.shape, dtype=np.uint8)
-        else:
-            canvas = paint(image, self._colour)
-        image = hide_cells(image, hidden, cell, canvas)
-        return torch.from_numpy(image).permute(2, 0, 1), mask
+        mask = cell_mask(size, hidden, cell).view(bool)
+        fill = self._colour
+        if fill is None:
+            noise = numbers.integers(256, size=(*size, 3), dtype=np.uint8)
+            fill = noise.transpose(2, 0, 1)
+        planes = planes.clone(memory_format=torch.contiguous_format)
+        for plane, values in zip(planes.numpy(), fill, strict=True):
+            np.copyto(plane, values, where=mask)
+        return planes, torch.from_numpy(mask)
 
     def __repr__(self) -> str:
         return (
