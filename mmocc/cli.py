@@ -42,7 +42,7 @@ HOSTS = {
 
 def usage() -> str:
     """Return what ``mmocc --help`` prints."""
-    lines = [f'  {name:10}{text}' for name, (_, text) in COMMANDS.items()]
+    lines = [f'  {name:11}{text}' for name, (_, text) in COMMANDS.items()]
     return '\n'.join(
         [
             f'mmocc {__version__}: models that see partly hidden objects',
