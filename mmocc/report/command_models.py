@@ -145,9 +145,9 @@ def has_own_layout(cfg: Any, folder: str) -> bool:
     """
     from mmocc.utils.config_types import class_name
 
-    data = (cfg.get('test_dataloader') or {}).get('dataset') or {}
+    data: Any = (cfg.get('test_dataloader') or {}).get('dataset') or {}
     while 'dataset' in data:
-        data = data.dataset
+        data = data['dataset']
     key = LAYOUTS.get(class_name(data.get('type')))
     part = data.get(key) if key else None
     return not isinstance(part, str) or Path(folder, part).is_dir()

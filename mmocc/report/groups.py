@@ -110,9 +110,9 @@ def _torch_job(
     given = transform
     if isinstance(transform, Mapping):
         given = transform.get(name)
-    module = model
+    module = model.module if isinstance(model, NamedModel) else model
     if isinstance(model, NamedModel):
-        module, given = model.module, given or model.transform
+        given = given or model.transform
     words = f'{given!r:.300}'
     if given is None:
         given, words = default_transform(name, module)

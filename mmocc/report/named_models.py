@@ -133,7 +133,7 @@ def metafile_weights(config: str) -> str:
     Raises:
         NoModelError: If it names none.
     """
-    import yaml
+    yaml = import_module('yaml')  # comes with the hosts
 
     path = Path(config)
     for metafile in sorted(path.parent.glob('*metafile*.yml')):
@@ -236,7 +236,7 @@ def _filled(
     head = _last_layer(module)
     found = state.get(f'{head}.weight')
     outputs = 0 if found is None else len(found)
-    if outputs and outputs != len(module.get_submodule(head).weight):
+    if outputs and outputs != len(module.state_dict()[f'{head}.weight']):
         module = build(num_classes=outputs)
     _fill(module, state, checkpoint)
     return module

@@ -1,7 +1,7 @@
 """One line of progress, with one estimate of the time left, for a report."""
 
 import sys
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from rich.console import Console
@@ -46,10 +46,11 @@ class ReportProgress:
     def __exit__(self, *_: object) -> None:
         self.bar.stop()
 
-    def track(
-        self, loader: Collection, words: str, work: float
-    ) -> Iterator[Any]:
-        """Yield the batches of a loader, which are this much work."""
+    def track(self, loader: Any, words: str, work: float) -> Iterator[Any]:
+        """Yield the batches of a loader, which are this much work.
+
+        The loader tells its length.
+        """
         start, batches = self.done, max(len(loader), 1)
         self.bar.update(self.task, description=words)
         for number, batch in enumerate(loader, 1):

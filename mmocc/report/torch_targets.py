@@ -47,13 +47,12 @@ def read_item(item: Any, where: str) -> dict[str, Any]:
         )
     sample = dict(img=image, label=label)
     if isinstance(target, Mapping):
-        annotations = target.get('annotations')
-        return sample | (
-            _of_target(target, where)
-            if annotations is None
-            else _of_annotations(annotations, image, where)
-        )
-    if _are_annotations(target):
+        if target.get('annotations') is None:
+            return sample | _of_target(target, where)
+        target = target['annotations']
+        if not _are_annotations(target):
+            raise ValueError(f'{where}: annotations must be a list of dicts')
+    if target is not None and _are_annotations(target):
         return sample | _of_annotations(target, image, where)
     return sample
 
@@ -85,7 +84,7 @@ def _single_label(target: Mapping, where: str) -> Any:
 
 def _of_target(target: Mapping, where: str) -> dict[str, Any]:
     """Return the object of a target of torchvision's detectors."""
-    sample = {}
+    sample: dict[str, np.ndarray] = {}
     if target.get('boxes') is not None:
         sample['gt_bboxes'] = _xyxy(target['boxes'], where)
     if target.get('masks') is not None:
@@ -95,8 +94,13 @@ def _of_target(target: Mapping, where: str) -> dict[str, Any]:
                 f'{where}: masks must be (N, H, W), got {masks.shape}'
             )
         planes = masks.reshape(-1, *masks.shape[-2:]) > 0
-        sample['gt_seg_map'] = planes.any(axis=0).astype(np.uint8)
+        sample['gt_seg_map'] = _union(planes)
     return sample
+
+
+def _union(planes: np.ndarray) -> np.ndarray:
+    """Return where any of (N, H, W) masks is set, (H, W) uint8."""
+    return np.asarray(planes.any(axis=0), np.uint8)
 
 
 def _xyxy(boxes: Any, where: str) -> np.ndarray:
@@ -113,8 +117,9 @@ def _xyxy(boxes: Any, where: str) -> np.ndarray:
         return array
     if form not in ('XYWH', 'CXCYWH'):
         raise ValueError(f'{where}: boxes must be XYXY, got {form}')
-    corner, size = array[:, :2], array[:, 2:]
-    corner = corner if form == 'XYWH' else corner - size / 2
+    corner, size = np.split(array, 2, axis=1)
+    if form == 'CXCYWH':
+        corner = corner - np.float32(0.5) * size
     return np.concatenate([corner, corner + size], axis=1)
 
 
@@ -132,11 +137,11 @@ def _of_annotations(
     boxes = [annotation['bbox'] for annotation in annotations]
     array = np.asarray(boxes, np.float32).reshape(-1, 4)
     array[:, 2:] += array[:, :2]
-    sample = dict(gt_bboxes=array)
+    sample: dict[str, np.ndarray] = dict(gt_bboxes=array)
     masks = [_mask(annotation, image, where) for annotation in annotations]
     if masks and all(mask is not None for mask in masks):
         planes = np.stack([mask for mask in masks if mask is not None])
-        sample['gt_seg_map'] = planes.any(axis=0).astype(np.uint8)
+        sample['gt_seg_map'] = _union(planes)
     return sample
 
 

@@ -91,6 +91,7 @@ def test_labels_of_one_class_are_a_label():
         ((IMAGE, dict(labels=torch.tensor([]))), r'labels \[\]'),
         ((IMAGE, 0, dict(boxes=torch.zeros(2, 5))), r'boxes must be \(N, 4'),
         ((IMAGE, 0, dict(masks=torch.zeros(1, 1, 2, 2))), 'masks must be'),
+        ((IMAGE, 0, dict(annotations=(1, 2))), 'must be a list of dicts'),
         ((IMAGE, 0, [dict(category_id=1)]), "no bbox, only \\['category_id'"),
     ],
 )
