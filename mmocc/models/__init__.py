@@ -25,7 +25,7 @@ _ROOMS = {
         'OcclusionAugDetector',
         'VGGClsHead',
     ),
-    'backbones': ('EfficientNetLite', 'PackagedWeights'),
+    'backbones': ('EfficientNetLite',),
     'hide_and_seek': (
         'VGGGAP',
         'AlexNetGAP',

@@ -14,7 +14,7 @@ from mmengine.registry import MODELS
 from PIL import Image
 from torch import nn
 
-from mmocc.models import EfficientNetLite, PackagedWeights
+from mmocc.models.backbones import EfficientNetLite, PackagedWeights
 from mmocc.utils.packaged_weights import (
     LITE_BLOCKS,
     find_weights,
