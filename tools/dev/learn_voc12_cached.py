@@ -44,6 +44,7 @@ INNER_VARIANCE = 41.0  # of the inner map; that of the last one is 0.6
 
 # Rows of the table: what is trained, by which losses, and for how long.
 INNER = dict(learns=('inner',), gate=True, rec=0.1, lr=2e-3, epochs=5)
+TAIL = dict(tail=True, lr=5e-4, epochs=4)
 LAST = dict(learns=('last',), lr=1e-3, epochs=8)
 ROWS: dict[str, dict[str, Any]] = dict(
     frozen=dict(start='last'),
@@ -52,13 +53,16 @@ ROWS: dict[str, dict[str, Any]] = dict(
     nopool=dict(LAST, start='last'),
     inner=INNER,
     inner_teacher=dict(INNER, teacher=True),
-    tail=dict(tail=True, lr=5e-4, epochs=4),
+    tail=TAIL,
+    tail_teacher=dict(TAIL, teacher=True),
 )
 
 
 # Mean answers of two models: rows, and by how much the seed is shifted.
 MEANS = dict(
     tail_twice=(('tail', 0), ('tail', 1)),
+    tail_and_frozen=(('tail', 0), ('frozen', 0)),
+    teacher_and_frozen=(('inner_teacher', 0), ('frozen', 0)),
     tail_and_inner=(('tail', 0), ('inner', 0)),
     tail_and_teacher=(('tail', 0), ('inner_teacher', 0)),
 )
