@@ -7,7 +7,10 @@ what needs a host only where :func:`usable` says so, and :func:`absent` answers
 for the rest. Nothing is imported before it is asked for.
 
 The hosts import one another where they can, and expect an ImportError where
-they cannot. :class:`HostFinder` makes one of whatever a broken host raises.
+they cannot. :class:`HostFinder` makes one of whatever a broken host raises. It
+also leaves out mmpretrain's multi-modal models, which are written for
+transformers 4, beside another version: mmpretrain looks for 4.28 or newer, and
+could not be imported at all beside 5.
 """
 
 import sys
@@ -16,6 +19,7 @@ from functools import cache
 from importlib import import_module
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
+from importlib.metadata import version
 from types import ModuleType
 from typing import Any
 
@@ -35,6 +39,8 @@ EXTRAS = {
 
 
 HOSTS = ('mmdet', 'mmpretrain')
+# Where mmpretrain notes whether its multi-modal models can be imported.
+NOTES = 'mmpretrain.utils.dependency'
 
 
 class MissingHostError(ImportError):
@@ -121,7 +127,7 @@ class HostFinder(MetaPathFinder):
         target: ModuleType | None = None,
     ) -> ModuleSpec | None:
         """Return the spec of a host, and None for all else."""
-        others = sys.meta_path if fullname in HOSTS else ()
+        others = sys.meta_path if fullname in (*HOSTS, NOTES) else ()
         for finder in others:
             if isinstance(finder, HostFinder):
                 continue
@@ -146,8 +152,25 @@ def _fail_by_import_error(spec: ModuleSpec) -> None:
             raise
         except Exception as error:
             raise ImportError(str(error), name=spec.name) from error
+        if spec.name == NOTES and module.WITH_MULTIMODAL:
+            module.WITH_MULTIMODAL = _multimodal_models_work()
 
     loader.exec_module = exec_module
+
+
+def _multimodal_models_work() -> bool:
+    """Return whether transformers still has what mmpretrain takes from it."""
+    if int(version('transformers').partition('.')[0]) >= 5:
+        return False  # known without its import, which takes seconds
+    try:
+        from transformers.modeling_utils import PreTrainedModel  # noqa: F401
+        from transformers.pytorch_utils import (  # noqa: F401
+            apply_chunking_to_forward,
+            find_pruneable_heads_and_indices,
+        )
+    except Exception:  # its own checks of versions raise anything
+        return False
+    return True
 
 
 def expect_broken_hosts() -> None:
