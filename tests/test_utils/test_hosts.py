@@ -10,6 +10,7 @@ from mmocc.utils import hosts
 
 pytest.importorskip('mmpretrain', reason='the tests break mmdet beside it')
 ERROR = "raise ImportError('mmcv==9.9 is used, but 2.1 is wanted')\n"
+INNER = ('models', 'datasets', 'evaluation')
 ASSERTION = "assert False, 'mmcv==9.9 is used, but 2.1 is wanted'\n"
 
 
@@ -68,7 +69,7 @@ except SystemExit as stop:
     ('modules', 'kind'),
     [
         (dict(__init__=ASSERTION), 'AssertionError'),
-        (dict(models=ERROR, datasets=ERROR, registry=''), 'ImportError'),
+        (dict.fromkeys(INNER, ERROR) | dict(registry=''), 'ImportError'),
     ],
     ids=['version', 'inside'],
 )
@@ -158,3 +159,26 @@ def test_a_missing_package_is_named_with_its_extra(monkeypatch):
         look_up('X')
     with pytest.raises(AttributeError, match=r"'mmocc\.models' has no .*'Y'"):
         look_up('Y')
+
+
+@pytest.mark.parametrize('version', ['5.24.0', '4.99.0'])
+def test_transformers_of_another_version_do_no_harm(tmp_path, version):
+    """Without our finder, mmpretrain's models cannot be imported."""
+    known = tmp_path / f'transformers-{version}.dist-info'
+    known.mkdir()
+    (known / 'METADATA').write_text(
+        f'Metadata-Version: 2.1\nName: transformers\nVersion: {version}\n'
+    )
+    code = """
+import mmocc
+from mmengine.registry import MODELS
+from mmpretrain.models import ImageClassifier
+print(ImageClassifier.__name__)
+try:
+    MODELS.get('mmpretrain.BlipCaption')()
+except ImportError as error:
+    print(error)
+"""
+    name, error = run(code, tmp_path)[0].splitlines()
+    assert name == 'ImageClassifier'
+    assert 'requires extra multi-modal dependencies' in error
