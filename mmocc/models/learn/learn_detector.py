@@ -85,21 +85,23 @@ class LEARNDetector(TwinDetector):
             )
         channels = in_channels or self._head_channels()
         channels = {channels} if isinstance(channels, int) else set(channels)
-        options = {'pool': 'none', 'gate': True, **learn}
-        options.pop('type', None)
+        options = {
+            'type': 'mmocc.LEARN',
+            'pool': 'none',
+            'gate': True,
+            **learn,
+        }
         self.learn = nn.ModuleDict(
             {
-                str(count): LEARN(**{**options, 'in_channels': count})
+                str(count): MODELS.build({**options, 'in_channels': count})
                 for count in sorted(channels)
             }
         )
-        self.loss_rec = (
-            loss_rec
-            if loss_rec is None
-            else MODELS.build(
+        self.loss_rec = None
+        if loss_rec is not None:
+            self.loss_rec = MODELS.build(
                 {'type': 'mmocc.FeatureReconstructionLoss', **loss_rec}
             )
-        )
         self.det_weight = det_weight
         self.clean_pass = clean_pass
         self.frozen_loaded = False
@@ -130,7 +132,8 @@ class LEARNDetector(TwinDetector):
         for name, part in self.named_children():
             if name.endswith('_head'):
                 for module in part.modules():
-                    module.training = mode and any(module.children())
+                    is_layer = next(module.children(), None) is None
+                    module.training = mode and not is_layer
         self.learn.train(mode)
         return self
 
@@ -236,15 +239,16 @@ class LEARNDetector(TwinDetector):
 
 def weighted(losses: dict[str, Any], weight: float) -> dict[str, Any]:
     """Return a detector's losses times a weight; what is no loss stays."""
-    if weight == 1:
-        return losses
+
+    def times(value: Any) -> Any:
+        if isinstance(value, list | tuple):
+            return [weight * x for x in value]
+        return weight * value
+
     return {
-        name: [weight * x for x in value]
-        if isinstance(value, list | tuple)
-        else weight * value
+        name: times(value) if 'loss' in name else value
         for name, value in losses.items()
-        if 'loss' in name
-    } | {k: v for k, v in losses.items() if 'loss' not in k}
+    }
 
 
 def flat(losses: dict[str, Any]) -> dict[str, Tensor]:
