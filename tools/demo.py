@@ -1,8 +1,8 @@
 """See LEARN repair an occluded classifier on real handwritten digits.
 
-Makes the embedded data set; fine-tunes a pretrained EfficientNet-Lite0 on clean
-digits, and then trains LEARN inside the frozen network; tests both without and
-with occlusion; and writes table, plot and example images to
+Makes the embedded data set; fine-tunes a pretrained EfficientNet-Lite0 on
+clean digits, and then trains LEARN inside the frozen network; tests both
+without and with occlusion; and writes table, plot and example images to
 work_dirs/demo_NETWORK/. The textures and cut-outs of the test come from
 another photo than those of training. LEARN repairs an inner map, which goes
 beyond the paper (configs/learn/README.md). An interrupted demo continues where
