@@ -144,6 +144,7 @@ setup(
     package_data={
         'mmocc': ['py.typed'],
         'mmocc.report': ['templates/*'],
+        'mmocc.utils': ['imagenet_wnids.txt'],
     },
     python_requires='>=3.10',
     install_requires=read_requirements('runtime'),

@@ -63,9 +63,12 @@ def view_list(
     data = args.data
     voc = sorted((data / 'voc07_rigid12_crops/JPEGImages').iterdir())
     coco = sorted((data / 'coco128_panoptic/images').glob('*/*.jpg'))
-    names = dict(line.split() for line in (data / 'cub50/images.txt').open())
-    split = (data / 'cub50/train_test_split.txt').open()
-    numbers = [line.split()[0] for line in split if line.split()[1] == '1']
+    lists = [
+        (data / 'cub50' / name).read_text(encoding='utf-8').splitlines()
+        for name in ('images.txt', 'train_test_split.txt')
+    ]
+    names, split = (dict(map(str.split, lines)) for lines in lists)
+    numbers = [number for number, train in split.items() if train == '1']
     cub = [data / 'cub50/images' / names[number] for number in numbers]
     views = [(path, (0.35, 1.0)) for path in random.sample(voc, args.voc)]
     views += [(path, (0.06, 0.7)) for path in coco] * args.coco_views
@@ -208,7 +211,7 @@ def answers(
     They are those without LEARN, with it, and with it where it changes much.
     """
     folder = args.data / 'imagenet_sample_1000'
-    with (folder / 'labels.csv').open() as file:
+    with (folder / 'labels.csv').open(encoding='utf-8') as file:
         rows = list(csv.DictReader(file))[:: args.every]
     options = share_bank(
         CELLS,

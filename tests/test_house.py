@@ -22,6 +22,7 @@ BELOW = {
     'models': CORE,
     'evaluation': CORE,
     'report': CORE | {'datasets', 'evaluation'},
+    'learn': CORE | {'models', 'report', 'transforms'},
     'visualization': CORE | {'evaluation'},
     'engine': CORE | {'models', 'evaluation', 'visualization'},
     'apis': CORE

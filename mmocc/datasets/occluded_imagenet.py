@@ -17,8 +17,8 @@ from mmpretrain.datasets.categories import IMAGENET_CATEGORIES
 
 from mmocc.datasets.lists import check_choice, class_names
 from mmocc.registry import DATASETS
-from mmocc.report.imagenet_classes import imagenet_wnids
 from mmocc.utils.files import expand, list_images, note, some
+from mmocc.utils.imagenet_classes import imagenet_wnids
 
 ENDING = '_occluded'  # of SMD's names, before ``.png``
 ROD_IMAGES = 1231  # as its dataset_info.json states

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterable, Sequence
 
-from mmocc.report.imagenet_classes import imagenet_wnids, is_imagenet
+from mmocc.utils.imagenet_classes import imagenet_wnids, is_imagenet
 
 WNID = re.compile(r'(n\d{8})(?![^\W_])')  # n01440764, n01440764_tench
 

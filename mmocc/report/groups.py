@@ -16,12 +16,12 @@ from mmocc.report.class_match import find_outputs, match_classes
 from mmocc.report.classifiers import count_outputs
 from mmocc.report.default_transform import default_transform
 from mmocc.report.image_folders import Labels, open_folder
-from mmocc.report.imagenet_classes import COUNT, imagenet_names
 from mmocc.report.job import Job, Settings
 from mmocc.report.named_models import NamedModel
 from mmocc.report.torch_images import TorchImages, dataset_classes
 from mmocc.report.torch_model import TorchJob, transform_digest
 from mmocc.utils.hosts import require
+from mmocc.utils.imagenet_classes import COUNT, imagenet_names
 
 Model = nn.Module | NamedModel | tuple[str, str]
 

@@ -19,7 +19,7 @@ from urllib.request import getproxies
 
 from torch import nn
 
-from mmocc.report.imagenet_classes import COUNT, imagenet_names
+from mmocc.utils.imagenet_classes import COUNT, imagenet_names
 
 HUB = 'huggingface.co'
 

@@ -7,7 +7,7 @@ import pytest
 from conftest import ROOT
 
 from mmocc.report.class_match import find_outputs, match_classes
-from mmocc.report.imagenet_classes import (
+from mmocc.utils.imagenet_classes import (
     imagenet_names,
     imagenet_wnids,
     is_imagenet,

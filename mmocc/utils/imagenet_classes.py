@@ -5,7 +5,7 @@ from functools import cache
 from pathlib import Path
 
 COUNT = 1000
-WNID_FILE = Path(__file__).parent / 'templates' / 'imagenet_wnids.txt'
+WNID_FILE = Path(__file__).with_name('imagenet_wnids.txt')
 
 
 @cache
