@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from numbers import Real
 from typing import Any
 
+import cv2
 import numpy as np
 import torch
 from torch import Tensor
 
-from mmocc.occlusion.grid import cell_mask, check_grid, draw_grid
+from mmocc.occlusion.grid import cell_mask, check_grid, draw_grid, paint
 from mmocc.transforms.base import HidingTransform
 from mmocc.transforms.objects import Objects
 
@@ -64,15 +65,18 @@ class HideAndSeek(HidingTransform):
             return planes.clone(), torch.zeros(size, dtype=torch.bool)
         numbers = np.random.default_rng(number)
         hidden = draw_grid(size, cell, self.hide_prob, numbers.random)
-        mask = cell_mask(size, hidden, cell).view(bool)
-        fill = self._colour
-        if fill is None:
-            noise = numbers.integers(256, size=(*size, 3), dtype=np.uint8)
-            fill = noise.transpose(2, 0, 1)
+        mask = cell_mask(size, hidden, cell)
+        if self._colour is None:
+            canvas = numbers.integers(256, size=(*size, 3), dtype=np.uint8)
+        else:
+            canvas = paint(np.empty((*size, 3), np.uint8), self._colour)
         planes = planes.clone(memory_format=torch.contiguous_format)
-        for plane, values in zip(planes.numpy(), fill, strict=True):
-            np.copyto(plane, values, where=mask)
-        return planes, torch.from_numpy(mask)
+        # OpenCV is twice as fast as np.copyto with a mask
+        for values, plane in zip(
+            cv2.split(canvas), planes.numpy(), strict=True
+        ):
+            cv2.copyTo(values, mask, plane)
+        return planes, torch.from_numpy(mask.view(bool))
 
     def __repr__(self) -> str:
         return (
