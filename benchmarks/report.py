@@ -7,13 +7,20 @@
 answers) over the plain test of the same images by mmengine's Runner, as
 ``tools/test.py`` runs it, without loading processes.
 
+``python``: the cell of a torch module, as ``mmocc.occlusion_report`` computes
+it, over the cell of the same network from an mm config, as the tool does.
+
+``loop``: the cell of a torch module over a plain evaluation loop of the kind
+that timm has (ImageFolder, DataLoader, top-1 and top-5), without occlusion.
+
 ``--memory``: the largest memory that a process needs for one cell of as many
 images of 32x32 pixels; each number is measured in a new process.
 
 Predicted before the first run, for two CPU cores: 1.02 of a plain test for
 white, noise and texture and 1.05 for object at 224 pixels with a ResNet-50;
 memory grows by less than 100 bytes an image beyond the host's own list of
-files.
+files. For modules: 1.00 of the tool's cell; 1.03 of the loop for L0, 1.06 for
+white and 1.10 for object.
 """
 
 import argparse
@@ -31,14 +38,22 @@ import torch
 from mmengine.config import Config
 from mmengine.logging import MMLogger
 from mmengine.runner import Runner
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+from torchvision import transforms
+from torchvision.datasets import ImageFolder
 
 from benchmarks.learn import write_banks
 from benchmarks.timing import Rivals, add_arguments, run_cases
 from mmocc.occlusion import KINDS
 from mmocc.report import classifiers
+from mmocc.report.cells import share_bank
+from mmocc.report.job import Settings
+from mmocc.report.torch_images import TorchImages
+from mmocc.report.torch_model import TorchJob
 from mmocc.utils.from_config import build_dataset
 
-TARGET = 1.10
+TARGET, PYTHON_TARGET = 1.10, 1.05
 IMAGES = 32
 
 
@@ -73,7 +88,7 @@ def write_config(root: Path, depth: int, images: int, side: int) -> Config:
     last = width * 8 * (4 if depth == 50 else 1)
     model = dict(
         type='ImageClassifier',
-        data_preprocessor=dict(mean=[127.5] * 3, std=[64.0] * 3),
+        data_preprocessor=dict(mean=[127.5] * 3, std=[64.0] * 3, to_rgb=True),
         backbone=dict(
             type='ResNet',
             depth=depth,
@@ -121,12 +136,89 @@ def cell_time(
     )
 
 
+class Network(nn.Module):
+    """The network of an mm classifier, without its data preprocessor."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return the logits (N, classes) of images (N, 3, H, W)."""
+        return self.model.head(self.model.extract_feat(images))
+
+
+def module_cell(
+    network: nn.Module, folder: Path, cell: str, side: int, occlude: dict
+) -> tuple[Callable[[], dict], Callable[[], float]]:
+    """Return a cell of a torch module, and a plain loop over its images.
+
+    ``occlude`` are arguments of ``mmocc.Occlude`` with the bank built.
+    """
+    transform = transforms.Compose(
+        [
+            transforms.CenterCrop(side),
+            transforms.ToTensor(),
+            transforms.Normalize([0.5] * 3, [64 / 255] * 3),
+        ]
+    )
+    images = ImageFolder(str(folder), transform)
+    settings = Settings(folder.parent / 'report')
+    job = TorchJob('module', network, transform, settings, batch_size=8)
+    dataset = TorchImages(ImageFolder(str(folder)), transform)
+
+    def ours() -> dict:
+        loader = classifiers.cell_loader(job.cfg, dataset, cell, **occlude)
+        return classifiers.predict({'module': job.ready()}, loader)
+
+    @torch.no_grad()
+    def loop() -> float:
+        right = torch.zeros(2)
+        for pictures, labels in DataLoader(images, batch_size=8):
+            top = network(pictures).topk(2).indices == labels[:, None]
+            right += torch.stack([top[:, 0].sum(), top.sum()])
+        return float(right[0]) / len(images)
+
+    return ours, loop
+
+
+def module_time(
+    rival: str, cell: str, side: int, banks: dict[str, str], root: Path
+) -> Rivals:
+    """Return a cell of a torch module, and the ``tool`` or a ``loop``."""
+    root = Path(tempfile.mkdtemp(dir=root))
+    cfg = write_config(root, 50, IMAGES, side)
+    MMLogger.get_instance('mmengine', log_level='WARNING')
+    model = Runner.from_cfg(cfg).model.eval()
+    occlude = share_bank([cell], seed=0, **banks)
+    ours, loop = module_cell(
+        Network(model), root / 'images', cell, side, occlude
+    )
+    dataset = build_dataset(cfg)
+
+    def tool() -> dict:
+        loader = classifiers.cell_loader(cfg, dataset, cell, **occlude)
+        return classifiers.predict({'model': model}, loader)
+
+    return Rivals(
+        f'{cell}, torch module, ResNet-50 at {side} px / {rival}',
+        ours,
+        loop if rival == 'loop' else tool,
+        per=IMAGES,
+        target=TARGET if rival == 'loop' else PYTHON_TARGET,
+    )
+
+
 def cases(banks: dict[str, str], root: Path) -> Iterator[tuple[str, Callable]]:
     """Yield names of cases and the function that prepares each."""
     for depth in (50, 18):
         for cell in ('L0', *(f'L2 {kind}' for kind in KINDS)):
             name = f'cell-resnet{depth}-{cell.replace(" ", "-")}'
             yield name, partial(cell_time, cell, depth, 224, banks, root)
+    for rival, prefix in (('tool', 'python'), ('loop', 'loop')):
+        for cell in ('L0', *(f'L2 {kind}' for kind in KINDS)):
+            name = f'{prefix}-{cell.replace(" ", "-")}'
+            yield name, partial(module_time, rival, cell, 224, banks, root)
 
 
 def cell_memory(images: int) -> None:
@@ -149,7 +241,7 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description='Measure the cost of the occlusion report'
     )
-    add_arguments(parser, 9, 'resnet50 or L2-object')
+    add_arguments(parser, 9, 'resnet50, python or L2-object')
     parser.add_argument(
         '--memory',
         nargs='+',

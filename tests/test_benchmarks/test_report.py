@@ -2,6 +2,8 @@
 
 import sys
 
+import numpy as np
+
 from benchmarks import report
 
 
@@ -23,3 +25,24 @@ def test_a_cell_and_the_plain_test_see_the_same_images(tmp_path, monkeypatch):
     plain = rivals.other()
     assert 100 * answers.hits.mean() == plain['accuracy/top1']
     assert len(answers.index) == rivals.per == 4
+
+
+def test_a_module_the_tool_and_a_plain_loop_answer_the_same(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(report, 'IMAGES', 4)
+    banks = dict.fromkeys(('texture_bank', 'object_bank'), 'builtin:test')
+    for cell in ('L0', 'L2 object'):
+        for rival in ('tool', 'loop'):
+            rivals = report.module_time(rival, cell, 32, banks, tmp_path)
+            ours, other = rivals.ours()['module'], rivals.other()
+            assert len(ours.index) == rivals.per == 4
+            if rival == 'tool':
+                other = other['model']
+                assert (ours.thumbnail == other.thumbnail).all()
+                assert (ours.pred == other.pred).all()
+                np.testing.assert_allclose(
+                    ours.confidence, other.confidence, rtol=1e-2
+                )
+            elif cell == 'L0':
+                assert ours.hits.mean() == other
