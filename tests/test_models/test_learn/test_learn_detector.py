@@ -286,12 +286,14 @@ def test_inferencer_of_mmdet(tmp_path):
         dict(type='PackDetInputs'),
     ]
     loader = dict(dataset=dict(type='CocoDataset', pipeline=pipeline))
+    drawing = dict(type='DetLocalVisualizer')
+    common = dict(default_scope='mmdet', visualizer=drawing)
     files, answers = {}, []
     for name, one, cfg in (
         ('plain', plain, RETINA),
         ('learn', model, tiny.learning(RETINA)),
     ):
-        cfg = dict(model=cfg, test_dataloader=loader, default_scope='mmdet')
+        cfg = dict(model=cfg, test_dataloader=loader, **common)
         files[name] = tmp_path / f'{name}.py', tmp_path / f'{name}.pth'
         Config(cfg).dump(files[name][0])
         meta = dict(dataset_meta=dict(classes=('a', 'b', 'c')))
