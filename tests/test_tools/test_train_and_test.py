@@ -69,7 +69,7 @@ def test_check_env_without_packages_names_the_tested_versions(
     assert result.returncode == 1
     assert f'-m pip install {torch_pin} {vision_pin}' in result.stdout
     assert 'missing mmcv ' in result.stdout
-    assert 'classification: not ready: mmcv' in result.stdout
+    assert 'classification: not ready: cv2, mmcv' in result.stdout
 
 
 def test_train_amp_test_and_out(run_tool, tiny_config, tmp_path):
