@@ -1,6 +1,6 @@
 r"""LEARN without labels at 1,000 classes: EfficientNet-Lite0 on photographs.
 
-    python -m benchmarks.learn_1000 --data DATA --work work_dirs/learn_1000
+    python tools/dev/learn_1000.py --data DATA --work work_dirs/learn_1000
 
 DATA has the folders voc07_rigid12_crops, coco128_panoptic and cub50 (no label
 of them is read), dtd_80, coco_cutouts, and imagenet_sample_1000 for the test.
