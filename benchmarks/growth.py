@@ -143,7 +143,12 @@ def priors(objects: int) -> Work:
 
     from mmocc.models.dea.ssd_losses import assign, pad_boxes
 
-    assigner = MaxIoUAssigner(0.5, 0.5, min_pos_iou=0.0)
+    assigner = MaxIoUAssigner(
+        0.5,
+        0.5,
+        min_pos_iou=0.0,
+        iou_calculator=dict(type='mmdet.BboxOverlaps2D'),  # in any scope
+    )
     boxes, real = pad_boxes([random_boxes(objects)])
     candidates = random_boxes(8732)
     blocked = torch.zeros(1, 8732, dtype=torch.bool)

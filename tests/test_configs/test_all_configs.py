@@ -224,7 +224,7 @@ def test_config_trains_resumes_and_tests(name, read, tmp_path):
             assert torch.equal(value, last[key]), f'{key} has changed'
         # LEARN, and the count of the occluder's steps
         trained = last.keys() - frozen.keys()
-        if cfg.model.occluder.get('variants'):
+        if cfg.model.get('occluder', {}).get('variants'):
             trained -= {'occluder.steps'}
         assert changed == trained
     else:
