@@ -120,6 +120,7 @@ def plot_examples(
 ) -> None:
     """Draw images with each model's answer below, right ones in green.
 
+    Models are numbered, and named once above: names are wider than images.
     ``rows`` are a name and, for each image, the picture (H, W, 3) uint8 BGR
     and the answers by model; ``truth`` is the true class of each column, all
     as numbers, since ``classes`` may have a name twice.
@@ -139,11 +140,11 @@ def plot_examples(
             panel.imshow(image[..., ::-1])
             panel.set_xticks([])
             panel.set_yticks([])
-            for place, (model, answer) in enumerate(answers.items()):
+            for place, answer in enumerate(answers.values()):
                 panel.text(
                     0.5,
                     -0.07 - 0.13 * place,
-                    f'{model}: {names[answer]}',
+                    f'{place + 1}: {names[answer]}',
                     color='green' if answer == label else 'crimson',
                     transform=panel.transAxes,
                     ha='center',
@@ -153,5 +154,8 @@ def plot_examples(
         line[0].set_ylabel(name)
     for panel, label in zip(panels[0], truth, strict=True):
         panel.set_title(names[label], fontsize=9)
+    models = enumerate(rows[0][1][0][1], start=1)
+    words = ',   '.join(f'{place}: {name}' for place, name in models)
+    figure.suptitle(f'answers of   {words}', fontsize=10)
     figure.savefig(path, dpi=130)
     plt.close(figure)

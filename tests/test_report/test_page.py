@@ -165,6 +165,7 @@ def test_an_answer_of_another_class_of_the_same_name_is_wrong(
     rows = [('L0', [(image, dict(a=0, b=1))])]
     plots.plot_examples(rows, [1], ('crane', 'crane'), tmp_path / 'x.png')
     a, b = figures[0].axes[0].texts
-    assert (a.get_text(), a.get_color()) == ('a: crane (0)', 'crimson')
-    assert (b.get_text(), b.get_color()) == ('b: crane (1)', 'green')
+    assert (a.get_text(), a.get_color()) == ('1: crane (0)', 'crimson')
+    assert (b.get_text(), b.get_color()) == ('2: crane (1)', 'green')
     assert figures[0].axes[0].get_title() == 'crane (1)'
+    assert figures[0].get_suptitle() == 'answers of   1: a,   2: b'
