@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from mmocc.models.feature_maps import last_feature, last_path, replace_last
+from mmocc.report.torch_model import modes_kept, unwrapped_logits
 
 SIDE = 224  # of an image, where a model does not say its own
 NAMED = 6  # candidates that an error names
@@ -59,9 +60,7 @@ def logits_of(output: Any) -> Tensor:
     Raises:
         ValueError: If there are none.
     """
-    if isinstance(output, Mapping):
-        output = output.get('logits')
-    logits = getattr(output, 'logits', output)
+    logits = unwrapped_logits(output)
     if not torch.is_tensor(logits) or logits.dim() != 2:
         shape = tuple(getattr(logits, 'shape', ()))
         raise ValueError(
@@ -74,13 +73,9 @@ def logits_of(output: Any) -> Tensor:
 @contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
     """Put a model into eval mode, and each of its modules back after it."""
-    modes = [(part, part.training) for part in model.modules()]
-    model.eval()
-    try:
+    with modes_kept([model]):
+        model.eval()
         yield
-    finally:
-        for part, training in modes:
-            part.training = training
 
 
 @contextmanager

@@ -29,6 +29,13 @@ MANGLED = re.compile(rb'[./]?___torch_mangle_\d+')
 NO_CONTENT = re.compile(r'\.debug_pkl$|/serialization_id$|/traced_inputs')
 
 
+def unwrapped_logits(given: Any) -> Any:
+    """Return the ``logits`` of what a classifier gives, or what it gives."""
+    if isinstance(given, Mapping):
+        return given.get('logits')
+    return getattr(given, 'logits', given)
+
+
 class LogitsModel(nn.Module):
     """Answer packed samples, as mm's models do, by a module's logits.
 
@@ -65,10 +72,7 @@ class LogitsModel(nn.Module):
 
     def _scores(self, images: Tensor) -> Tensor:
         """Return the module's logits (N, classes) in float32."""
-        given = self.module(images)
-        if isinstance(given, Mapping):
-            given = given.get('logits')
-        logits = getattr(given, 'logits', given)
+        logits = unwrapped_logits(self.module(images))
         if (
             not torch.is_tensor(logits)
             or logits.shape[:-1] != images.shape[:1]
@@ -240,23 +244,29 @@ class TorchJob(Job):
 
 
 @contextmanager
-def left_as_it_was(modules: Sequence[nn.Module]) -> Iterator[None]:
-    """Give back modules in the mode and on the device that they had."""
-    known = []
-    for module in modules:
-        # A frozen script has no mode.
-        modes = [
-            (part, part.training)
-            for part in module.modules()
-            if hasattr(part, 'training')
-        ]
-        first = next(module.parameters(), None)
-        known.append((module, modes, None if first is None else first.device))
+def modes_kept(modules: Sequence[nn.Module]) -> Iterator[None]:
+    """Give back modules, and all their parts, in the mode that they had."""
+    modes = [
+        (part, part.training)
+        for module in modules
+        for part in module.modules()
+        if hasattr(part, 'training')  # a frozen script has no mode
+    ]
     try:
         yield
     finally:
-        for module, modes, device in known:
-            for part, training in modes:
-                part.training = training
-            if device is not None:
+        for part, training in modes:
+            part.training = training
+
+
+@contextmanager
+def left_as_it_was(modules: Sequence[nn.Module]) -> Iterator[None]:
+    """Give back modules in the mode and on the device that they had."""
+    firsts = [(m, next(m.parameters(), None)) for m in modules]
+    devices = [(m, first.device) for m, first in firsts if first is not None]
+    with modes_kept(modules):
+        try:
+            yield
+        finally:
+            for module, device in devices:
                 module.to(device)
