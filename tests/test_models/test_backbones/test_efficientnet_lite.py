@@ -3,6 +3,7 @@
 import pytest
 import torch
 import torch.nn.functional as F
+from mmcv.cnn.utils import fuse_conv_bn
 from mmengine.registry import MODELS
 from torch import nn
 
@@ -99,6 +100,27 @@ def test_folded_norms_give_the_same_maps():
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5 * scale)
         assert scale > 0
     assert not torch.equal(plain[0], folded[0])  # another order of sums
+
+
+def test_a_gradient_passes_folded_norms():
+    model = EfficientNetLite().eval()
+    gradients = []
+    for trains in (True, False):  # as it is; and folded
+        model.requires_grad_(trains)
+        images = IMAGES.clone().requires_grad_()
+        model(images)[0].square().mean().backward()
+        gradients.append(images.grad)
+    plain, folded = gradients
+    torch.testing.assert_close(folded, plain, rtol=1e-3, atol=1e-6)
+    assert not torch.equal(folded, plain)  # another order of sums
+
+
+def test_norms_that_were_fused_away():
+    model = EfficientNetLite().eval().requires_grad_(False)
+    expected = model(IMAGES)[0]
+    fused = fuse_conv_bn(model)
+    assert isinstance(fused.blocks[0][0].bn1, torch.nn.Identity)
+    torch.testing.assert_close(fused(IMAGES)[0], expected)
 
 
 def test_hooks_on_inner_layers_are_called_when_nothing_trains():
