@@ -206,9 +206,10 @@ def threshold_of(learn: LEARN, stored: dict) -> float:
 def answers(
     net: nn.Module, learn: LEARN, threshold: float, args: argparse.Namespace
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the answers (3, N, cells), and N labels.
+    """Return the answers (4, N, cells), and N labels.
 
-    They are those without LEARN, with it, and with it where it changes much.
+    They are those without LEARN, with it, with it where it changes much, and
+    those of the mean of the probabilities without and with it.
     """
     folder = args.data / 'imagenet_sample_1000'
     with (folder / 'labels.csv').open(encoding='utf-8') as file:
@@ -236,13 +237,17 @@ def answers(
             after = run_from(net, LAYER, repaired, example)
             much = change_of(inner, repaired) >= threshold
             chosen = torch.where(much[:, None], after, before)
-        given.append(torch.stack([before, after, chosen]).argmax(2))
+            mean = before.softmax(1) + after.softmax(1)
+        given.append(torch.stack([before, after, chosen, mean]).argmax(2))
     labels = np.array([int(row['label']) for row in rows])
     return torch.stack(given, 1).numpy(), labels
 
 
 def show(given: np.ndarray, labels: np.ndarray) -> None:
-    """Print accuracy and agreement, by cell and by level."""
+    """Print accuracy and agreement, by cell and by level.
+
+    Of each, that of the four answers, and what the mean gains.
+    """
     right = 100.0 * (given == labels[None, :, None])
     same = 100.0 * (given == given[:1, :, :1])
     draws = np.random.default_rng(0)
@@ -256,7 +261,7 @@ def show(given: np.ndarray, labels: np.ndarray) -> None:
         words = []
         for table in (right, same):
             rows = table[:, :, cells].mean(2)
-            gain = rows[2] - rows[0]
+            gain = rows[-1] - rows[0]
             again = [gain[draws.integers(len(gain), size=len(gain))].mean()
                      for _ in range(2000)]  # fmt: skip
             low, high = np.percentile(again, [2.5, 97.5])
