@@ -83,7 +83,7 @@ NETWORKS = {
         name='EfficientNet-Lite0',
         first='efficientnet-lite0_digits-baseline',
         learn='efficientnet-lite0_digits',
-        size=128,
+        size=112,
         every=2,
     ),
     'vgg16': Network(

@@ -1,6 +1,6 @@
 """Phase 1 of LEARN on the embedded digits: EfficientNet-Lite0, fine-tuned.
 
-From ImageNet's weights, at 128 pixels. The demo runs it.
+From ImageNet's weights, at 112 pixels. The demo runs it.
 """
 
 _base_ = [
@@ -12,7 +12,7 @@ _base_ = [
 # ------------------------------------------------ things you will change
 max_epochs = 4
 lr = 1e-3  # for 32 images a step
-image_size = 128
+image_size = 112
 
 # ------------------------------------------------- things you may change
 # No random step: LEARN's clean_cache needs the same images in each epoch.
@@ -39,7 +39,7 @@ param_scheduler = [
         convert_to_iter_based=True,
     ),
 ]
-train_cfg = dict(by_epoch=True, max_epochs=max_epochs, val_interval=1)
+train_cfg = dict(by_epoch=True, max_epochs=max_epochs, val_interval=max_epochs)
 val_cfg = dict()
 test_cfg = dict()
 auto_scale_lr = dict(base_batch_size=32)

@@ -10,7 +10,7 @@ _base_ = './efficientnet-lite0_digits-baseline.py'
 load_from = 'work_dirs/efficientnet-lite0_digits-baseline/epoch_4.pth'
 baseline_config = 'configs/learn/efficientnet-lite0_digits-baseline.py'
 occluders = 'data/digits_voc/occluders/train'
-max_epochs = 8
+max_epochs = 6
 lr = 2e-3  # for 32 images a step
 features = 'work_dirs/efficientnet-lite0_digits-inner-features'
 
@@ -28,7 +28,7 @@ model = dict(
         type='mmocc.BatchOccluder',
         texture_bank=f'{occluders}/textures',
         object_bank=f'{occluders}/objects',
-        texture_size=128,
+        texture_size=112,
         variants=2,
     ),
 )
@@ -46,4 +46,4 @@ param_scheduler = [
         convert_to_iter_based=True,
     ),
 ]
-train_cfg = dict(max_epochs=max_epochs, val_interval=2)
+train_cfg = dict(max_epochs=max_epochs, val_interval=max_epochs)
