@@ -10,8 +10,9 @@
 PYTHON ?= python3
 VENV ?= .venv
 PY := $(VENV)/bin/python
+# Python compiles what it imports, when it does: not all that pip installs.
 PIP := $(PY) -m pip --disable-pip-version-check --no-input -q install \
-	-c requirements/tested.txt $(addprefix --find-links ,$(MMOCC_WHEELS))
+	--no-compile -c requirements/tested.txt $(addprefix --find-links ,$(MMOCC_WHEELS))
 # Without nvcc, mmcv's ops are built for the CPU, whatever the machine has.
 NVCC := $(shell command -v nvcc)
 

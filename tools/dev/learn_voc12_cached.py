@@ -5,6 +5,7 @@ x 14 x 14) of each image, clean and occluded, is stored; a run of LEARN or of
 the controls then takes minutes on one core.
 
     python tools/dev/learn_voc12_cached.py maps SHARED work_dirs/voc12
+    python tools/dev/learn_voc12_cached.py mixes SHARED work_dirs/voc12
     python tools/dev/learn_voc12_cached.py run work_dirs/voc12 ROW SEED
     python tools/dev/learn_voc12_cached.py table work_dirs/voc12
 
@@ -29,8 +30,10 @@ from learn_voc12_maps import (
     backbone,
     channels_last,
     store_maps,
+    store_mixes,
     tail,
 )
+from learn_voc12_mixes import HIDING, MIXING
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
 
@@ -55,6 +58,12 @@ ROWS: dict[str, dict[str, Any]] = dict(
     inner_teacher=dict(INNER, teacher=True),
     tail=TAIL,
     tail_teacher=dict(TAIL, teacher=True),
+    # beyond: another form of LEARN, and both at once
+    inner_wide=dict(INNER, hidden=192, latent=96),
+    tail_inner=dict(INNER, tail=True, lr=5e-4, epochs=5),
+    tail_long=dict(TAIL, epochs=10),
+    # the tail control, on other images than occluded ones
+    **{f'tail_{kind}': dict(TAIL, images=kind) for kind in (*HIDING, *MIXING)},
 )
 
 
@@ -110,6 +119,8 @@ class Row(nn.Module):
                 CHANNELS[place],
                 pool=options.get('pool', 'none'),
                 gate=options.get('gate', False),
+                hidden_channels=options.get('hidden', 64),
+                latent_channels=options.get('latent', 32),
             )
         self.to(memory_format=torch.channels_last)
 
@@ -124,7 +135,7 @@ def losses(
     logits: Tensor,
     maps: dict[str, Tensor],
     clean: dict[str, Tensor],
-    label: Tensor,
+    target: Tensor,
     options: dict[str, Any],
 ) -> Tensor:
     """Return the loss of a batch.
@@ -137,7 +148,7 @@ def losses(
         answer = row.head(clean['last'].mean((2, 3))).softmax(1)
         loss = F.kl_div(logits.log_softmax(1), answer, reduction='batchmean')
     else:
-        loss = F.cross_entropy(logits, label)
+        loss = F.cross_entropy(logits, target)
     if len(row.learns):
         far = F.mse_loss(maps['last'], clean['last'])
         if 'inner' in row.learns:
@@ -156,15 +167,29 @@ def take(
     return channels_last(x)
 
 
+def targets_of(folder: Path, images: str | None) -> Tensor:
+    """Return the class probabilities (variants, N, classes) of training."""
+    label = np.load(folder / 'train.npz')['label']
+    one_hot = torch.eye(len(CLASSES))
+    if images is None:
+        return one_hot[label][None]
+    mix = np.load(folder / f'train_{images}.npz')
+    share = torch.from_numpy(mix['share']).float()[..., None]
+    return share * one_hot[label] + (1 - share) * one_hot[mix['other']]
+
+
 def train(row: Row, folder: Path, options: dict[str, Any], seed: int) -> None:
     """Train a row: AdamW, one cycle, clean and occluded maps, flips."""
-    label = np.load(folder / 'train.npz')['label']
+    images = options.get('images')
+    targets = targets_of(folder, images)
+    files = dict(inner=f'{images}_inner' if images else 'inner', last='last')
     maps = {
-        name: np.load(folder / f'train_{name}.npy', mmap_mode='r')
-        for name in ('inner', 'last')
+        name: np.load(folder / f'train_{file}.npy', mmap_mode='r')
+        for name, file in files.items()
     }
+    count = targets.shape[1]
     trained = [x for x in row.parameters() if x.requires_grad]
-    steps = len(label) // BATCH
+    steps = count // BATCH
     total = options['epochs'] * steps
     optimizer = torch.optim.AdamW(trained, lr=options['lr'], weight_decay=1e-4)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
@@ -173,7 +198,7 @@ def train(row: Row, folder: Path, options: dict[str, Any], seed: int) -> None:
     draw = np.random.default_rng(seed)
     for step in range(total):
         if step % steps == 0:
-            order = draw.permutation(len(label))
+            order = draw.permutation(count)
         places = order[step % steps * BATCH :][:BATCH]
         variants = draw.integers(1, len(maps['inner']), BATCH)
         variants[draw.random(BATCH) < CLEAN_SHARE] = 0
@@ -185,7 +210,7 @@ def train(row: Row, folder: Path, options: dict[str, Any], seed: int) -> None:
             if name == 'last' or name in row.learns
         }
         logits, seen = row(x)
-        target = torch.from_numpy(label[places])
+        target = targets[variants if images else 0, places]
         loss = losses(row, logits, seen, clean, target, options)
         optimizer.zero_grad()
         loss.backward()
@@ -305,6 +330,9 @@ def main() -> None:
     maps.add_argument('shared', type=Path)
     maps.add_argument('folder', type=Path)
     maps.add_argument('--every', type=int, default=2, help='n-th test image')
+    mixes = commands.add_parser('mixes')
+    mixes.add_argument('shared', type=Path)
+    mixes.add_argument('folder', type=Path)
     one = commands.add_parser('run')
     one.add_argument('folder', type=Path)
     one.add_argument('row', choices=list(ROWS))
@@ -313,6 +341,8 @@ def main() -> None:
     args = parser.parse_args()
     if args.command == 'maps':
         store_maps(args.shared, args.folder, args.every)
+    elif args.command == 'mixes':
+        store_mixes(args.shared, args.folder)
     elif args.command == 'run':
         run(args.folder, args.row, args.seed)
     else:

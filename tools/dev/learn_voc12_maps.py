@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
+from learn_voc12_mixes import HIDING, MIXING, Mixed
 from mmengine.registry import init_default_scope
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
@@ -83,11 +84,12 @@ def backbone() -> nn.ModuleDict:
     return nn.ModuleDict(parts).to(memory_format=torch.channels_last)
 
 
-def sample_set(root: Path, split: str) -> VOCObjects:
-    """Return the objects of a list."""
+def sample_set(root: Path, split: str, *steps: dict) -> VOCObjects:
+    """Return the objects of a list; more steps come before the packing."""
     init_default_scope('mmpretrain')
+    pipeline = [*PIPELINE[:-1], *steps, PIPELINE[-1]]
     found = VOCObjects(
-        root / 'voc07_rigid12_crops', split, classes=CLASSES, pipeline=PIPELINE
+        root / 'voc07_rigid12_crops', split, classes=CLASSES, pipeline=pipeline
     )
     found.full_init()
     return found
@@ -120,7 +122,8 @@ def write_maps(
         maps = net['front'](channels_last(images))
         part = slice(start, start + len(some))
         out['inner'][part] = maps.half().numpy()
-        out['last'][part] = tail(net, maps)['last'].half().numpy()
+        if 'last' in out:
+            out['last'][part] = tail(net, maps)['last'].half().numpy()
 
 
 def store_maps(root: Path, out: Path, every: int) -> None:
@@ -154,6 +157,37 @@ def store_maps(root: Path, out: Path, every: int) -> None:
             part = {name: maps[number] for name, maps in files.items()}
             write_maps(net, seen, places, part)
             print(split, number + 1, 'of', len(occlusions), flush=True)
+
+
+def store_mixes(root: Path, out: Path) -> None:
+    """Store the inner maps of the other controls' training images.
+
+    ``train_KIND_inner.npy`` has the clean ones first, as the file of the
+    occluded ones; ``train_KIND.npz`` the partner's label and the own share.
+    """
+    net = backbone()
+    clean = np.load(out / 'train_inner.npy', mmap_mode='r')
+    label = np.load(out / 'train.npz')['label']
+    places = range(len(label))
+    for kind in (*HIDING, *MIXING):
+        maps = np.lib.format.open_memmap(
+            out / f'train_{kind}_inner.npy', 'w+', np.float16, clean.shape
+        )
+        maps[0] = clean[0]
+        others, shares = [label], [np.ones(len(label))]
+        for number in range(1, len(maps)):
+            np.random.seed(1000 + number)  # the pipeline's own source
+            if kind in HIDING:
+                seen = sample_set(root, 'train', HIDING[kind])
+                others.append(label)
+            else:
+                plain = sample_set(root, 'train')
+                seen = Mixed(plain, kind, 1000 + number)
+                others.append(label[seen.partners])
+            write_maps(net, seen, places, dict(inner=maps[number]))
+            shares.append(getattr(seen, 'shares', np.ones(len(label))))
+            print(kind, number, 'of', len(maps) - 1, flush=True)
+        np.savez(out / f'train_{kind}.npz', other=others, share=shares)
 
 
 def train_variants(root: Path) -> list[Occlude | None]:
