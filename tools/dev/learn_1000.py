@@ -4,11 +4,14 @@ r"""LEARN without labels at 1,000 classes: EfficientNet-Lite0 on photographs.
 
 DATA has the folders voc07_rigid12_crops, coco128_panoptic and cub50 (no label
 of them is read), dtd_80, coco_cutouts, and imagenet_sample_1000 for the test.
-Steps whose files are in the work folder are not repeated. The last lines are
-the table of docs/results/learn_1000.md.
+The control is the same network with what follows the inner map fine-tuned, on
+the same photographs and without labels too. Steps whose files are in the work
+folder are not repeated. The last lines are those of
+docs/results/learn_1000.md.
 """
 
 import argparse
+import copy
 import csv
 import random
 from collections.abc import Iterator
@@ -32,6 +35,16 @@ from mmocc.report.named_models import timm_model
 LAYER, LAST = 'blocks.4', 'bn2'  # 112 x 14 x 14, and 1280 x 7 x 7
 MEAN, STD = 127.0, 128.0
 VARIANTS = 3
+TAIL = ('blocks.5', 'blocks.6', 'conv_head', 'bn2')  # what follows LAYER
+EXAMPLE = torch.zeros(1, 3, 224, 224)
+FORMS = (
+    'frozen',
+    'LEARN',
+    'LEARN where it changes much',
+    'mean of LEARN and frozen',
+    'control: tail fine-tuned',
+    'control: mean of tail and frozen',
+)
 CELLS = cell_names(list(KINDS), ['L1', 'L2', 'L3'])
 BICUBIC = tv.InterpolationMode.BICUBIC
 
@@ -47,7 +60,8 @@ def parse_args() -> argparse.Namespace:
     add('--cub', type=int, default=350, help='photographs of birds')
     add('--every', type=int, default=2, help='of the 1,000 test photographs')
     add('--epochs', type=int, default=4)
-    add('--lr', type=float, default=2e-3)
+    add('--lr', type=float, default=2e-3, help='of LEARN')
+    add('--tail-lr', type=float, default=5e-4, help='of the control')
     add('--batch-size', type=int, default=32)
     add('--seed', type=int, default=0)
     return parser.parse_args()
@@ -160,39 +174,83 @@ def batches(
         yield *maps, stored['logits'][rows]
 
 
-def train(net: nn.Module, stored: dict, args: argparse.Namespace) -> LEARN:
-    """Return LEARN, trained on the features."""
+class Student(nn.Module):
+    """The network from the inner map on, with what is trained.
+
+    Args:
+        net: The frozen network.
+        learn: LEARN for the inner map; or None: a copy of what follows the
+            map is trained instead, which is the control.
+    """
+
+    def __init__(self, net: nn.Module, learn: LEARN | None) -> None:
+        super().__init__()
+        self.net = net if learn else copy.deepcopy(net)
+        self.learn = learn
+        if learn is None:
+            for name, weight in self.net.named_parameters():
+                weight.requires_grad_(name.startswith(TAIL))
+
+    def forward(self, inner: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the inner map, repaired, the last map and the logits."""
+        if self.learn is not None:
+            inner = self.learn.repair_map(inner)[0]
+        last: list[Tensor] = []
+        with hooked(self.net.get_submodule(LAST), last.append):
+            logits = run_from(self.net, LAYER, inner, EXAMPLE)
+        return inner, last[0], logits
+
+
+def train(student: Student, stored: dict, args: argparse.Namespace) -> None:
+    """Train on the features; the frozen network's clean answer is the target.
+
+    LEARN has the distances of both maps beside it.
+    """
     torch.manual_seed(args.seed)
-    learn = LEARN(112, pool='none', gate='full')
-    example = torch.zeros(1, 3, 224, 224)
     power = stored['inner'][:200, 0].float().square().mean()
     spread = stored['last'][:200].float().var()
-    optimizer = torch.optim.AdamW(
-        learn.parameters(), args.lr, weight_decay=1e-4
-    )
+    weights = [x for x in student.parameters() if x.requires_grad]
+    lr = args.lr if student.learn else args.tail_lr
+    optimizer = torch.optim.AdamW(weights, lr, weight_decay=1e-4)
     views = len(stored['logits']) - int(stored['held'])
     steps = -(-views // args.batch_size) * args.epochs
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, args.lr, total_steps=steps + 1, pct_start=0.1
+        optimizer, lr, total_steps=steps + 1, pct_start=0.1
     )
     for epoch in range(args.epochs):
         total = 0.0
         for given, clean, clean_last, teacher in batches(stored, args, epoch):
-            last: list[Tensor] = []
-            repaired = learn.repair_map(given)[0]
-            with hooked(net.get_submodule(LAST), last.append):
-                logits = run_from(net, LAYER, repaired, example)
+            repaired, last, logits = student(given)
             loss = kl_of_logits(logits, teacher).mean()
-            loss = loss + (repaired - clean).square().mean() / power
-            loss = loss + (last[0] - clean_last).square().mean() / spread
+            if student.learn is not None:
+                loss = loss + (repaired - clean).square().mean() / power
+                loss = loss + (last - clean_last).square().mean() / spread
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
             schedule.step()
             total += loss.item()
-        print(f'epoch {epoch + 1}: loss {total / steps * args.epochs:.3f}')
-    torch.save(learn.state_dict(), args.work / 'learn.pt')
-    return learn
+        print(
+            f'epoch {epoch + 1}: loss {total / steps * args.epochs:.3f}',
+            flush=True,
+        )
+
+
+def trained(name: str, net: nn.Module, args: argparse.Namespace) -> Student:
+    """Return a student: that of an earlier run, or a new one."""
+    torch.manual_seed(args.seed)
+    learn = LEARN(112, pool='none', gate='full') if name == 'learn' else None
+    student = Student(net, learn)
+    file = args.work / f'{name}-{args.seed}.pt'
+    if file.exists():
+        student.load_state_dict(torch.load(file), strict=False)
+    else:
+        print(f'training {name}')
+        train(student, make_training(net, args), args)
+        kept = student.learn or student.net
+        prefix = 'learn.' if student.learn else 'net.'
+        torch.save(kept.state_dict(prefix=prefix), file)
+    return student.eval()
 
 
 @torch.inference_mode()
@@ -203,14 +261,14 @@ def threshold_of(learn: LEARN, stored: dict) -> float:
     return float(change_of(clean, repaired).quantile(0.98))
 
 
+@torch.inference_mode()
 def answers(
-    net: nn.Module, learn: LEARN, threshold: float, args: argparse.Namespace
+    net: nn.Module,
+    students: dict[str, Student],
+    threshold: float,
+    args: argparse.Namespace,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the answers (4, N, cells), and N labels.
-
-    They are those without LEARN, with it, with it where it changes much, and
-    those of the mean of the probabilities without and with it.
-    """
+    """Return the answers (6, N, cells) in the order of ``FORMS``; N labels."""
     folder = args.data / 'imagenet_sample_1000'
     with (folder / 'labels.csv').open(encoding='utf-8') as file:
         rows = list(csv.DictReader(file))[:: args.every]
@@ -223,8 +281,8 @@ def answers(
     )
     cells = [make_occlude(cell, **options) for cell in CELLS]
     prepare = tv.Compose([tv.Resize(256, BICUBIC), tv.CenterCrop(224)])
-    example, given = torch.zeros(1, 3, 224, 224), []
-    for row in rows:
+    given = []
+    for number, row in enumerate(rows):
         photo = Image.open(folder / row['path']).convert('RGB')
         bgr = np.asarray(prepare(photo))[..., ::-1].copy()
         sample = dict(img=bgr, img_path=row['path'], channel_order='bgr')
@@ -232,42 +290,54 @@ def answers(
         images = torch.from_numpy(np.stack(hidden)[..., ::-1].copy())
         images = (images.permute(0, 3, 1, 2).float() - MEAN) / STD
         inner, _, before = features(net, images)
-        with torch.inference_mode():
-            repaired = learn.repair_map(inner.float())[0]
-            after = run_from(net, LAYER, repaired, example)
-            much = change_of(inner, repaired) >= threshold
-            chosen = torch.where(much[:, None], after, before)
-            mean = before.softmax(1) + after.softmax(1)
-        given.append(torch.stack([before, after, chosen, mean]).argmax(2))
+        inner = inner.float()
+        repaired, _, learnt = students['learn'](inner)
+        tail = students['tail'](inner)[2]
+        much = change_of(inner, repaired) >= threshold
+        forms = [
+            before,
+            learnt,
+            torch.where(much[:, None], learnt, before),
+            before.softmax(1) + learnt.softmax(1),
+            tail,
+            before.softmax(1) + tail.softmax(1),
+        ]
+        given.append(torch.stack(forms).argmax(2))
+        if number % 50 == 0:
+            print(f'photograph {number} of {len(rows)}', flush=True)
     labels = np.array([int(row['label']) for row in rows])
     return torch.stack(given, 1).numpy(), labels
 
 
-def show(given: np.ndarray, labels: np.ndarray) -> None:
-    """Print accuracy and agreement, by cell and by level.
+def differences(rows: np.ndarray) -> str:
+    """Return what each form but the first gains over it, with intervals.
 
-    Of each, that of the four answers, and what the mean gains.
+    Args:
+        rows: (forms, N) the values of each photograph in percent.
     """
+    draws = np.random.default_rng(0)
+    picks = draws.integers(rows.shape[1], size=(2000, rows.shape[1]))
+    words = []
+    for form, gain in zip(FORMS[1:], (rows - rows[0])[1:], strict=True):
+        low, high = np.percentile(gain[picks].mean(1), [2.5, 97.5])
+        words.append(f'{form} {gain.mean():+.1f} ({low:+.1f} to {high:+.1f})')
+    return ', '.join(words)
+
+
+def show(given: np.ndarray, labels: np.ndarray) -> None:
+    """Print accuracy and agreement of all forms, by cell and by level."""
     right = 100.0 * (given == labels[None, :, None])
     same = 100.0 * (given == given[:1, :, :1])
-    draws = np.random.default_rng(0)
     groups = [(name, slice(i, i + 1)) for i, name in enumerate(CELLS)]
     groups += [('L1', slice(1, 5)), ('L2', slice(5, 9)), ('L3', slice(9, 13))]
-    for name, cells in [
-        *groups,
-        ('L1-L3', slice(1, 13)),
-        ('all', slice(0, 13)),
-    ]:
-        words = []
-        for table in (right, same):
-            rows = table[:, :, cells].mean(2)
-            gain = rows[-1] - rows[0]
-            again = [gain[draws.integers(len(gain), size=len(gain))].mean()
-                     for _ in range(2000)]  # fmt: skip
-            low, high = np.percentile(again, [2.5, 97.5])
-            words += [f'{value:.1f}' for value in rows.mean(1)]
-            words.append(f'{gain.mean():+.1f} ({low:+.1f} to {high:+.1f})')
-        print(f'| {name} | {" | ".join(words)} |')
+    groups += [('L1-L3', slice(1, 13)), ('all', slice(0, 13))]
+    for words, table in (('accuracy', right), ('agreement', same)):
+        print(f'| {words} | {" | ".join(FORMS)} |')
+        for name, cells in groups:
+            values = table[:, :, cells].mean((1, 2))
+            print(f'| {name} | {" | ".join(f"{v:.1f}" for v in values)} |')
+    for name, cells in (('L0', slice(0, 1)), ('L1-L3', slice(1, 13))):
+        print(f'{name}: {differences(right[:, :, cells].mean(2))}')
 
 
 def main() -> None:
@@ -276,9 +346,13 @@ def main() -> None:
     args.work.mkdir(parents=True, exist_ok=True)
     net = timm_model('tf_efficientnet_lite0').module.eval()
     net.requires_grad_(False).to(memory_format=torch.channels_last)
-    stored = make_training(net, args)
-    learn = train(net, stored, args).eval()
-    show(*answers(net, learn, threshold_of(learn, stored), args))
+    students = {name: trained(name, net, args) for name in ('learn', 'tail')}
+    threshold = threshold_of(students['learn'].learn, make_training(net, args))
+    given, labels = answers(net, students, threshold, args)
+    np.savez(
+        args.work / f'answers-{args.seed}.npz', given=given, labels=labels
+    )
+    show(given, labels)
 
 
 if __name__ == '__main__':
