@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
+import numpy as np
+
 from mmocc.datasets.channel_order import loaded_order
 from mmocc.datasets.identity import FromDataRoot, note_identity
 from mmocc.datasets.sample_occlusion import SampleOcclusion
@@ -25,6 +27,7 @@ OCCLUSION_KEYS = (
     'channel_order',
     'occlusion_identity',
     'occlusion_photo',
+    'occlusion_objects',
 )
 
 
@@ -118,9 +121,11 @@ def insert_before_packing(
 
 
 def insert_after_loading(
-    transforms: Sequence[Callable], occlude: Callable
+    transforms: Sequence[Callable], occlude: Callable | None
 ) -> list[Callable]:
     """Return a test pipeline with an occlusion right after its image.
+
+    Without one, only the objects are noted.
 
     There the boxes and masks of the data set are right (test pipelines of
     mmdet often resize the image only), and every model sees the same
@@ -148,13 +153,18 @@ def insert_after_loading(
 class OccludeLoaded:
     """Occlude an image right after its loading, in its order of channels.
 
+    The annotated objects are noted as ``occlusion_objects``, since they fit
+    the photo here: ``boxes`` (n, 4) xyxy, ``labels`` (n,), ``ignored`` (n,).
+
     Args:
         load: The step that has loaded the image.
-        occlude: What hides.
+        occlude: What hides, if anything does.
     """
 
     def __init__(
-        self, load: Callable[[dict], dict], occlude: Callable[[dict], dict]
+        self,
+        load: Callable[[dict], dict],
+        occlude: Callable[[dict], dict] | None,
     ) -> None:
         self.load = load
         self.occlude = occlude
@@ -167,7 +177,21 @@ class OccludeLoaded:
             size = results['img'].shape[:2]
             self.order = loaded_order(info, [self.load], size)
         results.setdefault('channel_order', self.order)
-        return self.occlude(results)
+        if results.get('instances') is not None:
+            results['occlusion_objects'] = noted_objects(results['instances'])
+        return self.occlude(results) if self.occlude else results
+
+
+def noted_objects(instances: Sequence[dict]) -> dict[str, np.ndarray]:
+    """Return boxes, labels and ignore flags of an image's annotations."""
+    boxes = [item['bbox'] for item in instances]
+    labels = [item.get('bbox_label', -1) for item in instances]
+    flags = [bool(item.get('ignore_flag')) for item in instances]
+    return dict(
+        boxes=np.array(boxes, np.float32).reshape(-1, 4),
+        labels=np.array(labels, np.int64),
+        ignored=np.array(flags, bool),
+    )
 
 
 def change_pipelines(

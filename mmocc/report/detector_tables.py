@@ -68,15 +68,22 @@ def recall_markdown_table(models: dict[str, CellMetrics]) -> str:
 
 
 def write_det_results(
-    models: dict[str, CellMetrics], meta: dict, out_dir: str | Path
+    models: dict[str, CellMetrics],
+    meta: dict,
+    out_dir: str | Path,
+    report: dict | None = None,
 ) -> None:
     """Write ``det_occlusion.json``, ``.csv`` and ``.md`` into a folder.
 
-    In the JSON file, ``null`` stands for what is not a finite number.
+    In the JSON file, ``null`` stands for what is not a finite number; what
+    the page shows is under ``report``, if there is a page.
     """
     out_dir = Path(out_dir)
     out_dir.mkdir(parents=True, exist_ok=True)
-    write_json(dict(meta=meta, models=models), out_dir / 'det_occlusion.json')
+    content = dict(meta=meta, models=models)
+    if report is not None:
+        content['report'] = report
+    write_json(content, out_dir / 'det_occlusion.json')
     with (out_dir / 'det_occlusion.csv').open(
         'w', newline='', encoding='utf-8'
     ) as file:

@@ -50,8 +50,8 @@ def model_parts(cfg: 'Config', checkpoint: str) -> Parts:
     imports = (cfg.get('custom_imports') or {}).get('imports', [])
     imports = [imports] if isinstance(imports, str) else imports
     files = [getattr(sys.modules.get(n), '__file__', None) for n in imports]
-    code = [file_digest(file) for file in files if file and _is_file(file)]
-    weights = file_digest(checkpoint) if _is_file(checkpoint) else checkpoint
+    code = [file_digest(file) for file in files if file and is_file(file)]
+    weights = file_digest(checkpoint) if is_file(checkpoint) else checkpoint
     return {
         'the model': digest([model, cfg.get('default_scope'), imports, code]),
         'the checkpoint': digest(weights),
@@ -121,7 +121,7 @@ def occlusion_parts(
         'the version of the occlusion': digest(occlusion.OCCLUSION_VERSION),
     }
     if bank is not None and kind in bank.sheets:
-        parts[f'the {kind} bank'] = _bank_digest(bank, kind)
+        parts[f'the {kind} bank'] = bank_digest(bank, kind)
     return parts
 
 
@@ -188,7 +188,7 @@ def _unpacked(node: Any) -> Any:
     return node
 
 
-def _is_file(path: str) -> bool:
+def is_file(path: str) -> bool:
     """Return whether a text names a file, whatever it is."""
     try:
         return os.path.isfile(path)  # noqa: PTH113  (a Path costs more)
@@ -264,7 +264,7 @@ def _take_files(
     if isinstance(node, str):
         for root in roots:
             path = os.path.join(root, node)  # noqa: PTH118
-            if _is_file(path):
+            if is_file(path):
                 return None, [file_digest(path)]
     return node, []
 
@@ -279,7 +279,7 @@ def _folder(folders: Any) -> Any:
     return folders
 
 
-def _bank_digest(bank: OccluderBank, kind: str) -> str:
+def bank_digest(bank: OccluderBank, kind: str) -> str:
     """Return the digest of what a bank holds for a kind of occluder."""
     cutouts = bank.cutouts if kind == 'object' else None
     return digest([bank.sheets[kind], *(cutouts or ())])

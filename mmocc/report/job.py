@@ -14,6 +14,7 @@ from torch import nn
 
 from mmocc.report.answers import Answers
 from mmocc.report.classifiers import cell_loader, predict
+from mmocc.report.detection_store import Detections
 from mmocc.report.fingerprint import (
     Parts,
     changed,
@@ -23,6 +24,7 @@ from mmocc.report.fingerprint import (
 from mmocc.report.progress import ReportProgress
 from mmocc.utils.ranks import broadcast, is_main_process
 
+NO_PHOTOS = 'they have no results by photo, from which intervals are made'
 UNREADABLE = 'their file is damaged, or of another version of mmocc'
 
 
@@ -124,26 +126,41 @@ class Job:
             answers.save(self.path(cell), parts)
 
     def detect(
-        self, name: str, work: Callable, data: Parts
+        self, name: str, work: Callable, data: Parts, keep: Any = None
     ) -> dict[str, float]:
         """Return what a detector's cell gives, computed or read back.
 
-        ``data`` are digests of what decides it besides the model.
+        Args:
+            name: Of the cell.
+            work: Gives the metrics.
+            data: Digests of what decides them besides the model.
+            keep: A ``KeepDetections``, whose ``found`` gets the detections
+                of each photo; None where they are not wanted. ``found``
+                stays None in all processes except the first.
         """
         path = self.path(name).with_suffix('.json')
         parts = self.parts | data
         done = self._read(name, path, parts) if is_main_process() else None
+        if done is not None and keep is not None:
+            keep.found = Detections.load(path.with_suffix('.photos.npz'))
+            if keep.found is None:
+                self._say_stale({NO_PHOTOS: [name]})
+                done = None
         done = broadcast(done)
         if done is not None:
             return done
+        more = {} if keep is None else dict(keep=keep)
         metrics = work(
             model=self.ready(),
             cfg=self.cfg,
             amp=self.settings.amp,
             every=self.settings.every,
+            **more,
         )
         if is_main_process():
             path.parent.mkdir(parents=True, exist_ok=True)
+            if keep is not None and keep.found is not None:
+                keep.found.save(path.with_suffix('.photos.npz'))
             text = json.dumps(dict(parts=parts, found=metrics))
             path.with_suffix('.part').write_text(text, encoding='utf-8')
             path.with_suffix('.part').replace(path)

@@ -12,15 +12,10 @@ from matplotlib.figure import Figure
 
 from mmocc.occlusion import CLEAN, LEVELS
 from mmocc.report.statistics import cell_kinds
-from mmocc.report.tables import measured
+from mmocc.report.tables import AXES, measured
 from mmocc.utils.class_labels import class_labels
 
 matplotlib.use('Agg')
-
-AXES = dict(
-    accuracy='top-1 accuracy, %',
-    agreement='agreement with the clean answer, %',
-)
 
 
 def plot_accuracy(report: dict, path: str | Path | IO) -> None:
@@ -87,29 +82,6 @@ def _draw_kind(
         label=model,
     )
     panel.set_xticks(range(len(LEVELS)), list(LEVELS))
-
-
-def plot_reliability(report: dict, path: str | Path | IO) -> None:
-    """Draw how often each model is right at each confidence.
-
-    A panel for each level, over all kinds of occluders. Below the diagonal a
-    model is more confident than it should be. Models whose scores are not
-    probabilities are not drawn.
-    """
-    models = report['models']
-    every = (summary['reliability'] for summary in models.values())
-    levels = list(dict.fromkeys(level for part in every for level in part))
-    figure, panels = _panels(levels, 3.4, 'confidence, %', report)
-    for panel, level in zip(panels, levels, strict=True):
-        panel.plot([0, 100], [0, 100], color='grey', linestyle=':')
-        for model, summary in models.items():
-            curve = summary['reliability'].get(level)
-            if curve is None:
-                continue
-            pairs = zip(curve['confidence'], curve['accuracy'], strict=True)
-            points = [pair for pair in pairs if None not in pair]
-            panel.plot(*zip(*points, strict=True), marker='.', label=model)
-    _save(figure, panels[0], len(models), path)
 
 
 def plot_examples(

@@ -5,17 +5,17 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from torch.utils.data import Dataset
 
-from mmocc.datasets.channel_order import to_rgb_of
 from mmocc.occlusion import CLEAN
-from mmocc.report.cells import make_occlude, occlude_dataset
 from mmocc.report.fingerprint import data_parts
 from mmocc.report.job import Job, run_group, work_left
-from mmocc.report.page import make_example, write_report
+from mmocc.report.page import write_report
+from mmocc.report.page_examples import choose_examples
+from mmocc.report.page_words import headlines
 from mmocc.report.plots import plot_accuracy
 from mmocc.report.printed import printed_tables
 from mmocc.report.progress import ReportProgress
+from mmocc.report.provenance import provenance
 from mmocc.report.summary import summarise, unusable
 from mmocc.report.tables import page_title, write_tables
 from mmocc.utils.ranks import is_main_process
@@ -101,30 +101,6 @@ def read_flags(dataset: Any) -> dict[str, np.ndarray]:
     return {k: v for k, v in flags.items() if len(np.unique(v)) > 1}
 
 
-def choose_examples(
-    jobs: list[Job],
-    dataset: Dataset,
-    classes: Sequence[str],
-    number: int,
-    occlude: dict,
-) -> list[dict]:
-    """Return the rows of example images, one for each cell."""
-    rows = []
-    answers = {job.name: job.cells for job in jobs}
-    to_rgb = to_rgb_of(jobs[0].cfg)
-    for cell in jobs[0].cells:
-        index = jobs[0].cells[cell].index
-        places = np.linspace(0, len(index) - 1, min(number, len(index)))
-        hide = make_occlude(cell, **occlude)
-        occluded = occlude_dataset(dataset, hide, cell, to_rgb)
-        shots = [
-            make_example(occluded[pick], pick, cell, answers, classes)
-            for pick in index[places.astype(int)].tolist()
-        ]
-        rows.append(dict(cell=cell, shots=shots))
-    return rows
-
-
 def class_names(
     jobs: Sequence[Job], known: Sequence[str] | None
 ) -> Sequence[str]:
@@ -147,6 +123,7 @@ def write_classifiers(
     occlude: dict,
     measure: str = 'accuracy',
     by_seed: Mapping[int, list[Job]] | None = None,
+    old: tuple[str, dict] | None = None,
 ) -> dict:
     """Write tables, plot and page, and return the numbers.
 
@@ -159,13 +136,16 @@ def write_classifiers(
         classes: Names of the classes, if they are known.
         meta: How the numbers were made.
         out: Folder of the report.
-        examples: Example images a row.
+        examples: Example images of a cell.
         occlude: Arguments of ``mmocc.Occlude`` with the bank built.
         measure: ``agreement`` where labels are the models' clean answers.
         by_seed: The models with the answers of each seed, where there are
             several; ``jobs`` have those of the first.
+        old: Name and numbers of an earlier report, to be shown beside.
     """
+    named = bool(classes)
     classes = class_names(jobs, classes)
+    meta = meta | provenance(jobs, occlude)
     models = {job.name: job.cells for job in jobs}
     seeds = {
         seed: {job.name: job.cells for job in same}
@@ -173,12 +153,17 @@ def write_classifiers(
     }
     flags = read_flags(dataset)
     report = summarise(models, classes, flags, meta, measure, seeds)
+    if not named:  # there may be more than were seen
+        report['chance'] = None
     if not is_main_process():
         return report
     write_tables(report, out)
     plot_accuracy(report, out / 'occlusion.png')
-    rows = choose_examples(group, dataset, classes, examples, occlude)
-    write_report(report, rows, out / 'occlusion.html', page_title(report))
-    print('\n' + printed_tables(report))
+    shots = choose_examples(group, dataset, classes, examples, occlude)
+    title = page_title(report)
+    write_report(report, shots, out / 'occlusion.html', title, old)
+    print('\n' + printed_tables(report) + '\n')
+    for line in headlines(report):
+        print(f'{line["model"]} {line["text"]}')
     print(f'wrote {out}/occlusion.html, .json, .csv, .md and .png')
     return report

@@ -12,6 +12,7 @@ import numpy as np
 
 from mmocc.occlusion import CLEAN
 from mmocc.report.answers import CORRUPT, NO_PIXEL, Answers, Fault
+from mmocc.report.cost import costs, share_curves
 from mmocc.report.hit_table import HitTable, hit_table, paired
 from mmocc.report.measures import (
     area_under_accuracy,
@@ -249,6 +250,8 @@ def summarise(
                 for c, a in cells.items()
             },
             means=summarise_groups(table),
+            costs=costs(table),
+            curves=share_curves(cells),
             retention=share_or_none(retention(table)),
             area=share_or_none(area_under_accuracy(table, cells)),
             probabilities=proper,
@@ -277,8 +280,28 @@ def summarise(
         baseline=first,
         **seeds,
         classes=list(classes),
+        chance=chance(len(classes)) if measure == 'accuracy' else None,
+        class_images=class_images(models[first]),
         models=summaries,
     )
+
+
+def chance(classes: int) -> float | None:
+    """Return how often a guess among so many classes is right, in percent.
+
+    None for a single class.
+    """
+    return percent(1 / classes) if classes > 1 else None
+
+
+def class_images(cells: CellAnswers) -> dict[str, int]:
+    """Return how many images each class has, by its number.
+
+    They are those of the first cell: the clean one, if there is any.
+    """
+    answers = next(iter(cells.values()))
+    labels = answers.label[np.unique(answers.index, return_index=True)[1]]
+    return {str(c): n for c, n in sorted(Counter(labels.tolist()).items())}
 
 
 def add_spreads(

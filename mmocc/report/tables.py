@@ -15,14 +15,22 @@ from mmocc.utils.files import some
 TITLES = dict(  # by what is measured
     accuracy='What does occlusion cost?',
     agreement='What does occlusion change? Agreement with the clean answer',
+    ap='What does occlusion cost a detector?',
 )
 MEASURES = dict(
     accuracy='Top-1 accuracy in percent.',
     agreement='Agreement with the own answer to the clean image, in percent: '
     'the images have no labels. It tells how stable answers are, not how '
     'often they are right, and is 100 in L0.',
+    ap='Average precision (AP) of COCO, of boxes, in percent: mean over IoU '
+    'from 0.50 to 0.95 and over classes.',
 )
-HEADS = dict(accuracy='accuracy, %', agreement='agreement, %')
+HEADS = dict(accuracy='accuracy, %', agreement='agreement, %', ap='AP, %')
+AXES = dict(
+    accuracy='top-1 accuracy, %',
+    agreement='agreement with the clean answer, %',
+    ap='objects found, %',
+)
 REASON_WORDS = {  # why an image has no answer
     TOO_SMALL: 'too few pixels for the level',
     CUT_OFF: 'the pipeline cuts the object off',

@@ -21,7 +21,7 @@ from torchvision.datasets import ImageFolder
 
 import mmocc
 from mmocc.datasets.transforms.occlude import Occlude
-from mmocc.report import page, run
+from mmocc.report import run
 from mmocc.report.cells import make_occlude, occlude_dataset
 from mmocc.report.torch_images import TorchImages
 from mmocc.utils.from_config import build_dataset
@@ -56,7 +56,6 @@ def _without_plots(request, monkeypatch):
     """Draw no plots, except for tests that ask for them."""
     if 'drawn' not in request.fixturenames:
         monkeypatch.setattr(run, 'plot_accuracy', lambda *_: None)
-        monkeypatch.setattr(page, 'plot_uri', lambda *_: '')
 
 
 @pytest.fixture(scope='module')

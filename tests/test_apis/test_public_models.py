@@ -13,7 +13,7 @@ from torchvision import models as tv_models
 from torchvision import transforms as tv
 
 import mmocc
-from mmocc.report import page, run
+from mmocc.report import run
 from mmocc.utils.packaged_weights import load_timm_weights
 
 SAMPLE = ROOT.parent / 'shared/data/imagenet_sample_1000'
@@ -24,7 +24,6 @@ LITE0 = 'tf_efficientnet_lite0'
 def _without_plots(monkeypatch):
     """Draw no plots, which take most of the time of a small report."""
     monkeypatch.setattr(run, 'plot_accuracy', lambda *_: None)
-    monkeypatch.setattr(page, 'plot_uri', lambda *_: '')
 
 
 @pytest.fixture(scope='module')

@@ -17,7 +17,7 @@ from mmocc.datasets.transforms import HideAndSeek, Occlude, PasteOcclusion
 from mmocc.registry import TRANSFORMS
 from mmocc.report.cells import insert_after_loading
 from mmocc.report.occlusion_cells import OcclusionCells
-from mmocc.report.page import make_example, shown_image
+from mmocc.report.page_examples import make_example, shown_image
 
 LOAD, PACK = dict(type='LoadImageFromFile'), dict(type='PackInputs')
 TO_PIL = dict(type='NumpyToPIL', to_rgb=True)
