@@ -91,9 +91,9 @@ def test(cfg: Config, args: argparse.Namespace) -> None:
 def dump_results(cfg: Config, path: str) -> DumpResults:
     """Return the metric that writes predictions in the host's format."""
     if host_of(cfg) == 'mmdet':
-        from mmdet.evaluation import DumpDetResults
+        from mmocc.evaluation import DumpObjects
 
-        return DumpDetResults(path)
+        return DumpObjects(path)
     return DumpResults(path)
 
 

@@ -27,6 +27,8 @@ param_scheduler = [
     ),
 ]
 train_cfg = dict(by_epoch=True, max_epochs=max_epochs, val_interval=max_epochs)
+# A batch of one image stops in the batch norm of the map of one cell.
+train_dataloader = dict(drop_last=True)
 
 # ------------------------------------------------- the network
 num_classes = 3

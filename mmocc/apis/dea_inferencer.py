@@ -1,4 +1,4 @@
-"""Objects of a page, redrawn, and how anomalous they are."""
+"""Objects of a page, redrawn, and how anomalous they are; or baselines."""
 
 from typing import Any
 
@@ -19,8 +19,10 @@ class DEAInferencer(PhotoInferencer):
     ``classes`` (with known ones), ``scores`` (n,), the detector's confidence,
     ``anomaly_scores`` (n,), higher if more anomalous, ``anomalous`` (n,) bool,
     ``reconstructions`` (n, s, s, 1 or 3) float32 RGB in [0, 1], and for the
-    whole page ``anomaly_map`` (H, W) float32 in [0, 1], the error of the
-    redrawing, 0 where nothing was redrawn.
+    whole page ``anomaly_map`` (H, W) float32, the error of the redrawing, 0
+    where nothing was redrawn, ``image_score``, that of the most anomalous
+    object (None without any), and ``image_anomalous``. A baseline, such as
+    ``mmocc.PatchCore``, has one object, the image, and no reconstructions.
 
     Args:
         *args: As in :class:`PhotoInferencer`.
@@ -28,6 +30,7 @@ class DEAInferencer(PhotoInferencer):
             :class:`mmocc.visualization.redrawing_pictures.Rule`.
         threshold: As there.
         background: As there.
+        most: As there.
         **kwargs: As in :class:`PhotoInferencer`.
 
     Raises:
@@ -40,9 +43,10 @@ class DEAInferencer(PhotoInferencer):
         min_confidence: float = 0.02,
         threshold: float | None = None,
         background: float = 1.0,
+        most: float | None = None,
         **kwargs: Any,
     ) -> None:
-        self.rule = pictures.Rule(min_confidence, threshold, background)
+        self.rule = pictures.Rule(min_confidence, threshold, background, most)
         super().__init__(*args, **kwargs)
 
     def describe(self, photo: Photo, sample: Any) -> dict[str, Any]:
@@ -56,9 +60,12 @@ class DEAInferencer(PhotoInferencer):
             scores=objects.confidence,
             anomaly_scores=objects.scores,
             anomalous=objects.anomalous,
-            reconstructions=objects.recons,
             anomaly_map=pictures.error_map(objects, photo.image.shape[:2]),
+            image_score=max(objects.scores.tolist(), default=None),
+            image_anomalous=bool(objects.anomalous.any()),
         )
+        if objects.recons is not None:
+            answer['reconstructions'] = objects.recons
         if self.classes is not None:
             names = [class_name(int(one), self.classes) for one in labels]
             answer['classes'] = names

@@ -1,4 +1,4 @@
-"""Shows normal objects to DEA while it trains."""
+"""Shows normal objects to DEA and to the baselines while they train."""
 
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
@@ -11,10 +11,10 @@ from mmocc.registry import HOOKS
 
 @HOOKS.register_module()
 class AnomalyReferenceHook(Hook):
-    """Fit the judge of ``mmocc.DEA`` to normal objects.
+    """Tell a model what is normal: ``mmocc.DEA`` or a baseline.
 
     Before each validation and at the end of training, before the checkpoint
-    is written, the model predicts the pages of ``dataloader``. From then on,
+    is written, the model predicts the images of ``dataloader``. From then on,
     its detections of objects are what is normal. Several processes share the
     pages. The detector is more confident on training pages: hold some normal
     pages back for this where there are enough.
@@ -69,13 +69,10 @@ class AnomalyReferenceHook(Hook):
             self.fit(runner)
 
     def fit(self, runner: Runner) -> None:
-        """Fit the model's judge now."""
+        """Fit the model now, by its ``fit_normal``."""
         model = runner.model
         model = model.module if is_model_wrapper(model) else model
-        # A run without detection does not need mmdet.
-        from mmocc.models.dea.anomaly_judge import fit_judge
-
-        count = fit_judge(model, self.dataloader)
+        count = model.fit_normal(self.dataloader)
         print_log(f'fitted to {count} normal objects', logger='current')
 
 

@@ -10,7 +10,7 @@ from mmocc.registry import HOOKS
 class ReconstructionVisualizationHook(SampleVisualizationHook):
     """Draw some pages, redrawn by ``mmocc.DEA``, and their anomaly maps.
 
-    ``min_confidence``, ``threshold`` and ``background`` are those of
+    ``min_confidence``, ``threshold``, ``background`` and ``most`` are those of
     :class:`mmocc.visualization.redrawing_pictures.Rule`, ``kwargs`` those of
     :class:`mmocc.engine.SampleVisualizationHook`. A model that redraws
     nothing raises a ValueError.
@@ -21,10 +21,11 @@ class ReconstructionVisualizationHook(SampleVisualizationHook):
         min_confidence: float = 0.02,
         threshold: float | None = None,
         background: float = 1.0,
+        most: float | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.rule = (min_confidence, threshold, background)
+        self.rule = (min_confidence, threshold, background, most)
 
     def picture(self, inputs: Any, sample: Any, meta: dict | None) -> Any:
         """Return the picture (H, W, 3) uint8 RGB of one sample."""

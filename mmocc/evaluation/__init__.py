@@ -6,6 +6,8 @@ The functions need NumPy, SciPy, OpenCV and torch; the classes need mmengine.
 from mmocc.utils.hosts import absent, usable
 
 __all__ = [
+    'DumpObjects',
+    'ImageAnomalyMetric',
     'KnownClassCocoMetric',
     'LocalizationAccuracy',
     'MaxBoxAcc',
@@ -18,6 +20,7 @@ __all__ = [
 ]
 
 if usable('mmengine'):
+    from mmocc.evaluation.image_anomaly_metric import ImageAnomalyMetric
     from mmocc.evaluation.localization_accuracy import LocalizationAccuracy
     from mmocc.evaluation.max_box_acc import MaxBoxAcc
     from mmocc.evaluation.mean_class_accuracy import MeanClassAccuracy
@@ -28,9 +31,13 @@ if usable('mmengine'):
     from mmocc.evaluation.temporal_localization import TemporalMeanAP
 
 if usable('mmdet.evaluation'):
+    from mmocc.evaluation.dump_objects import DumpObjects
     from mmocc.evaluation.known_class_coco_metric import KnownClassCocoMetric
 
 __getattr__ = absent(
     __name__,
-    {'mmdet.evaluation': ['KnownClassCocoMetric'], 'mmengine': __all__},
+    {
+        'mmdet.evaluation': ['DumpObjects', 'KnownClassCocoMetric'],
+        'mmengine': __all__,
+    },
 )

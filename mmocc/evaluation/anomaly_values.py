@@ -1,16 +1,16 @@
 """AUROC, AP and recall of anomalous objects; AUROC and AUPRO of their pixels.
 
-Pixels are counted in histograms, which add up over images and processes.
+Pixels are counted by score, and counts add up over images and processes.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from scipy.ndimage import label
 from sklearn.metrics import auc, average_precision_score, roc_auc_score
 
-BINS = 1024
+DROPPED_BITS = 7  # of the 23 of a float32's fraction
 NEIGHBOURS = np.ones((3, 3), int)  # pixels that touch at a corner are one
 
 
@@ -67,23 +67,49 @@ def mean_or_none(values: np.ndarray | list) -> float | None:
 
 
 class PixelCounts(NamedTuple):
-    """Histograms of the maps of any number of images."""
+    """How many pixels of any number of images have each score."""
 
-    normal: np.ndarray  # (BINS,) pixels that are not anomalous, by score
-    anomalous: np.ndarray  # (BINS,) pixels that are
-    overlap: np.ndarray  # (BINS,) shares of regions, summed over regions
+    keys: np.ndarray  # (k,) int64, rising: of :func:`score_keys`
+    normal: np.ndarray  # (k,) pixels that are not anomalous
+    anomalous: np.ndarray  # (k,) pixels that are
+    overlap: np.ndarray  # (k,) shares of regions, summed over regions
     regions: int  # connected anomalous ones
 
-    def __add__(self, other: 'PixelCounts') -> 'PixelCounts':
-        """Return the counts of both."""
-        return PixelCounts(*(a + b for a, b in zip(self, other, strict=True)))
+
+def add_counts(parts: Sequence[PixelCounts]) -> PixelCounts:
+    """Return the counts of all images together."""
+    keys, places = np.unique(
+        np.concatenate([part.keys for part in parts]), return_inverse=True
+    )
+    sums = (
+        np.bincount(
+            places,
+            np.concatenate([part[column] for part in parts]),
+            minlength=len(keys),
+        )
+        for column in (1, 2, 3)
+    )
+    return PixelCounts(keys, *sums, sum(part.regions for part in parts))
+
+
+def score_keys(scores: np.ndarray) -> np.ndarray:
+    """Return whole numbers in the order of scores, int64 of the same shape.
+
+    The bits of a float32, read as a whole number, have the order of the
+    floats. Scores that differ by less than 2**-16 of themselves share one: so
+    maps of any range are told apart alike.
+    """
+    bits = np.ascontiguousarray(scores, np.float32).view(np.int32)
+    bits = bits.astype(np.int64)
+    rising = np.where(bits < 0, -(bits & 0x7FFFFFFF), bits)
+    return rising >> DROPPED_BITS
 
 
 def count_pixels(scores: np.ndarray, truth: np.ndarray) -> PixelCounts:
     """Return the counts of one image.
 
     Args:
-        scores: (H, W) in [0, 1]; values beyond count as the end.
+        scores: (H, W) of any range, higher if more anomalous.
         truth: (H, W), non-zero where anomalous.
 
     Raises:
@@ -96,16 +122,18 @@ def count_pixels(scores: np.ndarray, truth: np.ndarray) -> PixelCounts:
         )
     if not np.isfinite(scores).all():
         raise ValueError('the anomaly map is not finite')
-    places = (scores * BINS).astype(np.int64).clip(0, BINS - 1)
+    keys, places = np.unique(score_keys(scores), return_inverse=True)
+    places = places.reshape(scores.shape)
     regions, number = label(truth != 0, NEIGHBOURS)
-    overlap = np.zeros(BINS)
-    for region in range(1, number + 1):
-        inside = places[regions == region]
-        overlap += np.bincount(inside, minlength=BINS) / len(inside)
+    area = np.bincount(regions.ravel(), minlength=number + 1)
+    share = 1 / np.maximum(area, 1)
+    inside = regions > 0
+    size = dict(minlength=len(keys))
     return PixelCounts(
-        np.bincount(places[regions == 0], minlength=BINS),
-        np.bincount(places[regions > 0], minlength=BINS),
-        overlap,
+        keys,
+        np.bincount(places[~inside], **size).astype(float),
+        np.bincount(places[inside], **size).astype(float),
+        np.bincount(places[inside], share[regions[inside]], **size),
         number,
     )
 
@@ -134,8 +162,24 @@ def aupro(counts: PixelCounts, limit: float = 0.3) -> float:
     return float(area / limit)
 
 
+def pixel_f1_max(counts: PixelCounts) -> float:
+    """Return the highest F1 of anomalous pixels of all thresholds, 0 to 1."""
+    hits, false = (
+        part[::-1].cumsum() for part in (counts.anomalous, counts.normal)
+    )
+    return float((2 * hits / (hits + false + hits[-1])).max())
+
+
 def pixel_values(counts: PixelCounts) -> dict[str, float | None]:
-    """Return ``pixel_auroc`` and ``aupro``; None where not defined."""
-    if not counts.regions or not counts.normal.sum():
-        return dict(pixel_auroc=None, aupro=None)
-    return dict(pixel_auroc=pixel_auroc(counts), aupro=aupro(counts))
+    """Return ``pixel_auroc``, ``aupro`` and ``pixel_f1_max``.
+
+    None for each where no pixel is anomalous, or none is normal.
+    """
+    metrics = dict(
+        pixel_auroc=pixel_auroc, aupro=aupro, pixel_f1_max=pixel_f1_max
+    )
+    defined = counts.regions > 0 and counts.normal.sum() > 0
+    return {
+        name: metric(counts) if defined else None
+        for name, metric in metrics.items()
+    }

@@ -1,8 +1,6 @@
 """How well a detector finds anomalous objects, missed ones included."""
 
 from collections.abc import Sequence
-from functools import reduce
-from operator import add
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +16,7 @@ from mmocc.evaluation.anomaly_pages import (
 )
 from mmocc.evaluation.anomaly_values import (
     PixelCounts,
+    add_counts,
     count_pixels,
     mean_or_none,
     object_values,
@@ -55,8 +54,8 @@ class ObjectAnomalyMetric(BaseMetric):
       ``pearson_anomaly_std``, ``separation``: mean and standard deviation of
       the correlation, as in the paper's table II, and its
       |difference of means| / larger deviation.
-    * ``pixel_auroc``, ``aupro``: of a map of the page, on which each object's
-      absolute difference from its redrawing is pasted.
+    * ``pixel_auroc``, ``aupro``, ``pixel_f1_max``: of a map of the page, on
+      which each object's absolute difference from its redrawing is pasted.
 
     Args:
         iou_thr: IoU from which a detection is of an object.
@@ -189,8 +188,8 @@ class ObjectAnomalyMetric(BaseMetric):
             )
         if self.pixel:
             # BaseMetric has made plain tuples of them.
-            counts = (PixelCounts(*r['pixels']) for r in results)
-            values |= pixel_values(reduce(add, counts))
+            counts = [PixelCounts(*r['pixels']) for r in results]
+            values |= pixel_values(add_counts(counts))
         undefined = [name for name, value in values.items() if value is None]
         if undefined:
             print_log(

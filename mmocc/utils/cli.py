@@ -4,7 +4,6 @@ Functions change one thing in the config, or exit with one line of advice.
 """
 
 import argparse
-import copy
 import difflib
 import os
 import shlex
@@ -12,7 +11,7 @@ import sys
 from collections.abc import Iterable
 from datetime import timedelta
 from importlib.util import find_spec
-from inspect import isclass, signature
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +20,7 @@ import torch.distributed as dist
 from mmengine.config import Config, ConfigDict, DictAction
 from mmengine.config.utils import ConfigParsingError
 from mmengine.device import get_device
-from mmengine.model import BaseTTAModel
-from mmengine.registry import HOOKS, MODELS, RUNNERS, Registry
+from mmengine.registry import HOOKS, RUNNERS, Registry
 from mmengine.runner import Runner
 from mmengine.utils import get_object_from_string
 
@@ -39,6 +37,7 @@ from mmocc.utils.config_types import (
 )
 from mmocc.utils.find_config import find_config
 from mmocc.utils.one_line import one_line_errors as one_line_errors
+from mmocc.utils.tta import use_tta as use_tta
 
 
 def command_line() -> str:
@@ -254,46 +253,6 @@ def show_predictions(cfg: Config, args: argparse.Namespace) -> None:
     hook.show = args.show
     hook.interval = args.interval
     hook.wait_time = args.wait_time
-
-
-def use_tta(cfg: Config) -> None:
-    """Test with augmentation: the config's, or the image and its mirror.
-
-    The config that such a test wrote has it already.
-    """
-    kind = find_class(cfg.model.get('type'), MODELS, scope_of(cfg))
-    if isclass(kind) and issubclass(kind, BaseTTAModel):
-        return
-    dataset = cfg.test_dataloader.dataset
-    while 'dataset' in dataset:
-        dataset = dataset.dataset
-    if 'tta_model' not in cfg:
-        cfg.tta_model = dict(type='mmpretrain.AverageClsScoreTTA')
-        if host_of(cfg) == 'mmdet':
-            nms = dict(type='nms', iou_threshold=0.5)
-            cfg.tta_model = dict(
-                type='mmdet.models.DetTTAModel',
-                tta_cfg=dict(nms=nms, max_per_img=100),
-            )
-    if 'tta_pipeline' not in cfg:
-        cfg.tta_pipeline = _mirrored(dataset.pipeline, host_of(cfg))
-    model, cfg.model = cfg.model, copy.deepcopy(cfg.tta_model)
-    cfg.model.module = model
-    dataset.pipeline = cfg.tta_pipeline
-
-
-def _mirrored(pipeline: list[dict], host: str | None) -> list[dict]:
-    """Return a pipeline that packs each image twice, once mirrored."""
-    flip = 'RandomFlip'  # mmcv's
-    if host == 'mmdet':  # a full path is found in any scope
-        flip = 'mmdet.datasets.transforms.RandomFlip'
-    *steps, pack = pipeline
-    pack = copy.deepcopy(pack)
-    if 'meta_keys' in pack:
-        keys = (*pack['meta_keys'], 'flip', 'flip_direction')
-        pack['meta_keys'] = tuple(dict.fromkeys(keys))
-    flips = [dict(type=flip, prob=prob) for prob in (1.0, 0.0)]
-    return [*steps, dict(type='TestTimeAug', transforms=[flips, [pack]])]
 
 
 def start_cpu_group(cfg: Config) -> None:

@@ -18,6 +18,8 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from mmengine.visualization.utils import img_from_canvas
 
+from mmocc.visualization.colours import Scale, heat_colours
+
 LINES = {
     'ground truth': ('lime', '-'),
     'predicted box': ('red', (0, (4, 1.5))),
@@ -26,10 +28,13 @@ LINES = {
     'redrawn object': ('limegreen', '-'),
     'object that cannot be redrawn': ('red', '-'),
     'true anomaly': ('orange', (0, (2, 2))),
+    'defect': ('magenta', '-'),
+    'above the threshold': ('gold', '-'),
 }
 RATIOS = (0.4, 2.0)  # limits of a panel's height / width
 LETTERS = 15  # in an inch of text
 DPI = 110
+ROWS = 8  # of a sheet that are laid out together
 
 
 @dataclass
@@ -42,6 +47,9 @@ class Panel:
         caption: Text below; wrapped.
         boxes: Boxes (n, 4) xyxy in pixels, by a key of :data:`LINES`.
         colour: Colour of the caption.
+        masks: Masks (H, W), 1 = inside, by a key of :data:`LINES`; their
+            outlines are drawn.
+        scale: What the colours of the picture mean, if it shows a map.
     """
 
     image: np.ndarray | None
@@ -49,6 +57,8 @@ class Panel:
     caption: str = ''
     boxes: Mapping[str, np.ndarray] = field(default_factory=dict)
     colour: str = 'black'
+    masks: Mapping[str, np.ndarray] = field(default_factory=dict)
+    scale: Scale | None = None
 
 
 def draw_sheet(
@@ -63,14 +73,35 @@ def draw_sheet(
     if not any(rows):
         raise ValueError('a sheet needs at least one panel')
     columns = max(len(row) for row in rows)
-    heights = [_height(row) * width for row in rows]
-    texts = [0.19 * _text_lines(row, width) + 0.1 for row in rows]
     panels = [panel for row in rows for panel in row]
     kinds = [
-        kind
-        for kind in LINES
-        if any(len(panel.boxes.get(kind, ())) for panel in panels)
+        kind for kind in LINES if any(_shows(panel, kind) for panel in panels)
     ]
+    # The time to lay out a figure grows faster than its number of rows.
+    parts = []
+    for start in range(0, len(rows), ROWS):
+        last = start + ROWS >= len(rows)
+        part = _draw_rows(
+            rows[start : start + ROWS],
+            columns,
+            '' if start else heading,
+            kinds if last else [],
+            width,
+        )
+        parts.append(part)
+    return np.concatenate(parts)
+
+
+def _draw_rows(
+    rows: Sequence[Sequence[Panel]],
+    columns: int,
+    heading: str,
+    kinds: Sequence[str],
+    width: float,
+) -> np.ndarray:
+    """Draw a part of a sheet: a few rows, all sheets as wide."""
+    heights = [_height(row) * width for row in rows]
+    texts = [0.19 * _text_lines(row, width) + 0.1 for row in rows]
     extra = 0.15 + 0.2 * (bool(heading) + bool(kinds))
     size = max(columns * (width + 0.08), 3), sum(heights) + sum(texts) + extra
     figure = Figure(figsize=size, dpi=DPI, layout='constrained')
@@ -117,6 +148,13 @@ def as_rgb(image: np.ndarray) -> np.ndarray:
     image = image if image.ndim == 3 else image[..., None]
     image = image.repeat(3, axis=2) if image.shape[2] == 1 else image
     return np.ascontiguousarray(image[..., ::-1])
+
+
+def _shows(panel: Panel, kind: str) -> bool:
+    """Return whether a panel has a box or an outline of this kind."""
+    mask = panel.masks.get(kind)
+    outlined = mask is not None and bool(np.any(mask))
+    return outlined or len(panel.boxes.get(kind, ())) > 0
 
 
 def _height(row: Sequence[Panel]) -> float:
@@ -171,6 +209,48 @@ def _draw_panel(axes: Axes, panel: Panel, width: float) -> None:
             outline = patheffects.withStroke(linewidth=3, foreground='black')
             edge.set_path_effects([outline])
             axes.add_patch(edge)
+    for kind, mask in panel.masks.items():
+        _draw_outlines(axes, mask, kind)
+    if panel.scale is not None:
+        _draw_scale(axes, panel.scale)
+
+
+def _draw_outlines(axes: Axes, mask: np.ndarray, kind: str) -> None:
+    """Draw the outlines of a mask along the edges of its pixels."""
+    colour, dashes = LINES[kind]
+    # Between pixels, also at the border of the picture.
+    padded = np.pad(np.asarray(mask) != 0, 1).astype(float)
+    if not padded.any():
+        return
+    height, width = padded.shape
+    lines = axes.contour(
+        np.arange(width) - 0.5,
+        np.arange(height) - 0.5,
+        padded,
+        [0.5],
+        colors=colour,
+        linewidths=1.4,
+        linestyles=[dashes],
+    )
+    outline = patheffects.withStroke(linewidth=2.6, foreground='black')
+    lines.set_path_effects([outline])
+
+
+def _draw_scale(axes: Axes, scale: Scale) -> None:
+    """Draw a bar of colours with its range at the right of a picture."""
+    bar = axes.inset_axes((1.02, 0.0, 0.04, 1.0))
+    ramp = np.linspace(scale.high, scale.low, 256)[:, None]
+    bar.imshow(
+        heat_colours(ramp, scale.low, scale.high),
+        extent=(0, 1, scale.low, scale.high),
+        aspect='auto',
+    )
+    bar.set_xticks([])
+    bar.yaxis.tick_right()
+    bar.set_yticks(np.linspace(scale.low, scale.high, 3))
+    bar.tick_params(labelsize=6, length=2, pad=1)
+    bar.yaxis.set_label_position('right')
+    bar.set_ylabel(scale.text, fontsize=7, labelpad=2)
 
 
 def _draw_legend(figure: Figure, kinds: Sequence[str]) -> None:

@@ -48,6 +48,7 @@ def shrink(name, pages):
     cfg.model.bbox_head.update(num_classes=5, in_channels=(16, 32, 64))
     if 'roi_extractor' in cfg.model:
         cfg.model.roi_extractor.in_channels = [16, 32, 64]
+        cfg.model.judge.scores = sorted(SCORES)
         # So that a detector which has learnt nothing finds something.
         cfg.model.test_cfg.score_thr = 0.0
     return cfg
@@ -154,6 +155,11 @@ def test_redrawn_pages_are_pictures(redrawn, run_tool, tmp_path, pages):
     result = run_tool(tool, *model, '--images', *images, '--out', 'files')
     assert result.returncode == 0, result.stderr
     assert len(list((tmp_path / 'files').iterdir())) == 2
+    # two of a folder
+    folder = (pages / 'JPEGImages', '--number', '2')
+    result = run_tool(tool, *model, '--images', *folder, '--out', 'two')
+    assert result.returncode == 0, result.stderr
+    assert len(list((tmp_path / 'two').iterdir())) == 3
 
 
 def test_the_hook_draws_while_testing(detector, redrawn, tmp_path):

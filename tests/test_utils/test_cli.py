@@ -221,7 +221,7 @@ def test_tta_mirrors_the_image_in_the_innermost_dataset():
     load, augment = cfg.test_dataloader.dataset.dataset.pipeline
     assert load.type == 'Load'
     flips, packs = augment.transforms
-    assert [flip.prob for flip in flips] == [1.0, 0.0]
+    assert [flip.prob for flip in flips] == [0.0, 1.0]
     assert packs[0].meta_keys == ('img_path', 'flip', 'flip_direction')
     written = copy.deepcopy(cfg)
     cli.use_tta(written)  # the config that the test wrote

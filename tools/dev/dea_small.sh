@@ -20,6 +20,8 @@ SEEDS=${SEEDS:-0 1 2}
 SETTINGS=${SETTINGS:-conv:own_level fc:own_level conv:conv4_3 conv:size}
 read -ra options <<< "${OPTIONS:-}"
 flags=("$@")
+# The configs compute only the score that decides; the table has all.
+scores='model.judge.scores=("pearson","mse","ssim","latent","confidence","zscore","rank")'
 
 train() { # CONFIG DIR SEED [CFG_OPTIONS...]
     "$PYTHON" tools/train.py "$1" --work-dir "$2" --resume "${flags[@]}" \
@@ -50,7 +52,7 @@ redraw() { # DECODER RULE SEED
         load=(load_from="$(cat "$detector/last_checkpoint")")
     fi
     train "$config" "$dir" "$3" "$rule" "${load[@]}"
-    test_it "$config" "$dir" "$rule" \
+    test_it "$config" "$dir" "$rule" "$scores" \
         test_evaluator.1.figure="$dir/separation.png"
 }
 

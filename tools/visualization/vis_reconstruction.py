@@ -10,9 +10,10 @@ anomalies dashed ones. OUT gets reconstruction.png and a picture of each row.
 """
 
 import argparse
+from collections.abc import Iterable
 from pathlib import Path
 
-from mmengine.config import DictAction
+from mmengine.config import Config, DictAction
 
 from mmocc.apis import samples
 from mmocc.apis.photos import photo_config
@@ -30,7 +31,13 @@ def parse_args() -> argparse.Namespace:
     add = parser.add_argument
     add('config', help='config file of a mmocc.DEA')
     add('checkpoint', help='checkpoint file')
-    add('--number', '-n', type=int, default=6, help='number of pages')
+    add(
+        '--number',
+        '-n',
+        type=int,
+        help='number of pages, evenly spread (default: 6 of the test set,\n'
+        'all of --images)',
+    )
     add('--select', nargs='+', help='pages: indices, or parts of paths')
     add('--images', nargs='+', help='image files or folders, no test set')
     add(
@@ -46,14 +53,32 @@ def parse_args() -> argparse.Namespace:
         'own threshold)',
     )
     add('--background', type=float, default=1.0, help='paper, 0 to 1')
+    add(
+        '--most',
+        type=float,
+        help='error that is drawn in the darkest red, on all pages (default:\n'
+        '1, or twice the threshold of a baseline)',
+    )
     add('--device', default='cpu', help='such as cuda:0')
     add('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
     cli.add_trust(parser)
     add('--out', type=Path, default=Path('work_dirs/reconstruction'))
     args = parser.parse_args()
-    if args.number < 1:
+    if args.number is not None and args.number < 1:
         parser.error('--number: 1 or more')
+    if args.most is not None and args.most <= 0:
+        parser.error('--most: above 0')
     return args
+
+
+def chosen_pages(cfg: Config, args: argparse.Namespace) -> Iterable[dict]:
+    """Return the packed pages that the flags name."""
+    if not args.images:
+        args.number = args.number or 6
+        return samples.chosen(cfg, args)
+    pages = samples.Images(photo_config(cfg), args.images)
+    count = args.number or len(pages)
+    return (pages[place] for place in samples.spread(len(pages), count))
 
 
 @cli.one_line_errors()
@@ -61,14 +86,11 @@ def main() -> None:
     """Draw the sheet and its rows."""
     args = parse_args()
     cfg, model = samples.open_model(args)
-    rule = Rule(args.min_confidence, args.threshold, args.background)
-    pages = (
-        samples.Images(photo_config(cfg), args.images)
-        if args.images
-        else samples.chosen(cfg, args)
+    rule = Rule(
+        args.min_confidence, args.threshold, args.background, args.most
     )
     rows = []
-    for number, packed in enumerate(pages):
+    for number, packed in enumerate(chosen_pages(cfg, args)):
         name = samples.sample_name(packed, number)
         sample = samples.predict(model, packed)
         image = original_image(sample, packed['inputs'])

@@ -6,7 +6,6 @@ With ``boxes = 'defects'`` the defects are the objects: see docs/dea_data.md.
 """
 
 data_root = 'data/magnetic_tile'
-num_classes = 1
 scale = (320, 320)  # (w, h) in pixels of what the network gets
 batch_size = 8
 num_workers = 2

@@ -5,7 +5,6 @@ A detector learns four kinds of defects; for the fifth it is an anomaly.
 
 _base_ = './magnetic_tile.py'
 
-num_classes = 4
 known = ('Blowhole', 'Break', 'Fray', 'Uneven')
 metainfo = dict(classes=known)
 # Half of the good images and of each known kind are for training.

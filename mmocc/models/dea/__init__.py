@@ -9,7 +9,11 @@ How images (N, 3, H, W) flow through these files:
 3. ``regions`` cuts the same objects out of the images; ``anomaly_judge``
    compares the two with ``anomaly_scores``: a number (K,) for each score.
 
-``dea`` is the detector that does all this.
+``dea`` is the detector that does all this; ``tta`` merges it over mirror
+images, ``export`` gives it to ONNX.
+
+Baselines, for images of one part each: ``pca_image`` (and the mean image),
+``padim``, ``patchcore``, in the frame of ``part_baseline``.
 """
 
 from mmocc.models.dea.decoders import ConvDecoder, FCDecoder
@@ -28,6 +32,7 @@ from mmocc.utils.hosts import absent, usable
 
 __all__ = [
     'DEA',
+    'DEATTA',
     'ConvDecoder',
     'DIoULoss',
     'EIoULoss',
@@ -35,6 +40,9 @@ __all__ = [
     'FocalEIoULoss',
     'GIoULoss',
     'IoUTypeLoss',
+    'PCAImage',
+    'PaDiM',
+    'PatchCore',
     'PriorLevelRoIExtractor',
     'SSDIoUHead',
     'diou_loss',
@@ -45,9 +53,13 @@ __all__ = [
 
 if usable('mmdet.models'):
     from mmocc.models.dea.dea import DEA
+    from mmocc.models.dea.padim import PaDiM
+    from mmocc.models.dea.patchcore import PatchCore
+    from mmocc.models.dea.pca_image import PCAImage
     from mmocc.models.dea.prior_level_roi_extractor import (
         PriorLevelRoIExtractor,
     )
     from mmocc.models.dea.ssd_iou_head import SSDIoUHead
+    from mmocc.models.dea.tta import DEATTA
 
 __getattr__ = absent(__name__, {'mmdet.models': __all__})

@@ -2,15 +2,23 @@
 
 DEA (HAL hal-03409930, section III-C) uses Pearson's correlation only; the
 others are common in research on anomalies. Pictures are (n, C, h, w) in
-[0, 1]; all is computed in float32.
+[0, 1]; all is computed in float32, or in float64 where the first one is.
 """
 
 import torch
 from torch import Tensor
 
+from mmocc.models.dea.exporting import is_exporting
+
 SCORES = ('pearson', 'mse', 'ssim', 'latent', 'confidence')
 FUSIONS = ('zscore', 'rank')
 CHUNK = 1024  # objects whose distances to the bank are held at a time
+
+
+def _wide(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
+    """Return both in float32, or in float64 if the first one is."""
+    wide = torch.promote_types(first.dtype, torch.float32)
+    return first.to(wide), second.to(wide)
 
 
 def pearson(recon: Tensor, target: Tensor) -> Tensor:
@@ -18,17 +26,18 @@ def pearson(recon: Tensor, target: Tensor) -> Tensor:
 
     (n,) in [-1, 1]; 0 if a picture has one value only.
     """
-    a, b = (x.float().flatten(1) for x in (recon, target))
+    a, b = (x.flatten(1) for x in _wide(recon, target))
     a, b = (x - x.mean(1, keepdim=True) for x in (a, b))
     # Because the mean is rounded, a flat picture is not quite flat.
     flat = 1e-6 * a.shape[1] ** 0.5
     length = a.norm(dim=1).clamp_min(flat) * b.norm(dim=1).clamp_min(flat)
-    return (torch.linalg.vecdot(a, b) / length).clamp(-1, 1)
+    return ((a * b).sum(1) / length).clamp(-1, 1)
 
 
 def mse(recon: Tensor, target: Tensor) -> Tensor:
     """Return the mean squared difference of each pair, (n,) in [0, 1]."""
-    diff = recon.float() - target.float()
+    recon, target = _wide(recon, target)
+    diff = recon - target
     return diff.square().flatten(1).mean(1)
 
 
@@ -44,9 +53,9 @@ def ssim(recon: Tensor, target: Tensor) -> Tensor:
             'ssim needs pictures of at least 11 x 11 pixels, got '
             f'{tuple(recon.shape[-2:])}; choose a larger decoder size'
         )
-    x, y = recon.float(), target.float()
+    x, y = _wide(recon, target)
     moments = torch.cat([x, y, x * x, y * y, x * y], dim=1)
-    rows, columns = (_window(size, x.device) for size in x.shape[-2:])
+    rows, columns = (_window(size, x) for size in x.shape[-2:])
     mx, my, xx, yy, xy = (rows @ moments @ columns.T).chunk(5, dim=1)
     c1, c2 = 0.01**2, 0.03**2
     mean = (2 * mx * my + c1) / (mx * mx + my * my + c1)
@@ -54,15 +63,15 @@ def ssim(recon: Tensor, target: Tensor) -> Tensor:
     return (mean * (2 * (xy - mx * my) + c2) / spread).flatten(1).mean(1)
 
 
-def _window(size: int, device: torch.device) -> Tensor:
+def _window(size: int, like: Tensor) -> Tensor:
     """Return the window at each of its places, (size - 10, size)."""
     # A matrix is 20 times as fast on a CPU as a convolution of one channel.
-    place = torch.arange(-5.0, 6.0, device=device)
+    place = torch.arange(-5, 6, dtype=like.dtype, device=like.device)
     kernel = torch.softmax(-place.square() / (2 * 1.5**2), 0)
-    matrix = torch.zeros(size - 10, size, device=device)
-    for offset, share in enumerate(kernel):
-        matrix.diagonal(offset).fill_(share)
-    return matrix
+    step = torch.arange(size, device=like.device)
+    offset = step - step[: size - 10, None]
+    inside = (offset >= 0) & (offset <= 10)
+    return kernel[offset.clamp(0, 10)].where(inside, 0)
 
 
 def knn_distance(latents: Tensor, bank: Tensor, k: int = 5) -> Tensor:
@@ -75,11 +84,12 @@ def knn_distance(latents: Tensor, bank: Tensor, k: int = 5) -> Tensor:
     """
     if not len(bank):
         raise ValueError('the bank of normal objects is empty')
-    latents, bank = latents.float(), bank.float()
+    latents, bank = _wide(latents, bank)
     k = min(k, len(bank))
+    chunks = [latents] if is_exporting() else latents.split(CHUNK)
     nearest = [
         torch.cdist(part, bank).topk(k, dim=1, largest=False).values.mean(1)
-        for part in latents.split(CHUNK)
+        for part in chunks
     ]
     return torch.cat(nearest)
 

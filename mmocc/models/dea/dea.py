@@ -17,7 +17,7 @@ paper. Where that is open, a training object's map is that of a random one of
 the priors matched to it, and pictures are cut from the network's input.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import torch
 from mmdet.models.detectors import SingleStageDetector
@@ -26,8 +26,9 @@ from mmdet.structures.bbox import bbox2roi, get_box_tensor
 from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
-from mmocc.models.dea.anomaly_judge import AnomalyJudge, Redrawing
+from mmocc.models.dea.anomaly_judge import AnomalyJudge, Redrawing, fit_judge
 from mmocc.models.dea.anomaly_scores import pearson
+from mmocc.models.dea.exporting import is_exporting
 from mmocc.models.dea.prior_level_roi_extractor import check_rois
 from mmocc.models.dea.regions import (
     check_truth,
@@ -71,13 +72,15 @@ class DEA(SingleStageDetector):
             :class:`mmocc.models.dea.anomaly_judge.AnomalyJudge`. Scores that
             compare with normal objects need ``mmocc.AnomalyReferenceHook``.
         kwargs: Of mmdet's SingleStageDetector. The results of ``bbox_head``
-            must have ``level_inds``: ``mmocc.SSDIoUHead``.
+            must tell the map of each box: ``mmocc.SSDIoUHead``.
 
     Raises:
         ValueError: If options are unknown or parts do not fit; when a
             checkpoint without the frozen detector is loaded; in training, if
             a ground-truth box has no pixel.
     """
+
+    tta_type = 'mmocc.DEATTA'  # for test-time augmentation
 
     def __init__(
         self,
@@ -96,12 +99,22 @@ class DEA(SingleStageDetector):
         self.judge = AnomalyJudge(**judge or {})
         self.frozen_detector = frozen_detector
         self.jitter = jitter
+        self._check_head()
         self._check_fit()
         if frozen_detector:
             for part in self.detector_parts:
                 part.requires_grad_(False)
         self.detector_loaded = False
         self.train(self.training)
+
+    def _check_head(self) -> None:
+        """Raise ValueError if detections do not tell the map of each."""
+        if not getattr(self.bbox_head, 'tells_levels', False):
+            raise ValueError(
+                f'bbox_head is {type(self.bbox_head).__name__}, whose results '
+                'do not tell which map predicted each box: use '
+                'mmocc.SSDIoUHead as bbox_head'
+            )
 
     def _check_fit(self) -> None:
         """Raise ValueError if extractor and decoder do not fit."""
@@ -151,14 +164,18 @@ class DEA(SingleStageDetector):
             level_inds: (n,) int64, the map that predicted each.
         """
         regions = self.roi_extractor(feats, rois, level_inds)
-        decoder, total = self.decoder, len(regions)
+        decoder = self.decoder
+        latents = regions.mean(dim=(2, 3))
+        if is_exporting():
+            return decoder(regions), latents
+        total = len(regions)
         step = decoder.at_once if regions.is_cuda else decoder.at_once_cpu
         recons = regions.new_empty(
             total, decoder.channels, decoder.size, decoder.size
         )
         for i in range(0, max(total, 1), step):
             recons[i : i + step] = decoder(regions[i : i + step])
-        return recons, regions.mean(dim=(2, 3))
+        return recons, latents
 
     def loss(
         self, batch_inputs: Tensor, batch_data_samples: SampleList
@@ -179,7 +196,8 @@ class DEA(SingleStageDetector):
         priors = self.bbox_head.prior_generator.grid_priors(
             [feat.shape[-2:] for feat in feats], device=rois.device
         )
-        levels = draw_levels(rois[:, 1:], priors)
+        limit = self.bbox_head.assigner.pos_iou_thr
+        levels = draw_levels(rois[:, 1:], priors, limit)
         recons, _ = self.redraw(feats, rois, levels)
         pictures = crop_regions(
             self.pictures(batch_inputs), rois, self.decoder.size
@@ -230,7 +248,8 @@ class DEA(SingleStageDetector):
         for name, values in fields.items():
             parts = values.split(counts)
             for result, part in zip(results, parts, strict=True):
-                result.set_field(part, name)
+                # A view would keep, and write, the whole batch.
+                result.set_field(part.clone(), name)
         if rescale:
             rescale_results(results, batch_data_samples)
         return self.add_pred_to_datasample(batch_data_samples, results)
@@ -241,21 +260,33 @@ class DEA(SingleStageDetector):
         """Return the detector's results in pixels of the inputs, redrawn."""
         feats = self.extract_feat(inputs)
         results = self.bbox_head.predict(feats, samples, rescale=False)
-        if 'level_inds' not in results[0]:
-            raise ValueError(
-                f'the results of {type(self.bbox_head).__name__} have no '
-                'level_inds; use mmocc.SSDIoUHead as bbox_head'
-            )
         boxes = [get_box_tensor(result.bboxes).float() for result in results]
         rois = bbox2roi(boxes)
         check_rois(rois, len(inputs))
         inside = keep_inside(rois[:, 1:], size_per_box(samples, boxes))
         rois = torch.cat([rois[:, :1], inside], dim=1)
         levels = torch.cat([result.level_inds for result in results])
+        confidence = torch.cat([result.scores for result in results])
+        return results, self.redraw_regions(
+            feats, inputs, rois, levels, confidence
+        )
+
+    def redraw_regions(
+        self,
+        feats: Sequence[Tensor],
+        inputs: Tensor,
+        rois: Tensor,
+        levels: Tensor,
+        confidence: Tensor,
+    ) -> Redrawing:
+        """Return regions (n, 5) of the inputs, redrawn and as they are."""
         recons, latents = self.redraw(feats, rois, levels)
         pictures = crop_regions(self.pictures(inputs), rois, self.decoder.size)
-        confidence = torch.cat([result.scores for result in results])
-        return results, Redrawing(recons, pictures, latents, confidence)
+        return Redrawing(recons, pictures, latents, confidence)
+
+    def fit_normal(self, batches: Iterable[dict]) -> int:
+        """Fit the judge to normal objects; return their number."""
+        return fit_judge(self, batches)
 
     def _warn_if_random(self) -> None:
         """Warn once if no checkpoint of the frozen detector was loaded."""

@@ -12,6 +12,7 @@ parameters; each step trades channels for pixels (arXiv 1609.05158)::
     -> 4 at 64 -> (n, 1, 128, 128)
 """
 
+import math
 from itertools import pairwise
 
 import torch
@@ -20,6 +21,7 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from mmocc.models.dea.anomaly_scores import mse, ssim
+from mmocc.models.dea.exporting import is_exporting
 from mmocc.registry import MODELS
 
 LOSSES = ('mse', 'bce', 'ssim')
@@ -67,13 +69,13 @@ class BaseDecoder(BaseModule):
 
     def forward(self, x: Tensor) -> Tensor:
         """Redraw (n, in_channels, k, k) as (n, channels, size, size)."""
-        shape = len(x), self.channels, self.size, self.size
-        if not len(x):
+        if not is_exporting() and not len(x):
             # PyTorch's pixel shuffle has no gradient of nothing, but
             # DistributedDataParallel waits for one of every parameter.
             unused = x.sum() + sum(p.sum() for p in self.parameters())
+            shape = 0, self.channels, self.size, self.size
             return x.new_zeros(shape) + 0 * unused
-        return self.layers(x).reshape(shape)
+        return self.layers(x)
 
     def loss(self, recon: Tensor, target: Tensor) -> Tensor:
         """Return the mean loss, weighted; 0 with gradient without objects.
@@ -87,7 +89,8 @@ class BaseDecoder(BaseModule):
                 '"size" and "channels" to those of the target'
             )
         with torch.autocast(recon.device.type, enabled=False):
-            recon, target = recon.float(), target.float()
+            wide = torch.promote_types(recon.dtype, torch.float32)
+            recon, target = recon.to(wide), target.to(wide)
             if not len(recon):
                 return recon.sum()
             if self.loss_name == 'ssim':
@@ -125,8 +128,12 @@ class FCDecoder(BaseDecoder):
         layers = [nn.AdaptiveAvgPool2d(1), nn.Flatten()]
         for below, above in pairwise(widths):
             layers += [nn.Linear(below, above), nn.ReLU(inplace=True)]
-        pixels = self.channels * size * size
-        layers += [nn.Linear(widths[-1], pixels), nn.Sigmoid()]
+        shape = self.channels, size, size
+        layers += [
+            nn.Linear(widths[-1], math.prod(shape)),
+            nn.Sigmoid(),
+            nn.Unflatten(1, shape),
+        ]
         self.layers = nn.Sequential(*layers)
 
 

@@ -14,9 +14,10 @@ IoU. GIoU divides by the enclosing box C**, not by B, as hal-03409930 prints
 it.
 
 The functions take boxes (n, 4) xyxy in pixels, and ``eps``, which is added to
-divisors, in pixels^2. They return (n,) float32: 0 for equal boxes, above 1
-for boxes apart. GIoU and DIoU equal torchvision's, but the host never waits
-for the device, and a box with exchanged corners is empty.
+divisors, in pixels^2. They return (n,) float32 (float64 for predictions in
+float64): 0 for equal boxes, above 1 for boxes apart. GIoU and DIoU equal
+torchvision's, but the host never waits for the device, and a box with
+exchanged corners is empty.
 """
 
 from collections.abc import Callable
@@ -48,13 +49,17 @@ def _area(size: Tensor) -> Tensor:
 
 
 def pair_boxes(pred: Tensor, target: Tensor, eps: float = EPS) -> Pairs:
-    """Return the geometry of boxes (n, 4) in float32; ValueError if not so."""
+    """Return the geometry of boxes (n, 4); ValueError if they are not so.
+
+    In float32, or in float64 if the predictions are.
+    """
     if pred.shape != target.shape or pred.shape[1:] != (4,):
         raise ValueError(
             f'expected two tensors (n, 4) of aligned xyxy boxes, got '
             f'{tuple(pred.shape)} and {tuple(target.shape)}'
         )
-    pred, target = pred.float(), target.float()
+    wide = torch.promote_types(pred.dtype, torch.float32)
+    pred, target = pred.to(wide), target.to(wide)
     low, high = pred[:, :2], pred[:, 2:]
     low_g, high_g = target[:, :2], target[:, 2:]
     size, size_g = high - low, high_g - low_g

@@ -11,6 +11,7 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 from torchvision.ops import RoIAlign
 
+from mmocc.models.dea.exporting import is_exporting
 from mmocc.registry import MODELS
 
 RULES = ('own_level', 'conv4_3', 'size')
@@ -143,6 +144,10 @@ class PriorLevelRoIExtractor(BaseModule):
             )
         with torch.autocast(feats[0].device.type, enabled=False):
             rois = rois.float()
+            if is_exporting():
+                return self._of_all_maps(
+                    feats, rois, self.map_levels(rois, level_inds)
+                )
             check_rois(rois, len(feats[0]))
             levels = self.map_levels(rois, level_inds)
             self._check_levels(levels)
@@ -160,6 +165,21 @@ class PriorLevelRoIExtractor(BaseModule):
                     unused = sum(p.sum() for p in lateral.parameters())
                     out = out + 0 * unused
             return out
+
+    def _of_all_maps(
+        self, feats: Sequence[Tensor], rois: Tensor, levels: Tensor
+    ) -> Tensor:
+        """Read every region from every map, and choose: no branch on data."""
+        parts = [
+            align(lateral(feat.float()), rois)
+            for feat, lateral, align in zip(
+                feats, self.laterals, self.layers, strict=True
+            )
+        ]
+        out = parts[0]
+        for number, part in enumerate(parts[1:], start=1):
+            out = part.where((levels == number)[:, None, None, None], out)
+        return out
 
     def _check_levels(self, levels: Tensor) -> None:
         """Raise ValueError if a region's map is out of range."""

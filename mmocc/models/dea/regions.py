@@ -9,6 +9,8 @@ from mmengine.structures import InstanceData
 from torch import Tensor
 from torchvision.ops import box_iou, roi_align
 
+from mmocc.models.dea.exporting import is_exporting
+
 # Regions and values to cut at a time on a CPU, for its cache and its memory.
 AT_ONCE = 32
 MOST_VALUES = 1 << 22
@@ -54,7 +56,7 @@ def jitter_boxes(boxes: Tensor, amount: float) -> Tensor:
 
 
 def draw_levels(
-    boxes: Tensor, priors: Sequence[Tensor], pos_iou_thr: float = 0.5
+    boxes: Tensor, priors: Sequence[Tensor], pos_iou_thr: float
 ) -> Tensor:
     """Return the (n,) map of a random prior that is matched to each box.
 
@@ -88,7 +90,8 @@ def crop_regions(images: Tensor, rois: Tensor, size: int) -> Tensor:
         size: Height and width of the pictures.
     """
     images, rois = images.float(), rois.float()
-    if images.device.type != 'cpu' or not len(rois):
+    on_cpu = images.device.type == 'cpu'
+    if is_exporting() or not on_cpu or not len(rois):
         return roi_align(images, rois, size, sampling_ratio=-1, aligned=True)
     # A mean of bilinear samples is a product of matrices; on a CPU that takes
     # half of RoIAlign's time, and uses all its threads.

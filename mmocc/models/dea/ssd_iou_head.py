@@ -64,6 +64,8 @@ class SSDIoUHead(SSDHead):
             assigner, sampler or coder are not those of SSD.
     """
 
+    tells_levels = True  # of predictions, by ``level_inds``
+
     def __init__(
         self,
         *args,
@@ -82,6 +84,12 @@ class SSDIoUHead(SSDHead):
         self.register_buffer('delta_means', means, persistent=False)
         self.register_buffer('delta_stds', stds, persistent=False)
         self._priors = (None, None)
+
+    @property
+    def ctr_clamp(self) -> float | None:
+        """The most pixels that a decoded centre moves; None for any."""
+        coder = self.bbox_coder
+        return coder.ctr_clamp if coder.add_ctr_clamp else None
 
     def _check_parts(self) -> None:
         name = type(self.loss_bbox).__name__
@@ -168,6 +176,7 @@ class SSDIoUHead(SSDHead):
                 (self.delta_means, self.delta_stds),
                 self.loss_bbox,
                 self.reg_decoded_bbox,
+                self.ctr_clamp,
             )
             # As mmdet counts: at least one for each image.
             positives = (assigned > 0).sum(dim=1).clamp(min=1).sum()
@@ -215,8 +224,11 @@ class SSDIoUHead(SSDHead):
         *args,
         **kwargs,
     ) -> list[InstanceData]:
-        """Return mmdet's results, decoded in float32, and their priors."""
-        maps = ([m.float() for m in part] for part in (cls_scores, bbox_preds))
+        """Return mmdet's results, decoded in float32 or more, and priors."""
+        maps = (
+            [ssd_losses.wide(m) for m in part]
+            for part in (cls_scores, bbox_preds)
+        )
         return super().predict_by_feat(*maps, *args, **kwargs)
 
     def _predict_by_feat_single(

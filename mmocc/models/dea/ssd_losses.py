@@ -23,6 +23,11 @@ EPS = 1e-6  # pixels^2; the least union that MaxIoUAssigner divides by
 MAX_LOG_RATIO = 4.135166556742356  # |log(16 / 1000)|, as in mmdet's coder
 
 
+def wide(values: Tensor) -> Tensor:
+    """Return values in float32, or in float64 if they are."""
+    return values.to(torch.promote_types(values.dtype, torch.float32))
+
+
 def pad_boxes(boxes: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
     """Return boxes (n, 4) of B images as (B, G, 4), and the real ones."""
     real = [box.new_ones(len(box), dtype=torch.bool) for box in boxes]
@@ -165,12 +170,12 @@ def _by_threshold(
 
 
 def flatten_maps(maps: Sequence[Tensor], channels: int) -> Tensor:
-    """Return maps as (B, N, channels) float32."""
+    """Return maps as (B, N, channels) float32, or float64 if they are."""
     rows = [
         level.permute(0, 2, 3, 1).reshape(len(level), -1, channels)
         for level in maps
     ]
-    return torch.cat(rows, dim=1).float()
+    return wide(torch.cat(rows, dim=1))
 
 
 def _levels(
@@ -205,7 +210,7 @@ def pick_rows(
         images.append(image)
         priors.append(prior + start)
         start += wanted.shape[1]
-    return torch.cat(rows).float(), torch.cat(images), torch.cat(priors)
+    return wide(torch.cat(rows)), torch.cat(images), torch.cat(priors)
 
 
 def prior_cross_entropy(maps: Sequence[Tensor], wanted: Tensor) -> Tensor:
@@ -215,7 +220,7 @@ def prior_cross_entropy(maps: Sequence[Tensor], wanted: Tensor) -> Tensor:
     for level, target in _levels(maps, channels, wanted):
         target = target.unflatten(1, (-1, level.shape[1])).transpose(1, 2)
         loss = F.cross_entropy(
-            level.flatten(0, 1).float(),
+            wide(level.flatten(0, 1)),
             target.flatten(0, 1),
             reduction='none',
         )
@@ -254,13 +259,26 @@ def encode(
 
 
 def decode(
-    priors: Tensor, deltas: Tensor, means: Tensor, stds: Tensor
+    priors: Tensor,
+    deltas: Tensor,
+    means: Tensor,
+    stds: Tensor,
+    ctr_clamp: float | None = None,
 ) -> Tensor:
-    """Return the (n, 4) xyxy boxes from aligned priors and deltas."""
+    """Return the (n, 4) xyxy boxes from aligned priors and deltas.
+
+    ``ctr_clamp`` is the most pixels that a centre moves along each axis, as
+    in mmdet's coder with ``add_ctr_clamp``, which then bounds how much a box
+    grows but not how much it shrinks.
+    """
     size = priors[:, 2:] - priors[:, :2]
     shift, ratio = (deltas * stds + means).split(2, dim=1)
-    centre = (priors[:, :2] + priors[:, 2:]) / 2 + size * shift
-    half = size * ratio.clamp(-MAX_LOG_RATIO, MAX_LOG_RATIO).exp() / 2
+    move = size * shift
+    least: float | None = -MAX_LOG_RATIO
+    if ctr_clamp is not None:
+        move, least = move.clamp(-ctr_clamp, ctr_clamp), None
+    centre = (priors[:, :2] + priors[:, 2:]) / 2 + move
+    half = size * ratio.clamp(least, MAX_LOG_RATIO).exp() / 2
     return torch.cat([centre - half, centre + half], dim=1)
 
 
@@ -307,6 +325,7 @@ def box_loss(
     stats: tuple[Tensor, Tensor],
     loss_bbox: Callable[..., Tensor],
     decoded: bool,
+    ctr_clamp: float | None = None,
 ) -> Tensor:
     """Return the summed loss of the positives' boxes.
 
@@ -318,6 +337,7 @@ def box_loss(
         stats: Means and standard deviations (4,) of the deltas.
         loss_bbox: A loss of mm's form.
         decoded: Whether it gets boxes; else it gets deltas.
+        ctr_clamp: Of :func:`decode`.
     """
     deltas, image, prior = pick_rows(maps, 4, assigned > 0)
     slot = assigned[image, prior] - 1
@@ -328,7 +348,7 @@ def box_loss(
     target = boxes[image, slot.clamp(min=0)].where(positive[:, None], priors)
     deltas = deltas.where(positive[:, None], 0)
     if decoded:
-        pred = decode(priors, deltas, *stats)
+        pred = decode(priors, deltas, *stats, ctr_clamp)
     else:
         pred, target = deltas, encode(priors, target, *stats)
     loss = loss_bbox(pred, target, reduction_override='none')

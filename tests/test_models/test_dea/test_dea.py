@@ -11,7 +11,9 @@ pytest.importorskip('mmdet', reason='detection needs mmdet')
 import toy_dea
 from mmengine.config import ConfigDict
 
+from mmocc.evaluation import DumpObjects
 from mmocc.models.dea.anomaly_judge import fit_judge, normal_objects
+from mmocc.utils.plain_pickle import load_plain
 
 FROZEN = ('backbone.', 'bbox_head.')
 ALL = dict(
@@ -256,3 +258,54 @@ def test_normal_objects_are_the_detections_of_objects(trained):
     fewer = normal_objects(trained, data)
     assert len(fewer.latents) == len(drawn.latents) - 1
     torch.testing.assert_close(fewer.latents[2:], drawn.latents[3:])
+
+
+def test_the_levels_of_training_are_those_of_the_assigner(monkeypatch):
+    limits = []
+
+    def draw(boxes, priors, pos_iou_thr):
+        limits.append(pos_iou_thr)
+        return torch.zeros(len(boxes), dtype=torch.int64)
+
+    monkeypatch.setattr('mmocc.models.dea.dea.draw_levels', draw)
+    options = dict(train_cfg=dict(assigner=dict(pos_iou_thr=0.7)))
+    toy_dea.step(toy_dea.build(**options).train(), toy_dea.batch())
+    assert limits == [0.7]
+
+
+@pytest.mark.parametrize('kind', ['RetinaHead', 'FCOSHead'])
+def test_a_head_that_does_not_tell_priors_is_refused_by_name(kind):
+    head = dict(
+        _delete_=True, type=f'mmdet.{kind}', num_classes=3, in_channels=16
+    )
+    with pytest.raises(ValueError, match=f'bbox_head is {kind}.*SSDIoUHead'):
+        toy_dea.build(bbox_head=head)
+
+
+def test_a_dump_holds_the_objects_and_not_the_batch(trained, tmp_path):
+    samples = [s.to_dict() for s in toy_dea.predict(trained, toy_dea.batch())]
+    sizes = {}
+    for pictures in (False, True):
+        path = tmp_path / f'{pictures}.pkl'
+        metric = DumpObjects(str(path), pictures=pictures)
+        metric.process({}, samples)
+        metric.evaluate(len(samples))
+        sizes[pictures] = path.stat().st_size
+        for sample, own in zip(samples, load_plain(path), strict=True):
+            objects, before = own['pred_instances'], sample['pred_instances']
+            assert ('recons' in objects) == ('errors' in objects) == pictures
+            np.testing.assert_array_equal(objects['bboxes'], before['bboxes'])
+            if pictures:
+                assert objects['errors'].dtype == np.uint8
+                shades = objects['recons'] / 255
+                away = np.abs(shades - before['recons'].numpy()).max()
+                assert away <= 0.5 / 255 + 1e-6
+    count = sum(len(s['pred_instances']['scores']) for s in samples)
+    assert count == 10
+    bytes_of_pictures = count * 2 * 32 * 32
+    assert sizes[True] - sizes[False] < 1.2 * bytes_of_pictures + 6000
+    for sample in samples:  # no view of the batch, in memory either
+        for name in ('recons', 'errors', 'anomaly_scores', 'score_pearson'):
+            value = sample['pred_instances'][name]
+            own = value.numel() * value.element_size()
+            assert value.untyped_storage().nbytes() == own, name

@@ -120,8 +120,9 @@ def test_levels_are_drawn_from_all_priors_that_match():
     assert drawn[0] == 0
     assert 150 < drawn[1] < 250
     # A box that matches none takes the best, of IoU 180 / 580 in level 1.
-    assert draw_levels(torch.tensor([[0.0, 0, 40, 9]]), PRIORS).item() == 1
-    assert draw_levels(box[:0], PRIORS).shape == (0,)
+    thin = torch.tensor([[0.0, 0, 40, 9]])
+    assert draw_levels(thin, PRIORS, 0.5).item() == 1
+    assert draw_levels(box[:0], PRIORS, 0.5).shape == (0,)
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,8 @@ def test_the_decoders_have_the_sizes_that_they_state():
     ]
     assert widths == [(1024, 2048), (2048, 4096), (4096, 16384)]
     kinds = [type(layer).__name__ for layer in decoder.layers[2:]]
-    assert kinds == ['Linear', 'ReLU', 'Linear', 'ReLU', 'Linear', 'Sigmoid']
+    layers = ['Linear', 'ReLU', 'Linear', 'ReLU', 'Linear', 'Sigmoid']
+    assert kinds == [*layers, 'Unflatten']
     pictures = decoder(torch.empty(2, 1024, 5, 5, device='meta'))
     assert pictures.shape == (2, 1, 128, 128)
     decoder = FCDecoder(4, (8,), size=6)  # sees the features' average only

@@ -198,3 +198,18 @@ def test_bad_arguments_are_named():
         GIoULoss(reduction='sum')(*pair, avg_factor=2)
     with pytest.raises(ValueError, match=r'got \(1, 5\) and \(1, 4\)'):
         GIoULoss()(torch.zeros(1, 5), boxes(UNIT))
+
+
+@pytest.mark.parametrize(
+    'loss', [giou_loss, diou_loss, eiou_loss, focal_eiou_loss]
+)
+def test_float64_stays_float64_and_gradients_are_those_of_differences(loss):
+    generator = torch.Generator().manual_seed(0)
+    low = 10 * torch.rand(6, 2, generator=generator, dtype=torch.float64)
+    size = 5 + 10 * torch.rand(6, 2, generator=generator, dtype=torch.float64)
+    pred = torch.cat([low, low + size], dim=1).requires_grad_()
+    target = torch.cat([low + 1.3, low + size + 0.7], dim=1)
+    assert loss(pred, target).dtype == torch.float64
+    assert loss(pred.float(), target).dtype == torch.float32
+    if loss is not focal_eiou_loss:  # whose weight is a constant
+        assert torch.autograd.gradcheck(lambda x: loss(x, target), pred)

@@ -172,12 +172,15 @@ def test_images_without_objects_teach_the_background(counts):
     assert all(grad.isfinite().all() for grad in grads)
 
 
+@pytest.mark.parametrize('clamp', [None, 3])
 @pytest.mark.parametrize('name', [f'mmocc.{name}' for name in LOSSES] + [
     'mmdet.GIoULoss', 'mmdet.CIoULoss', 'mmdet.IoULoss'
 ])  # fmt: skip
-def test_an_iou_loss_is_its_value_on_decoded_positives(name):
+def test_an_iou_loss_is_its_value_on_decoded_positives(name, clamp):
     config = dict(type=name, loss_weight=10.0)
     head = build_head(loss_bbox=config, reg_decoded_bbox=True)
+    head.bbox_coder.add_ctr_clamp = clamp is not None
+    head.bbox_coder.ctr_clamp = clamp
     gts = objects((3, 0, 2), seed=3)
     maps = answers(head, 3, seed=1)
     losses = all_losses(head, maps, gts)
@@ -197,6 +200,15 @@ def test_an_iou_loss_is_its_value_on_decoded_positives(name):
     grads = gradients(losses, maps)
     assert all(grad.isfinite().all() for grad in grads)
     assert sum(grad.any() for grad in grads[len(SIZES) :]) > 1
+
+
+def test_float64_predictions_have_float64_losses():
+    head = build_head(
+        loss_bbox=dict(type='mmocc.DIoULoss'), reg_decoded_bbox=True
+    )
+    maps = [[m.detach().double() for m in part] for part in answers(head, 2)]
+    losses = all_losses(head, maps, objects((3, 2)))
+    assert {loss.dtype for loss in losses.values()} == {torch.float64}
 
 
 def test_half_precision_is_learnt_in_float32():
