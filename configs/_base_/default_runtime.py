@@ -14,6 +14,8 @@ default_hooks = dict(
     visualization=dict(type='VisualizationHook', enable=False),
     # Stops at a NaN loss; a GPU is waited for at each 50th step only.
     invalid_loss=dict(type='mmocc.InvalidLossHook', interval=50),
+    # For class maps only: where their cells lie in the image.
+    map_cells=dict(type='mmocc.MapCellsHook'),
 )
 # With persistent_workers=False in the training loader, a resumed run is the
 # same as an uninterrupted one (on a CPU: to the last bit).

@@ -30,5 +30,12 @@ optim_wrapper = dict(
 val_evaluator = [
     dict(type='mmocc.LocalizationAccuracy', threshold=0.3),  # the paper's
     dict(type='mmocc.MaxBoxAcc'),
+    # Again, with the maps' cells where the network sees them:
+    dict(
+        type='mmocc.LocalizationAccuracy',
+        threshold=0.3,
+        align='receptive_field',
+    ),
+    dict(type='mmocc.MaxBoxAcc', align='receptive_field'),
 ]
 test_evaluator = val_evaluator

@@ -9,9 +9,11 @@ from mmengine.config import Config
 from mmocc.apis.photo_inferencer import PhotoInferencer
 from mmocc.apis.photos import Photo, PhotoPipeline
 from mmocc.apis.samples import find_pipeline, network_inputs
+from mmocc.models.receptive_field import set_cells
 from mmocc.utils.config_types import class_name
 from mmocc.visualization import localization_pictures as pictures
 from mmocc.visualization.class_activation import (
+    activation_cells,
     check_method,
     class_activation,
     method_title,
@@ -70,13 +72,18 @@ class LocalizationInferencer(PhotoInferencer):
 
     def forward(self, inputs: Sequence[Photo], **kwargs: Any) -> list:
         """Return the predicted data samples of a batch, with ``pred_cam``."""
+        for one in inputs:
+            set_cells(self.model, tuple(one.packed['inputs'].shape[-2:]))
         samples = super().forward(inputs, **kwargs)
         if self.method:
             batch = network_inputs(self.model, [one.packed for one in inputs])
             labels = [int(sample.pred_label[0]) for sample in samples]
             maps = class_activation(self.model, batch, labels, self.method)
+            size = tuple(batch.shape[-2:])
+            cells = activation_cells(self.model, size, self.method)
             for sample, cam in zip(samples, maps, strict=True):
                 sample.set_field(cam, 'pred_cam')
+                sample.set_metainfo(dict(map_cells=cells))
         return samples
 
     def _answer(self, sample: Any) -> pictures.Answer:
@@ -86,8 +93,11 @@ class LocalizationInferencer(PhotoInferencer):
 
     def describe(self, photo: Photo, sample: Any) -> dict[str, Any]:
         """Return class, scores, map and boxes."""
-        cam = self._answer(sample).cam
-        boxes = pictures.find_boxes(cam, photo.image.shape[:2], self.rule)
+        answer = self._answer(sample)
+        cam = answer.cam
+        boxes = pictures.find_boxes(
+            cam, photo.image.shape[:2], self.rule, answer.cells
+        )
         boxes = boxes.astype(np.float32)
         return dict(class_of(sample, self.classes), map=cam, boxes=boxes)
 

@@ -12,6 +12,7 @@ from mmengine.dataset import Compose, pseudo_collate
 from mmengine.registry import init_default_scope
 from torch import Tensor, nn
 
+from mmocc.models.receptive_field import set_cells
 from mmocc.utils import cli
 from mmocc.utils.config_types import scope_of
 from mmocc.utils.files import expand, list_images
@@ -216,6 +217,7 @@ def network_inputs(model: nn.Module, packed: Sequence[dict]) -> Tensor:
 
 
 def predict(model: nn.Module, packed: dict) -> Any:
-    """Return the predicted data sample of one image."""
+    """Return the predicted data sample of one image, with ``map_cells``."""
+    set_cells(model, tuple(packed['inputs'].shape[-2:]))
     with torch.no_grad():
         return model.test_step(pseudo_collate([copy.deepcopy(packed)]))[0]

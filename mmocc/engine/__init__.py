@@ -10,6 +10,7 @@ from mmocc.engine.invalid_loss_hook import InvalidLossHook
 from mmocc.engine.localization_visualization_hook import (
     LocalizationVisualizationHook,
 )
+from mmocc.engine.map_cells_hook import MapCellsHook
 from mmocc.engine.multi_optim_constructor import MultiOptimWrapperConstructor
 from mmocc.engine.ofer_visualization_hook import OFERVisualizationHook
 from mmocc.engine.reconstruction_visualization_hook import (
@@ -30,6 +31,7 @@ __all__ = [
     'HideFeaturesHook',
     'InvalidLossHook',
     'LocalizationVisualizationHook',
+    'MapCellsHook',
     'MultiOptimWrapperConstructor',
     'OFERVisualizationHook',
     'ReconstructionVisualizationHook',

@@ -6,6 +6,7 @@ The functions need NumPy, SciPy, OpenCV and torch; the classes need mmengine.
 from mmocc.utils.hosts import absent, usable
 
 __all__ = [
+    'DumpMaps',
     'DumpObjects',
     'ImageAnomalyMetric',
     'KnownClassCocoMetric',
@@ -21,6 +22,7 @@ __all__ = [
 
 if usable('mmengine'):
     from mmocc.evaluation.image_anomaly_metric import ImageAnomalyMetric
+    from mmocc.evaluation.dump_maps import DumpMaps
     from mmocc.evaluation.localization_accuracy import LocalizationAccuracy
     from mmocc.evaluation.max_box_acc import MaxBoxAcc
     from mmocc.evaluation.mean_class_accuracy import MeanClassAccuracy

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from mmocc.evaluation.box_sweep import sweep_thresholds
+from mmocc.evaluation.cell_grid import CellGrid
 from mmocc.evaluation.localization import (
-    normalize_map,
-    resize_map,
+    enlarge_map,
     scale_boxes,
     to_levels,
 )
@@ -21,6 +21,7 @@ def box_hits(
     iou_thrs: Sequence[float],
     eval_size: tuple[int, int] = (224, 224),
     largest: bool = False,
+    cells: CellGrid | None = None,
 ) -> np.ndarray:
     """Return at which thresholds a box of a map is right.
 
@@ -33,13 +34,14 @@ def box_hits(
         iou_thrs: D values in (0, 1].
         eval_size: (h, w) of the grid to which map and boxes are scaled.
         largest: Version 1: only the largest contour.
+        cells: Where the map's cells lie; by default they cover the image
+            evenly, as in the reference.
 
     Returns:
         Boolean (D, T).
     """
-    cam = normalize_map(resize_map(cam, eval_size), 'minmax')
     ious = sweep_thresholds(
-        to_levels(cam),
+        to_levels(enlarge_map(cam, eval_size, 'minmax', cells)),
         thresholds,
         scale_boxes(gt_boxes, ori_shape, eval_size),
         min(iou_thrs),

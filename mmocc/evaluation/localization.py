@@ -20,6 +20,8 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
+from mmocc.evaluation.cell_grid import CellGrid, place_map
+
 NORMALIZATIONS = ('max', 'minmax')
 KEEP = ('largest', 'largest_contour', 'all')
 
@@ -60,22 +62,35 @@ def normalize_map(cam: np.ndarray, mode: str = 'max') -> np.ndarray:
         ValueError: If the mode is another, or the map not of shape (h, w).
     """
     cam = check_map(cam)
+    return (
+        np.zeros_like(cam) if _has_no_scale(cam, mode) else _scale(cam, mode)
+    )
+
+
+def _has_no_scale(cam: np.ndarray, mode: str) -> bool:
+    """Return whether a map becomes all zero; ValueError for another mode."""
     if mode not in NORMALIZATIONS:
         raise ValueError(
             f'mode is {mode!r}; it must be one of {", ".join(NORMALIZATIONS)}'
         )
     if mode == 'max':
         # A share of a negative maximum would lie above it.
-        blank = not np.isfinite(cam).all() or cam.max() <= 0
-        return np.zeros_like(cam) if blank else cam / cam.max()
+        return not np.isfinite(cam).all() or cam.max() <= 0
     # The reference counts such an image as a miss, and does not leave it out.
-    if is_blank(cam):
-        return np.zeros_like(cam)
+    return is_blank(cam)
+
+
+def _scale(cam: np.ndarray, mode: str) -> np.ndarray:
+    """Return a map that has a scale, on it."""
+    if mode == 'max':
+        return cam / cam.max()
     cam = cam - cam.min()
     return cam / cam.max()
 
 
-def resize_map(cam: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+def resize_map(
+    cam: np.ndarray, size: tuple[int, int], cells: CellGrid | None = None
+) -> np.ndarray:
     """Enlarge a class map to an image, before it is normalised.
 
     Bicubic, as the reference: the result slightly exceeds the range of the
@@ -84,15 +99,46 @@ def resize_map(cam: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     Args:
         cam: (h, w), any range.
         size: (h, w) of the result.
+        cells: Where the cells lie; by default they cover the image evenly, as
+            in the reference.
 
     Returns:
         float64 of that size.
     """
     cam = check_map(cam)
+    if cells is not None:
+        return place_map(cam, size, cells)
     if cam.shape == tuple(size):
         return cam
     # OpenCV takes (w, h). The reference gives it (h, w) of a square grid.
     return cv2.resize(cam, tuple(size)[::-1], interpolation=cv2.INTER_CUBIC)
+
+
+def enlarge_map(
+    cam: np.ndarray,
+    size: tuple[int, int],
+    mode: str = 'max',
+    cells: CellGrid | None = None,
+) -> np.ndarray:
+    """Enlarge a class map to an image and normalise it.
+
+    Whether the map has a scale at all is decided before: in a constant map,
+    rounding would make a pattern that min-max spreads out, and the bicubic
+    kernel makes positive values in a negative one.
+
+    Args:
+        cam: As in :func:`resize_map`.
+        size: As there.
+        mode: As in :func:`normalize_map`.
+        cells: As in :func:`resize_map`.
+
+    Returns:
+        float64 of that size, as from :func:`normalize_map`.
+    """
+    cam = check_map(cam)
+    if _has_no_scale(cam, mode):
+        return np.zeros(size)
+    return _scale(resize_map(cam, size, cells), mode)
 
 
 def to_levels(cam: np.ndarray) -> np.ndarray:
@@ -120,11 +166,13 @@ def map_to_boxes(
     threshold: float = 0.2,
     keep: str = 'largest',
     normalize: str = 'max',
+    size: tuple[int, int] | None = None,
+    cells: CellGrid | None = None,
 ) -> np.ndarray:
-    """Return the boxes of a class map of image size.
+    """Return the boxes of a class map.
 
     Args:
-        cam: (h, w), any range. Boxes are in its pixels.
+        cam: (h, w), any range.
         threshold: Foreground is strictly above this share of the maximum (the
             papers do not say how a tie counts).
         keep: ``largest``: the component of most pixels (the papers; of two
@@ -134,6 +182,9 @@ def map_to_boxes(
             (MaxBoxAccV2).
         normalize: ``max``: the papers' t * max. ``minmax``: the reference's
             normalisation, in 256 levels.
+        size: (h, w) of the image, in whose pixels boxes are; by default the
+            map's own size.
+        cells: As in :func:`resize_map`.
 
     Returns:
         int64 (k, 4) xyxy, k >= 1. Without foreground the box (0, 0, 0, 0),
@@ -147,7 +198,8 @@ def map_to_boxes(
         raise ValueError(
             f'keep is {keep!r}; it must be one of {", ".join(KEEP)}'
         )
-    cam = normalize_map(cam, normalize)
+    cam = check_map(cam)
+    cam = enlarge_map(cam, size or cam.shape, normalize, cells)
     if normalize == 'minmax':
         levels = to_levels(cam)
         mask = levels > threshold_levels(threshold, levels.max())

@@ -4,13 +4,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import torch
 
 from mmocc.evaluation.localization import (
     box_iou_inclusive,
     is_blank,
     map_to_boxes,
-    resize_map,
     scale_boxes,
 )
 from mmocc.evaluation.summed_metric import MapMetric
@@ -73,24 +71,21 @@ class LocalizationAccuracy(MapMetric):
     def score(self, sample: dict) -> np.ndarray:
         """Return [1, blank, GT-known hit, class hits, box hits]."""
         cam = self.read_map(sample)
-        boxes = self.read_truth(sample, 'gt_bboxes')
-        hit = self._is_right(cam, boxes, tuple(sample['ori_shape'][:2]))
-        scores = torch.as_tensor(sample['pred_score'])
-        ranking = scores.argsort(descending=True, stable=True).tolist()
-        place = ranking.index(int(sample['gt_label']))
+        shape = tuple(sample['ori_shape'][:2])
+        boxes = map_to_boxes(
+            cam,
+            self.threshold,
+            self.keep,
+            self.normalize,
+            shape,
+            self.read_cells(sample),
+        )
+        truth = scale_boxes(self.read_truth(sample, 'gt_bboxes'), shape, shape)
+        hit = bool(box_iou_inclusive(boxes, truth).max() >= self.iou_thr)
+        place = self.label_place(sample)
         classes = [place < k for k in self.topk]
         both = [hit and right for right in classes]
         return np.array([1, is_blank(cam), hit, *classes, *both], np.int64)
-
-    def _is_right(
-        self, cam: np.ndarray, gt_boxes: np.ndarray, shape: tuple[int, int]
-    ) -> bool:
-        """Return whether a box of the map is right."""
-        boxes = map_to_boxes(
-            resize_map(cam, shape), self.threshold, self.keep, self.normalize
-        )
-        gt_boxes = scale_boxes(gt_boxes, shape, shape)
-        return bool(box_iou_inclusive(boxes, gt_boxes).max() >= self.iou_thr)
 
     def summarize(self, total: np.ndarray) -> dict[str, float]:
         """Return the shares of the hits in percent."""

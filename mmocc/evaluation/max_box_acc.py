@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from mmocc.evaluation.box_accuracy import best_accuracy, box_hits
+from mmocc.evaluation.cell_grid import CellGrid
 from mmocc.evaluation.localization import is_blank
 from mmocc.evaluation.summed_metric import MapMetric
 from mmocc.registry import METRICS
@@ -28,6 +29,10 @@ class MaxBoxAcc(MapMetric):
     ``v2_iou50`` and ``v2_iou70``, each at its own best threshold;
     ``v2_iou50_threshold`` is that of 0.5, and so on.
 
+    The best threshold is chosen on the images that are scored: an oracle. A
+    threshold chosen on other images (those of a validation's result) is
+    ``threshold``; then all results are at it.
+
     It holds one sum, a number for each threshold and IoU, whatever the number
     of images. Blank maps (NaN, or all one value) are misses, and are counted
     in the log.
@@ -38,7 +43,16 @@ class MaxBoxAcc(MapMetric):
         interval: Step between the thresholds 0, interval, ... below 1: 0.001
             in the reference's training, 0.01 in its stand-alone script.
         eval_size: (h, w) of the grid.
+        threshold: The only threshold, in [0, 1), instead of the best one.
+        topk: Further results of version 1: ``top1_loc`` for 1, and so on, the
+            share of images whose box is right and whose true class is among
+            the k first, at its own best threshold (as TS-CAM and others
+            report it); ``top1_clas``, the share of the class alone.
         **kwargs: As in :class:`MapMetric`.
+
+    Raises:
+        ValueError: If an argument is out of range, or ``topk`` is given
+            without version 1.
     """
 
     default_prefix = 'max_box_acc'
@@ -49,6 +63,8 @@ class MaxBoxAcc(MapMetric):
         iou_thrs: Sequence[float] = (0.3, 0.5, 0.7),
         interval: float = 0.001,
         eval_size: tuple[int, int] = (224, 224),
+        threshold: float | None = None,
+        topk: Sequence[int] = (),
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -61,49 +77,88 @@ class MaxBoxAcc(MapMetric):
             raise ValueError(f'iou_thrs is {iou_thrs}; each must be in (0, 1]')
         if not 0 < interval < 1:
             raise ValueError(f'interval is {interval}; it must be in (0, 1)')
+        if threshold is not None and not 0 <= threshold < 1:
+            raise ValueError(f'threshold is {threshold}; it must be in [0, 1)')
+        if any(k < 1 for k in topk) or (topk and 1 not in versions):
+            raise ValueError(
+                f'topk is {topk} and version {version}; each k must be 1 or '
+                'more, and version 1 be among them: version=(1, 2)'
+            )
         self.versions, self.iou_thrs = versions, tuple(iou_thrs)
         self.thresholds = np.arange(0, 1, interval)
+        if threshold is not None:
+            self.thresholds = np.array([threshold], float)
         self.eval_size = tuple(eval_size)
+        self.topk = tuple(topk)
 
     def score(self, sample: dict) -> np.ndarray:
-        """Return [1, blank, 0, ...] and then D rows of T hits."""
+        """Return rows: 1, blank, each k's class, and then those of T hits."""
         cam = self.read_map(sample)
         boxes = self.read_truth(sample, 'gt_bboxes')
-        return self.score_map(cam, boxes, tuple(sample['ori_shape'][:2]))
+        shape = tuple(sample['ori_shape'][:2])
+        place = self.label_place(sample) if self.topk else None
+        return self.score_map(
+            cam, boxes, shape, self.read_cells(sample), place
+        )
 
     def score_map(
-        self, cam: np.ndarray, gt_boxes: np.ndarray, shape: tuple[int, int]
+        self,
+        cam: np.ndarray,
+        gt_boxes: np.ndarray,
+        shape: tuple[int, int],
+        cells: CellGrid | None = None,
+        place: int | None = None,
     ) -> np.ndarray:
-        """Return what :meth:`score` does; see :func:`box_hits`."""
-        head = np.zeros((1, len(self.thresholds)), np.int64)
-        head[0, :2] = 1, is_blank(cam)
+        """Return what :meth:`score` does.
+
+        Args:
+            cam: As in :func:`box_hits`, as the next two.
+            gt_boxes: As there.
+            shape: As there, ``ori_shape``.
+            cells: As there.
+            place: The true class's in the ranking, from 0; for ``topk``.
+
+        Returns:
+            int64 (R, T): of each result of :meth:`summarize`, whether it is
+            reached at each threshold.
+        """
+        classes = [place < k for k in self.topk]
+        facts = np.array([1, is_blank(cam), *classes], np.int64)
+        rows = [np.repeat(facts[:, None], len(self.thresholds), axis=1)]
         ious = {1: (_V1_IOU,), 2: self.iou_thrs}
-        rows = [
-            box_hits(
+        for version in sorted(self.versions):
+            hits = box_hits(
                 cam,
                 gt_boxes,
                 shape,
                 self.thresholds,
                 ious[version],
                 self.eval_size,
-                largest=version == 1,
+                version == 1,
+                cells,
             )
-            for version in self.versions
-        ]
-        return np.concatenate([head, *rows])
+            rows.append(hits)
+            if version == 1:
+                rows += [hits * right for right in classes]
+        return np.concatenate(rows)
 
     def summarize(self, total: np.ndarray) -> dict[str, float]:
         """Return the accuracies at their best thresholds."""
-        images, blank = total[0, :2].tolist()
+        images, blank, *classes = total[: 2 + len(self.topk), 0].tolist()
         self.log_blank(blank, images)
-        best = best_accuracy(total[1:], images, self.thresholds)
-        metrics = {}
+        names = []
         if 1 in self.versions:
-            at = self.versions.index(1) and len(self.iou_thrs)
-            metrics['v1'], metrics['v1_threshold'] = best.pop(at)
+            names += ['v1', *(f'top{k}_loc' for k in self.topk)]
+        each = [f'v2_iou{round(100 * thr)}' for thr in self.iou_thrs]
         if 2 in self.versions:
-            metrics['v2'] = float(np.mean([accuracy for accuracy, _ in best]))
-            for thr, pair in zip(self.iou_thrs, best, strict=True):
-                name = f'v2_iou{round(100 * thr)}'
-                metrics[name], metrics[f'{name}_threshold'] = pair
+            names += each
+        hits = total[2 + len(self.topk) :]
+        best = best_accuracy(hits, images, self.thresholds)
+        metrics = {}
+        for name, pair in zip(names, best, strict=True):
+            metrics[name], metrics[f'{name}_threshold'] = pair
+        if 2 in self.versions:
+            metrics['v2'] = float(np.mean([metrics[name] for name in each]))
+        for k, count in zip(self.topk, classes, strict=True):
+            metrics[f'top{k}_clas'] = 100 * count / images
         return metrics

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from mmocc.evaluation.localization import normalize_map, resize_map
+from mmocc.evaluation.cell_grid import CellGrid
+from mmocc.evaluation.localization import enlarge_map
 from mmocc.evaluation.pixel_precision import (
     pixel_average_precision,
     read_mask,
@@ -50,16 +51,18 @@ class PxAP(MapMetric):
         """Return the two histograms of a map."""
         cam = self.read_map(sample)
         masks = self.read_truth(sample, 'gt_mask_paths')
-        return self.score_map(cam, masks, sample.get('ignore_mask_path'))
+        ignore = sample.get('ignore_mask_path')
+        return self.score_map(cam, masks, ignore, self.read_cells(sample))
 
     def score_map(
         self,
         cam: np.ndarray,
         mask_paths: Sequence[str | Path],
         ignore_path: str | Path | None,
+        cells: CellGrid | None = None,
     ) -> np.ndarray:
         """Return the histograms of a map (h, w); see :func:`read_mask`."""
-        cam = normalize_map(resize_map(cam, self.eval_size), 'minmax')
+        cam = enlarge_map(cam, self.eval_size, 'minmax', cells)
         mask = read_mask(mask_paths, ignore_path, self.eval_size)
         return score_histograms(cam, mask, self.thresholds)
 

@@ -10,6 +10,8 @@ from mmengine.dist import get_rank, get_world_size
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 
+from mmocc.evaluation.cell_grid import CellGrid, check_align
+
 
 class SummedMetric(BaseMetric):
     """Adds up one integer array per sample, and stores none of them.
@@ -98,12 +100,21 @@ class MapMetric(SummedMetric):
 
     Args:
         map_field: Field of the data sample with the map of the true class.
+        align: Where a map's cells lie. ``grid``: they cover the image evenly,
+            as in clovaai/wsolevaluation and the papers that use it.
+            ``receptive_field``: each at the centre of what it sees, by the
+            sample's ``map_cells``, which ``mmocc.MapCellsHook`` provides; the
+            prefix of the results then ends with ``_aligned``.
         **kwargs: As in :class:`SummedMetric`.
     """
 
-    def __init__(self, map_field: str = 'gt_cam', **kwargs: Any) -> None:
+    def __init__(
+        self, map_field: str = 'gt_cam', align: str = 'grid', **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
-        self.map_field = map_field
+        self.map_field, self.align = map_field, check_align(align)
+        if align != 'grid' and kwargs.get('prefix') is None:
+            self.prefix = f'{self.default_prefix}_aligned'
 
     def read_map(self, sample: dict) -> np.ndarray:
         """Return the class map of a data sample as float64 (h, w).
@@ -122,6 +133,24 @@ class MapMetric(SummedMetric):
             cam = cam.detach().cpu().numpy()
         return np.asarray(cam, np.float64)
 
+    def read_cells(self, sample: dict) -> CellGrid | None:
+        """Return where a sample's cells lie; None for the even grid.
+
+        Raises:
+            ValueError: If they are to be aligned, but the sample lacks them.
+        """
+        if self.align == 'grid':
+            return None
+        cells = sample.get('map_cells')
+        if cells is None:
+            raise ValueError(
+                f"mmocc.{type(self).__name__}(align='receptive_field') needs "
+                "'map_cells' in each data sample; add "
+                "dict(type='mmocc.MapCellsHook') to custom_hooks, and use a "
+                "mmocc.CAMHead, or align='grid'"
+            )
+        return CellGrid(*cells)
+
     def read_truth(self, sample: dict, field: str) -> np.ndarray | list:
         """Return the boxes or masks of a data sample.
 
@@ -137,6 +166,12 @@ class MapMetric(SummedMetric):
                 'annotations hold it'
             )
         return truth
+
+    def label_place(self, sample: dict) -> int:
+        """Return the place of the true class in the ranking, from 0."""
+        scores = torch.as_tensor(sample['pred_score'])
+        ranking = scores.argsort(descending=True, stable=True).tolist()
+        return ranking.index(int(sample['gt_label']))
 
     def log_blank(self, blank: int, images: int) -> None:
         """Log how many maps are blank, if there are any."""

@@ -27,7 +27,9 @@ _ROOMS = {
     ),
     'backbones': ('EfficientNetLite',),
     'hide_and_seek': (
+        'ADL',
         'VGGGAP',
+        'ACoLHead',
         'AlexNetGAP',
         'BatchHideAndSeek',
         'BatchHideSegments',
@@ -36,6 +38,7 @@ _ROOMS = {
         'GoogLeNetGAP',
         'HideFeatures',
         'HidingDataPreprocessor',
+        'MappedClassifier',
         'TemporalConvNet',
         'TenCropTTA',
     ),

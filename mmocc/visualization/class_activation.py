@@ -15,12 +15,16 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from mmocc.evaluation.cell_grid import CellGrid
+from mmocc.models.receptive_field import set_cells, try_cells
 from mmocc.visualization.target_layers import (
     as_maps,
     default_layer,
     extra_tokens,
     find_layer,
+    run_to,
     run_until,
+    token_grid,
 )
 
 CAM = 'cam'
@@ -127,6 +131,63 @@ def class_activation(
         return _linear_cam(model, inputs, categories, layers[-1], reshape)
     cam = _grad_cam(model, inputs, method, layers, reshape)
     return _run(cam, inputs, categories, aug_smooth, eigen_smooth)
+
+
+def activation_cells(
+    model: nn.Module,
+    size: tuple[int, int],
+    method: str = 'gradcam',
+    layers: Sequence[str] = (),
+    num_extra_tokens: int | None = None,
+) -> CellGrid | None:
+    """Return where the cells of :func:`class_activation`'s maps lie.
+
+    Args:
+        model: As there.
+        size: (H, W) of the images that the network gets.
+        method: As there.
+        layers: As there. Of several, the last one's cells count.
+        num_extra_tokens: As there.
+
+    Returns:
+        None where the place is not known; patches lie evenly.
+    """
+    known = model.__dict__.setdefault('_activation_cells', {})
+    key = size, check_method(method), tuple(layers), num_extra_tokens
+    if key not in known:
+        known[key] = _activation_cells(model, *key)
+    return known[key]
+
+
+def _activation_cells(
+    model: nn.Module,
+    size: tuple[int, int],
+    method: str,
+    layers: Sequence[str],
+    num_extra_tokens: int | None,
+) -> CellGrid | None:
+    """Find what :func:`activation_cells` returns."""
+    if num_extra_tokens is None:
+        num_extra_tokens = extra_tokens(model)
+    own_maps = hasattr(getattr(model, 'head', None), 'class_maps')
+    if method == CAM and not layers and own_maps:
+        set_cells(model, size)
+        return model.head.cells
+    inputs = next(model.parameters()).new_zeros(1, 3, *size)
+    if not layers:
+        layers = [default_layer(model, inputs, num_extra_tokens)[0]]
+    run = run_to(layers[-1])
+    with torch.no_grad():
+        output = run(model, inputs)
+    if output.ndim == 4:
+        shape, cells = tuple(output.shape[-2:]), try_cells(model, size, run)
+    else:  # patches
+        shape = token_grid(output.shape[1] - num_extra_tokens, size)
+        cells = CellGrid.even(shape)
+    if cells is None or method == CAM:
+        return cells
+    # All others enlarge the map to the image.
+    return cells.refined(shape, size)
 
 
 def _grad_cam(

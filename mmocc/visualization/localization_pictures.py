@@ -11,11 +11,11 @@ import numpy as np
 import torch
 from mmengine.visualization.utils import convert_overlay_heatmap
 
+from mmocc.evaluation.cell_grid import CellGrid
 from mmocc.evaluation.localization import (
     box_iou_inclusive,
+    enlarge_map,
     map_to_boxes,
-    normalize_map,
-    resize_map,
 )
 from mmocc.visualization.sheet import Panel, as_rgb
 
@@ -32,12 +32,14 @@ class Answer:
         cam: Its class map, (h, w) of any size and range.
         text: The predicted class and its score.
         right: Whether the class is right; None if the truth is not known.
+        cells: Where the map's cells lie; None: evenly.
     """
 
     name: str
     cam: np.ndarray
     text: str = ''
     right: bool | None = None
+    cells: CellGrid | None = None
 
 
 @dataclass
@@ -68,27 +70,35 @@ PAPERS = BoxRule()
 
 
 def overlay_map(
-    image: np.ndarray, cam: np.ndarray, normalize: str = 'max'
+    image: np.ndarray,
+    cam: np.ndarray,
+    normalize: str = 'max',
+    cells: CellGrid | None = None,
 ) -> np.ndarray:
     """Blend an image (H, W, 3) uint8 RGB with a map's colours, blue to red.
 
     The map is (h, w) of any range; ``normalize`` is ``max``, for which
-    negative values look like zero, or ``minmax``.
+    negative values look like zero, or ``minmax``; ``cells`` say where its
+    cells lie, by default evenly.
     """
-    heat = normalize_map(resize_map(cam, image.shape[:2]), normalize)
+    heat = enlarge_map(cam, image.shape[:2], normalize, cells)
     return convert_overlay_heatmap(heat.clip(0, 1), image, alpha=0.5)
 
 
 def find_boxes(
-    cam: np.ndarray, size: tuple[int, int], rule: BoxRule = PAPERS
+    cam: np.ndarray,
+    size: tuple[int, int],
+    rule: BoxRule = PAPERS,
+    cells: CellGrid | None = None,
 ) -> np.ndarray:
     """Return a map's boxes (k, 4), xyxy in pixels of the image.
 
-    The map is (h, w) of any range, ``size`` the image's (H, W). k is 0 where
-    nothing is foreground; the metrics have an empty box there.
+    The map is (h, w) of any range, ``size`` the image's (H, W); ``cells`` as
+    in :func:`overlay_map`. k is 0 where nothing is foreground; the metrics
+    have an empty box there.
     """
     boxes = map_to_boxes(
-        resize_map(cam, size), rule.threshold, rule.keep, rule.normalize
+        cam, rule.threshold, rule.keep, rule.normalize, size, cells
     )
     return boxes[boxes.any(axis=1)]
 
@@ -114,11 +124,12 @@ def localization_row(
     """
     panels = [Panel(image, title, boxes={'ground truth': truth})]
     for answer in answers:
-        overlaid = overlay_map(image, answer.cam, rule.normalize)
+        cells = answer.cells
+        overlaid = overlay_map(image, answer.cam, rule.normalize, cells)
         text = f'predicted: {answer.text}' if answer.text else ''
         colour = _colour(answer.right)
         panels.append(Panel(overlaid, answer.name, text, {}, colour))
-        boxes = find_boxes(answer.cam, image.shape[:2], rule)
+        boxes = find_boxes(answer.cam, image.shape[:2], rule, cells)
         iou = best_iou(boxes, truth)
         caption = f'IoU {iou:.2f}' if len(truth) else 'no true box'
         panels.append(
@@ -158,8 +169,8 @@ def read_answer(
 ) -> Answer:
     """Return a model's answer from a predicted data sample.
 
-    The map is its ``field``, ``pred_cam`` or ``gt_cam``; ValueError without
-    one.
+    The map is its ``field``, ``pred_cam`` or ``gt_cam``, and is drawn where
+    its ``map_cells`` say; ValueError without a map.
     """
     if field not in sample:
         path = sample.get('img_path', 'a sample')
@@ -175,7 +186,8 @@ def read_answer(
     if 'gt_label' in sample:
         right = label in sample.gt_label.tolist()
     text = f'{class_name(label, classes)} {percent:.0f} %'
-    return Answer(name, as_array(sample.get(field)), text, right)
+    cam, cells = as_array(sample.get(field)), sample.get('map_cells')
+    return Answer(name, cam, text, right, cells)
 
 
 def true_name(sample: Any, classes: Sequence[str] | None = None) -> str:

@@ -1,6 +1,5 @@
-"""Layers of a network: their maps, and what an activation can see."""
+"""Layers of a network and their maps."""
 
-import copy
 import difflib
 import math
 from collections.abc import Callable
@@ -10,8 +9,6 @@ from mmengine.utils.dl_utils import is_norm
 from torch import Tensor, nn
 
 CLOSE_TO_SQUARE = 1.3  # patches are about square on the image
-POOLS = (nn.MaxPool2d, nn.AvgPool2d)
-NORMS = (nn.BatchNorm2d, nn.LocalResponseNorm)
 
 
 def find_layer(model: nn.Module, name: str) -> nn.Module:
@@ -47,6 +44,13 @@ def run_until(model: nn.Module, layer: nn.Module, inputs: Tensor) -> Tensor:
     finally:
         handle.remove()
     raise ValueError(f'the model does not run its layer {layer}')
+
+
+def run_to(name: str) -> Callable[[nn.Module, Tensor], Tensor]:
+    """Return a function of a model and images: a layer's output, by name."""
+    return lambda model, images: run_until(
+        model, find_layer(model, name), images
+    )
 
 
 def extra_tokens(model: nn.Module) -> int:
@@ -169,52 +173,3 @@ def token_grid(count: int, size: tuple[int, int]) -> tuple[int, int]:
             f'{size[0]}x{size[1]}'
         )
     return h, count // h
-
-
-class ReceptiveField:
-    """The receptive fields of a layer's activations, exact to the pixel.
-
-    A backward pass through a copy of the network in which all pixels count
-    alike gives them: convolutions and max-pooling average, norms return their
-    input. The network is convolutional, with ReLU and with branches or
-    without; ``size`` is (H, W) of the images. ValueError if there is no such
-    layer.
-    """
-
-    def __init__(
-        self, model: nn.Module, layer: str, size: tuple[int, int]
-    ) -> None:
-        twin = copy.deepcopy(model).double().requires_grad_(False).eval()
-        _average_everything(twin)
-        parameter = next(twin.parameters())
-        self.inputs = parameter.new_ones(1, 3, *size).requires_grad_()
-        with torch.enable_grad():
-            output = run_until(twin, find_layer(twin, layer), self.inputs)
-        self.maps: Tensor = output[0].sum(dim=0)  # (h, w)
-
-    def box(self, y: int, x: int) -> tuple[int, int, int, int]:
-        """Return the field of (y, x): xyxy in pixels, half-open, clipped."""
-        (grad,) = torch.autograd.grad(
-            self.maps[y, x], self.inputs, retain_graph=True
-        )
-        rows, cols = grad[0].sum(dim=0).nonzero().T
-        left, top = int(cols.min()), int(rows.min())
-        return left, top, int(cols.max()) + 1, int(rows.max()) + 1
-
-
-def _average_everything(module: nn.Module) -> None:
-    """Replace, in place, what would keep a pixel from the gradient."""
-    for name, child in module.named_children():
-        if isinstance(child, nn.Conv2d):
-            nn.init.constant_(child.weight, 1 / child.weight[0].numel())
-            if child.bias is not None:
-                nn.init.zeros_(child.bias)
-        elif isinstance(child, POOLS):
-            average = nn.AvgPool2d(
-                child.kernel_size, child.stride, child.padding, child.ceil_mode
-            )
-            setattr(module, name, average)
-        elif isinstance(child, NORMS):
-            setattr(module, name, nn.Identity())
-        else:
-            _average_everything(child)

@@ -7,6 +7,7 @@ import json
 import shlex
 import sys
 
+import numpy as np
 import pytest
 import tiny_wsol
 import torch
@@ -206,6 +207,35 @@ def test_ten_crops_of_a_data_set_are_scored_in_its_boxes(tmp_path):
     right = [int(s.pred_label) == int(s.gt_label) for s in samples]
     assert metrics['localization/top1_clas'] == 100 * sum(right) / len(right)
     assert 0 <= metrics['max_box_acc/v2'] <= 100
+
+
+@pytest.mark.parametrize('rival', ['acol', 'adl', 'cutmix'])
+def test_a_rival_trains_and_is_measured_both_ways(rival, tmp_path):
+    cfg = read(f'resnet50_{rival}_cub.py')
+    tiny_wsol.write(tmp_path / 'data', 'cub', ())
+    for phase in ('train', 'val', 'test'):
+        loader = cfg[f'{phase}_dataloader']
+        loader.dataset.data_root = str(tmp_path / 'data')
+        loader.update(num_workers=0, batch_size=2)
+    cfg.model.backbone.update(base_channels=4, stem_channels=4, init_cfg=None)
+    cfg.model.head.in_channels = 128
+    if rival == 'acol':
+        cfg.model.head.channels = (8,)
+    cfg.update(work_dir=str(tmp_path), launcher='none')
+    cfg.train_cfg.update(max_epochs=1, val_interval=1)
+    for phase in ('train', 'val', 'test'):
+        cli.fill_dataloaders(cfg, [f'{phase}_dataloader'])
+    runner = cli.build_runner(cfg)
+    runner.train()
+    scores = runner.message_hub.log_scalars
+    names = dict(acol=['loss_a', 'loss_b']).get(rival, ['loss'])
+    for name in names:
+        assert np.isfinite(scores[f'train/{name}'].current())
+    metrics = runner.test()
+    for name in ('max_box_acc/v2', 'localization/gt_known_loc'):
+        room, value = name.split('/')
+        assert 0 <= metrics[name] <= 100
+        assert 0 <= metrics[f'{room}_aligned/{value}'] <= 100
 
 
 def write_run(folder, config, seed, **metrics):

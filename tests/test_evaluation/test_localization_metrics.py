@@ -6,6 +6,7 @@ import torch
 from PIL import Image
 
 from mmocc.evaluation.box_accuracy import best_accuracy, box_hits
+from mmocc.evaluation.cell_grid import CellGrid
 from mmocc.evaluation.localization_accuracy import LocalizationAccuracy
 from mmocc.evaluation.max_box_acc import MaxBoxAcc
 from mmocc.evaluation.px_ap import (
@@ -167,7 +168,7 @@ def test_a_metric_starts_again_and_holds_one_sum():
     metric, part = MaxBoxAcc(interval=0.01), sample(RIGHT, [BOX])
     first = run(metric, part)
     metric.process({}, [part] * 5)
-    assert metric.results == [] and metric._sum.nbytes == 4 * 100 * 8
+    assert metric.results == [] and metric._sum.nbytes == 5 * 100 * 8
     metric.evaluate(5)
     assert run(metric, part) == first
     with pytest.raises(ValueError, match='got no sample'):
@@ -239,3 +240,95 @@ def test_px_ap_by_hand_and_against_sklearn():
     counts = score_histograms(scores, mask, np.arange(0, 1, 0.01))
     expected = metrics.average_precision_score(mask.ravel(), scores.ravel())
     assert pixel_average_precision(counts) == pytest.approx(100 * expected)
+
+
+# A network whose cells see 16 i, of 224 x 224 pixels, as ResNet's
+CELLS = CellGrid((0.5 / 224,) * 2, (16 / 224,) * 2)
+
+
+def aligned_sample(cells=CELLS):
+    """Return a map of 14 x 14 cells and the box that CELLS give it."""
+    cam = torch.zeros(14, 14)
+    cam[2:6, 3:8] = 1
+    # From half a cell before the first centre to half a cell after the last
+    box = [40, 24, 120, 88]
+    part = dict(sample(cam, [box]), ori_shape=(224, 224))
+    return part if cells is None else dict(part, map_cells=tuple(cells))
+
+
+@pytest.mark.parametrize('metric', [MaxBoxAcc, LocalizationAccuracy, PxAP])
+def test_aligned_metrics_need_to_know_the_cells_and_say_so(metric):
+    made = metric(align='receptive_field')
+    assert made.prefix == f'{metric.default_prefix}_aligned'
+    assert metric(align='receptive_field', prefix='mine').prefix == 'mine'
+    part = dict(aligned_sample(None), gt_mask_paths=['a.png'])
+    with pytest.raises(ValueError, match=r"MapCellsHook.*align='grid'"):
+        run(made, part)
+    with pytest.raises(ValueError, match='grid, receptive_field'):
+        metric(align='left')
+
+
+def test_an_aligned_map_gives_the_box_that_an_even_one_misses():
+    thrs = (0.85,)
+    grid = run(MaxBoxAcc(iou_thrs=thrs), aligned_sample())
+    aligned = run(
+        MaxBoxAcc(iou_thrs=thrs, align='receptive_field'), aligned_sample()
+    )
+    assert grid['max_box_acc/v2'] == 0  # 7.5 pixels too far
+    assert aligned['max_box_acc_aligned/v2'] == 100
+    paper = dict(threshold=0.5, iou_thr=0.85)
+    grid = run(LocalizationAccuracy(**paper), aligned_sample())
+    aligned = run(
+        LocalizationAccuracy(**paper, align='receptive_field'),
+        aligned_sample(),
+    )
+    assert grid['localization/gt_known_loc'] == 0
+    assert aligned['localization_aligned/gt_known_loc'] == 100
+
+
+def test_a_threshold_from_elsewhere_is_the_only_one():
+    cam = grid_map()
+    cam[50:100, 100:150] = 0.5  # above 0.5 the box is right
+    part = dict(sample(cam, [[50, 50, 100, 100]]), ori_shape=(224, 224))
+    options = dict(version=(1, 2), iou_thrs=(0.9,))
+    low = run(MaxBoxAcc(threshold=0.2, **options), part)
+    high = run(MaxBoxAcc(threshold=0.6, **options), part)
+    assert low['max_box_acc/v1_threshold'] == 0.2
+    assert low['max_box_acc/v2_iou90'] == low['max_box_acc/v2'] == 0
+    assert high['max_box_acc/v2_iou90'] == high['max_box_acc/v1'] == 100
+    best = run(MaxBoxAcc(**options), part)
+    assert best['max_box_acc/v2'] == 100
+    assert 0.49 < best['max_box_acc/v2_iou90_threshold'] < 0.6
+    with pytest.raises(ValueError, match=r'threshold is 1\.0'):
+        MaxBoxAcc(threshold=1.0)
+
+
+def test_topk_counts_right_boxes_of_right_classes_at_their_best_threshold():
+    cam = grid_map()
+    truth = [[50, 50, 100, 100]]
+    parts = [
+        dict(sample(cam, truth, label), ori_shape=(224, 224))
+        for label in (0, 1, 2)
+    ]
+    parts.append(dict(sample(cam, [[0, 0, 9, 9]]), ori_shape=(224, 224)))
+    scores = run(MaxBoxAcc((2, 1), topk=(1, 2)), *parts)
+    expected = dict(
+        v1=75.0, top1_loc=25.0, top2_loc=50.0, top1_clas=50.0, top2_clas=75.0
+    )
+    for name, value in expected.items():
+        assert scores[f'max_box_acc/{name}'] == value
+    assert 0 <= scores['max_box_acc/top1_loc_threshold'] < 1
+    with pytest.raises(ValueError, match='topk'):
+        MaxBoxAcc(2, topk=(1,))
+
+
+def test_a_constant_float64_map_is_a_miss_as_it_is_logged():
+    cam = torch.full((7, 7), 0.1, dtype=torch.float64)
+    for part in (
+        dict(sample(cam, [[0, 0, 199, 99]])),
+        dict(sample(cam, [[0, 0, 199, 99]]), map_cells=CELLS),
+    ):
+        align = 'receptive_field' if 'map_cells' in part else 'grid'
+        metric = MaxBoxAcc((1, 2), align=align, prefix='m')
+        scores = run(metric, part)
+        assert scores['m/v1'] == scores['m/v2'] == 0

@@ -9,7 +9,13 @@ import pytest
 import wsol_layouts as layouts
 from conftest import ROOT, import_tool
 
+from mmocc.datasets.wsol.metadata import (
+    read_image_sizes,
+    read_localization,
+)
+from mmocc.evaluation.cell_grid import CellGrid
 from mmocc.evaluation.pixel_precision import read_mask
+from mmocc.evaluation.stored_maps import MapFolder
 
 TOOL = ROOT / 'tools' / 'analysis_tools' / 'eval_localization.py'
 CUB = ROOT.parent / 'shared' / 'data' / 'wsol_metadata_cub'
@@ -82,6 +88,50 @@ def test_stored_maps_are_scored_by_image_id(run, tmp_path):
         np.save(tmp_path / f'maps/{image_id}.npy', np.full((30, 40), value))
     _, metrics = score(run, folder, '--maps', 'maps')
     assert metrics['max_box_acc/v2'] == 0  # blank maps are misses
+
+
+def test_dumped_maps_are_scored_where_their_cells_lie(run, run_tool, tmp_path):
+    layouts.write_metadata(tmp_path)
+    folder = tmp_path / 'metadata/test'
+    ids = (folder / 'image_ids.txt').read_text().split()
+    truth = read_localization(folder).boxes
+    sizes = read_image_sizes(folder)
+    # Cells of which the second lies in the middle of the box
+    maps = MapFolder(tmp_path / 'maps')
+    for name in ids:
+        box = truth[name][0]
+        width, height = sizes[name]
+        middle = (box[1] + box[3]) / 2 / height, (box[0] + box[2]) / 2 / width
+        step = (box[3] - box[1]) / height, (box[2] - box[0]) / width
+        first = tuple(m - s for m, s in zip(middle, step, strict=True))
+        cam = np.zeros((5, 5))
+        cam[1, 1] = 1e-7  # float16 alone would lose it
+        cells = CellGrid(tuple(map(float, first)), tuple(map(float, step)))
+        maps.add(name, cam, cells)
+    maps.write_manifest()
+    stored = np.load(tmp_path / f'maps/{ids[0]}.npy')
+    assert stored.dtype == np.float16 and stored.max() == 1
+    _, even = score(run, folder, '--maps', 'maps')
+    align = ('--maps', 'maps', '--align', 'receptive_field')
+    _, aligned = score(run, folder, *align)
+    assert aligned['max_box_acc_aligned/v1'] == 100
+    assert even['max_box_acc/v1'] < 100
+    at = aligned['max_box_acc_aligned/v1_threshold']
+    _, one = score(run, folder, *align, '--threshold', at)
+    assert one['max_box_acc_aligned/v1'] == 100
+    result = run_tool(
+        TOOL, folder, *align, '--threshold', at, '--workers', 2,
+        '--json', tmp_path / 'two.json',
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    two = json.loads((tmp_path / 'two.json').read_text())['metrics']
+    assert two == one
+    (tmp_path / 'maps/manifest.json').write_text('{"groups": [{}]}')
+    status, output = run(folder, *align)
+    assert status == 1 and 'manifest.json: no manifest of maps' in output.err
+    (tmp_path / 'maps/manifest.json').unlink()
+    status, output = run(folder, *align)
+    assert status == 1 and '--align grid' in output.err
 
 
 def test_masks_are_scored_by_px_ap(run, tmp_path):

@@ -10,7 +10,6 @@ from mmocc.visualization.deconv.network import (
     project_activations,
     strongest_activations,
 )
-from mmocc.visualization.target_layers import ReceptiveField
 
 pytest.importorskip('captum', reason='pip install "captum>=0.7"')
 
@@ -116,29 +115,3 @@ def test_the_strongest_activations_are_those_of_all_images_at_once():
     assert few['value'].shape == (5, 2)
     with pytest.raises(ValueError, match='no images'):
         strongest_activations(net, '5', [])
-
-
-def test_a_receptive_field_is_what_can_change_the_activation():
-    net = chain()
-    field = ReceptiveField(net, '5', (32, 32))
-    # Sizes (steps): conv 3 (1), pool 4 (2), conv 8 (4), pool 12 (8).
-    assert field.box(1, 2) == (13, 5, 25, 17)
-    assert field.box(0, 0) == (0, 0, 9, 9)  # ends at the border
-    image = torch.rand(1, 3, 32, 32)
-    left, top, right, bottom = field.box(1, 2)
-    other = torch.rand(1, 3, 32, 32)
-    other[..., top:bottom, left:right] = image[..., top:bottom, left:right]
-    assert torch.equal(net(image)[..., 1, 2], net(other)[..., 1, 2])
-
-    class Branches(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.small = nn.Conv2d(3, 2, 3, padding=1)
-            self.large = nn.Conv2d(3, 2, 7, padding=3)
-            self.join = nn.Identity()
-
-        def forward(self, x):
-            return self.join(self.small(x) + self.large(x))
-
-    field = ReceptiveField(Branches(), 'join', (20, 20))
-    assert field.box(10, 9) == (6, 7, 13, 14)

@@ -8,6 +8,8 @@ import toy_localizer
 from conftest import ROOT
 from PIL import Image
 
+from mmocc.evaluation.stored_maps import read_manifest
+
 TOOLS = ROOT / 'tools' / 'visualization'
 METHODS = ('cam', 'gradcamplusplus')
 PATHS = dict(PYTHONPATH=f'{ROOT}:{ROOT / "tests"}', CUDA_VISIBLE_DEVICES='')
@@ -63,14 +65,17 @@ def test_maps_of_several_methods_and_classes(draw, tmp_path):
     assert 'target layer: backbone.features (others' in printed
     parts = itertools.product('01', ['bird'], METHODS, '01')
     names = {'_'.join(part) for part in parts}
-    for folder in ('maps', 'single'):
-        assert {file.stem for file in (tmp_path / folder).iterdir()} == names
+    for folder, kind in (('maps', 'npy'), ('single', 'png')):
+        files = (tmp_path / folder).glob(f'*.{kind}')
+        assert {file.stem for file in files} == names
+    known = read_manifest(tmp_path / 'maps')
+    assert set(known) == names and None not in known.values()
     for category, method in itertools.product((0, 1), METHODS):
         file = tmp_path / 'maps' / f'{category}_bird_{method}_{category}.npy'
         cam = np.load(file)
         height, width = cam.shape
         inside = cam[height // 2, width // 2 + width // 8]
-        assert cam.dtype == np.float32
+        assert cam.dtype == np.float16
         assert inside == pytest.approx(cam.max(), rel=0.05), file
         assert cam[0, 0] < 0.1 * cam.max(), file
         other = file.with_stem(f'{category}_bird_{method}_{1 - category}')

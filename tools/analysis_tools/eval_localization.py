@@ -5,8 +5,11 @@
 
 The folder holds image_ids.txt, localization.txt and, where that holds boxes,
 image_sizes.txt. A map is DIR/<image id>.npy, two-dimensional, over the whole
-image, of any size and range. Boxes are scored by MaxBoxAcc, version 1 and 2,
-masks (OpenImages30k) by PxAP.
+image, of any size and range; mmocc.DumpMaps writes them, with a manifest that
+says where their cells lie (--align receptive_field). Boxes are scored by
+MaxBoxAcc, version 1 and 2, masks (OpenImages30k) by PxAP. A threshold chosen
+on a validation set is --threshold; by default it is the best one of this set.
+export_wsol_metadata.py writes the folder for any mmocc.WSOLDataset.
 
 Baselines need no data: gaussian is a map with its peak in the middle of every
 image, full-image is the box of the image.
@@ -15,7 +18,7 @@ image, full-image is the box of the image.
 import argparse
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -27,12 +30,10 @@ from mmocc.datasets.wsol.metadata import (
     read_image_sizes,
     read_localization,
 )
+from mmocc.evaluation.cell_grid import ALIGNMENTS
 from mmocc.evaluation.localization import box_iou_inclusive, scale_boxes
-from mmocc.evaluation.max_box_acc import MaxBoxAcc
-from mmocc.evaluation.px_ap import PxAP
-
-BASELINES, IOUS = ('gaussian', 'full-image'), (0.3, 0.5, 0.7)
-SIGMA = 0.25  # any width gives the same ellipses
+from mmocc.evaluation.map_scorer import IOUS, MapScorer, make_metric
+from mmocc.utils.worker_pool import run_jobs
 
 
 def parse_args() -> argparse.Namespace:
@@ -50,6 +51,12 @@ def parse_args() -> argparse.Namespace:
         help='folder of maps, or a baseline (./gaussian is a folder)',
     )
     add('--json', type=Path, metavar='FILE', help='file for the scores')
+    text = "where a map's cells lie (default: %(default)s, as published)"
+    add('--align', choices=ALIGNMENTS, default='grid', help=text)
+    text = 'share of the range above which boxes are cut, such as that of '
+    text += 'a validation set (default: the best one of this set)'
+    add('--threshold', type=float, help=text)
+    add('--workers', type=int, default=1, help='processes (default: 1)')
     text = 'step between thresholds (default: %(default)s)'
     add('--interval', type=float, default=0.001, help=text)
     add(
@@ -69,49 +76,25 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def gaussian_map(size: Sequence[int]) -> np.ndarray:
-    """Return a map of (h, w) with its peak in the middle."""
-    rows, columns = (
-        np.square((np.arange(side) - (side - 1) / 2) / (SIGMA * side))
-        for side in size
-    )
-    return np.exp(-0.5 * (rows[:, None] + columns))
-
-
-def open_maps(maps: str, size: Sequence[int]) -> Callable[[str], np.ndarray]:
-    """Return a function from the id of an image to its map."""
-    if maps in BASELINES:
-        cam = gaussian_map(size) if maps == 'gaussian' else np.zeros(size)
-        return lambda image_id: cam
-    folder = Path(maps)
-    if not folder.is_dir():
-        raise FileNotFoundError(
-            f'{folder}: no such folder of maps; give one with '
-            f'<image id>.npy files, or {" or ".join(BASELINES)}'
-        )
-    return lambda image_id: read_map(folder / f'{image_id}.npy')
-
-
-def read_map(path: Path) -> np.ndarray:
-    """Read one map."""
-    if not path.is_file():
-        raise FileNotFoundError(
-            f'{path}: no such map, though image_ids.txt lists the image; '
-            'write a map for each image, named <image id>.npy'
-        )
-    try:
-        cam = np.load(path, allow_pickle=False)  # a pickle may run anything
-    except ValueError as error:
-        raise ValueError(
-            f'{path}: no array of numbers ({error}); write it with numpy.save '
-            'from a float array'
-        ) from error
-    if cam.ndim != 2 or not np.issubdtype(cam.dtype, np.number):
-        raise ValueError(
-            f'{path}: {cam.dtype} of the shape {cam.shape}; a map is numbers '
-            'of shape (h, w)'
-        )
-    return cam
+def score_maps(
+    args: argparse.Namespace, ids: list[str], truth: Localization
+) -> dict[str, float]:
+    """Return the metrics of the maps."""
+    shapes: dict[str, tuple[int, int]] = {}
+    path = args.metadata / 'localization.txt'
+    if truth.masks:
+        check_lines(ids, truth.masks, path)
+    else:
+        check_lines(ids, truth.boxes, path)
+        sizes = read_image_sizes(args.metadata)
+        check_lines(ids, sizes, args.metadata / 'image_sizes.txt')
+        shapes = {image_id: sizes[image_id][::-1] for image_id in ids}
+        if args.maps == 'full-image':
+            return score_full_image(args, shapes, truth)
+    state = args, truth, shapes
+    scores = run_jobs(MapScorer, state, MapScorer.score, ids, args.workers)
+    images = track(scores, 'scoring', total=len(ids), transient=True)
+    return make_metric(args, truth).summarize(sum(images))
 
 
 def check_lines(ids: Sequence[str], lines: dict, path: Path) -> None:
@@ -123,27 +106,6 @@ def check_lines(ids: Sequence[str], lines: dict, path: Path) -> None:
             f'for {missing[0]}; add them, or remove these images from '
             'image_ids.txt'
         )
-
-
-def score_boxes(
-    args: argparse.Namespace, ids: list[str], truth: Localization
-) -> dict[str, float]:
-    """Return MaxBoxAcc of the maps."""
-    sizes = read_image_sizes(args.metadata)
-    check_lines(ids, truth.boxes, args.metadata / 'localization.txt')
-    check_lines(ids, sizes, args.metadata / 'image_sizes.txt')
-    shapes = {image_id: sizes[image_id][::-1] for image_id in ids}
-    if args.maps == 'full-image':
-        return score_full_image(args, shapes, truth)
-    read = open_maps(args.maps, args.eval_size)
-    metric = MaxBoxAcc((1, 2), IOUS, args.interval, args.eval_size)
-
-    return metric.summarize(
-        sum(
-            metric.score_map(read(i), truth.boxes[i], shapes[i])
-            for i in track(ids, 'scoring', transient=True)
-        )
-    )
 
 
 def score_full_image(
@@ -166,24 +128,6 @@ def score_full_image(
     return scores | dict(zip(names, shares, strict=True))
 
 
-def score_masks(
-    args: argparse.Namespace, ids: list[str], truth: Localization
-) -> dict[str, float]:
-    """Return PxAP of the maps."""
-    check_lines(ids, truth.masks, args.metadata / 'localization.txt')
-    read = open_maps(args.maps, args.eval_size)
-    metric = PxAP(args.interval, args.eval_size)
-
-    def score(image_id: str) -> np.ndarray:
-        names, ignore = truth.masks[image_id]
-        paths = [args.mask_root / name for name in names]
-        ignore = ignore and args.mask_root / ignore
-        return metric.score_map(read(image_id), paths, ignore)
-
-    images = track(ids, 'scoring', transient=True)
-    return metric.summarize(sum(map(score, images)))
-
-
 def main() -> int:
     """Score the maps, print, and write; return the exit status."""
     args = parse_args()
@@ -195,18 +139,19 @@ def main() -> int:
                 'images to score, one in a line'
             )
         truth = read_localization(args.metadata)
-        score = score_masks if truth.masks else score_boxes
-        metrics = score(args, ids, truth)
+        metrics = score_maps(args, ids, truth)
     except (OSError, ValueError) as error:
         print(f'eval_localization: {error}', file=sys.stderr)
         return 1
     prefix = 'px_ap' if truth.masks else 'max_box_acc'
+    prefix += '' if args.align == 'grid' else '_aligned'
     scores = {f'{prefix}/{k}': float(v) for k, v in metrics.items()}
     print(f'{len(ids)} images of {args.metadata}, maps: {args.maps}')
     for name, value in scores.items():
         print(f'{name:32}{value:8.3f}')
     if args.json:
         settings = dict(interval=args.interval, eval_size=[*args.eval_size])
+        settings |= dict(align=args.align, threshold=args.threshold)
         document = dict(metadata=str(args.metadata), maps=args.maps)
         document |= dict(images=len(ids), **settings, metrics=scores)
         args.json.write_text(

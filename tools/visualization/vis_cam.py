@@ -8,8 +8,10 @@ For every classifier of mmpretrain or of mmocc, convolutional or on tokens
 (ViT, Swin). It does what mmpretrain's tool of this name does, and works with
 grad-cam >= 1.5; takes several images, folders, or indices of the config's test
 set, several methods and several categories; finds the class tokens; draws
-boxes; and stores the maps. An image is shown as the network gets it. Without
---save-path, --out-dir or --maps-dir the sheet is shown in a window.
+boxes; and stores the maps. An image is shown as the network gets it, and a
+map's cells at the centres of their receptive fields (--align grid: evenly).
+A method that fails leaves a panel that says so, and the exit status is 1.
+Without --save-path, --out-dir or --maps-dir the sheet is shown in a window.
 """
 
 import argparse
@@ -24,11 +26,14 @@ from mmengine.config import DictAction
 from torch import Tensor, nn
 
 from mmocc.apis import samples
+from mmocc.evaluation.cell_grid import ALIGNMENTS, CellGrid
+from mmocc.evaluation.stored_maps import MapFolder
 from mmocc.utils import cli
 from mmocc.visualization import localization_pictures as pictures
 from mmocc.visualization import sheet
 from mmocc.visualization.class_activation import (
     CAM,
+    activation_cells,
     check_method,
     class_activation,
     method_title,
@@ -60,12 +65,14 @@ def parse_args() -> argparse.Namespace:
     add('--aug-smooth', action='store_true', help='test-time augmentation')
     add('--boxes', action='store_true', help='draw the boxes of the maps')
     add('--threshold', type=float, default=pictures.PAPERS.threshold)
+    text = 'where cells lie (default: %(default)s)'
+    add('--align', choices=ALIGNMENTS, default='receptive_field', help=text)
     add('--save-path', type=Path, help='file of the sheet')
     add('--out-dir', type=Path, help='folder of a picture for each map')
     add(
         '--maps-dir',
         type=Path,
-        help='folder of the maps: float32, NAME.npy (for mmocc.WSOLDataset\n'
+        help='folder of the maps: NAME.npy (for mmocc.WSOLDataset\n'
         'IMAGE_ID.npy, as eval_localization.py --maps reads them), with\n'
         'method and category in the name if there are several',
     )
@@ -103,21 +110,20 @@ def draw_image(
     many = len(args.method) * len(categories) > 1
     for method, category in itertools.product(args.method, categories):
         wanted = int(scores.argmax()) if category is None else category
-        cam = class_activation(
-            model,
-            inputs,
-            wanted,
-            method,
-            args.target_layers,
-            args.num_extra_tokens,
-            args.aug_smooth,
-            args.eigen_smooth,
-        )[0]
+        title = title_of(wanted, scores, classes)
+        try:
+            cam, cells = find_map(model, inputs, wanted, method, args)
+        except (ImportError, RuntimeError, ValueError) as error:
+            args.failed += 1
+            print(f'{name}, {method}: {first_line(error)}', file=sys.stderr)
+            text = f'failed: {first_line(error)}'
+            row.append(Panel(image, method, text, colour=pictures.BAD))
+            continue
         panel = Panel(
-            pictures.overlay_map(image, cam),
+            pictures.overlay_map(image, cam, cells=cells),
             method_title(method),
-            title_of(wanted, scores, classes),
-            {'box of the map': boxes_of(cam, image, args)},
+            title,
+            {'box of the map': boxes_of(cam, image, cells, args)},
         )
         row.append(panel)
         file = f'{name}_{method}_{wanted}' if many else name
@@ -126,20 +132,53 @@ def draw_image(
             sheet.write_image(picture, args.out_dir / f'{file}.png')
         if args.maps_dir:
             image_id = packed['data_samples'].get('image_id', name)
-            path = args.maps_dir / f'{file if many else image_id}.npy'
-            path.parent.mkdir(parents=True, exist_ok=True)
-            np.save(path, cam)
+            args.maps_dir.add(file if many else image_id, cam, cells)
     return row
 
 
+def first_line(error: Exception) -> str:
+    """Return the first line of an error, or its kind."""
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+def find_map(
+    model: nn.Module,
+    inputs: Tensor,
+    category: int,
+    method: str,
+    args: argparse.Namespace,
+) -> tuple[np.ndarray, CellGrid | None]:
+    """Return a map and where its cells lie; None for evenly."""
+    tokens = args.num_extra_tokens
+    cam = class_activation(
+        model,
+        inputs,
+        category,
+        method,
+        args.target_layers,
+        tokens,
+        args.aug_smooth,
+        args.eigen_smooth,
+    )[0]
+    if args.align == 'grid':
+        return cam, None
+    size = tuple(inputs.shape[-2:])
+    return cam, activation_cells(
+        model, size, method, args.target_layers, tokens
+    )
+
+
 def boxes_of(
-    cam: np.ndarray, image: np.ndarray, args: argparse.Namespace
+    cam: np.ndarray,
+    image: np.ndarray,
+    cells: CellGrid | None,
+    args: argparse.Namespace,
 ) -> np.ndarray:
     """Return the box of a map, if boxes are wanted."""
     if not args.boxes:
         return np.zeros((0, 4))
     rule = pictures.BoxRule(args.threshold)
-    return pictures.find_boxes(cam, image.shape[:2], rule)
+    return pictures.find_boxes(cam, image.shape[:2], rule, cells)
 
 
 def unique_names(packs: Sequence[dict]) -> list[str]:
@@ -172,10 +211,27 @@ def main() -> None:
             extra_tokens(model) if tokens is None else tokens,
         )
         print(f'target layer: {layers} (others: --target-layers NAME ...)')
-    rows = [
-        draw_image(model, packed, name, categories, classes, args)
-        for packed, name in zip(packs, unique_names(packs), strict=True)
-    ]
+    args.failed, number = 0, 0
+    if args.maps_dir:
+        args.maps_dir = MapFolder(args.maps_dir)
+    rows = []
+    for packed, name in zip(packs, unique_names(packs), strict=True):
+        row = draw_image(model, packed, name, categories, classes, args)
+        number += len(row) - 1
+        if args.save_path or not (args.out_dir or args.maps_dir):
+            rows.append(row)
+    if args.maps_dir:
+        args.maps_dir.write_manifest()
+    if rows:
+        show(rows, layers, args)
+    if args.failed:
+        sys.exit(f'{args.failed} of {number} maps failed, see above')
+
+
+def show(
+    rows: list[list[Panel]], layers: str, args: argparse.Namespace
+) -> None:
+    """Write the sheet, or show it in a window."""
     heading = f'layer: {layers}' if layers else ''
     if args.boxes:
         heading += f'\nbox: {pictures.BoxRule(args.threshold)}'
@@ -183,11 +239,11 @@ def main() -> None:
     if args.save_path:
         sheet.write_image(drawing, args.save_path)
         print(f'wrote {args.save_path}')
-    elif not (args.out_dir or args.maps_dir):
-        try:
-            sheet.show_image(drawing, 'class maps')
-        except RuntimeError as error:
-            sys.exit(f'{error} (--save-path)')
+        return
+    try:
+        sheet.show_image(drawing, 'class maps')
+    except RuntimeError as error:
+        sys.exit(f'{error} (--save-path)')
 
 
 if __name__ == '__main__':

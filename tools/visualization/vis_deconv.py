@@ -21,6 +21,7 @@ from mmengine.utils import track_iter_progress
 from torch import Tensor, nn
 
 from mmocc.apis import samples
+from mmocc.models.receptive_field import ReceptiveField
 from mmocc.utils import cli
 from mmocc.visualization.deconv import pictures
 from mmocc.visualization.deconv.network import (
@@ -29,7 +30,7 @@ from mmocc.visualization.deconv.network import (
 )
 from mmocc.visualization.localization_pictures import shown_image
 from mmocc.visualization.sheet import Panel, draw_sheet, write_image
-from mmocc.visualization.target_layers import ReceptiveField
+from mmocc.visualization.target_layers import run_to
 
 
 def parse_args() -> argparse.Namespace:
@@ -150,7 +151,7 @@ def main() -> None:
         model, args.layer, batches(model, images, args.batch_size), args.top
     )
     inputs = samples.network_inputs(model, [images[0]])
-    field = ReceptiveField(model, args.layer, tuple(inputs.shape[-2:]))
+    field = ReceptiveField(model, run_to(args.layer), tuple(inputs.shape[-2:]))
     heading = (
         f'{args.layer}: what its channels see, in the '
         f'{strongest["value"].shape[1]} of {len(images)} images where they '

@@ -9,7 +9,8 @@ boxes, and for each model its map and its box, with class, score and IoU. The
 images are spread evenly over the test set, or those of --select. Maps are
 those of mmocc.CAMHead, or of a method of grad-cam for any other classifier.
 Test pipelines must keep the whole image (resize, no crop), since the map is
-drawn over all of it. OUT gets localization.png and a picture of each row.
+drawn over all of it, each cell at the centre of its receptive field. OUT gets
+localization.png and a picture of each row.
 """
 
 import argparse
@@ -28,6 +29,7 @@ from mmocc.utils import cli
 from mmocc.utils.from_config import load_model
 from mmocc.visualization import localization_pictures as pictures
 from mmocc.visualization.class_activation import (
+    activation_cells,
     check_method,
     class_activation,
     method_title,
@@ -88,6 +90,8 @@ def predict(model: nn.Module, packed: dict, args: argparse.Namespace) -> Any:
         inputs = samples.network_inputs(model, [packed])
         maps = class_activation(model, inputs, int(label[0]), args.method)
         sample.set_field(maps[0], field)
+        cells = activation_cells(model, tuple(inputs.shape[-2:]), args.method)
+        sample.set_metainfo(dict(map_cells=cells))
     return sample
 
 

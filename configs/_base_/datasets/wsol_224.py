@@ -48,5 +48,8 @@ val_dataloader = test_dataloader
 val_evaluator = [
     dict(type='mmocc.LocalizationAccuracy'),
     dict(type='mmocc.MaxBoxAcc'),
+    # Again, with the maps' cells where the network sees them:
+    dict(type='mmocc.LocalizationAccuracy', align='receptive_field'),
+    dict(type='mmocc.MaxBoxAcc', align='receptive_field'),
 ]
 test_evaluator = val_evaluator

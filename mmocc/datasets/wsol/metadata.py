@@ -5,6 +5,7 @@
 ILSVRC) or masks (OpenImages30k): training on labels must not open it.
 """
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,6 +22,8 @@ from mmocc.datasets.wsol.reader import (
 from mmocc.utils.files import expand
 from mmocc.utils.photos import agree
 
+FILES = ('image_ids', 'class_labels', 'image_sizes', 'localization')
+
 
 class Localization(NamedTuple):
     """Boxes, or masks by names, of a ``localization.txt``; the other is {}."""
@@ -29,9 +32,9 @@ class Localization(NamedTuple):
     masks: dict[str, tuple[list[str], str | None]]
 
 
-def read_image_ids(folder: Path) -> list[str]:
+def read_image_ids(folder: Path, name: str = 'image_ids.txt') -> list[str]:
     """Read ``image_ids.txt``: a path relative to the images in each line."""
-    return list(read_lines(folder / 'image_ids.txt', str.strip, 'IMAGE'))
+    return list(read_lines(folder / name, str.strip, 'IMAGE'))
 
 
 def read_class_labels(folder: Path) -> dict[str, int]:
@@ -66,6 +69,55 @@ def read_localization(folder: Path) -> Localization:
         paths, known = masks.get(image_id, ([], None))
         masks[image_id] = ([*paths, mask], known or ignore)
     return Localization({}, masks)
+
+
+def write_metadata(
+    folder: Path,
+    infos: Sequence[dict],
+    sizes: Mapping[str, tuple[int, int]],
+) -> None:
+    """Write a split in the public format, as the functions above read it.
+
+    Boxes are rounded to whole pixels, as the public files have them.
+
+    Args:
+        folder: Such as ``metadata/test``; made if it does not exist.
+        infos: Of each image ``image_id`` and ``gt_label``; for the test also
+            ``gt_bboxes`` (n, 4) xyxy, or ``gt_mask_paths`` and
+            ``ignore_mask_path``.
+        sizes: (w, h) by image id.
+
+    Raises:
+        ValueError: If an image has neither box nor mask, and others have.
+    """
+    lines: dict[str, list[str]] = {name: [] for name in FILES}
+    for info in infos:
+        name = info['image_id']
+        width, height = sizes[name]
+        lines['image_ids'].append(name)
+        lines['class_labels'].append(f'{name},{int(info["gt_label"])}')
+        lines['image_sizes'].append(f'{name},{width},{height}')
+        ignore = info.get('ignore_mask_path') or ''
+        for mask in info.get('gt_mask_paths', ()):
+            lines['localization'].append(f'{name},{mask},{ignore}')
+            ignore = ''  # only the first line of an image names it
+        for box in info.get('gt_bboxes', ()):
+            ends = ','.join(str(round(float(end))) for end in box)
+            lines['localization'].append(f'{name},{ends}')
+    cut = 2 if any('gt_mask_paths' in info for info in infos) else 4
+    found = {line.rsplit(',', cut)[0] for line in lines['localization']}
+    names = lines['image_ids']
+    missing = [name for name in names if found and name not in found]
+    if missing:
+        raise ValueError(
+            f'{missing[0]} has neither box nor mask, though others have; '
+            'leave it out, or add it to the annotations'
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, rows in lines.items():
+        if rows:
+            text = ''.join(f'{row}\n' for row in rows)
+            (folder / f'{name}.txt').write_text(text, encoding='utf-8')
 
 
 def _parse_label(line: str) -> tuple[str, int]:
@@ -105,6 +157,8 @@ class MetadataReader(WSOLReader):
         metadata: Folder with a folder per split, such as ``test``.
         mask_root: Folder that the masks are relative to; None for
             ``data_root``, where OpenImages30k has them.
+        image_ids: The list of images in the split's folder, such as
+            ``image_ids_proxy.txt``, the smaller set for a search.
     """
 
     def __init__(
@@ -112,19 +166,21 @@ class MetadataReader(WSOLReader):
         *args: Any,
         metadata: str | Path = 'metadata',
         mask_root: str | Path | None = None,
+        image_ids: str = 'image_ids.txt',
     ) -> None:
         super().__init__(*args)
         self.folder = expand(metadata) / self.split
         self.mask_root = expand(mask_root or self.data_root)
+        self.image_ids = image_ids
 
     def images(self) -> list[WSOLImage]:
-        """Return the images of ``image_ids.txt``."""
+        """Return the images of the list."""
         labels, images = read_class_labels(self.folder), []
-        for name in read_image_ids(self.folder):
+        for name in read_image_ids(self.folder, self.image_ids):
             if name not in labels:
                 raise ValueError(
                     f'{self.folder / "class_labels.txt"}: no label for '
-                    f'{name}, though image_ids.txt lists it'
+                    f'{name}, though {self.image_ids} lists it'
                 )
             images.append(WSOLImage(name, self.data_root / name, labels[name]))
         return images

@@ -8,13 +8,15 @@ How a batch flows through these files:
 2. ``backbones``, or any other, turn images into maps (N, C, h, w), and
    sequences into maps (N, C, T, 1).
 3. ``cam_head`` pools the maps, classifies, and in testing returns class maps
-   (h, w) for each image.
+   (h, w) for each image. Rivals: ``adl`` drops or weighs a map by its own
+   attention, ``acol_head`` has two classifiers.
 4. ``cam_averages`` averages the maps of several models, or of ten crops.
 
 The same transform in a pipeline is ``mmocc.HideAndSeek``; metrics of the maps
 are in ``mmocc.evaluation``.
 """
 
+from mmocc.models.hide_and_seek.adl import ADL
 from mmocc.models.hide_and_seek.batch_hide_and_seek import (
     BatchHideAndSeek,
     BatchHideSegments,
@@ -23,7 +25,9 @@ from mmocc.models.hide_and_seek.batch_hide_and_seek import (
 from mmocc.utils.hosts import absent, usable
 
 __all__ = [
+    'ADL',
     'VGGGAP',
+    'ACoLHead',
     'AlexNetGAP',
     'BatchHideAndSeek',
     'BatchHideSegments',
@@ -32,11 +36,13 @@ __all__ = [
     'GoogLeNetGAP',
     'HideFeatures',
     'HidingDataPreprocessor',
+    'MappedClassifier',
     'TemporalConvNet',
     'TenCropTTA',
 ]
 
 if usable('mmpretrain.models'):
+    from mmocc.models.hide_and_seek.acol_head import ACoLHead
     from mmocc.models.hide_and_seek.backbones import (
         VGGGAP,
         AlexNetGAP,
@@ -48,5 +54,6 @@ if usable('mmpretrain.models'):
     from mmocc.models.hide_and_seek.hiding_data_preprocessor import (
         HidingDataPreprocessor,
     )
+    from mmocc.models.hide_and_seek.mapped_classifier import MappedClassifier
 
 __getattr__ = absent(__name__, {'mmpretrain.models': __all__})

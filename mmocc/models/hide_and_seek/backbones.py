@@ -91,7 +91,7 @@ class AlexNetGAP(BaseBackbone):
     ``alexnetowtbn``: the widths of ``arch='owt'`` with batch norm.
 
     Inferred: conv1 pads by 2, as in Torch's networks, so that 224 pixels give
-    55x55 (Caffe's needs 227 without padding); no groups by default, as
+    55x55; ``padding=0`` is Caffe's, for 227 pixels. No groups by default, as
     reported of Hide-and-Seek.
 
     torchvision's AlexNet loads into ``arch='owt', lrn=False``.
@@ -100,6 +100,7 @@ class AlexNetGAP(BaseBackbone):
         arch: Widths of conv1 to conv5: ``cam`` or ``owt`` ("one weird
             trick", arXiv 1404.5997, torchvision's).
         groups: Groups of conv2, conv4, conv5, conv6 and conv7.
+        padding: Of conv1.
         lrn: Local response normalisation after the first two poolings.
         norm_cfg: Norm layer after each convolution.
         out_channels: Channels of conv6 and conv7.
@@ -114,6 +115,7 @@ class AlexNetGAP(BaseBackbone):
         self,
         arch: str = 'cam',
         groups: int = 1,
+        padding: int = 2,
         lrn: bool = True,
         norm_cfg: dict | None = None,
         out_channels: int = 512,
@@ -125,12 +127,12 @@ class AlexNetGAP(BaseBackbone):
         widths = pairwise((3, *CHANNELS[arch], out_channels, out_channels))
         layers = zip(widths, LAYERS, strict=True)
         for index, (width, layer) in enumerate(layers, 1):
-            kernel, padding, grouped, pool = layer
+            kernel, pad, grouped, pool = layer
             conv = ConvModule(
                 *width,
                 kernel,
                 stride=4 if index == 1 else 1,
-                padding=padding,
+                padding=padding if index == 1 else pad,
                 groups=groups if grouped else 1,
                 norm_cfg=norm_cfg,
             )
@@ -250,6 +252,7 @@ class VGGGAP(VGG):
     Args:
         depth: 11, 13, 16 or 19.
         out_channels: Kernels of the added convolution.
+        groups: Its groups; 2 in Caffe's networks of the kind.
         large_maps: Leave out the last but one pooling too, for maps of twice
             the side.
         **kwargs: Of ``mmpretrain.VGG`` (``norm_cfg``, ``frozen_stages``,
@@ -263,6 +266,7 @@ class VGGGAP(VGG):
         self,
         depth: int = 16,
         out_channels: int = 1024,
+        groups: int = 1,
         large_maps: bool = False,
         **kwargs,
     ) -> None:
@@ -275,7 +279,12 @@ class VGGGAP(VGG):
             self.features[last_pool - 1] = nn.Identity()
         norm_cfg = kwargs.get('norm_cfg')
         self.conv6 = ConvModule(
-            self.in_channels, out_channels, 3, padding=1, norm_cfg=norm_cfg
+            self.in_channels,
+            out_channels,
+            3,
+            padding=1,
+            groups=groups,
+            norm_cfg=norm_cfg,
         )
 
     def _load_from_state_dict(

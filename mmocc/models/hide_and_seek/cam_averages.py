@@ -9,6 +9,7 @@ from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
+from mmocc.evaluation.cell_grid import CellGrid, cell_weights
 from mmocc.models.hide_and_seek.cam_head import CAMHead, add_maps
 from mmocc.registry import MODELS
 
@@ -107,8 +108,18 @@ class CAMEnsemble(BaseModel):
         for sample, score in zip(samples, scores, strict=True):
             label = score.argmax(dim=0, keepdim=True)
             sample.set_pred_score(score).set_pred_label(label)
-        add_maps(samples, self.maps, lambda y: self.class_maps(feats, y))
+        add_maps(
+            samples,
+            self.maps,
+            lambda labels: self.class_maps(feats, labels),
+            self.cells(),
+        )
         return samples
+
+    def cells(self) -> CellGrid | None:
+        """Return where the maps' cells lie; None if it is not one grid."""
+        grids = {self.models[i].head.cells for i in self.map_models}
+        return grids.pop() if len(grids) == 1 else None
 
     def class_maps(
         self, feats: list[tuple[Tensor, ...]], labels: Tensor | None = None
@@ -134,6 +145,7 @@ def paste_crops(
     boxes: Sequence[tuple[int, int, int, int]],
     flips: Sequence[bool],
     size: tuple[int, int],
+    cells: CellGrid | None = None,
 ) -> Tensor:
     """Put the maps of crops back at their places in the image.
 
@@ -146,6 +158,9 @@ def paste_crops(
         boxes: Each crop in the image, xyxy in pixels, exclusive at the end.
         flips: Whether each crop was mirrored (left and right).
         size: (H, W) of the image.
+        cells: Where the maps' cells lie in a crop: then maps are enlarged by
+            :func:`mmocc.evaluation.cell_grid.place_map`. By default they
+            cover it evenly.
 
     Returns:
         (K, H, W).
@@ -156,13 +171,9 @@ def paste_crops(
     total = cams[0].new_zeros((len(cams[0]), *size))
     count = cams[0].new_zeros(size)
     for cam, (x1, y1, x2, y2), flip in zip(cams, boxes, flips, strict=True):
-        whole = interpolate(
-            cam.flip(-1)[None] if flip else cam[None],
-            (y2 - y1, x2 - x1),
-            mode='bilinear',
-            align_corners=False,
-        )
-        total[:, y1:y2, x1:x2] += whole[0]
+        whole = _enlarge(cam, (y2 - y1, x2 - x1), cells)
+        # After that: a mirrored crop's cells lie as in any other.
+        total[:, y1:y2, x1:x2] += whole.flip(-1) if flip else whole
         count[y1:y2, x1:x2] += 1
     if not count.all():
         raise ValueError(
@@ -173,6 +184,19 @@ def paste_crops(
     return total / count
 
 
+def _enlarge(
+    cams: Tensor, size: tuple[int, int], cells: CellGrid | None
+) -> Tensor:
+    """Return maps (K, h, w) enlarged to a crop."""
+    if cells is None:
+        return interpolate(
+            cams[None], size, mode='bilinear', align_corners=False
+        )[0]
+    places = zip(*cells, cams.shape[1:], size, strict=True)
+    rows, columns = (cams.new_tensor(cell_weights(*line)) for line in places)
+    return rows @ cams @ columns.T
+
+
 @MODELS.register_module()
 class TenCropTTA(BaseTTAModel):
     """Average class scores and class maps over the crops of an image.
@@ -180,7 +204,9 @@ class TenCropTTA(BaseTTAModel):
     The test of Zhou et al., CVPR 2016 (``mergeTenCrop.m``) and, as reported,
     of Hide-and-Seek: four corners and the centre of 224 pixels out of 256,
     and their mirror images. The class of ``pred_cam`` is that of the averaged
-    scores. Maps have the size of the image before cropping.
+    scores. Maps have the size of the image before cropping. Where
+    ``mmocc.MapCellsHook`` has found the place of the maps' cells, they are
+    drawn there, and metrics of either alignment see the same map.
 
     ``tools/test.py --tta`` uses it with ``configs/_base_/ten_crop.py``. It
     holds the maps of all classes of all crops until they are merged: for
@@ -227,7 +253,10 @@ class TenCropTTA(BaseTTAModel):
         for name in ('cams', 'crop_box', 'full_shape', 'flip'):
             merged.pop(name)
         size = tuple(samples[0].full_shape)
+        cells = samples[0].get('map_cells')
         merged.set_metainfo(dict(img_shape=size))
+        if cells is not None:
+            merged.set_metainfo(dict(map_cells=CellGrid.even(size)))
         score = torch.stack([s.pred_score for s in samples]).mean(dim=0)
         merged.set_pred_score(score)
         merged.set_pred_label(score.argmax(dim=0, keepdim=True))
@@ -239,7 +268,7 @@ class TenCropTTA(BaseTTAModel):
 
         def paste(labels: Tensor | slice) -> Tensor:
             cams = [s.cams[labels] for s in samples]
-            return paste_crops(cams, boxes, flips, size)
+            return paste_crops(cams, boxes, flips, size, cells)
 
         for name, label in classes.items():
             if name in self.maps:

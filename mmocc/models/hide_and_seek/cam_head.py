@@ -8,6 +8,7 @@ from mmpretrain.models.heads import LinearClsHead
 from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
+from mmocc.evaluation.cell_grid import CellGrid
 from mmocc.registry import MODELS
 
 POOLS = ('avg', 'max')
@@ -18,6 +19,7 @@ def add_maps(
     samples: Sequence[DataSample],
     maps: Sequence[str],
     class_maps: Callable[[Tensor | None], Tensor],
+    cells: CellGrid | None = None,
 ) -> None:
     """Set class maps on N predicted samples.
 
@@ -25,11 +27,16 @@ def add_maps(
         samples: With ``pred_label``; changed in place.
         maps: As in :class:`CAMHead`.
         class_maps: As :meth:`CAMHead.class_maps`, from labels.
+        cells: Where the maps' cells lie in the images, if it is known: the
+            samples' ``map_cells``.
 
     Raises:
         ValueError: If a sample has several true classes and ``gt`` is in
             ``maps``.
     """
+    if cells is not None:
+        for sample in samples:
+            sample.set_metainfo(dict(map_cells=cells))
     if 'all' in maps:
         for sample, cams in zip(samples, class_maps(None), strict=True):
             sample.cams = cams
@@ -97,6 +104,7 @@ class CAMHead(LinearClsHead):
         self.pool = pool
         self.maps = tuple(maps)
         self.dropout = nn.Dropout(dropout)
+        self.cells: CellGrid | None = None  # mmocc.MapCellsHook finds it
 
     def pre_logits(self, feats: tuple[Tensor, ...]) -> Tensor:
         """Return the (N, in_channels) pooled features.
@@ -153,5 +161,7 @@ class CAMHead(LinearClsHead):
     ) -> list[DataSample]:
         """Return the samples with scores, labels and the chosen maps."""
         samples = super().predict(feats, data_samples)
-        add_maps(samples, self.maps, partial(self.class_maps, feats))
+        add_maps(
+            samples, self.maps, partial(self.class_maps, feats), self.cells
+        )
         return samples

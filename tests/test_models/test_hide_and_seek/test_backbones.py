@@ -6,6 +6,8 @@ import torchvision
 from mmengine.registry import DefaultScope
 from mmpretrain.registry import MODELS
 
+from mmocc.models.hide_and_seek import VGGGAP, AlexNetGAP
+
 # Weights and biases, by hand: kernel^2 x in x out / groups + out
 ALEXNET = (
     (11**2 * 3 + 1) * 96
@@ -220,3 +222,14 @@ def test_weights_of_other_layers_are_refused(name, cfg, remedy):
     net = torchvision_net(name)
     with pytest.raises(ValueError, match=remedy):
         build(cfg).load_state_dict(net.state_dict(), strict=False)
+
+
+def test_caffes_padding_and_groups_keep_the_maps_size():
+    net = AlexNetGAP(padding=0, groups=2)
+    assert net(torch.zeros(1, 3, 227, 227))[0].shape == (1, 512, 11, 11)
+    assert net.conv1.conv.padding == (0, 0)
+    assert net.conv2.conv.padding == (2, 2)
+    whole, halves = (VGGGAP(depth=11, groups=n) for n in (1, 2))
+    assert halves.conv6.conv.groups == 2
+    sizes = [net.conv6.conv.weight.numel() for net in (whole, halves)]
+    assert sizes[0] == 2 * sizes[1]
