@@ -8,13 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from mmengine.config import ConfigDict
 
+from mmocc.datasets.hiding_steps import without_hiding
 from mmocc.utils.config_types import class_name
-
-# Steps that fill parts of an image, with values that are not of the data.
-HIDING = {
-    'CutOut', 'Cutout', 'HideAndSeek', 'Occlude', 'OccludeObjects',
-    'RandomErasing',
-}  # fmt: skip
 
 
 @dataclass
@@ -72,7 +67,8 @@ def cut_pipelines(dataset: dict) -> tuple[ConfigDict, list[str]]:
     """Return a data set's config for images neither packed nor hidden.
 
     Every pipeline in it, also of wrapped data sets, ends before its packing
-    step, and loses the steps that hide parts of an image.
+    step, and loses the steps that hide parts of an image, also those inside
+    wrappers (``RandomApply``, ``RandomChoice``, ...).
 
     Args:
         dataset: Config of a data set; not changed.
@@ -96,14 +92,6 @@ def cut_pipelines(dataset: dict) -> tuple[ConfigDict, list[str]]:
 
 def _cut_pipeline(steps: list[dict], left_out: list[str]) -> list[dict]:
     """Return the steps before packing that do not hide."""
-    shorter = []
-    for step in steps:
-        kind = step['type']
-        name = class_name(kind)
-        if name.startswith('Pack'):
-            break
-        if name in HIDING:
-            left_out.append(kind if isinstance(kind, str) else name)
-        else:
-            shorter.append(step)
-    return shorter
+    names = [class_name(step['type']) for step in steps]
+    packs = [n for n, name in enumerate(names) if name.startswith('Pack')]
+    return without_hiding(steps[: packs[0] if packs else None], left_out)

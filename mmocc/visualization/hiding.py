@@ -1,21 +1,16 @@
 """What a pipeline hides: an image before and after, and the hidden share."""
 
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 
+from mmocc.datasets.hiding_steps import HIDING, step_names
 from mmocc.visualization.localization_pictures import true_boxes
 from mmocc.visualization.sheet import as_rgb
-
-# Transforms of mmocc, mmpretrain and mmdet that hide parts of an image.
-HIDING = (
-    'HideAndSeek', 'Occlude', 'OccludeObjects', 'PasteOcclusion',
-    'RandomErasing', 'Cutout', 'CutOut', 'GridMask',
-)  # fmt: skip
 
 
 @dataclass
@@ -55,24 +50,15 @@ def find_hiding(
     places = [
         place
         for place, transform in enumerate(transforms)
-        if set(_names(transform)) & set(names)
+        if set(step_names(transform)) & set(names)
     ]
     if not places:
         steps = ', '.join(type(t).__name__ for t in transforms)
         raise ValueError(
             f'the pipeline hides nothing that is known: it has {steps}; name '
-            'what hides with --transforms (hiding on the batch, such as '
-            'mmocc.BatchOccluder, is not part of a pipeline)'
+            'what hides with --transforms'
         )
     return places
-
-
-def _names(transform: Any) -> Iterator[str]:
-    """Yield the class names of a transform and of those it wraps."""
-    yield type(transform).__name__
-    inner = getattr(transform, 'transforms', ())
-    for part in inner if isinstance(inner, list | tuple) else [inner]:
-        yield from _names(part)
 
 
 def unwrap(dataset: Any, index: int) -> tuple[Any, int]:
@@ -108,11 +94,11 @@ def draw_hiding(
     places = find_hiding(transforms, names)
     results = base.get_data_info(index)
     before = None
-    _seed(seed, index)
+    seed_all(seed, index)
     for place, transform in enumerate(transforms[: places[-1] + 1]):
         if place == places[0]:
             before = results['img'].copy()
-            _seed(seed, index, number)
+            seed_all(seed, index, number)
         results = transform(results)
         if results is None:
             raise ValueError(
@@ -121,7 +107,7 @@ def draw_hiding(
     return _read(results, before)
 
 
-def _seed(*entropy: int) -> None:
+def seed_all(*entropy: int) -> None:
     """Seed all generators that pipelines use."""
     state = np.random.SeedSequence(entropy).generate_state(1)[0]
     random.seed(int(state))

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from mmcv.transforms import Compose
 
 from mmocc.datasets.channel_stats import ChannelStats, cut_pipelines
 from mmocc.datasets.transforms import Occlude
@@ -48,3 +49,36 @@ def test_pipelines_end_before_packing_and_lose_hiding_steps():
     assert cut.dataset.datasets[1].pipeline == [load]
     assert len(dataset['pipeline']) == 3  # the config does not change
     assert len(inner['pipeline']) == 3
+
+
+def test_hiding_inside_wrappers_is_left_out_and_named():
+    flip = dict(type='RandomFlip', prob=0.5)
+    hide = dict(type='mmocc.HideAndSeek')
+    erase = dict(type='RandomErasing')
+    pipeline = [
+        dict(type='RandomApply', transforms=[flip, hide], prob=0.5),
+        dict(type='RandomApply', transforms=hide, prob=0.5),
+        dict(
+            type='RandomChoice',
+            transforms=[[flip, erase], hide, [flip]],
+            prob=[0.2, 0.3, 0.5],
+        ),
+        dict(type='KeyMapper', transforms=[dict(type='Cutout'), flip]),
+        dict(type='AutoAugment', policies=[[flip, dict(type='Cutout')]]),
+        dict(type='PackInputs'),
+    ]
+    cut, left_out = cut_pipelines(dict(type='CIFAR10', pipeline=pipeline))
+    assert left_out == [
+        'mmocc.HideAndSeek', 'mmocc.HideAndSeek', 'RandomErasing',
+        'mmocc.HideAndSeek', 'Cutout', 'Cutout',
+    ]  # fmt: skip
+    one, two, choice, mapper, augment = cut.pipeline
+    assert one.transforms == [flip]
+    assert two.transforms == []
+    # As likely as before; what hid does nothing
+    assert choice.transforms == [[flip], [], [flip]]
+    assert choice.prob == [0.2, 0.3, 0.5]
+    assert mapper.transforms == [flip]
+    assert augment.policies == [[flip]]
+    assert len(pipeline[0]['transforms']) == 2  # the config does not change
+    Compose(cut.pipeline[:3])

@@ -4,8 +4,10 @@ Example: python tools/visualization/browse_occlusion.py CONFIG \
     --show-number 6 --draws 4 --output-dir work_dirs/browse
 
 For configs of mmpretrain and mmdet. A row for each image: just before the
-hiding transforms of its pipeline, and after them in several draws, each with
-the hidden share of the image (by the pipeline's mask if it keeps one, else by
+hiding transforms of its pipeline, and after them in several draws. Where the
+pipeline hides nothing, it is what the data preprocessor or the model hides in
+the batch, or a hook in a feature map (grey on the image). Each draw has the
+hidden share of the image (by the pipeline's mask if it keeps one, else by
 the pixels that changed) and of the object, if that is known. Crops and flips
 before the hiding are the same in all draws of an image. Boxes are drawn if the
 pipeline has some. At the end, the shares of all draws are summed up.
@@ -13,14 +15,17 @@ pipeline has some. At the end, the shares of all draws are summed up.
 
 import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from mmengine.config import DictAction
+from mmengine.config import Config, DictAction
 
 from mmocc.apis import samples
 from mmocc.utils import cli
 from mmocc.visualization import sheet
+from mmocc.visualization.batch_hiding import BatchHiding
 from mmocc.visualization.hiding import (
     HIDING,
     Draw,
@@ -93,6 +98,32 @@ def summary(draws: list[Draw]) -> str:
     )
 
 
+def find_draw(
+    args: argparse.Namespace, cfg: Config, dataset: Any
+) -> tuple[str, Callable[[int, int], Draw]]:
+    """Return what hides, and a function of index and number that draws it.
+
+    What the pipeline hides comes first; the batch hides in training only.
+    """
+    transforms = unwrap(dataset, 0)[0].pipeline.transforms
+    try:
+        places = find_hiding(transforms, args.transforms)
+    except ValueError as error:
+        if args.phase != 'train':
+            sys.exit(f'{args.config}, {args.phase}: {error}')
+        try:
+            hiding = BatchHiding(cfg)
+        except ValueError as other:
+            sys.exit(f'{args.config}, {args.phase}: {error}; {other}')
+        return str(hiding), lambda index, number: hiding.draw(
+            dataset, index, number, args.seed
+        )
+    text = ', then '.join(repr(transforms[place]) for place in places)
+    return text, lambda index, number: draw_hiding(
+        dataset, index, number, args.seed, args.transforms
+    )
+
+
 @cli.one_line_errors()
 def main() -> None:
     """Draw the sheets."""
@@ -102,18 +133,10 @@ def main() -> None:
     indices = samples.spread(len(dataset), args.show_number)
     if args.select:
         indices = samples.choose(dataset, args.select)
-    transforms = unwrap(dataset, 0)[0].pipeline.transforms
-    try:
-        places = find_hiding(transforms, args.transforms)
-    except ValueError as error:
-        sys.exit(f'{args.config}, {args.phase}: {error}')
-    hiding = ', then '.join(repr(transforms[place]) for place in places)
+    hiding, draw = find_draw(args, cfg, dataset)
     rows, draws = [], []
     for index in indices:
-        draws += [
-            draw_hiding(dataset, index, number, args.seed, args.transforms)
-            for number in range(args.draws)
-        ]
+        draws += [draw(index, number) for number in range(args.draws)]
         rows.append(make_row(draws[-args.draws :], index))
     for start in range(0, len(rows), args.rows):
         image = sheet.draw_sheet(rows[start : start + args.rows], hiding)
