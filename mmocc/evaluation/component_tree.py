@@ -38,9 +38,9 @@ def component_boxes(
     Returns:
         int64 (k, 4) rectangles x, y, w, h, and int64 (k,) the place in
         ``cuts`` of each, ascending. None if there are more peaks than
-        allowed, or more than 65,536 pixels.
+        allowed, or a side of 32,767 pixels or more.
     """
-    if image.size > 1 << 16:
+    if max(image.shape) >= _EMPTY:
         return None
     below = np.searchsorted(cuts, np.arange(256)).astype(np.uint8)
     pixels, stride = split_blocks(

@@ -36,6 +36,8 @@ class TemporalMeanAP(BaseMetric):
             video; the most probable class always does.
         ious: Overlaps that a hit must exceed.
         points: As in :func:`average_precision`.
+        inclusive: An overlap of exactly one of ``ious`` counts, too. With
+            ``points='all'`` it is ActivityNet's evaluation.
         **kwargs: ``collect_device`` and ``prefix``, as in mmengine.
     """
 
@@ -46,14 +48,15 @@ class TemporalMeanAP(BaseMetric):
         threshold: float = 0.5,
         min_score: float = 0.1,
         ious: Sequence[float] = (0.1, 0.2, 0.3, 0.4, 0.5),
-        points: int | None = None,
+        points: int | str | None = None,
+        inclusive: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.threshold = threshold
         self.min_score = min_score
         self.ious = tuple(ious)
-        self.points = points
+        self.points, self.inclusive = points, inclusive
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
         """Store predicted and true segments of each video.
@@ -92,7 +95,9 @@ class TemporalMeanAP(BaseMetric):
             gather_segments(row for rows in part for row in rows)
             for part in zip(*results, strict=True)
         )
-        means = temporal_map(predicted, truth, self.ious, self.points)
+        means = temporal_map(
+            predicted, truth, self.ious, self.points, self.inclusive
+        )
         metrics = {f'mAP@{iou:g}': 100 * v for iou, v in means.items()}
         return metrics | {'mAP': float(np.mean(list(metrics.values())))}
 

@@ -75,13 +75,16 @@ def segment_iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.divide(shared, union, np.zeros_like(shared), where=union > 0)
 
 
-def find_hits(predicted: Segments, truth: Segments, iou: float) -> np.ndarray:
+def find_hits(
+    predicted: Segments, truth: Segments, iou: float, inclusive: bool = False
+) -> np.ndarray:
     """Match predictions with the ground truth of one class, greedily.
 
     From the highest score down, each prediction takes the free segment of its
     video that overlaps most with it. It is a hit if that overlap is more than
     ``iou`` (strictly, as in the paper and in THUMOS'14's evaluation, which
-    matches in the order of the ground truth).
+    matches in the order of the ground truth); with ``inclusive`` also if it is
+    equal, as in ActivityNet's evaluation.
 
     Returns:
         (n,) bool in the order of falling scores, stable for equal ones.
@@ -97,14 +100,15 @@ def find_hits(predicted: Segments, truth: Segments, iou: float) -> np.ndarray:
         )
         for prediction, overlap in zip(mine, overlaps, strict=True):
             best = overlap.argmax()
-            if overlap[best] > iou:
+            found = overlap[best] >= iou if inclusive else overlap[best] > iou
+            if found and overlap[best] >= 0:
                 hits[rank[prediction]] = True
                 overlaps[:, best] = -1  # not free any more
     return hits
 
 
 def average_precision(
-    hits: np.ndarray, total: int, points: int | None = None
+    hits: np.ndarray, total: int, points: int | str | None = None
 ) -> float:
     """Return the average precision of ranked predictions, in [0, 1].
 
@@ -114,12 +118,16 @@ def average_precision(
         points: None for the area under the precision-recall curve as it is:
             the sum of the precisions at the hits, over ``total``. 11 for
             THUMOS'14's evaluation of 2014: the mean over 11 levels of recall
-            of the best precision at that recall or more.
+            of the best precision at that recall or more. ``'all'`` for the
+            area under that best precision, as in ActivityNet's evaluation.
     """
     hit_count = np.cumsum(hits)
     precision = hit_count / np.arange(1, len(hits) + 1)
     if points is None:
         return float(precision[hits].sum() / total)
+    if points == 'all':
+        best = np.maximum.accumulate(precision[::-1])[::-1]
+        return float(best[hits].sum() / total)
     # In whole numbers, so that a recall of 3 of 10 reaches the level 0.3.
     best = [
         precision[hit_count * (points - 1) >= level * total].max(initial=0)
@@ -132,7 +140,8 @@ def temporal_map(
     predicted: dict[int, Segments],
     truth: dict[int, Segments],
     ious: Sequence[float] = (0.1, 0.2, 0.3, 0.4, 0.5),
-    points: int | None = None,
+    points: int | str | None = None,
+    inclusive: bool = False,
 ) -> dict[float, float]:
     """Return the mean average precision at each overlap, in [0, 1].
 
@@ -141,6 +150,7 @@ def temporal_map(
         truth: By class; the mean is over these classes.
         ious: Overlaps that a hit must exceed.
         points: See :func:`average_precision`.
+        inclusive: See :func:`find_hits`.
 
     Raises:
         ValueError: If there is no ground truth.
@@ -151,7 +161,7 @@ def temporal_map(
     nothing = Segments(np.zeros(0, int), np.zeros((0, 2)), np.zeros(0))
 
     def score(label: int, part: Segments, iou: float) -> float:
-        hits = find_hits(predicted.get(label, nothing), part, iou)
+        hits = find_hits(predicted.get(label, nothing), part, iou, inclusive)
         return average_precision(hits, len(part.span), points)
 
     return {

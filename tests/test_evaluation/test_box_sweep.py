@@ -153,7 +153,10 @@ def test_a_flat_map_gives_the_box_of_nothing():
     np.testing.assert_array_equal(ious, np.full(100, 0.25))
 
 
-def test_a_large_grid_needs_the_loop():
-    levels = cells_map(0, 5, (300, 280))
-    assert component_boxes(levels, np.array([5])) is None
-    check_sweep(levels, np.array([[40, 60, 150, 200]]))
+@pytest.mark.parametrize('size', [(300, 280), (448, 448), (40, 2000)])
+def test_a_grid_of_any_size_has_a_tree(size):
+    for seed, cells in enumerate((5, 14)):
+        levels = cells_map(seed, cells, size)
+        assert component_boxes(levels, np.array([5])) is not None
+        check_sweep(levels, np.array([[4, 6, 150, 20]]))
+        check_sweep(levels, np.array([[4, 6, 150, 20]]), 'largest_contour')

@@ -109,6 +109,21 @@ def test_average_precision_has_the_values_computed_by_hand(
     assert average_precision(hits, total, 11) == pytest.approx(eleven)
 
 
+def test_activitynets_evaluation_takes_the_best_precision_and_equality():
+    hits = np.array([0, 1, 0, 1, 1], bool)
+    # Precision 1/2, 1/2 and 3/5 at the hits; the best at that recall or more
+    # is 3/5 for all of them.
+    assert average_precision(hits, 4, 'all') == pytest.approx(3 * 0.6 / 4)
+    truth = Segments(np.array([0]), np.array([[0.0, 10.0]]))
+    half = Segments(np.array([0]), np.array([[0.0, 5.0]]), np.ones(1))
+    assert not find_hits(half, truth, 0.5).any()
+    assert find_hits(half, truth, 0.5, inclusive=True).all()
+    twice = Segments(np.zeros(2, int), half.span.repeat(2, 0), np.ones(2))
+    assert find_hits(twice, truth, 0.0, inclusive=True).sum() == 1
+    means = temporal_map({0: half}, {0: truth}, (0.5,), 'all', True)
+    assert means == {0.5: 1.0}
+
+
 def test_average_precision_is_scikit_learns_at_full_recall():
     rng = np.random.default_rng(0)
     hits = rng.random(50) < 0.4
