@@ -15,6 +15,7 @@ from typing import Any
 
 from mmengine.registry import DATASETS as ROOT_DATASETS
 from mmengine.registry import HOOKS as ROOT_HOOKS
+from mmengine.registry import LOOPS as ROOT_LOOPS
 from mmengine.registry import METRICS as ROOT_METRICS
 from mmengine.registry import MODELS as ROOT_MODELS
 from mmengine.registry import (
@@ -95,6 +96,12 @@ HOOKS = HostedRegistry(
 OPTIM_WRAPPER_CONSTRUCTORS = HostedRegistry(
     'optimizer wrapper constructor',
     parent=ROOT_OPTIM_WRAPPER_CONSTRUCTORS,
+    scope='mmocc',
+    locations=['mmocc.engine'],
+)
+LOOPS = HostedRegistry(
+    'loop',
+    parent=ROOT_LOOPS,
     scope='mmocc',
     locations=['mmocc.engine'],
 )

@@ -23,7 +23,11 @@ TRAINED = [name for name in NAMES if not name.endswith('-occluded')]
 SMALL = [n for n in TRAINED if n.endswith(('_fer2013', '_muxspace'))]
 SMALL += [name for name in TRAINED if '_cartoon' in name]
 SMALL.remove('recon_mae_cartoon')  # has nothing to train
+# Detectors that take statistics, without a gradient
+FITTED = [n for n in TRAINED if n.startswith('gaussian_')]
+SMALL = [n for n in SMALL if n not in FITTED]
 FULL = [n for n in TRAINED if n not in SMALL and '_cartoon' not in n]
+FULL = [n for n in FULL if n not in FITTED]
 LOADERS = ['train_dataloader', 'val_dataloader', 'test_dataloader']
 FER2013 = dict(  # folder by expression
     Anger='angry',
@@ -89,6 +93,27 @@ def write_photos(root):
         (root / 'face_mask' / name).mkdir(parents=True)
         photo.resize((100, 90)).save(root / 'face_mask' / name / '0.png')
     write_muxspace(root / 'muxspace_expressions', photo)
+    write_my_faces(root / 'my_faces', photo)
+    for name in ('train', 'test'):
+        table = ['path,expression,subject']
+        table += [f'{i}.jpg,Anger,P{i % 3}' for i in range(6)]
+        write_mux6(root / 'faces_mux6', name, table, photo)
+
+
+def write_my_faces(root, photo):
+    """Write four pictures of each expression."""
+    for name in FER2013:
+        (root / name).mkdir(parents=True)
+        for index in range(4):
+            photo.save(root / name / f'{name}{index}.jpg')
+
+
+def write_mux6(root, name, table, photo):
+    """Write six photos of three people."""
+    root.mkdir(parents=True, exist_ok=True)
+    (root / f'{name}.csv').write_text('\n'.join(table))
+    for index in range(6):
+        photo.resize((170, 160)).save(root / f'{index}.jpg')
 
 
 def write_muxspace(root, photo):
@@ -161,6 +186,10 @@ class Chain:
             if few:
                 train = loader == 'train_dataloader'
                 cfg[loader].dataset.indices = 3 if train else 1
+        for hook in cfg.get('custom_hooks', []):
+            if hook.get('dataloader'):
+                hook.dataloader.update(batch_size=2, num_workers=0)
+                hook.dataloader.dataset.pop('indices', None)
         cfg.train_cfg.val_interval = 1
         cfg.default_hooks.checkpoint.update(interval=1, max_keep_ckpts=-1)
         return cfg

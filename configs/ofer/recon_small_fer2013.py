@@ -1,4 +1,7 @@
-"""Stage 3 of Latent-OFER on FER2013, as on cartoon faces."""
+"""Stage 3 of Latent-OFER on FER2013, as on cartoon faces.
+
+The test hides patches of clean faces; ``-occluded`` pastes unseen kinds.
+"""
 
 _base_ = [
     './recon_small_cartoon.py',
@@ -13,7 +16,7 @@ max_epochs = 12
 # ------------------------------------------------- things you may change
 train_dataloader = dict(dataset={{_base_.fer2013_train}})
 val_dataloader = dict(dataset={{_base_.fer2013_compared_val}})
-test_dataloader = dict(dataset={{_base_.fer2013_compared_test}})
+test_dataloader = dict(dataset={{_base_.fer2013_holes_test}})
 model = dict(
     extractor=dict(init_cfg=dict(checkpoint=mae_checkpoint)),
     features=dict(init_cfg=dict(checkpoint=expression_checkpoint)),

@@ -63,6 +63,18 @@ test_dataloader = dict(dataset=dict(pipeline=test_pipeline))
 val_evaluator = [dict(type='mmocc.PatchOcclusionMetric', threshold=0.5)]
 test_evaluator = val_evaluator
 
+held_out = dict(
+    batch_size=64,
+    num_workers=2,
+    persistent_workers=False,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(
+        type='mmocc.FaceFolder',
+        data_root=data_root,
+        ann_file='val/labels.csv',
+        pipeline=test_pipeline,
+    ),
+)
 model = dict(
     _delete_=True,  # the base's model is the MAE alone
     type='mmocc.PatchSVDD',
@@ -78,7 +90,8 @@ model = dict(
 custom_hooks = [
     dict(type='mmocc.EpochSeedHook'),
     dict(type='mmocc.FitRadiusHook', at_start=True),  # the whitening
-    dict(type='mmocc.FitRadiusHook'),
+    # on clean faces of people that training has not seen
+    dict(type='mmocc.FitRadiusHook', dataloader=held_out),
 ]
 optim_wrapper = dict(
     constructor='mmocc.TrainableOptimWrapperConstructor',

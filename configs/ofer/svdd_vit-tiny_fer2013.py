@@ -17,3 +17,17 @@ train_dataloader = dict(dataset={{_base_.fer2013_pasted_train}})
 val_dataloader = dict(dataset={{_base_.fer2013_pasted_val}})
 test_dataloader = dict(dataset={{_base_.fer2013_test}})
 model = dict(extractor=dict(init_cfg=dict(checkpoint=mae_checkpoint)))
+custom_hooks = [
+    dict(type='mmocc.EpochSeedHook'),
+    dict(type='mmocc.FitRadiusHook', at_start=True),  # the whitening
+    dict(
+        type='mmocc.FitRadiusHook',
+        dataloader=dict(
+            batch_size=64,
+            num_workers=2,
+            persistent_workers=False,
+            sampler=dict(type='DefaultSampler', shuffle=False),
+            dataset={{_base_.fer2013_held_out}},
+        ),
+    ),
+]

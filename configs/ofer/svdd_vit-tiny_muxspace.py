@@ -27,3 +27,17 @@ param_scheduler = [
 ]
 train_cfg = dict(max_epochs=max_epochs, val_interval=10)
 default_hooks = dict(checkpoint=dict(interval=10))
+custom_hooks = [
+    dict(type='mmocc.EpochSeedHook'),
+    dict(type='mmocc.FitRadiusHook', at_start=True),  # the whitening
+    dict(
+        type='mmocc.FitRadiusHook',
+        dataloader=dict(
+            batch_size=64,
+            num_workers=2,
+            persistent_workers=False,
+            sampler=dict(type='DefaultSampler', shuffle=False),
+            dataset={{_base_.muxspace_held_out}},
+        ),
+    ),
+]

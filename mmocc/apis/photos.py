@@ -26,8 +26,8 @@ from mmocc.utils.strict_images import check_size
 from mmocc.visualization.hiding import HIDING
 from mmocc.visualization.sheet import as_rgb
 
-# Steps that read annotations, and what packs without them.
-TRUTHS = ('LoadAnnotations', 'LoadOcclusionMasks')
+# Steps that read or make truths, and what packs without them.
+TRUTHS = ('DrawPatchMask', 'LoadAnnotations', 'LoadOcclusionMasks')
 PACKERS = dict(PackAnomalyInputs='mmdet.PackDetInputs')
 # Arguments of models that only training uses: banks of occluders, and folders
 # to which features are written.

@@ -4,6 +4,7 @@ from mmocc.engine.anomaly_reference_hook import AnomalyReferenceHook
 from mmocc.engine.check_classes_hook import CheckClassesHook
 from mmocc.engine.check_weights_hook import CheckWeightsHook
 from mmocc.engine.epoch_seed_hook import EpochSeedHook
+from mmocc.engine.fit_loop import FitLoop, NoOptimWrapperConstructor
 from mmocc.engine.fit_radius_hook import FitRadiusHook
 from mmocc.engine.hide_features_hook import HideFeaturesHook
 from mmocc.engine.invalid_loss_hook import InvalidLossHook
@@ -27,12 +28,14 @@ __all__ = [
     'CheckClassesHook',
     'CheckWeightsHook',
     'EpochSeedHook',
+    'FitLoop',
     'FitRadiusHook',
     'HideFeaturesHook',
     'InvalidLossHook',
     'LocalizationVisualizationHook',
     'MapCellsHook',
     'MultiOptimWrapperConstructor',
+    'NoOptimWrapperConstructor',
     'OFERVisualizationHook',
     'ReconstructionVisualizationHook',
     'SafeCheckpointHook',

@@ -13,14 +13,16 @@ from mmocc.registry import METRICS
 
 @METRICS.register_module()
 class PatchOcclusionMetric(BaseMetric):
-    """Accuracy, precision, recall, F1 and AUROC of occluded patches.
+    """Accuracy, precision, recall, F1 and AUROC of occluded patches, and more.
 
     For models that give ``pred_patch_dist`` and ``pred_patch_mask`` (L,), such
     as ``mmocc.PatchSVDD``. The truth is ``patch_coverage`` (gh, gw) of
     ``mmocc.PasteOcclusion``: a patch is occluded if at least ``threshold`` of
     it is hidden, else clean. All patches of all images have the same weight.
     All values are in percent, as in the paper's table 1 (arXiv 2307.11404),
-    which gives neither the threshold nor the positive class.
+    which gives neither the threshold nor the positive class. ``recall_at_5``
+    is the recall where 5 % of the clean patches are flagged, whatever the
+    radius.
 
     ``flagged`` is the share of patches that the model calls occluded, and the
     only value if a sample lacks ``patch_coverage``. Undefined values (without

@@ -72,6 +72,7 @@ _ROOMS = {
         'MAEReconstructor',
         'OFERHead',
         'PatchDiscriminator',
+        'PatchGaussian',
         'PatchLatentExtractor',
         'PatchSVDD',
         'RelativisticGANLoss',

@@ -12,6 +12,7 @@ from conftest import ROOT
 from mmengine.registry import init_default_scope
 from ofer_chain import (
     CHECKPOINT,
+    FITTED,
     FOLDER,
     NAMES,
     SMALL,
@@ -110,7 +111,7 @@ def test_checkpoints_are_those_that_other_configs_leave(name):
         match = CHECKPOINT.fullmatch(text)
         if match:
             stage = read(match[1])
-            assert int(match[2]) == stage.train_cfg.max_epochs, text
+            assert int(match[2]) == stage.train_cfg.get('max_epochs', 1), text
 
 
 @pytest.mark.parametrize('name', [n for n in NAMES if n.startswith('ofer_')])
@@ -129,3 +130,17 @@ def test_stages_are_built_as_they_were_trained(name):
             assert cfg.get(key) == trained.get(key), f'{part}.{key}'
         if part == 'extractor':
             assert cfg.mae == trained
+
+
+@pytest.mark.parametrize('name', FITTED)
+def test_a_detector_takes_statistics_and_is_tested(name, chain):
+    saved = torch.load(chain.checkpoint(name), weights_only=False)
+    assert saved['state_dict']['radius'] > 0
+    twin = f'{name}-occluded'
+    for tested in (name, twin if twin in NAMES else name):
+        runner = chain.runner(tested, 0)
+        runner.load_checkpoint(chain.checkpoint(name))
+        init_default_scope(runner.cfg.default_scope)
+        metrics = runner.test()
+        assert ('patch/auroc' in metrics) == tested.endswith('-occluded')
+        assert 0 <= metrics['patch/flagged'] <= 100

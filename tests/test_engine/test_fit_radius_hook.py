@@ -96,14 +96,19 @@ def run(cfg, folder, **changes):
     return Runner.from_cfg(cfg)
 
 
-def test_the_radius_is_the_quantile_of_the_training_patches(root, tmp_path):
+def test_the_radius_is_the_quantile_of_clean_patches_of_validation(
+    root, tmp_path
+):
     runner = run(config(root), tmp_path)
     runner.train()
     model = runner.model
-    distances = [
-        model(**model.data_preprocessor(data, False)).detach().flatten()
-        for data in runner.train_dataloader
-    ]
+    distances = []
+    for data in runner.val_loop.dataloader:
+        data = model.data_preprocessor(data, False)
+        coverage = [x.patch_coverage.ravel() for x in data['data_samples']]
+        clean = torch.from_numpy(np.stack(coverage) == 0)
+        assert 0 < clean.sum() < clean.numel()
+        distances.append(model(**data).detach()[clean])
     distances = torch.cat(distances)
     assert np.isclose(model.radius, np.quantile(distances, 0.9), atol=1e-5)
     saved = torch.load(tmp_path / 'epoch_2.pth', weights_only=False)
@@ -146,3 +151,42 @@ def test_at_start_it_fits_only_without_a_radius(root, tmp_path):
     runner = run(cfg, tmp_path)
     runner.train()
     assert runner.model.radius == 3.0
+
+
+def test_a_detector_of_statistics_is_fitted_without_a_gradient(root, tmp_path):
+    cfg = config(root)
+    cfg.model = dict(
+        type='mmocc.PatchGaussian',
+        backbone=dict(
+            type='ResNet',
+            depth=18,
+            num_stages=2,
+            strides=(1, 2),
+            dilations=(1, 1),
+            out_indices=(0, 1),
+        ),
+        grid=(4, 4),
+        size=None,
+        dims=8,
+        data_preprocessor=cfg.model.data_preprocessor,
+    )
+    cfg.train_cfg = dict(type='mmocc.FitLoop')
+    cfg.optim_wrapper = dict(constructor='mmocc.NoOptimWrapperConstructor')
+    cfg.custom_hooks = []
+    runner = run(cfg, tmp_path)
+    runner.train()
+    values = runner.val_loop.run()
+    assert 'patch/auroc' in values
+    saved = torch.load(tmp_path / 'epoch_1.pth', weights_only=False)
+    assert saved['state_dict']['radius'] == runner.model.radius > 0
+    again = run(cfg, tmp_path / 'again')
+    again.load_or_resume = lambda: again.resume(str(tmp_path / 'epoch_1.pth'))
+    again.train()  # nothing is left to do
+    assert torch.equal(again.model.factor, runner.model.factor)
+
+
+def test_a_loop_that_fits_needs_a_model_that_fits(root, tmp_path):
+    cfg = config(root)
+    cfg.train_cfg = dict(type='mmocc.FitLoop', max_epochs=3)
+    with pytest.raises(ValueError, match='fits once'):
+        run(cfg, tmp_path).train()

@@ -43,6 +43,8 @@ def test_values_by_hand():
     assert np.isclose(values['f1'], 200 / 3)
     # 15 pairs; of the occluded, 3 is below 7 and 4
     assert np.isclose(values['auroc'], 100 * 13 / 15)
+    # 9 and 8 are above all clean ones; the next threshold flags a fifth
+    assert np.isclose(values['recall_at_5'], 200 / 3)
 
 
 def test_a_coverage_equal_to_the_threshold_is_occluded():

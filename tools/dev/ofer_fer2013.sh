@@ -47,7 +47,8 @@ done
 train expression_resnet18_fer2013 "$@"
 test_ expression_resnet18_fer2013 expression_resnet18_fer2013 metrics.json
 train recon_small_fer2013 "$@"
-test_ recon_small_fer2013 recon_small_fer2013 metrics.json
+test_ recon_small_fer2013-occluded recon_small_fer2013 metrics.json
+test_ recon_small_fer2013 recon_small_fer2013 metrics-clean.json
 train ofer_resnet18_fer2013 "$@"
 test_ ofer_resnet18_fer2013-occluded ofer_resnet18_fer2013 metrics.json
 test_ ofer_resnet18_fer2013 ofer_resnet18_fer2013 metrics-clean.json

@@ -33,7 +33,8 @@ test_ svdd_vit-tiny_cartoon-occluded metrics.json
 test_ svdd_vit-tiny_cartoon metrics-clean.json
 train expression_resnet18_cartoon "$@"
 train recon_small_cartoon "$@"
-test_ recon_small_cartoon metrics.json
+test_ recon_small_cartoon-occluded metrics.json
+test_ recon_small_cartoon metrics-clean.json
 train ofer_resnet18_cartoon "$@"
 test_ ofer_resnet18_cartoon-occluded metrics.json
 test_ ofer_resnet18_cartoon metrics-clean.json

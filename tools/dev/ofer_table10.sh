@@ -37,7 +37,7 @@ done
 reconstruct() { # CONFIG, CHECKPOINT
     local dir=work_dirs/$1
     [ -f "$dir/metrics.json" ] && return
-    "$PYTHON" tools/test.py "configs/ofer/$1.py" "$2" --work-dir "$dir" \
+    "$PYTHON" tools/test.py "configs/ofer/$1-occluded.py" "$2" --work-dir "$dir" \
         --out "$dir/metrics.json" --out-item metrics
 }
 

@@ -120,3 +120,22 @@ fer2013_compared_test = dict(
         fer2013_pack,
     ],
 )
+
+# Clean faces, of which a reconstructor does not see some patches
+fer2013_holes_test = dict(
+    fer2013_test,
+    pipeline=[
+        fer2013_load,
+        fer2013_enlarge,
+        dict(type='mmocc.DrawPatchMask', patch_size=8),
+        fer2013_pack,
+    ],
+)
+
+# Clean faces of training without mirroring, for a detector's statistics
+fer2013_clean_train = dict(
+    fer2013_train, pipeline=[fer2013_load, fer2013_enlarge, fer2013_pack]
+)
+
+# Clean faces that no detector has learnt from, for its radius
+fer2013_held_out = dict(fer2013_val, type='mmocc.FaceFolder')

@@ -84,3 +84,7 @@ muxspace_pasted_test = dict(
         muxspace_pack,
     ],
 )
+# Clean photos of people that no detector has learnt from, for its radius
+muxspace_held_out = dict(
+    muxspace_test, type='mmocc.FaceFolder', subjects=(0.2, 0.3)
+)

@@ -5,6 +5,7 @@ from mmocc.utils.hosts import absent, usable
 __all__ = [
     'AlignFace',
     'CropObject',
+    'DrawPatchMask',
     'FixedCrop',
     'HideAndSeek',
     'HideSegments',
@@ -19,6 +20,7 @@ __all__ = [
 if usable('mmcv.transforms'):
     from mmocc.datasets.transforms.align_face import AlignFace
     from mmocc.datasets.transforms.crop_object import CropObject
+    from mmocc.datasets.transforms.draw_patch_mask import DrawPatchMask
     from mmocc.datasets.transforms.fixed_crop import FixedCrop
     from mmocc.datasets.transforms.hide_and_seek import HideAndSeek
     from mmocc.datasets.transforms.hide_segments import HideSegments

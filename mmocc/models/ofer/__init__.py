@@ -5,9 +5,9 @@ trained one after the other:
 
 1. ``patch_latent_extractor``: a frozen MAE encodes L patches to latents
    (L, D). ``stage_model`` is the base of the models that read them.
-2. ``patch_detector`` (the base, and detection by the MAE's error) or
-   ``patch_svdd`` with the maths of ``svdd``: a distance (L,) for each patch;
-   patches beyond a radius are occluded.
+2. ``patch_detector`` (the base, and detection by the MAE's error),
+   ``patch_svdd`` with the maths of ``svdd``, or ``patch_gaussian``: a
+   distance (L,) for each patch; patches beyond a radius are occluded.
 3. ``mae_reconstructor`` (the base, and the MAE alone) or
    ``hybrid_reconstructor`` with ``hybrid_unet`` and ``self_assembly``: the
    occluded patches are reconstructed. ``reconstruction_losses`` train them.
@@ -48,6 +48,7 @@ __all__ = [
     'MAEReconstructor',
     'OFERHead',
     'PatchDiscriminator',
+    'PatchGaussian',
     'PatchLatentExtractor',
     'PatchSVDD',
     'RelativisticGANLoss',
@@ -62,6 +63,7 @@ if usable('mmpretrain.models'):
     from mmocc.models.ofer.mae_reconstructor import MAEReconstructor
     from mmocc.models.ofer.ofer_head import OFERHead
     from mmocc.models.ofer.patch_detector import MAEErrorDetector
+    from mmocc.models.ofer.patch_gaussian import PatchGaussian
     from mmocc.models.ofer.patch_latent_extractor import PatchLatentExtractor
     from mmocc.models.ofer.patch_svdd import PatchSVDD
 

@@ -52,6 +52,13 @@ class StageOutputs(NamedTuple):
     grid: tuple[int, int] | None
 
 
+def untouched(images: Tensor) -> StageOutputs:
+    """Return the outputs of stages that do nothing to (N, 3, H, W)."""
+    none = images.new_zeros(len(images), 0)
+    faces = images.half().float()
+    return StageOutputs(faces, none[..., None], none.bool(), none, None)
+
+
 def mirror_patches(values: Tensor, grid: tuple[int, int]) -> Tensor:
     """Mirror values of patches left to right, like their images.
 
@@ -137,6 +144,11 @@ class FrozenStages(BaseModule):
     def train(self, mode: bool = True) -> 'FrozenStages':
         """Stay in evaluation mode."""
         return super().train(False)
+
+    @property
+    def only_detect(self) -> bool:
+        """Whether the stages change nothing that a head learns from."""
+        return self.extractor is None and self.reconstructor is None
 
     @torch.no_grad()
     def forward(self, images: Tensor) -> StageOutputs:

@@ -18,6 +18,7 @@ from mmocc.models.ofer.frozen_stages import (
     StageCache,
     StageOutputs,
     mirror_outputs,
+    untouched,
 )
 from mmocc.models.ofer.stage_model import check_images, to_rgb
 from mmocc.registry import MODELS
@@ -112,7 +113,10 @@ class LatentOFER(ImageClassifier):
         self, inputs: Tensor, data_samples: list[DataSample]
     ) -> dict[str, Tensor]:
         """Return the head's losses on reconstructed faces."""
-        outputs = self.run_stages(inputs)
+        if self.stages.only_detect:  # whose answer no head reads
+            outputs = untouched(inputs)
+        else:
+            outputs = self.run_stages(inputs)
         if self.training and self.flip_prob > 0:
             which = rand(len(inputs)) < self.flip_prob
             outputs = mirror_outputs(outputs, which.to(inputs.device))

@@ -1,5 +1,6 @@
 """Detectors of occluded patches: what they share, and that of an MAE."""
 
+import math
 from abc import abstractmethod
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -29,12 +30,27 @@ class PatchDetection(NamedTuple):
     grid: tuple[int, int]
 
 
+class RadiusFit(NamedTuple):
+    """What a radius was fitted to.
+
+    Attributes:
+        patches: Number of clean patches.
+        false_alarms: Share of clean patches, 0 to 1, beyond a radius that was
+            fitted to other faces: each half of the faces judges the other.
+            NaN with fewer than two faces.
+    """
+
+    patches: int
+    false_alarms: float
+
+
 class PatchDetector(StageModel):
     """Base of detectors: :meth:`patch_distances`, and a radius.
 
     A patch is occluded if its distance exceeds the radius (arXiv 2307.11404,
     section 3.1); the mask is not smoothed. The radius is a buffer; 0 means
-    unknown. :meth:`fit` sets it from clean patches.
+    unknown. :meth:`fit` sets it from clean patches, which must be of faces
+    that the detector did not learn from: on its own, distances are smaller.
 
     Args:
         extractor: See :class:`StageModel`.
@@ -63,6 +79,10 @@ class PatchDetector(StageModel):
     def patch_distances(self, images: Tensor) -> Tensor:
         """Return (N, L) float32 distances of normalised (N, 3, H, W)."""
 
+    def grid(self, h: int, w: int) -> tuple[int, int]:
+        """Return the (gh, gw) of h x w pixels; ValueError if unknown."""
+        return tuple(self.extractor.grid(h, w))
+
     @torch.no_grad()
     def detect(self, images: Tensor) -> PatchDetection:
         """Return the occluded patches of normalised images (N, 3, H, W).
@@ -77,7 +97,7 @@ class PatchDetector(StageModel):
                 "clean patches; train it with dict(type='mmocc.FitRadiusHook'"
                 ') in custom_hooks, load a checkpoint of it, or set `radius`'
             )
-        grid = self.extractor.grid(*images.shape[-2:])
+        grid = self.grid(*images.shape[-2:])
         distances = self.patch_distances(images)
         return PatchDetection(distances, distances > self.radius, grid)
 
@@ -110,8 +130,8 @@ class PatchDetector(StageModel):
         return samples
 
     @torch.no_grad()
-    def fit(self, batches: Iterable[dict]) -> int:
-        """Fit the radius to clean patches; return their number.
+    def fit(self, batches: Iterable[dict]) -> RadiusFit:
+        """Fit the radius to clean patches.
 
         Args:
             batches: Of a dataloader; in each process a share of them. Patches
@@ -122,19 +142,59 @@ class PatchDetector(StageModel):
         """
         mode = self.training
         self.eval()
-        parts = [self.patch_distances(x)[c] for x, c in self._load(batches)]
-        distances = gather(parts)
+        faces = [
+            row[keep].cpu()
+            for images, clean in self._load(batches)
+            for row, keep in zip(
+                self.patch_distances(images), clean, strict=True
+            )
+        ]
         self.train(mode)
+        return self.set_radius(faces)
+
+    def set_radius(self, faces: list[Tensor]) -> RadiusFit:
+        """Set the radius by the distances (n,) of each face's clean patches.
+
+        Args:
+            faces: Of this process; those of all count.
+        """
+        faces = [face for part in all_gather_object(faces) for face in part]
+        distances = torch.cat(faces) if faces else torch.zeros(0)
         self.radius.fill_(quantile_radius(distances, self.nu))
-        return len(distances)
+        return RadiusFit(len(distances), judged_by_halves(faces, self.nu))
 
     def _load(self, batches: Iterable[dict]) -> Iterable[tuple]:
         """Yield images and the (N, L) bool of patches that are clean."""
+        for images, clean, _ in self._load_samples(batches):
+            yield images, clean
+
+    def _load_samples(self, batches: Iterable[dict]) -> Iterable[tuple]:
+        """Yield images, the clean patches (N, L) bool, and N samples."""
         for data in batches:
             data = self.data_preprocessor(data, False)
-            images = data['inputs']
-            grid = self.extractor.grid(*images.shape[-2:])
-            yield images, clean_patches(data.get('data_samples'), images, grid)
+            images, samples = data['inputs'], data.get('data_samples')
+            grid = self.grid(*images.shape[-2:])
+            samples = samples or [DataSample() for _ in images]
+            yield images, clean_patches(samples, images, grid), samples
+
+
+def judged_by_halves(faces: list[Tensor], nu: float) -> float:
+    """Return the share of patches beyond the radius of the other half.
+
+    Args:
+        faces: Distances (n,) of the clean patches of each face; NaN is the
+            answer if a half has no patch.
+        nu: Share that may lie beyond a radius among its own faces.
+    """
+    middle = len(faces) // 2
+    halves = [torch.cat(p) for p in (faces[:middle], faces[middle:]) if p]
+    if len(halves) < 2 or not all(map(len, halves)):
+        return math.nan
+    beyond = sum(
+        int((one > quantile_radius(other, nu)).sum())
+        for one, other in (halves, halves[::-1])
+    )
+    return beyond / sum(map(len, halves))
 
 
 def gather(parts: list[Tensor]) -> Tensor:
@@ -161,6 +221,28 @@ def clean_patches(
         if coverage is not None:
             row.copy_(coverage == 0)
     return clean.to(images.device)
+
+
+def choose_dims(total: int, number: int | None, seed: int = 0) -> Tensor:
+    """Return which of the features to use (n,) int64, ascending.
+
+    Args:
+        total: How many there are.
+        number: How many to draw, always the same for a seed; None takes all.
+        seed: Of the draw.
+
+    Raises:
+        ValueError: If there are not so many.
+    """
+    if number is None:
+        return torch.arange(total)
+    if not 1 <= number <= total:
+        raise ValueError(
+            f'{number} of {total} features cannot be drawn: choose from 1 to '
+            f'{total}, or None for all'
+        )
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randperm(total, generator=generator)[:number].sort().values
 
 
 def visible_groups(number: int, groups: int, rounds: int) -> Tensor:

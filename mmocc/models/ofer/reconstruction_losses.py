@@ -33,12 +33,13 @@ def hole_mse(pred: Tensor, target: Tensor, hole: Tensor) -> Tensor:
 
 @MODELS.register_module()
 class FeatureConsistencyLoss(nn.Module):
-    """Mean over maps of :func:`hole_mse`, with gradient to each map.
+    """Sum over maps of :func:`hole_mse`, with gradient to each map.
 
     The features in the hole must be those of a trained network: L_c, for
     which Latent-OFER cites Liu et al. (arXiv 1905.12384). The released code
     copies the maps' values first, so that they get no gradient, and leaves
-    the target unmasked; this class does neither.
+    the target unmasked; this class does neither. It adds the two terms, as the
+    release does.
 
     Args:
         loss_weight: The paper's lambda_c.
@@ -70,7 +71,7 @@ class FeatureConsistencyLoss(nn.Module):
         with torch.autocast(target.device.type, enabled=False):
             target = target.detach().float()
             losses = [hole_mse(pred.float(), target, hole) for pred in maps]
-            return self.loss_weight * torch.stack(losses).mean()
+            return self.loss_weight * torch.stack(losses).sum()
 
 
 def relativistic_lsgan(higher: Tensor, lower: Tensor) -> Tensor:

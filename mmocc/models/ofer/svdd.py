@@ -144,8 +144,10 @@ class PatchWhitening(BaseModule):
     z' = (z - m_l) W_l for position l, with the mean m_l and the symmetric
     inverse root W_l of the covariance of the clean patches there. What is
     common at an eye is anomalous on a cheek, and latents vary more along some
-    directions than along others. The paper names no such step. It holds L * D
-    * D numbers: 460 MB for a ViT-B/16.
+    directions than along others. The length of z' is then the Mahalanobis
+    distance of PaDiM (Defard et al., arXiv 2011.08785, Eq. 2), which fits a
+    Gaussian to each position of aligned images. Latent-OFER names no such
+    step. It holds L * D * D numbers: 460 MB for a ViT-B/16 with all of them.
 
     Args:
         number: Number of patches L.

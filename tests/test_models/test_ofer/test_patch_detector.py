@@ -1,9 +1,14 @@
+import math
+
 import pytest
 import torch
 from tiny_mae import PATCHES, build_mae, images
 
 from mmocc.models.ofer import MAEErrorDetector, PatchLatentExtractor
-from mmocc.models.ofer.patch_detector import visible_groups
+from mmocc.models.ofer.patch_detector import (
+    judged_by_halves,
+    visible_groups,
+)
 
 
 @pytest.fixture(scope='module')
@@ -48,7 +53,9 @@ def test_its_radius_is_fitted_or_given(extractor):
     first = images(30)
     with pytest.raises(ValueError, match='no radius'):
         detector.detect(first)
-    assert detector.fit([dict(inputs=list(first))]) == 30 * PATCHES
+    fitted = detector.fit([dict(inputs=list(first))])
+    assert fitted.patches == 30 * PATCHES
+    assert abs(fitted.false_alarms - 0.25) < 0.05
     assert abs(detector.detect(first).mask.float().mean() - 0.25) < 0.01
     given = MAEErrorDetector(extractor, radius=1e3)
     assert not given.detect(first).mask.any()
@@ -60,3 +67,11 @@ def test_it_has_nothing_to_train(extractor):
         detector(images(), mode='loss')
     with pytest.raises(ValueError, match='groups=1'):
         MAEErrorDetector(extractor, groups=1)
+
+
+def test_false_alarms_are_counted_on_the_other_half():
+    low, high = torch.arange(100.0), torch.arange(100.0) + 50
+    # 90 % of low are below 89.1, of high below 139.1
+    assert judged_by_halves([low, high], 0.1) == (60 + 0) / 200
+    assert math.isnan(judged_by_halves([low], 0.1))
+    assert math.isnan(judged_by_halves([low, low[:0]], 0.1))

@@ -123,7 +123,7 @@ def test_the_radius_leaves_a_share_nu_of_clean_patches_outside(extractor):
     more = batch(torch.cat([first[25:], images(2)]))
     for sample in more['data_samples'][-2:]:  # these do not count
         sample.set_metainfo(dict(patch_coverage=np.ones((4, 4))))
-    assert svdd.fit([batch(first[:25]), more]) == 40 * PATCHES
+    assert svdd.fit([batch(first[:25]), more]).patches == 40 * PATCHES
     assert svdd.training
     detection = svdd.detect(first)
     assert abs(detection.mask.float().mean() - 0.3) < 0.005
@@ -249,7 +249,7 @@ def test_a_detector_is_trained_on_whitened_latents(extractor):
     assert torch.allclose(before['mean'], mean, atol=1e-5)
     losses = train(svdd, 30)
     assert svdd.loss(images(8))['loss_svdd'] < 0.7 * losses[0]
-    assert svdd.fit([batch(images(40, 5))]) == 40 * PATCHES
+    assert svdd.fit([batch(images(40, 5))]).patches == 40 * PATCHES
     assert torch.equal(svdd.centre, centre)
     for name, value in svdd.whitening.state_dict().items():
         assert torch.equal(value, before[name])

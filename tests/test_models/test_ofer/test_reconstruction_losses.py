@@ -61,7 +61,7 @@ def test_consistency_compares_only_the_hole():
     loss = build('FeatureConsistencyLoss', loss_weight=0.5)
     value = loss([pred, 2 * pred], target, hole)
     # second map: 6 and 2 against 1 and 1
-    assert value.item() == pytest.approx(0.5 * (2 + (25 + 1) / 2) / 2)
+    assert value.item() == pytest.approx(0.5 * (2 + (25 + 1) / 2))
     value.backward()
     assert target.grad is None
     assert pred.grad[0, 0, 0, 0] != 0

@@ -1,0 +1,8 @@
+"""gaussian_lite0_my_faces.py, tested on occluded faces.
+
+Give its checkpoint to tools/test.py. The occluders are drawn by mmocc.
+"""
+
+_base_ = './gaussian_lite0_my_faces.py'
+
+test_dataloader = dict(dataset=dict(pipeline={{_base_.my_occluded_pipeline}}))

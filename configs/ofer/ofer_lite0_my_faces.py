@@ -1,0 +1,66 @@
+"""Expressions of your own faces, and which of their patches are hidden.
+
+``mmocc train ofer --data FOLDER`` runs it after gaussian_lite0_my_faces.py.
+The
+CNN is EfficientNet-Lite0, trained on ImageNet, of which the last stages learn;
+half of the faces of training are occluded by drawn things. Nothing is redrawn:
+docs/results/ofer.md says why. The test takes faces as they are.
+"""
+
+_base_ = [
+    '../_base_/datasets/my_faces.py',
+    '../_base_/models/patch_gaussian_lite0.py',
+    '../_base_/default_runtime.py',
+]
+
+# ------------------------------------------------ things you will change
+detector_checkpoint = 'work_dirs/gaussian_lite0_my_faces/epoch_1.pth'
+max_epochs = 15
+lr = 1e-3  # for 16 images a step
+
+# ------------------------------------------------- things you may change
+model = dict(
+    type='mmocc.LatentOFER',
+    detector=dict(
+        type='mmocc.PatchGaussian',
+        backbone={{_base_.patch_gaussian.backbone}},
+        dims=64,
+        init_cfg=dict(type='Pretrained', checkpoint=detector_checkpoint),
+    ),
+    backbone=dict(
+        type='mmocc.EfficientNetLite',
+        frozen_stages=5,  # the stem and blocks 0 to 4
+        init_cfg=dict(type='mmocc.PackagedWeights', name='efficientnet-lite0'),
+    ),
+    neck=dict(type='GlobalAveragePooling'),
+    head=dict(
+        type='LinearClsHead',
+        num_classes={{_base_.my_number}},
+        in_channels=1280,
+        topk=(1,),
+    ),
+)
+optim_wrapper = dict(
+    constructor='mmocc.TrainableOptimWrapperConstructor',
+    optimizer=dict(type='AdamW', lr=lr, weight_decay=0.05),
+)
+param_scheduler = [
+    dict(
+        type='CosineAnnealingLR', T_max=max_epochs, convert_to_iter_based=True
+    )
+]
+train_dataloader = dict(drop_last=True)
+val_evaluator = [
+    dict(type='Accuracy', topk=(1,)),
+    dict(type='mmocc.MeanClassAccuracy'),
+]
+test_evaluator = [
+    *val_evaluator,
+    dict(type='SingleLabelMetric', average=None),
+    dict(type='ConfusionMatrix'),
+    dict(type='mmocc.PatchOcclusionMetric'),
+]
+train_cfg = dict(by_epoch=True, max_epochs=max_epochs, val_interval=5)
+val_cfg = dict()
+test_cfg = dict()
+default_hooks = dict(checkpoint=dict(interval=5, max_keep_ckpts=1))

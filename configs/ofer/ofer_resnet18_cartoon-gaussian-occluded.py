@@ -1,0 +1,10 @@
+"""ofer_resnet18_cartoon-gaussian.py, tested on occluded faces.
+
+Give its checkpoint to tools/test.py. No stage has seen these occluders.
+"""
+
+_base_ = './ofer_resnet18_cartoon-gaussian.py'
+
+test_dataloader = dict(
+    dataset=dict(pipeline={{_base_.occluded_test_pipeline}})
+)

@@ -1,0 +1,10 @@
+"""recon_release_faces.py, tested on occluded faces.
+
+Give its checkpoint to tools/test.py. No stage has seen these occluders.
+"""
+
+_base_ = './recon_release_faces.py'
+
+test_dataloader = dict(
+    dataset=dict(pipeline={{_base_.occluded_test_pipeline}})
+)
