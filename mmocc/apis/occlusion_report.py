@@ -29,6 +29,7 @@ from mmocc.report.groups import (
 from mmocc.report.image_folders import NO_LABEL, Labels
 from mmocc.report.job import Job, Settings
 from mmocc.report.named_models import NamedModel
+from mmocc.report.page_compare import named_report
 from mmocc.report.run import (
     answer,
     data_faults,
@@ -71,6 +72,7 @@ def occlusion_report(
     cfg_options: Mapping[str, Any] | None = None,
     trust_checkpoint: bool = False,
     command: str = 'mmocc.occlusion_report',
+    compare: str | Path | None = None,
 ) -> OcclusionReport:
     """Test classifiers on images of which a part is hidden.
 
@@ -117,7 +119,7 @@ def occlusion_report(
         class_names: Names of the modules' outputs, in order. Folders that
             are fewer, or in another order, are found in it by name, by WNID
             (of ImageNet) or by number. Not needed for ImageNet's 1,000.
-        examples: Example images a row of the page.
+        examples: Example images of each cell that the page shows.
         labels: Of the images of a folder: a CSV file with the columns
             ``path`` and ``label``, or a dict. Only these images are tested.
         skip_corrupt: Report without images that cannot be used, which are
@@ -128,6 +130,8 @@ def occlusion_report(
         cfg_options: Changes of the mm configs.
         trust_checkpoint: Whether checkpoints of mm configs may run code.
         command: What the page names as the way it was made.
+        compare: ``occlusion.json`` of an earlier report, which the page shows
+            beside this one.
 
     Returns:
         The numbers; ``report.html`` is the path of the page.
@@ -135,9 +139,10 @@ def occlusion_report(
     Raises:
         ValueError: If an argument is wrong, images cannot be read, or models
             and data do not fit.
-        FileNotFoundError: If a folder does not exist.
+        FileNotFoundError: If a folder or file does not exist.
     """
     _check(models, kinds, levels, region, batch_size, every)
+    old = named_report(compare) if compare else None
     seeds = [seed] if seeds is None else seeds
     if problem := seeds_problem(seeds):
         raise ValueError(f'seeds= {problem}')
@@ -196,6 +201,7 @@ def occlusion_report(
         occlude,
         'accuracy' if labelled else 'agreement',
         twins and by_seed,
+        old,
     )
     answers = {name: _pooled(name, by_seed) for name in models}
     return OcclusionReport(numbers, answers, settings.out)

@@ -63,6 +63,11 @@ def read_report(path: str | Path) -> dict:
     return content
 
 
+def named_report(path: str | Path) -> tuple[str, dict]:
+    """Return the name of a file and the report in it."""
+    return str(path), read_report(path)
+
+
 def _old_detectors(content: Mapping[str, Any]) -> dict:
     """Return detectors' results without intervals in the form of a report."""
     models = {}

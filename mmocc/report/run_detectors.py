@@ -111,6 +111,20 @@ def _one_cell(
     return given
 
 
+def unnamed_classes(
+    found: Mapping[str, Mapping[str, Detections]],
+) -> list[str]:
+    """Return numbers as names, where a data set names no class."""
+    labels = [
+        array
+        for cells in found.values()
+        for part in cells.values()
+        for array in (part.labels, part.object_labels)
+    ]
+    count = max((int(part.max()) for part in labels if len(part)), default=0)
+    return [f'class {label}' for label in range(count + 1)]
+
+
 def write_detectors(
     metrics: Mapping[str, CellMetrics],
     found: Mapping[str, Mapping[str, Detections | None]],
@@ -136,6 +150,7 @@ def write_detectors(
             )
             return None
     classes = list((dataset.metainfo or {}).get('classes') or ())
+    classes = classes or unnamed_classes(known)
     measured = {m: measure(cells, len(classes)) for m, cells in known.items()}
     report = summarise_detectors(known, classes, meta, measured)
     first = next(iter(known))
