@@ -4,6 +4,7 @@ Each part is a process in which an import of mmengine, mmcv, mmdet, mmpretrain
 or pycocotools fails as if it were not installed.
 """
 
+import json
 import pkgutil
 import subprocess
 import sys
@@ -11,7 +12,10 @@ import sys
 import cv2
 import numpy as np
 import pytest
+import torch
 from conftest import ROOT
+from mmengine.logging import HistoryBuffer
+from torchvision.models import squeezenet1_1
 
 PACKAGES = ('occlusion', 'transforms', 'report', 'evaluation')
 # Thin classes for mm's runner, and what is about mm's detectors.
@@ -209,3 +213,98 @@ except ImportError as error:
         'mmocc.occlusion_report needs torchvision, which is not installed; '
         'pip install "mmocc[torch]" brings it'
     )
+
+
+COMMAND = """
+import torch
+from torchvision.models import squeezenet1_1
+from mmocc import cli
+
+def report(weights, *words):
+    cli.main([
+        'report', '--torchvision', 'squeezenet1_1',
+        '--checkpoint', f'squeezenet1_1={weights}', '--data', 'images',
+        '--builtin-banks', '--kinds', 'white', '--examples', '1',
+        '--out', 'report', *words,
+    ])
+"""
+SAVE = """
+torch.manual_seed(0)
+torch.save(squeezenet1_1(num_classes=2).state_dict(), 'w.pth')
+"""
+
+
+def test_the_command_reports_on_named_models_without_mm(images):
+    out = run(COMMAND + SAVE + "report('w.pth')", images)
+    assert 'squeezenet1_1' in out and 'L3' in out
+    pages = ('occlusion.html', 'occlusion.json')
+    without = json.loads((images / 'report' / pages[1]).read_text('utf-8'))
+    assert without['meta']['command'].startswith('mmocc report --torchvision')
+    for page in pages:
+        (images / 'report' / page).unlink()
+    beside = run(COMMAND + "report('w.pth')", images, ())
+    assert 'not reused' not in beside
+    again = json.loads((images / 'report' / pages[1]).read_text('utf-8'))
+    assert again['models'] == without['models']
+
+
+UNTRUSTED = """
+class Code:
+    def __reduce__(self):
+        return print, ('it ran',)
+
+torch.save(dict(squeezenet1_1(num_classes=2).state_dict(), x=Code()), 'w.pth')
+try:
+    report('w.pth')
+except SystemExit as stop:
+    print(stop.code)
+"""
+
+
+def test_code_in_a_checkpoint_does_not_run_without_mm(images):
+    out = run(COMMAND + UNTRUSTED, images)
+    assert 'it ran' not in out
+    assert 'w.pth holds print, which is neither a weight' in out
+    assert '--trust-checkpoint' in out
+    out = run(COMMAND + "report('w.pth', '--trust-checkpoint')", images)
+    assert 'it ran' in out
+    assert (images / 'report/occlusion.html').is_file()
+
+
+def test_a_checkpoint_of_mmengine_is_read_without_it(images):
+    log = HistoryBuffer([1.0], [1])
+    state = squeezenet1_1(num_classes=2).state_dict()
+    content = dict(state_dict=state, message_hub=dict(log_scalars=dict(a=log)))
+    torch.save(content, images / 'w.pth')
+    run(COMMAND + "report('w.pth')", images)
+    assert (images / 'report/occlusion.html').is_file()
+
+
+CONFIG = """
+from mmocc import cli
+for words in (
+    ['config.py', 'w.pth'],
+    ['mmpretrain::resnet/resnet50_8xb32_in1k'],
+    ['--timm', 'a', '--data', 'b', '--launcher', 'pytorch'],
+    ['--timm', 'a', '--data', 'b', '--cfg-options', 'c=1'],
+):
+    try:
+        cli.main(['report', '--builtin-banks', *words])
+    except SystemExit as stop:
+        print(stop.code)
+"""
+
+
+def test_what_needs_mm_of_the_command_names_the_extra(tmp_path):
+    lines = run(CONFIG, tmp_path).splitlines()
+    starts = (
+        'the config config.py',
+        'the config mmpretrain::resnet/resnet50_8xb32_in1k',
+        '--launcher',
+        '--cfg-options',
+    )
+    for line, start in zip(lines, starts, strict=True):
+        assert line == (
+            f'{start} needs mmengine, which is not installed; '
+            'pip install "mmocc[cls]" brings it'
+        )

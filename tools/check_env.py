@@ -11,10 +11,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from importlib import import_module
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 
 # The same relative place in a checkout and in an installed mmocc/.mim.
 TESTED = Path(__file__).resolve().parents[1] / 'requirements' / 'tested.txt'
+HOSTS = ('mmengine', 'mmcv', 'mmpretrain', 'mmdet')
 
 
 def pip_install(*names: str, flags: str = '') -> str:
@@ -60,6 +62,13 @@ def mmcv_ops() -> str:
     boxes = import_module('torch').tensor([[0.0, 0.0, 2.0, 2.0]])
     import_module('mmcv.ops').nms(boxes, boxes[:, 3], 0.5)
     return state
+
+
+def has_hosts() -> bool:
+    """Return whether one of OpenMMLab's packages is installed."""
+    with suppress(ImportError):
+        return any(map(find_spec, HOSTS))
+    return False
 
 
 def setuptools() -> str:
@@ -116,9 +125,11 @@ def parts() -> dict[str, tuple[Callable[[], str], str]]:
         for name, remedy in remedies.items()
     }
     ops = f'{build} && {pip_install("onedl-mmcv", flags=again)}'
+    # Only the hosts, and what builds them, mind the version.
+    tool = {'setuptools': (setuptools, pip_install('setuptools'))}
     return {
         'python': (python, 'install Python 3.10 or newer'),
-        'setuptools': (setuptools, pip_install('setuptools')),
+        **(tool if has_hosts() else {}),
         'torch': (torch, pair),
         'torchvision': (torchvision, pair),
         **imported,

@@ -259,7 +259,7 @@ def _read(checkpoint: str, trust: bool) -> Mapping[str, Any]:
             raise NoModelError(f'Checkpoint {checkpoint} does not exist')
         return _library('safetensors.torch').load_file(checkpoint)
     check_checkpoint(checkpoint, '--checkpoint NAME=FILE', trust=trust)
-    return read_checkpoint(checkpoint)['state_dict']
+    return read_checkpoint(checkpoint, trust)['state_dict']
 
 
 def _fill(module: nn.Module, state: Mapping[str, Any], source: str) -> None:

@@ -13,11 +13,14 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from mmocc.utils.bars import draws_bars
 from mmocc.utils.ranks import is_main_process
 
 
 class ReportProgress:
     """A bar over all cells and models; nothing where no terminal is.
+
+    A notebook without ipywidgets gets a line for each cell instead.
 
     Args:
         total: Work in all, in any unit.
@@ -26,7 +29,8 @@ class ReportProgress:
 
     def __init__(self, total: float, console: Console | None = None) -> None:
         console = console or Console(file=sys.stdout)
-        seen = console.is_terminal or console.is_jupyter
+        seen = draws_bars(console) and is_main_process()
+        self.lines = console.is_jupyter and is_main_process() and not seen
         self.bar = Progress(
             TextColumn('{task.description}'),
             BarColumn(bar_width=None),
@@ -34,7 +38,7 @@ class ReportProgress:
             TimeRemainingColumn(),
             console=console,
             transient=True,
-            disable=not (seen and is_main_process()),
+            disable=not seen,
         )
         self.task = self.bar.add_task('', total=total)
         self.done = 0.0
@@ -53,6 +57,10 @@ class ReportProgress:
         """
         start, batches = self.done, max(len(loader), 1)
         self.bar.update(self.task, description=words)
+        if self.lines:
+            print(
+                f'{start / max(self.bar.tasks[0].total or 0, 1):4.0%} {words}'
+            )
         for number, batch in enumerate(loader, 1):
             yield batch
             self._move_to(start + work * min(number / batches, 1))

@@ -4,15 +4,17 @@ import os
 import re
 import sys
 import warnings
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from importlib import import_module
 from pathlib import Path
 from pickle import UnpicklingError
+from typing import Any
 from zipfile import BadZipFile, ZipFile
 
 import torch
-from mmengine.optim.scheduler import OneCycleParamScheduler
-from mmengine.runner import find_latest_checkpoint
 
+from mmocc.utils.hosts import usable
 from mmocc.utils.plain_pickle import NUMPY_CALLS
 
 
@@ -21,6 +23,8 @@ def latest_checkpoint(folder: str | Path) -> str | None:
 
     If ``last_checkpoint`` is empty (a crash), it is the newest whole one.
     """
+    from mmengine.runner import find_latest_checkpoint
+
     path = find_latest_checkpoint(str(folder))
     if path != '':
         return path
@@ -100,12 +104,14 @@ def _getattr(owner: type, name: str) -> str:
     return name
 
 
+# mmengine's scheduler that saves a function; its own list lacks the class.
+_SCHEDULERS = 'mmengine.optim.scheduler.param_scheduler'
 _STAND_INS = {
     **{'.'.join(key): call for key, call in NUMPY_CALLS.items()},
     'builtins.getattr': _getattr,
     'builtins.slice': slice,
     'mmengine.logging.history_buffer.HistoryBuffer': _HistoryBuffer,
-    f'{OneCycleParamScheduler.__module__}.OneCycleParamScheduler': _OneCycle,
+    f'{_SCHEDULERS}.OneCycleParamScheduler': _OneCycle,
 }
 
 
@@ -118,34 +124,29 @@ def refuse_pickled_code(path: str | None) -> None:
     before ``get_torch_safe_globals`` would refuse its own files: nothing is
     refused.
     """
-    try:
-        from mmengine.runner.checkpoint import (
-            get_torch_safe_globals,  # noqa: F401
-        )
-    except ImportError:
-        return
+    if usable('mmengine'):
+        from mmengine.runner import checkpoint
+
+        if not hasattr(checkpoint, 'get_torch_safe_globals'):
+            return
     os.environ['TORCH_FORCE_WEIGHTS_ONLY_LOAD'] = '1'  # torch.load obeys it
+    if own := _one_cycle():
+        torch.serialization.add_safe_globals(own)
     if path and Path(path).suffix == '.safetensors':
         return  # a format that cannot hold code
-    # mmengine's own list lacks this class, of which it saves a function. While
-    # the guard reads, a stand-in has its name.
-    known = [*torch.serialization.get_safe_globals()]
-    known = [one for one in known if one is not OneCycleParamScheduler]
-    try:
-        if path and Path(path).is_file():
-            _read_with_stand_ins(path, known)
-    finally:
-        torch.serialization.clear_safe_globals()
-        torch.serialization.add_safe_globals([*known, OneCycleParamScheduler])
+    if path and Path(path).is_file():
+        read_plainly(path, 'meta')
 
 
-def _read_with_stand_ins(path: str, known: list) -> None:
-    """Exit if a checkpoint holds more than plain values, or is damaged."""
-    stand_ins = [(call, name) for name, call in _STAND_INS.items()]
-    torch.serialization.clear_safe_globals()
+def read_plainly(path: str, device: str = 'cpu') -> Any:
+    """Return what a local checkpoint holds; no code in it is run.
+
+    Its tensors are on ``device``; objects of mmengine are stand-ins. It exits
+    with one line if the file holds more than plain values, or is damaged.
+    """
     try:
-        with torch.serialization.safe_globals([*known, *stand_ins]):
-            torch.load(path, map_location='meta', weights_only=True)
+        with _stand_ins():
+            return torch.load(path, map_location=device, weights_only=True)
     except UnpicklingError as error:
         name = re.search(r'(?:GLOBAL|global) ([\w.]+)', str(error))
         sys.exit(
@@ -156,3 +157,32 @@ def _read_with_stand_ins(path: str, known: list) -> None:
     except Exception as error:  # a broken pickle raises anything
         reason = str(error).partition('\n')[0] or 'it ends too early'
         sys.exit(f'Checkpoint {path} cannot be read: {reason}')
+
+
+@contextmanager
+def _stand_ins() -> Iterator[None]:
+    """Let torch read, without running code, what mmengine and NumPy save.
+
+    mmengine's scheduler is known afterwards, and a stand-in until then.
+    """
+    safe = torch.serialization
+    if not hasattr(safe, 'safe_globals'):  # torch before 2.5
+        yield
+        return
+    own = _one_cycle()
+    known = [one for one in safe.get_safe_globals() if one not in own]
+    stand_ins = [(call, name) for name, call in _STAND_INS.items()]
+    try:
+        safe.clear_safe_globals()
+        with safe.safe_globals([*known, *stand_ins]):
+            yield
+    finally:
+        safe.clear_safe_globals()
+        safe.add_safe_globals([*known, *own])
+
+
+def _one_cycle() -> list[Any]:
+    """Return mmengine's scheduler that saves a function, if it is there."""
+    if not usable(_SCHEDULERS):
+        return []
+    return [import_module(_SCHEDULERS).OneCycleParamScheduler]

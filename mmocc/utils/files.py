@@ -27,14 +27,14 @@ def expand(path: str | Path) -> Path:
         return Path(path)
 
 
-def note(text: str) -> None:
-    """Log a warning: with mmengine, where it is installed, into its log."""
+def note(text: str, level: int = logging.WARNING) -> None:
+    """Log a line: with mmengine, where it is installed, into its log."""
     try:
         from mmengine.logging import print_log
     except ImportError:
-        logging.getLogger('mmocc').warning(text)
+        logging.getLogger('mmocc').log(level, text)
     else:
-        print_log(text, logger='current', level=logging.WARNING)
+        print_log(text, logger='current', level=level)
 
 
 def some(names: Iterable[str]) -> str:

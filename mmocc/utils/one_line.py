@@ -7,9 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from mmengine.config.utils import ConfigParsingError
-
-from mmocc.utils.config_types import class_name
+from mmocc.utils.hosts import EXTRAS, MissingHostError
 from mmocc.utils.state_dicts import CheckpointError
 
 MISSING = (FileNotFoundError, NotADirectoryError, PermissionError)
@@ -35,7 +33,7 @@ def one_line_errors(cfg: Any = None) -> Iterator[None]:
     try:
         yield
     except (
-        *MISSING, CheckpointError, ConfigParsingError, ImportError, KeyError,
+        *MISSING, *_config_errors(), CheckpointError, ImportError, KeyError,
         SyntaxError,
     ) as error:  # fmt: skip
         other = isinstance(error, KeyError) and 'registry' not in str(error)
@@ -44,18 +42,37 @@ def one_line_errors(cfg: Any = None) -> Iterator[None]:
         sys.exit(error_line(error, cfg))
 
 
+@contextmanager
+def one_line_values() -> Iterator[None]:
+    """End the program with the message of a ValueError."""
+    try:
+        yield
+    except ValueError as error:
+        if os.environ.get('MMOCC_TRACEBACK'):
+            raise
+        sys.exit(str(error))
+
+
+def _config_errors() -> tuple[type[Exception], ...]:
+    """Return what mmengine raises of a config, if it is imported at all."""
+    module = sys.modules.get('mmengine.config.utils')
+    return (module.ConfigParsingError,) if module else ()
+
+
 def error_line(error: BaseException, cfg: Any = None) -> str:
     """Return an error in one line, with the remedy."""
-    if isinstance(error, CheckpointError):
+    if isinstance(error, CheckpointError | MissingHostError):
         return str(error)
     if isinstance(error, MISSING):
         return missing_line(error, cfg)
     text = str(error.args[0] if error.args else error).strip()
-    in_config = isinstance(error, SyntaxError | ConfigParsingError)
+    in_config = isinstance(error, (SyntaxError, *_config_errors()))
     cause = None if in_config else error.__cause__
     reason = str(cause or '')
     line = re.split(r'\n|\. (?=Please|More)|, the current sys', text)[0]
     line += f' ({reason})' if reason and reason not in line else ''
+    if isinstance(error, ModuleNotFoundError) and error.name in EXTRAS:
+        line += f'; pip install "mmocc[{EXTRAS[error.name]}]" brings it'
     return f'{line}. MMOCC_TRACEBACK=1 shows where.'
 
 
@@ -85,6 +102,8 @@ def _names_of_data(node: Any) -> Iterator[str]:
     """Yield the types and roots of the data sets of a config."""
     if node is None:
         return
+    from mmocc.utils.config_types import class_name
+
     for phase in ('train', 'val', 'test'):
         loader = node.get(f'{phase}_dataloader') or {}
         inner = loader.get('dataset')

@@ -6,12 +6,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from mmengine.runner.checkpoint import (
-    CheckpointLoader,
-    _load_checkpoint,
-    load_from_local,
-)
+import torch
 from torch import Tensor
+
+from mmocc.utils.checkpoints import read_plainly
+from mmocc.utils.hosts import usable
 
 # What older checkpoints may lack: counters that decide no answer.
 COUNTERS = ('num_batches_tracked', 'occluder.steps')
@@ -68,12 +67,14 @@ class CheckpointError(ValueError):
     """A checkpoint that does not fit, in words for the user."""
 
 
-def read_checkpoint(path: str) -> dict[str, Any]:
+def read_checkpoint(path: str, trust: bool = False) -> dict[str, Any]:
     """Return a checkpoint of a file or URL; its weights are ``state_dict``.
 
     CheckpointError if it holds no weights. ``meta`` is always a dict.
+    ``trust`` lets a file run code where mmengine is not installed; mmengine
+    does so unless it is forbidden (:mod:`mmocc.utils.checkpoints`).
     """
-    content = _load_checkpoint(str(path), map_location='cpu')
+    content = _load(str(path), trust)
     state = find_weights(content, str(path))
     meta = content.get('meta')
     return dict(
@@ -155,14 +156,25 @@ def _translate(name: str, rules: Iterable[tuple[str, str]]) -> str:
     return name
 
 
-@CheckpointLoader.register_scheme(prefixes='', force=True)
-def load_from_file(path: str, map_location: Any) -> Any:
-    """Load a local checkpoint as mmengine does, or a ``.safetensors`` file.
+def _load(path: str, trust: bool) -> Any:
+    """Return what a file or URL holds, by mmengine or by torch alone."""
+    if usable('mmengine'):
+        from mmengine.runner.checkpoint import _load_checkpoint
 
-    CheckpointError if that needs the package safetensors.
-    """
-    if Path(path).suffix != '.safetensors':
-        return load_from_local(path, map_location)
+        return _load_checkpoint(path, map_location='cpu')
+    if '://' in path:
+        return torch.hub.load_state_dict_from_url(
+            path, map_location='cpu', weights_only=not trust
+        )
+    if Path(path).suffix == '.safetensors':
+        return load_safetensors(path)
+    if trust:
+        return torch.load(path, map_location='cpu', weights_only=False)
+    return read_plainly(path)
+
+
+def load_safetensors(path: str) -> dict[str, Tensor]:
+    """Load a ``.safetensors`` file; CheckpointError without the package."""
     try:
         from safetensors.torch import load_file
     except ImportError as error:
@@ -170,3 +182,18 @@ def load_from_file(path: str, map_location: Any) -> Any:
             f'{path} needs a package: pip install safetensors'
         ) from error
     return load_file(Path(path).expanduser())
+
+
+def load_from_file(path: str, map_location: Any) -> Any:
+    """Load a local checkpoint as mmengine does, or a ``.safetensors`` file."""
+    if Path(path).suffix == '.safetensors':
+        return load_safetensors(path)
+    from mmengine.runner.checkpoint import load_from_local
+
+    return load_from_local(path, map_location)
+
+
+if usable('mmengine'):
+    from mmengine.runner.checkpoint import CheckpointLoader
+
+    CheckpointLoader.register_scheme('', load_from_file, force=True)

@@ -5,10 +5,10 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mmengine.logging import print_log
-from mmengine.model import BaseTTAModel, is_model_wrapper
 from torch import Tensor, nn
 
+from mmocc.utils.files import note
+from mmocc.utils.hosts import usable
 from mmocc.utils.state_dicts import COUNTERS, CheckpointError, named_as
 
 MISFIT = re.compile(
@@ -24,10 +24,8 @@ def warn_random(
 
     ``effect`` says what follows, ``remedy`` what to do.
     """
-    print_log(
+    note(
         f'{model}: no checkpoint of {part} was loaded, so {effect}; {remedy}',
-        logger='current',
-        level=logging.WARNING,
     )
 
 
@@ -76,12 +74,11 @@ def fill_model(
     Raises:
         CheckpointError: The weights fill less than that.
     """
-    while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
-        model = model.module
+    model = _unwrapped(model)
     own = model.state_dict()
     state, layout = named_as(state, own)
     if layout:
-        _log(f'{source}: names are read as those of {layout}')
+        note(f'{source}: names are read as those of {layout}', logging.INFO)
     missing, others, misfits = _load(model, state, source)
     filled = set(own) - set(missing) - {name for name, *_ in misfits}
     text = _describe(len(own), missing, misfits, others)
@@ -98,13 +95,19 @@ def fill_model(
             'was trained with, or train from it (load_from)'
         )
     if missing or misfits or others:
-        _log(f'{source}: {text}', logging.WARNING)
+        note(f'{source}: {text}')
     return state
 
 
-def _log(text: str, level: int = logging.INFO) -> None:
-    """Log a line where the run logs."""
-    print_log(text, logger='current', level=level)
+def _unwrapped(model: nn.Module) -> nn.Module:
+    """Return what a wrapper of mmengine holds; any other model itself."""
+    if not usable('mmengine'):
+        return model
+    from mmengine.model import BaseTTAModel, is_model_wrapper
+
+    while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
+        model = model.module
+    return model
 
 
 def _load(
@@ -118,11 +121,11 @@ def _load(
     others: list[str] = []
     misfits: list[tuple[str, str, str]] = []
 
-    def note(_: nn.Module, keys: Any) -> None:
+    def take(_: nn.Module, keys: Any) -> None:
         missing.extend(keys.missing_keys)
         others.extend(keys.unexpected_keys)
 
-    hook = model.register_load_state_dict_post_hook(note)
+    hook = model.register_load_state_dict_post_hook(take)
     try:
         model.load_state_dict(state, strict=False)
     except RuntimeError as error:

@@ -14,6 +14,7 @@ from mmengine.registry import MODELS, init_default_scope
 from mmengine.runner import Runner
 from PIL import Image
 
+from mmocc.apis import report_command
 from mmocc.occlusion import (
     CutOffError,
     EmptyRegionError,
@@ -425,7 +426,7 @@ def test_another_preprocessor_makes_answers_stale_and_a_batch_does_not(
 def test_names_are_shown_on_terminals_of_few_letters(monkeypatch, tmp_path):
     terminal = io.TextIOWrapper(io.BytesIO(), encoding='ascii')
     monkeypatch.setattr(sys, 'stdout', terminal)
-    import_tool(TOOL).start(SimpleNamespace(launcher='none', device='cpu'))
+    report_command.start(SimpleNamespace(launcher='none', device='cpu'))
     print('\u540d', file=terminal, flush=True)
     assert terminal.buffer.getvalue().strip() == b'\\u540d'
 

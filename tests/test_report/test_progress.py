@@ -5,6 +5,7 @@ import io
 from rich.console import Console
 
 from mmocc.report.progress import ReportProgress
+from mmocc.utils import bars
 
 
 def console(terminal):
@@ -34,3 +35,18 @@ def test_nothing_is_drawn_without_a_terminal():
     with ReportProgress(2, console(False)) as progress:
         assert list(progress.track([1], 'L0', 2)) == [1]
     assert progress.bar.console.file.getvalue() == ''
+
+
+def test_a_notebook_without_ipywidgets_gets_lines_and_no_warning(
+    monkeypatch, recwarn, capsys
+):
+    monkeypatch.setattr(bars, 'find_spec', lambda _: None)
+    notebook = Console(file=io.StringIO(), force_jupyter=True, width=80)
+    assert not bars.draws_bars(notebook)
+    with ReportProgress(4, notebook) as progress:
+        for cell in ('L0', 'L1 white'):
+            assert list(progress.track([1, 2], cell, 2)) == [1, 2]
+    assert capsys.readouterr().out.splitlines() == ['  0% L0', ' 50% L1 white']
+    assert not recwarn.list
+    monkeypatch.setattr(bars, 'find_spec', lambda name: name)
+    assert bars.draws_bars(notebook)

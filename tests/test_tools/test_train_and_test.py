@@ -8,7 +8,7 @@ import sys
 
 import pytest
 import torch
-from conftest import ROOT
+from conftest import ROOT, import_tool
 from mmengine.config import Config
 from mmengine.registry import MODELS, init_default_scope
 
@@ -70,6 +70,17 @@ def test_check_env_without_packages_names_the_tested_versions(
     assert f'-m pip install {torch_pin} {vision_pin}' in result.stdout
     assert 'missing mmcv ' in result.stdout
     assert 'classification: not ready: cv2, mmcv' in result.stdout
+
+
+def test_check_env_minds_setuptools_only_beside_hosts(monkeypatch):
+    tool = import_tool(TOOLS / 'check_env.py')
+    monkeypatch.setattr(tool, 'version', lambda _: '83.0.1')
+    check, remedy = tool.parts()['setuptools']
+    with pytest.raises(RuntimeError, match='not in the tested range'):
+        check()
+    assert 'setuptools>=77,<81' in remedy
+    monkeypatch.setattr(tool, 'find_spec', lambda _: None)
+    assert 'setuptools' not in tool.parts()
 
 
 def test_train_amp_test_and_out(run_tool, tiny_config, tmp_path):

@@ -57,6 +57,23 @@ def report_on_a_torch_model(folder: Path) -> None:
     print(report)
 
 
+def report_by_command(folder: Path, mmocc_command: str) -> None:
+    """Let a model of torchvision be tested on the same pictures."""
+    from torchvision.models import squeezenet1_1
+
+    weights = folder / 'weights.pth'
+    torch.save(squeezenet1_1(num_classes=2).state_dict(), weights)
+    status, text = command(
+        mmocc_command,
+        *('report', '--torchvision', 'squeezenet1_1'),
+        *('--checkpoint', f'squeezenet1_1={weights}'),
+        *('--data', str(folder / 'images'), '--builtin-banks'),
+        *('--out', str(folder / 'command')),
+    )
+    assert status == 0, text
+    assert (folder / 'command' / 'occlusion.html').is_file(), text
+
+
 def transforms_and_metrics() -> None:
     """Use what needs no host."""
     from mmocc.evaluation.temporal_segments import segment_iou
@@ -96,19 +113,20 @@ def main() -> None:
         assert f'{task}: ready' in text, text
     assert (home() / 'tools' / 'train.py').is_file(), home()
     assert Path(find_config('learn/vgg16_voc.py')).is_file()
-    for words in (['report', '--help'], ['train', '--help']):
-        status, text = command(mmocc_command, *words)
-        if extra == 'torch':  # the command reads configs of mmengine
+    for name in ('report', 'train'):
+        status, text = command(mmocc_command, name, '--help')
+        if extra == 'torch' and name == 'train':  # it reads mmengine's configs
             assert status == 1, text
             assert 'pip install "mmocc[cls]"' in text, text
             assert len(text.splitlines()) == 1, text
             print(f'  {text.strip()}')
         else:
             assert status == 0, text
-            assert f'usage: mmocc {words[0]}' in text, text
+            assert f'usage: mmocc {name}' in text, text
     transforms_and_metrics()
     with tempfile.TemporaryDirectory() as folder:
         report_on_a_torch_model(Path(folder))
+        report_by_command(Path(folder), mmocc_command)
     types_of_hosts(extra)
     if extra != 'torch':
         from mmengine.registry import TRANSFORMS
