@@ -74,6 +74,7 @@ def occlude_object(
     shares: tuple[float, float],
     bank: OccluderBank,
     generator: Generator,
+    place: tuple[float, float] | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Hide a share of an object's pixels that lies inside a level, always.
 
@@ -91,6 +92,9 @@ def occlude_object(
         shares: Wanted hidden share ``(low, high)`` of the object.
         bank: Sheets to fill occluders with; must serve ``kind``.
         generator: Source of all random numbers.
+        place: Where the occluders are put, as shares in [0, 1) of
+            :meth:`ObjectPixels.at`, (0.5, 0.5) for the middle; without, it is
+            drawn.
 
     Returns:
         The occluded image, and (H, W) bool, True where a pixel is hidden.
@@ -103,6 +107,9 @@ def occlude_object(
     if bounds[1] == 0:
         return image.clone(), torch.zeros_like(region)
     draws = draw_all(kind, bank, generator)
+    if place is not None:
+        chosen = torch.tensor(place, dtype=torch.float64)
+        draws = draws._replace(places=chosen.expand_as(draws.places))
     if kind == 'object':
         pile = Pile(image, pixels, bank)
         for number, step in enumerate([*levels_below(shares), shares]):

@@ -18,7 +18,7 @@ from mmocc.transforms.objects import (
     find_objects,
     keep_objects,
 )
-from mmocc.transforms.pictures import like_picture, to_planes
+from mmocc.transforms.pictures import Picture
 
 
 class HidingTransform(ABC):
@@ -160,23 +160,24 @@ class HidingTransform(ABC):
         self, image: Any, fields: Mapping[str, Any]
     ) -> tuple[Any, Objects | None, Tensor]:
         """Return the image, its objects, and the mask of hidden pixels."""
-        planes = to_planes(image, self.name)
-        size = planes.shape[1], planes.shape[2]
+        picture = Picture(image, self.name)
+        size = picture.size
         try:
             objects = find_objects(fields, size, self.region, self.box_format)
         except ValueError as error:
             raise ValueError(f'{self.name}: {error}') from error
-        number = self._number(planes)
+        number = self._number(picture)
         choice = random.Random(number)
         if choice.random() >= self.p:
             return image, objects, torch.zeros(size, dtype=torch.bool)
-        planes, mask = self.hide(planes, objects, choice, number)
-        return like_picture(planes, image), objects, mask
+        image, mask = self.hide(picture, objects, choice, number)
+        return image, objects, mask
 
-    def _number(self, planes: Tensor) -> int:
+    def _number(self, picture: Picture) -> int:
         """Return the number that all random numbers of an image follow."""
         if self.seed is None:
             return int(torch.randint(2**62, ()))
+        planes = picture.planes
         content = hashlib.blake2b(f'{self.seed} {planes.shape}'.encode())
         content.update(planes.contiguous().numpy().data)
         return int.from_bytes(content.digest()[:7], 'big')
@@ -184,21 +185,22 @@ class HidingTransform(ABC):
     @abstractmethod
     def hide(
         self,
-        planes: Tensor,
+        picture: Picture,
         objects: Objects | None,
         choice: random.Random,
         number: int,
-    ) -> tuple[Tensor, Tensor]:
-        """Hide pixels of (3, H, W) uint8 planes, RGB; not in place.
+    ) -> tuple[Any, Tensor]:
+        """Hide pixels of a picture; not in place.
 
         Args:
-            planes: The image.
+            picture: The image.
             objects: What is hidden in part, None for the image.
             choice: Source of choices such as kind and level.
             number: Seed of everything else.
 
         Returns:
-            The planes, and (H, W) bool, True where a pixel is hidden.
+            The image, in the form that it was given, and (H, W) bool, True
+                where a pixel is hidden.
         """
 
 

@@ -19,6 +19,7 @@ from mmocc.occlusion.banks import Folders
 from mmocc.occlusion.occlude_objects import occlude_objects
 from mmocc.transforms.base import HidingTransform
 from mmocc.transforms.objects import Objects
+from mmocc.transforms.pictures import Picture
 
 
 class Occlude(HidingTransform):
@@ -71,16 +72,16 @@ class Occlude(HidingTransform):
 
     def hide(
         self,
-        planes: Tensor,
+        picture: Picture,
         objects: Objects | None,
         choice: random.Random,
         number: int,
-    ) -> tuple[Tensor, Tensor]:
+    ) -> tuple[Any, Tensor]:
         """Occlude an image, as ``HidingTransform.hide`` says."""
         kind = choice.choice(self.kinds)
         shares = choice.choice(self.shares)
         generator = torch.Generator().manual_seed(number)
-        bgr = planes.flip(0)
+        bgr = picture.planes.flip(0)
         rest = kind, shares, self.bank, generator
         if objects is None:
             whole = torch.ones(bgr.shape[1:], dtype=torch.bool)
@@ -89,7 +90,7 @@ class Occlude(HidingTransform):
             pairs = zip(objects.regions, objects.ignored, strict=True)
             regions = [region for region, ignored in pairs if not ignored]
             bgr, mask, *_ = occlude_objects(bgr, regions, *rest)
-        return bgr.flip(0), mask
+        return picture.like(bgr.flip(0)), mask
 
     def __repr__(self) -> str:
         return (
