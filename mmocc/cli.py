@@ -19,7 +19,10 @@ COMMANDS = {  # the tool, and what it does
         'analysis_tools/occlusion_benchmark.py',
         'what occlusion costs trained models: tables, plot and page',
     ),
-    'train': ('train.py', 'train a config of mmpretrain, mmdet or mmocc'),
+    'train': (
+        'train.py',
+        'train a config of mmpretrain, mmdet or mmocc; "dea": a folder',
+    ),
     'test': ('test.py', 'test a checkpoint'),
     'predict': ('predict.py', 'ask a trained model about photos'),
     'fit-learn': (
@@ -28,6 +31,9 @@ COMMANDS = {  # the tool, and what it does
     ),
     'demo': ('demo.py', 'train and test LEARN on handwritten digits'),
     'check': ('check_env.py', 'what works in this environment'),
+}
+TRAIN = {  # "train NAME ...", from a folder of data to a table
+    'dea': 'train_dea.py',
 }
 HOSTS = {
     'mmcv': 'cls',
@@ -88,9 +94,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def run(name: str, arguments: Sequence[str]) -> int | None:
     """Call the ``main`` of a command's tool with these arguments."""
-    tool = home() / 'tools' / COMMANDS[name][0]
+    tool, words = COMMANDS[name][0], [name]
+    if name == 'train' and arguments and arguments[0] in TRAIN:
+        tool, words = TRAIN[arguments[0]], [name, arguments[0]]
+        arguments = arguments[1:]
+    tool = home() / 'tools' / tool
     before = sys.argv
-    sys.argv = [f'mmocc {name}', *arguments]
+    sys.argv = [f'mmocc {" ".join(words)}', *arguments]
     try:
         spec = spec_from_file_location(f'mmocc_tool_{tool.stem}', tool)
         module = module_from_spec(spec)

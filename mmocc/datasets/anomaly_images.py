@@ -1,7 +1,8 @@
 """Images of good and defective things, one or many in each."""
 
 import logging
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,13 +18,18 @@ from mmocc.datasets.anomaly.boxes import (
     part_boxes,
     read_detections,
 )
-from mmocc.datasets.anomaly.layouts import LAYOUTS, AnomalyImage
+from mmocc.datasets.anomaly.layouts import (
+    GOOD,
+    LAYOUTS,
+    AnomalyImage,
+    spread_out,
+)
 from mmocc.datasets.transforms.anomaly_annotations import join_masks, read_mask
 from mmocc.registry import DATASETS
 from mmocc.utils.files import expand
 from mmocc.utils.photos import photo_size, read_shown
 
-SPLITS = ('train', 'validation', 'test')
+SPLITS = ('train', 'validation', 'held_back', 'test')
 BOXES = ('image', 'foreground', 'masks', 'detections', 'defects')
 
 
@@ -38,9 +44,10 @@ class AnomalyImages(BaseDetDataset):
 
     Args:
         data_root: Folder of the data.
-        layout: ``mvtec``, ``mvtec_loco``, ``btad``, ``visa`` or
-            ``magnetic_tile``; ``docs/dea_data.md`` shows them.
+        layout: ``mvtec``, ``mvtec_loco``, ``btad``, ``visa``,
+            ``magnetic_tile`` or ``folder``; ``docs/dea_data.md`` shows them.
         split: ``train`` or ``test``; MVTec LOCO has ``validation``, too.
+            ``held_back``: see below.
         boxes: Where the boxes of the objects come from. ``image``: one object
             fills the image. ``foreground``: the things that Otsu's threshold
             finds on a plain background. ``masks``: the connected parts of
@@ -54,6 +61,9 @@ class AnomalyImages(BaseDetDataset):
         min_area: Smallest share of the image's pixels that a part of
             foreground or mask must have to be an object.
         layout_args: Further arguments of the layout's reader.
+        held_back: Share of each category's training images, evenly spread,
+            that the split ``train`` leaves out and ``held_back`` gives: what
+            is normal is told by images that nothing was learnt from.
         **kwargs: For mmdet's data sets; the classes of ``metainfo`` are the
             categories to read.
 
@@ -74,6 +84,7 @@ class AnomalyImages(BaseDetDataset):
         score_thr: float = 0.3,
         min_area: float = 1e-3,
         layout_args: dict[str, Any] | None = None,
+        held_back: float = 0.0,
         **kwargs: Any,
     ) -> None:
         choices = dict(layout=LAYOUTS, split=SPLITS, boxes=BOXES)
@@ -101,6 +112,12 @@ class AnomalyImages(BaseDetDataset):
         self.boxes_from = boxes_from and str(expand(boxes_from))
         self.score_thr, self.min_area = score_thr, min_area
         self.layout_args = layout_args or {}
+        if not 0 <= held_back < 1 or (split == 'held_back') > (held_back > 0):
+            raise ValueError(
+                f'held_back is {held_back} and split {split!r}; held_back is '
+                'at least 0 and below 1, and above 0 for the split held_back'
+            )
+        self.held_back = held_back
         root = str(expand(data_root))
         super().__init__(ann_file='', data_root=root, **kwargs)
 
@@ -108,9 +125,7 @@ class AnomalyImages(BaseDetDataset):
         """Read images, masks and boxes, and from them the classes."""
         root, classes = Path(self.data_root), self._metainfo.get('classes')
         by_kind = self.boxes == 'defects'
-        images = LAYOUTS[self.layout](
-            root, self.split, None if by_kind else classes, **self.layout_args
-        )
+        images = self._images(root, None if by_kind else classes)
         classes = classes or sorted({image.category for image in images})
         self._metainfo['classes'] = tuple(classes)
         locate = self._locator()
@@ -127,6 +142,33 @@ class AnomalyImages(BaseDetDataset):
             logger='current',
         )
         return infos
+
+    def _images(
+        self, root: Path, categories: Sequence[str] | None
+    ) -> list[AnomalyImage]:
+        """Return the images of the split, without what is held back."""
+        held = self.split == 'held_back'
+        images = LAYOUTS[self.layout](
+            root,
+            'train' if held else self.split,
+            categories,
+            **self.layout_args,
+        )
+        if self.split not in ('train', 'held_back') or not self.held_back:
+            return images
+        numbers: Counter[str] = Counter()
+        kept = []
+        for image in images:
+            number = numbers[image.category]
+            numbers[image.category] += 1
+            if spread_out(number, self.held_back) == held:
+                kept.append(image)
+        if not kept:
+            raise ValueError(
+                f'{root}: held_back={self.held_back} of {len(images)} '
+                f'training images leaves none for the split {self.split!r}'
+            )
+        return kept
 
     def filter_data(self) -> list[dict]:
         """Return all images: one without an object shows the background."""
@@ -200,6 +242,7 @@ class AnomalyImages(BaseDetDataset):
             width=size[1],
             category=image.category,
             kind=image.kind,
+            marked=image.kind == GOOD or bool(image.masks),
             seg_map_path=None if use_boxes else maps,
             instances=instances,
         )
@@ -209,7 +252,9 @@ class AnomalyImages(BaseDetDataset):
     ) -> list[dict]:
         """Return the instances of objects of a category."""
         label = self._metainfo['classes'].index(image.category)
-        defective: np.ndarray = np.zeros(len(boxes), int)
+        # Without a mask, which object is defective is not known: all count.
+        bad = int(image.kind != GOOD and mask is None)
+        defective: np.ndarray = np.full(len(boxes), bad)
         alone: Any = []
         if mask is not None:
             defective, alone = find_defects(boxes, mask)

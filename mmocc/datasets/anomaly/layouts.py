@@ -12,7 +12,7 @@ from mmocc.utils.files import (
     open_text,
 )
 
-GOOD = 'good'
+GOOD, BAD = 'good', 'bad'
 TILE = 'tile'  # the one category of the magnetic tiles
 _TILE_SUFFIXES = ('.jpg', '.jpeg')  # of their photos; masks are .png
 _OK = (GOOD, 'ok')  # folders of good images; the second is BTAD's
@@ -71,8 +71,8 @@ def read_mvtec(
 class _MaskFinder:
     """Finds the masks of defective images in a folder, listed once."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, optional: bool = False) -> None:
+        self.folder, self.optional = folder, optional
         self.masks: dict[str, list[Path]] = {}
         for path in list_images(folder, deep=True):
             alone = path.parent == folder
@@ -83,7 +83,7 @@ class _MaskFinder:
     def __call__(self, image: Path) -> tuple[Path, ...]:
         """Return the masks of an image."""
         masks = self.masks.get(image.stem, [])
-        if not masks:
+        if not masks and not self.optional:
             raise FileNotFoundError(
                 f'{self.folder / image.stem}_mask.png: no such mask, nor '
                 f'{image.stem} with the ending of a picture or a folder of '
@@ -215,8 +215,7 @@ def read_magnetic_tile(
         pictures = list_images(folder / 'Imgs')
         photos = [p for p in pictures if p.suffix.lower() in _TILE_SUFFIXES]
         for number, path in enumerate(photos):
-            training = int((number + 1) * share) > int(number * share)
-            if training != (split == 'train'):
+            if spread_out(number, share) != (split == 'train'):
                 continue
             masks = () if kind == GOOD else (path.with_suffix('.png'),)
             if masks and masks[0] not in pictures:
@@ -225,6 +224,67 @@ def read_magnetic_tile(
                 )
             images.append(AnomalyImage(path, TILE, kind, masks))
     return _some(images, root, split)
+
+
+def read_folder(
+    root: Path,
+    split: str,
+    categories: Sequence[str] | None = None,
+    train_share: float = 0.7,
+) -> list[AnomalyImage]:
+    """Read a folder of your own: ``good``, ``bad`` and masks, if any.
+
+    The category is the name of the folder. ``bad`` holds images (their kind
+    is ``bad``), or a folder for each kind of defect. Masks are in ``masks``,
+    as ``bad`` is laid out: ``masks/NAME.png`` or ``masks/KIND/NAME.png``, also
+    with ``_mask`` after the name. Defective images without a mask are
+    defective all over, and do not count where pixels are judged.
+
+    Args:
+        root: The folder.
+        split: ``train`` or ``test``.
+        categories: The folder's name at most.
+        train_share: Share of the good images, evenly spread, for training;
+            the others and all bad ones are for the test.
+
+    Raises:
+        FileNotFoundError: There is no ``good``, or it is empty.
+        ValueError: An argument has an impossible value, or a mask is there
+            twice.
+    """
+    if split not in ('train', 'test'):
+        raise ValueError(f'split is {split!r}; there are train and test')
+    if not 0 < train_share <= 1:
+        raise ValueError(f'train_share is {train_share}; it is above 0, to 1')
+    name = root.resolve().name
+    if set(categories or ()) - {name}:
+        raise ValueError(f'categories is {categories}; there is only {name!r}')
+    good = next((root / ok for ok in _OK if (root / ok).is_dir()), root / GOOD)
+    photos = list_images(good)
+    if not photos:
+        raise FileNotFoundError(
+            f'{good}: no images; put photos of good parts there, and those of '
+            f'defective ones into {root / BAD}'
+        )
+    images = [
+        AnomalyImage(path, name, GOOD)
+        for number, path in enumerate(photos)
+        if spread_out(number, train_share) == (split == 'train')
+    ]
+    if split == 'test':
+        for folder in (root / BAD, *list_folders(root / BAD)):
+            own = folder.relative_to(root / BAD)
+            find = _MaskFinder(root / 'masks' / own, optional=True)
+            images += [
+                AnomalyImage(path, name, folder.name, find(path))
+                for path in list_images(folder)
+            ]
+    return _some(images, root, split)
+
+
+def spread_out(number: int, share: float) -> bool:
+    """Return whether an item is in a share of all, evenly spread."""
+    return int((number + 1) * share) > int(number * share)
 
 
 def _some(
@@ -242,4 +302,5 @@ LAYOUTS: dict[str, Callable[..., list[AnomalyImage]]] = {
     'btad': read_mvtec,
     'visa': read_visa,
     'magnetic_tile': read_magnetic_tile,
+    'folder': read_folder,
 }

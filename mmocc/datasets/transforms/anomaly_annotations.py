@@ -92,7 +92,8 @@ class PackAnomalyInputs(PackDetInputs):
     def __init__(self, meta_keys: Sequence[str] | None = None) -> None:
         super().__init__()
         if meta_keys is None:
-            meta_keys = (*self.meta_keys, 'instances')
+            own = ('instances', 'category', 'kind', 'marked')
+            meta_keys = (*self.meta_keys, *own)
         self.meta_keys: Sequence[str] = meta_keys
 
     def transform(self, results: dict) -> dict:
