@@ -45,6 +45,7 @@ _ROOMS = {
     'dea': (
         'DEA',
         'DEATTA',
+        'CIoULoss',
         'ConvDecoder',
         'DIoULoss',
         'EIoULoss',

@@ -18,11 +18,13 @@ Baselines, for images of one part each: ``pca_image`` (and the mean image),
 
 from mmocc.models.dea.decoders import ConvDecoder, FCDecoder
 from mmocc.models.dea.iou_losses import (
+    CIoULoss,
     DIoULoss,
     EIoULoss,
     FocalEIoULoss,
     GIoULoss,
     IoUTypeLoss,
+    ciou_loss,
     diou_loss,
     eiou_loss,
     focal_eiou_loss,
@@ -33,6 +35,7 @@ from mmocc.utils.hosts import absent, usable
 __all__ = [
     'DEA',
     'DEATTA',
+    'CIoULoss',
     'ConvDecoder',
     'DIoULoss',
     'EIoULoss',
@@ -45,6 +48,7 @@ __all__ = [
     'PatchCore',
     'PriorLevelRoIExtractor',
     'SSDIoUHead',
+    'ciou_loss',
     'diou_loss',
     'eiou_loss',
     'focal_eiou_loss',

@@ -1,4 +1,4 @@
-"""GIoU, DIoU, EIoU and Focal-EIoU: losses on pairs of boxes.
+"""GIoU, DIoU, CIoU, EIoU and Focal-EIoU: losses on pairs of boxes.
 
 For a predicted box B, its target G and the smallest box C around both, with
 IoU = |B & G| / |B | G|, rho the distance of the centres, and widths and
@@ -6,6 +6,8 @@ heights w, h (B), w_g, h_g (G), c_w, c_h (C)::
 
     GIoU = 1 - IoU + (|C| - |B | G|) / |C|                arXiv 1902.09630
     DIoU = 1 - IoU + rho^2 / (c_w^2 + c_h^2)              arXiv 1911.08287
+    CIoU = DIoU + a v, v = (2 / pi (atan w / h - atan w_g / h_g))^2,
+        a = v / (1 - IoU + v), without gradient            arXiv 1911.08287
     EIoU = DIoU + (w - w_g)^2 / c_w^2 + (h - h_g)^2 / c_h^2
                                                           arXiv 2101.08158
 
@@ -15,11 +17,12 @@ it.
 
 The functions take boxes (n, 4) xyxy in pixels, and ``eps``, which is added to
 divisors, in pixels^2. They return (n,) float32 (float64 for predictions in
-float64): 0 for equal boxes, above 1 for boxes apart. GIoU and DIoU equal
-torchvision's, but the host never waits for the device, and a box with
+float64): 0 for equal boxes, above 1 for boxes apart. GIoU, DIoU and CIoU
+equal torchvision's, but the host never waits for the device, and a box with
 exchanged corners is empty.
 """
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -39,6 +42,7 @@ class Pairs(NamedTuple):
     union: Tensor  # (n,) its area
     rho: Tensor  # (n, 2) vector between the centres
     sizes: Tensor  # (n, 2) difference of the widths and of the heights
+    angle: Tensor  # (n,) difference of atan(width / height)
     enclosing: Tensor  # (n, 2) width and height of the enclosing box
 
 
@@ -46,6 +50,12 @@ def _area(size: Tensor) -> Tensor:
     # Not prod: its gradient counts zeros on the host.
     width, height = size.clamp_min(0).unbind(dim=1)
     return width * height
+
+
+def _angle(size: Tensor, eps: float) -> Tensor:
+    # Of a size that is not 0, so that a gradient is finite.
+    width, height = size.clamp_min(eps).unbind(dim=1)
+    return torch.atan(width / height)
 
 
 def pair_boxes(pred: Tensor, target: Tensor, eps: float = EPS) -> Pairs:
@@ -72,6 +82,7 @@ def pair_boxes(pred: Tensor, target: Tensor, eps: float = EPS) -> Pairs:
         union=union,
         rho=(low + high - low_g - high_g) / 2,
         sizes=size - size_g,
+        angle=_angle(size, eps) - _angle(size_g, eps),
         enclosing=corners.amax(dim=0) - corners.amin(dim=0),
     )
 
@@ -97,6 +108,18 @@ def giou_loss(pred: Tensor, target: Tensor, eps: float = EPS) -> Tensor:
 def diou_loss(pred: Tensor, target: Tensor, eps: float = EPS) -> Tensor:
     """Return the Distance IoU loss, (n,) in [0, 2]."""
     return _diou(pair_boxes(pred, target, eps), eps)
+
+
+def ciou_loss(pred: Tensor, target: Tensor, eps: float = EPS) -> Tensor:
+    """Return the Complete IoU loss, (n,) in [0, 3].
+
+    Equal boxes have no loss and a finite gradient: mmdet's are NaN there.
+    """
+    pairs = pair_boxes(pred, target, eps)
+    aspect = (pairs.angle * 2 / math.pi).square()
+    with torch.no_grad():
+        share = aspect / (1 - pairs.iou + aspect + eps)
+    return _diou(pairs, eps) + share * aspect
 
 
 def eiou_loss(pred: Tensor, target: Tensor, eps: float = EPS) -> Tensor:
@@ -196,6 +219,13 @@ class DIoULoss(IoUTypeLoss):
     """Distance IoU; see :class:`IoUTypeLoss`."""
 
     function = staticmethod(diou_loss)
+
+
+@MODELS.register_module()
+class CIoULoss(IoUTypeLoss):
+    """Complete IoU; see :func:`ciou_loss` and :class:`IoUTypeLoss`."""
+
+    function = staticmethod(ciou_loss)
 
 
 @MODELS.register_module()

@@ -4,15 +4,18 @@ import pytest
 import torch
 from torchvision.ops import (
     box_iou,
+    complete_box_iou_loss,
     distance_box_iou_loss,
     generalized_box_iou_loss,
 )
 
 from mmocc.models.dea import (
+    CIoULoss,
     DIoULoss,
     EIoULoss,
     FocalEIoULoss,
     GIoULoss,
+    ciou_loss,
     diou_loss,
     eiou_loss,
     focal_eiou_loss,
@@ -20,8 +23,8 @@ from mmocc.models.dea import (
 )
 
 FUNCTIONS = (giou_loss, diou_loss, eiou_loss, focal_eiou_loss)
-APART = (giou_loss, diou_loss, eiou_loss)
-CLASSES = (GIoULoss, DIoULoss, EIoULoss, FocalEIoULoss)
+APART = (giou_loss, diou_loss, ciou_loss, eiou_loss)
+CLASSES = (GIoULoss, DIoULoss, CIoULoss, EIoULoss, FocalEIoULoss)
 UNIT = (0, 0, 10, 10)
 FAR = 1 + 980100 / 1000100
 TABLE = [  # prediction, target, IoU, GIoU, DIoU, EIoU
@@ -72,10 +75,14 @@ def test_a_pair_of_known_boxes_costs_what_the_formula_says(row):
     assert values == pytest.approx(expected, abs=1e-6)
 
 
-def test_giou_and_diou_equal_torchvision():
+def test_giou_diou_and_ciou_equal_torchvision():
     pred, target = random_pairs()
-    stock = generalized_box_iou_loss, distance_box_iou_loss
-    for ours, theirs in zip((giou_loss, diou_loss), stock, strict=True):
+    stock = {
+        giou_loss: generalized_box_iou_loss,
+        diou_loss: distance_box_iou_loss,
+        ciou_loss: complete_box_iou_loss,
+    }
+    for ours, theirs in stock.items():
         a = pred.clone().requires_grad_()
         b = pred.clone().requires_grad_()
         loss, expected = ours(a, target), theirs(b, target)
@@ -117,7 +124,7 @@ def test_focal_eiou_weighs_by_iou_and_gives_the_weight_no_gradient():
 
 
 @pytest.mark.parametrize('case', DEGENERATE)
-@pytest.mark.parametrize('function', FUNCTIONS)
+@pytest.mark.parametrize('function', [*FUNCTIONS, ciou_loss])
 def test_gradients_are_finite_everywhere(function, case):
     pred, target = (boxes(b, grad=True) for b in DEGENERATE[case])
     loss = function(pred, target)
@@ -200,9 +207,7 @@ def test_bad_arguments_are_named():
         GIoULoss()(torch.zeros(1, 5), boxes(UNIT))
 
 
-@pytest.mark.parametrize(
-    'loss', [giou_loss, diou_loss, eiou_loss, focal_eiou_loss]
-)
+@pytest.mark.parametrize('loss', [*FUNCTIONS, ciou_loss])
 def test_float64_stays_float64_and_gradients_are_those_of_differences(loss):
     generator = torch.Generator().manual_seed(0)
     low = 10 * torch.rand(6, 2, generator=generator, dtype=torch.float64)
@@ -211,5 +216,6 @@ def test_float64_stays_float64_and_gradients_are_those_of_differences(loss):
     target = torch.cat([low + 1.3, low + size + 0.7], dim=1)
     assert loss(pred, target).dtype == torch.float64
     assert loss(pred.float(), target).dtype == torch.float32
-    if loss is not focal_eiou_loss:  # whose weight is a constant
+    # Their weights are constants for the gradient.
+    if loss not in (focal_eiou_loss, ciou_loss):
         assert torch.autograd.gradcheck(lambda x: loss(x, target), pred)
