@@ -7,7 +7,7 @@ from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
-from mmocc.models.receptive_field import set_cells
+from mmocc.models.receptive_field import has_cells, set_cells
 from mmocc.registry import HOOKS
 
 
@@ -28,6 +28,8 @@ class MapCellsHook(Hook):
         model = runner.model
         if is_model_wrapper(model):
             model = model.module
+        if not has_cells(model):  # whatever its batches are
+            return
         images = data_batch['inputs']
         while not torch.is_tensor(images):  # also of the views of an image
             images = images[0]

@@ -3,7 +3,7 @@
 import copy
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -18,7 +18,7 @@ ACTIVATIONS = 'torch.nn.modules.activation'
 # Sides of the probe, beyond the image's; multiples of common strides, so
 # that "same" padding stays as it is.
 MARGINS = (256, 512, 1024, 2048)
-WIDTH = 64  # of the probe, across the axis
+WIDTH = 128  # of the probe, across the axis; InceptionV3 needs 75
 
 
 class _Ignored(nn.AdaptiveAvgPool2d):
@@ -246,14 +246,25 @@ def set_cells(model: nn.Module, size: tuple[int, int]) -> None:
         model: A classifier, or a model that holds some.
         size: (H, W) of the images that come next.
     """
+    for part in _with_cells(model):
+        known = part.__dict__.setdefault('_known_cells', {})
+        if size not in known:
+            run = _features if hasattr(part, 'extract_feat') else None
+            known[size] = try_cells(part, size, run)
+        part.head.cells = known[size]
+
+
+def has_cells(model: nn.Module) -> bool:
+    """Return whether a part of a model has a head that takes its cells."""
+    return any(True for _ in _with_cells(model))
+
+
+def _with_cells(model: nn.Module) -> Iterator[nn.Module]:
+    """Yield the parts of a model that :func:`set_cells` is for."""
     for part in model.modules():
         head = getattr(part, 'head', None)
         if hasattr(part, 'backbone') and hasattr(head, 'cells'):
-            known = part.__dict__.setdefault('_known_cells', {})
-            if size not in known:
-                run = _features if hasattr(part, 'extract_feat') else None
-                known[size] = try_cells(part, size, run)
-            head.cells = known[size]
+            yield part
 
 
 def _features(model: nn.Module, images: Tensor) -> Tensor:

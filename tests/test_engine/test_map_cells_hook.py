@@ -89,3 +89,5 @@ def test_a_model_without_class_maps_and_features_of_sequences_stay():
     assert 'map_cells' not in sample
     sequence = dict(inputs=[torch.zeros(8, 20, 1)])
     MapCellsHook().before_val_iter(Run(build('cam')), 0, sequence)
+    # Batches of other models may be anything
+    MapCellsHook().before_val_iter(Run(torch.nn.Linear(2, 2)), 0, [1, 2])
