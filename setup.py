@@ -17,6 +17,7 @@ from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).resolve().parent
 MIM_FOLDERS = ('configs', 'tools', 'requirements')
+MIM_INDEX = 'model-index.yml'  # what `mim search mmocc` reads
 # onedl-mim 0.5.1 takes the folder of the first file that pip lists, in sorted
 # order, for the package: the metadata, if a package is named as its module. A
 # second copy under a name that sorts before it lets `mim train mmocc` work.
@@ -96,6 +97,8 @@ class BuildPy(build_py):
                     target / folder,
                     ignore=shutil.ignore_patterns('__pycache__', 'dev'),
                 )
+        if (ROOT / MIM_INDEX).is_file():  # an unfinished checkout may lack it
+            shutil.copy(ROOT / MIM_INDEX, target)
 
     def link(self, target: Path, folder: str) -> bool:
         """Link a folder into ``target``; return whether that works here."""
@@ -145,6 +148,7 @@ setup(
         'mmocc': ['py.typed'],
         'mmocc.report': ['templates/*'],
         'mmocc.utils': ['imagenet_wnids.txt'],
+        'mmocc.zoo': ['*.json', '*.pth'],
     },
     python_requires='>=3.10',
     install_requires=read_requirements('runtime'),
@@ -155,6 +159,8 @@ setup(
         'all': read_requirements('cls', 'det'),
         'test': read_requirements('tests'),
         'vis': read_requirements('vis'),
+        'app': read_requirements('app'),
+        'docs': read_requirements('docs'),
     },
     entry_points={'console_scripts': ['mmocc = mmocc.cli:main']},
     cmdclass={'build_py': BuildPy},

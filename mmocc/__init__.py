@@ -16,7 +16,7 @@ provide_ops()  # before mmdet is imported, which needs them
 silence_imports()
 expect_broken_hosts()
 
-__all__ = ['__version__', 'fit_learn', 'occlusion_report']
+__all__ = ['__version__', 'fit_learn', 'load', 'occlusion_report']
 
 
 def __getattr__(name: str) -> Any:
@@ -30,6 +30,10 @@ def __getattr__(name: str) -> Any:
         from mmocc.learn import fit_learn
 
         return fit_learn
-    if name == 'learn':
-        return import_module('mmocc.learn')
+    if name == 'load':
+        from mmocc.zoo import load
+
+        return load
+    if name in ('learn', 'zoo'):
+        return import_module(f'mmocc.{name}')
     raise AttributeError(f'module mmocc has no name {name!r}')

@@ -27,6 +27,7 @@ BELOW = {
     'engine': CORE | {'models', 'evaluation', 'visualization'},
     'apis': CORE
     | {'datasets', 'models', 'evaluation', 'report', 'visualization'},
+    'zoo': CORE | {'apis', 'learn', 'report'},
 }
 HOSTS = {'mmcv', 'mmdet', 'mmengine', 'mmpretrain'}
 

@@ -32,16 +32,21 @@ def build_dataset(cfg: Config, phase: str = 'test') -> Any:
     return dataset
 
 
+def build_model(cfg: Config) -> nn.Module:
+    """Build a config's model; its weights are random."""
+    init_default_scope(scope_of(cfg))
+    model_cfg = copy.deepcopy(cfg.model)  # hosts read it by attribute
+    if cfg.get('data_preprocessor'):
+        model_cfg.setdefault('data_preprocessor', cfg.data_preprocessor)
+    return MODELS.build(model_cfg)
+
+
 def load_model(cfg: Config, checkpoint: str, device: str = 'cpu') -> nn.Module:
     """Build a config's model and load a checkpoint that must fill it.
 
     CheckpointError, a ValueError, if a tensor is missing or misfits.
     """
-    init_default_scope(scope_of(cfg))
-    model_cfg = copy.deepcopy(cfg.model)  # hosts read it by attribute
-    if cfg.get('data_preprocessor'):
-        model_cfg.setdefault('data_preprocessor', cfg.data_preprocessor)
-    model = MODELS.build(model_cfg)
+    model = build_model(cfg)
     weights = read_checkpoint(checkpoint)['state_dict']
     fill_model(model, weights, checkpoint)
     return model.to(device).eval()

@@ -13,8 +13,12 @@ import pytest
 from conftest import ROOT
 
 import mmocc
+from mmocc.zoo import cards
 
 PACKED = ('mmocc', 'configs', 'tools', 'requirements')
+ALONE = (
+    'setup.py', 'pyproject.toml', 'MANIFEST.in', 'LICENSE', 'model-index.yml',
+)  # fmt: skip
 IGNORED = shutil.ignore_patterns('__pycache__', '.mim', '*.pyc')
 
 
@@ -24,7 +28,7 @@ def checkout(tmp_path):
     copy = tmp_path / 'checkout'
     for folder in PACKED:
         shutil.copytree(ROOT / folder, copy / folder, ignore=IGNORED)
-    for name in ('setup.py', 'pyproject.toml', 'MANIFEST.in', 'LICENSE'):
+    for name in ALONE:
         shutil.copy(ROOT / name, copy)
     return copy
 
@@ -49,12 +53,13 @@ def pip(*args):
 
 def expected_mim_files(target='mmocc/.mim'):
     """Return the files that a wheel must carry for mim, by their names."""
-    return {
+    files = {
         f'{target}/{path.relative_to(ROOT).as_posix()}'
         for folder in ('configs', 'tools', 'requirements')
         for path in (ROOT / folder).rglob('*')
         if path.is_file() and not {'__pycache__', 'dev'} & set(path.parts)
     }
+    return files | {f'{target}/model-index.yml'}
 
 
 def test_a_wheel_of_the_sdist_carries_all_that_mim_needs(checkout, tmp_path):
@@ -72,6 +77,8 @@ def test_a_wheel_of_the_sdist_carries_all_that_mim_needs(checkout, tmp_path):
         commands = archive.read(entry).decode().split()
     assert expected_mim_files() == {n for n in names if '/.mim/' in n}
     assert 'mmocc/report/templates/occlusion_report.html' in names
+    assert {f'mmocc/zoo/{card.file}' for card in cards().values()} <= names
+    assert {f'mmocc/zoo/{name}.json' for name in cards()} <= names
     assert script.external_attr >> 16 & 0o111  # still executable
     assert commands == ['[console_scripts]', 'mmocc', '=', 'mmocc.cli:main']
     # onedl-mim looks into the folder that comes first in sorted order.
@@ -83,7 +90,7 @@ def test_a_wheel_of_the_sdist_carries_all_that_mim_needs(checkout, tmp_path):
     runtime = (checkout / 'requirements/runtime.txt').read_text().splitlines()
     assert len(forced) == len([line for line in runtime if line[0] != '#'])
     assert not [n for n in forced if 'mm' in n or 'torch' in n]
-    for extra in ('torch', 'cls', 'det', 'all', 'test', 'vis'):
+    for extra in ('torch', 'cls', 'det', 'all', 'test', 'vis', 'docs'):
         assert f'Provides-Extra: {extra}' in text
 
 

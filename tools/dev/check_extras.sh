@@ -19,8 +19,8 @@ CONSTRAINTS=${CONSTRAINTS:+$(realpath "$CONSTRAINTS")}
 PIP=(-m pip --disable-pip-version-check -q)
 
 echo '[wheel]'  # from a copy: pip leaves its build in the source
-(cd "$ROOT" && cp -r mmocc configs tools requirements setup.py pyproject.toml \
-    MANIFEST.in README.md LICENSE "$FOLDER/source")
+(cd "$ROOT" && cp -r mmocc configs tools requirements model-index.yml setup.py \
+    pyproject.toml MANIFEST.in README.md LICENSE "$FOLDER/source")
 rm -rf "$FOLDER/source/mmocc/.mim" "$FOLDER"/mmocc-*.whl
 "$PYTHON" "${PIP[@]}" wheel --no-deps -w "$FOLDER" "$FOLDER/source"
 WHEEL=$(echo "$FOLDER"/mmocc-*.whl)

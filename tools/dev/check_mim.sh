@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Try `mim train mmocc CONFIG` on the CPU, with mmocc's wheel and onedl-mim in a
+# Try `mim search`, `mim download` and `mim train` of mmocc on the CPU, with mmocc's wheel and onedl-mim in a
 # temporary environment: mim's dependencies would change yours.
 # Usage: check_mim.sh
 # Environment: PYTHON, of an environment that has torch and mmpretrain
@@ -10,13 +10,14 @@ TMP=$(mktemp -d)
 trap 'rm -rf "$TMP"' EXIT
 cd "$ROOT"
 
-echo '[1/3] the wheel'  # from a copy: pip leaves its build in the source
+echo '[1/4] the wheel'  # from a copy: pip leaves its build in the source
 mkdir "$TMP/source"
-cp -r mmocc configs tools requirements setup.py pyproject.toml "$TMP/source"
+cp -r mmocc configs tools requirements model-index.yml setup.py pyproject.toml \
+    "$TMP/source"
 "$PYTHON" -m pip wheel -q --no-deps --no-build-isolation \
     -w "$TMP" "$TMP/source"
 
-echo '[2/3] an environment with it and mim'
+echo '[2/4] an environment with it and mim'
 "$PYTHON" -m venv "$TMP/env"
 MIM_PYTHON=$TMP/env/bin/python
 # torch and the hosts come from PYTHON's environment, where pip changes nothing.
@@ -29,7 +30,17 @@ SITE='import sysconfig; print(sysconfig.get_path("purelib"))'
 "$MIM_PYTHON" -m pip install -q --no-deps onedl-mim==0.5.1
 "$MIM_PYTHON" -m pip install -q --no-deps --ignore-installed "$TMP"/mmocc-*.whl
 
-echo '[3/3] mim train mmocc'
+look() {  # every model is found, and its config is written; no traceback
+    rm -rf got
+    "$TMP/env/bin/mim" search mmocc --json models.json > search.log
+    "$TMP/env/bin/mim" search mmocc --model learn >> search.log
+    "$MIM_PYTHON" -c 'import json; print("\n".join(json.load(open("models.json"))))' \
+        > names
+    "$TMP/env/bin/mim" download mmocc --config $(cat names) --dest got > get.log
+    for name in $(cat names); do test -f "got/$name.py"; done
+    echo "$(wc -l < names) models"
+}
+
 cat > "$TMP/write_config.py" <<EOF
 import sys
 from pathlib import Path
@@ -50,8 +61,12 @@ check() {  # FOLDER: mim must run the script there
 }
 cd "$TMP"
 export CUDA_VISIBLE_DEVICES=''
+echo '[3/4] mim search, download and train, from the wheel'
+look
 check site-packages/_mmocc_mim
+echo '[4/4] the same from an editable installation'
 "$MIM_PYTHON" -m pip uninstall -q -y mmocc
 "$MIM_PYTHON" -m pip install -q --no-deps --no-build-isolation -e source
+look
 check source
-echo 'mim train mmocc: works from the wheel and from an editable installation'
+echo 'mim search, download and train: all work'
