@@ -14,6 +14,7 @@ import torch
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.infer import BaseInferencer
+from rich import get_console
 from rich.progress import track
 from torch import nn
 
@@ -25,6 +26,7 @@ from mmocc.apis.photos import (
     photo_config,
 )
 from mmocc.apis.samples import class_names
+from mmocc.utils.bars import draws_bars
 from mmocc.utils.checkpoints import check_checkpoint
 from mmocc.utils.files import expand, fit_name, note
 from mmocc.utils.find_config import find_config
@@ -166,7 +168,12 @@ class PhotoInferencer(BaseInferencer):
         )
         if self.show_progress and len(photos) > batch_size:
             total = math.ceil(len(photos) / batch_size)
-            batches = track(batches, 'Inference', total=total)
+            batches = track(
+                batches,
+                'Inference',
+                total=total,
+                disable=not draws_bars(get_console()),
+            )
         for batch in batches:
             samples = self.forward(batch, **ask)
             pictures = self.visualize(batch, samples, **draw)
@@ -198,7 +205,7 @@ class PhotoInferencer(BaseInferencer):
         batch: list[Photo] = []
         for place, item in enumerate(inputs):
             try:
-                photo = self.pipeline(item, place, channel_order)
+                photos = self.photos_of(item, place, channel_order, skipped)
             except UnreadablePhotoError as error:
                 if not skip_corrupt:
                     remedy = 'leave it out, or give skip_corrupt=True'
@@ -206,12 +213,27 @@ class PhotoInferencer(BaseInferencer):
                 if skipped is not None:
                     skipped.append(str(error))
                 continue
-            if batch and (len(batch) == batch_size or _differ(batch, photo)):
-                yield batch
-                batch = []
-            batch.append(photo)
+            for photo in photos:
+                full = len(batch) == batch_size
+                if batch and (full or _differ(batch, photo)):
+                    yield batch
+                    batch = []
+                batch.append(photo)
         if batch:
             yield batch
+
+    def photos_of(
+        self,
+        item: str | np.ndarray,
+        place: int,
+        channel_order: str,
+        skipped: list[str] | None = None,
+    ) -> list[Photo]:
+        """Return what the model sees of one photo: here, all of it.
+
+        A subclass that finds nothing to see adds a line to ``skipped``.
+        """
+        return [self.pipeline(item, place, channel_order)]
 
     @torch.no_grad()
     def forward(self, inputs: Sequence[Photo], **kwargs: Any) -> list:
@@ -234,7 +256,7 @@ class PhotoInferencer(BaseInferencer):
         for photo, sample in zip(inputs, preds, strict=True):
             picture = self.draw(photo, sample)
             if out_dir is not None:
-                name = f'{photo.place:06d}_{Path(photo.name).stem}'
+                name = f'{photo.place:06d}_{photo.stem}'
                 path = expand(out_dir) / fit_name(name, '.png')
                 write_image(picture, path)
             if show:

@@ -55,6 +55,11 @@ class Photo:
     image: np.ndarray
     packed: dict[str, Any]
 
+    @property
+    def stem(self) -> str:
+        """What files about it are named after."""
+        return Path(self.name).stem
+
 
 def list_photos(inputs: Any) -> list[str | np.ndarray]:
     """Return paths, URLs and arrays, in their order.
@@ -162,12 +167,7 @@ class PhotoPipeline:
             UnreadablePhotoError: A file cannot be loaded.
             ValueError: An array is no picture, or the pipeline does not fit.
         """
-        if isinstance(item, np.ndarray):
-            name = f'image{place}'
-            info = self._take(item, name, order)
-        else:
-            name = item
-            info = self._load(name)
+        name, info = self._info(item, place, order)
         image = as_rgb(to_bgr(info['img'], self.order))
         info['img_id'] = place
         for step in self.steps:
@@ -178,6 +178,26 @@ class PhotoPipeline:
                     'drops it'
                 )
         return Photo(place, name, image, info)
+
+    def read(
+        self, item: str | np.ndarray, place: int = 0, order: str = 'bgr'
+    ) -> tuple[str, np.ndarray]:
+        """Return a photo's name, and the photo (H, W, 3) uint8 BGR.
+
+        Arguments and errors are those of calling the pipeline.
+        """
+        name, info = self._info(item, place, order)
+        image = to_bgr(info['img'], self.order)
+        return name, np.ascontiguousarray(image.astype(np.uint8))
+
+    def _info(
+        self, item: str | np.ndarray, place: int, order: str
+    ) -> tuple[str, dict[str, Any]]:
+        """Return a photo's name, and what the loader gives."""
+        if isinstance(item, np.ndarray):
+            name = f'image{place}'
+            return name, self._take(item, name, order)
+        return item, self._load(item)
 
     def _load(self, path: str) -> dict[str, Any]:
         """Return a loaded file; UnreadablePhotoError if that fails."""
