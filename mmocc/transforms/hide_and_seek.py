@@ -1,7 +1,9 @@
 """Hide-and-Seek: hide random cells of a grid in training images."""
 
+import math
 import random
 from collections.abc import Sequence
+from functools import partial
 from numbers import Real
 from typing import Any
 
@@ -62,14 +64,16 @@ class HideAndSeek(HidingTransform):
         cell = choice.choice(self.grid_sizes)
         if not cell:
             return picture.image, torch.zeros(picture.size, dtype=torch.bool)
-        numbers = np.random.default_rng(number)
-        hidden = draw_grid(picture.size, cell, self.hide_prob, numbers.random)
+        draw = partial(_uniform, choice)
+        hidden = draw_grid(picture.size, cell, self.hide_prob, draw)
         visible = cell_mask(picture.size, ~hidden, cell)
         shape = (*picture.size, 3)
         if self._colour is None:
-            cover = numbers.integers(256, size=shape, dtype=np.uint8)
+            noise = np.random.default_rng(number)
+            cover = noise.integers(256, size=shape, dtype=np.uint8)
         else:
-            cover = paint(np.empty(shape, np.uint8), self._colour)
+            # no memory for what is painted over
+            cover = paint(np.broadcast_to(np.uint8(0), shape), self._colour)
         mask = torch.from_numpy(visible == 0)
         return picture.covered(cover, visible), mask
 
@@ -80,6 +84,15 @@ class HideAndSeek(HidingTransform):
             f'region={self.region!r}, min_visible={self.min_visible}, '
             f'p={self.p}, seed={self.seed})'
         )
+
+
+def _uniform(choice: random.Random, shape: Sequence[int]) -> np.ndarray:
+    """Return an array of a shape, uniform in [0, 1).
+
+    NumPy's own generator takes longer to set up than an image to hide.
+    """
+    words = np.frombuffer(choice.randbytes(4 * math.prod(shape)), '<u4')
+    return (words / 2**32).reshape(shape)
 
 
 def _colour(fill: Any) -> np.ndarray | None:
