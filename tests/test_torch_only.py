@@ -30,10 +30,13 @@ NEED_MM = {
     'mmocc.evaluation.reconstruction_quality',
     'mmocc.evaluation.summed_metric',
     'mmocc.evaluation.temporal_localization',
+    'mmocc.report.det_examples',
+    'mmocc.report.detections',
     'mmocc.report.detectors',
     'mmocc.report.listed_images',
     'mmocc.report.occluded_coco',
     'mmocc.report.occlusion_cells',
+    'mmocc.report.run_detectors',
 }
 BLOCK = f"""
 import sys

@@ -60,6 +60,7 @@ from mmocc.utils.one_line import one_line_errors, one_line_values
 PASSED = (  # to the function of the Python interface, as they are
     'kinds', 'texture_bank', 'object_bank', 'texture_size', 'region', 'out',
     'device', 'amp', 'every', 'examples', 'skip_corrupt', 'cfg_options',
+    'compare',
 )  # fmt: skip
 
 
@@ -112,8 +113,10 @@ def parse_args() -> argparse.Namespace:
     batch = 'images a batch (default: config)'
     add('--batch-size', type=at_least(1), help=batch)
     add('--device', help='default: the GPU if there is one')
-    row = 'example images a row'
+    row = 'example images of each cell'
     add('--examples', type=at_least(0), default=12, help=row)
+    old = 'of an earlier report, to be shown beside this one'
+    add('--compare', metavar='OLD.json', help=old)
     add('--occluded-coco', help='annotation of Occluded COCO (det)')
     add('--separated-coco', help='annotation of Separated COCO (det)')
     skip = 'report without images that cannot be used, instead of failing'
@@ -168,6 +171,8 @@ def check_choice(
         parser.error('--preset is for CONFIG CHECKPOINT of classifiers')
     if args.clean and not args.preset:
         parser.error('--clean is for --preset smd')
+    if args.compare and args.preset:
+        parser.error('--compare is for one report; --preset may write several')
     if args.named and args.task == 'det':
         parser.error('--timm and --torchvision name classifiers')
     if (args.labels or args.class_names) and not args.data:

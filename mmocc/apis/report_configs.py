@@ -22,23 +22,16 @@ from mmocc.report.cells import share_bank
 from mmocc.report.checks import check_classes, check_out, check_size
 from mmocc.report.classifiers import check_same_classes
 from mmocc.report.command_models import with_weights
-from mmocc.report.detector_tables import REAL, write_det_results
-from mmocc.report.detectors import build_det_dataset, run_det_cell
-from mmocc.report.fingerprint import (
-    data_parts,
-    evaluator_parts,
-    occlusion_parts,
-)
 from mmocc.report.job import Job, Settings
-from mmocc.report.occluded_coco import run_occluded_coco
+from mmocc.report.page_compare import named_report
 from mmocc.report.presets import build_ready, preset_tables
-from mmocc.report.progress import ReportProgress
 from mmocc.report.run import (
     answer,
     data_faults,
     load_done,
     write_classifiers,
 )
+from mmocc.report.run_detectors import report_detectors
 from mmocc.report.seeds import seed_words
 from mmocc.utils.cli import start_cpu_group
 from mmocc.utils.command import command_line
@@ -56,6 +49,8 @@ def start_group(launcher: str) -> None:
 
 def report_configs(args: argparse.Namespace) -> None:
     """Test models of configs, each on its own test set, and write tables."""
+    with one_line_values():
+        args.old = named_report(args.compare) if args.compare else None
     options = dict(args.cfg_options or {})
     if args.workers is not None:
         options['test_dataloader.num_workers'] = args.workers
@@ -81,7 +76,7 @@ def report_configs(args: argparse.Namespace) -> None:
         args.task = 'det' if hosts == {'mmdet'} else 'cls'
     if args.task == 'det' and args.seeds[1:]:
         sys.exit('--seeds is for classifiers; give detectors one --seed')
-    report = report_detectors if args.task == 'det' else report_classifiers
+    report = run_detectors if args.task == 'det' else report_classifiers
     report(jobs, args, share_bank(cell_names(args.kinds), **occlude))
 
 
@@ -125,49 +120,19 @@ def check_corrupt(jobs: list[Job], skip: bool) -> None:
         )
 
 
-def report_detectors(
+def run_detectors(
     jobs: list[Job], args: argparse.Namespace, occlude: dict
 ) -> None:
-    """Test all detectors in all cells, and write the tables."""
-    results: dict[str, dict] = {}
-    real = (args.occluded_coco, args.separated_coco)
-    plans = {}
-    for job in jobs:
-        dataset = build_det_dataset(job.cfg)
-        check_size(job, dataset)
-        data = data_parts(job.cfg, dataset) | evaluator_parts(job.cfg)
-        parts = {
-            cell: data | occlusion_parts(cell, **occlude)
-            for cell in cell_names(args.kinds)
-        }
-        works = {
-            cell: partial(run_det_cell, cell=cell, **occlude)
-            for cell in cell_names(args.kinds)
-        }
-        if args.occluded_coco:
-            parts[REAL] = data | evaluator_parts(job.cfg, *real)
-            works[REAL] = partial(
-                run_occluded_coco,
-                occluded_ann=args.occluded_coco,
-                separated_ann=args.separated_coco,
-            )
-        plans[job.name] = (job, works, parts)
-    with ReportProgress(
-        sum(len(works) for _, works, _ in plans.values())
-    ) as bar:
-        for name, (job, works, parts) in plans.items():
-            results[name] = {}
-            for cell, work in works.items():
-                before = bar.done
-                work = partial(work, progress=bar)
-                results[name][cell] = job.detect(cell, work, parts[cell])
-                if bar.done == before:  # it was read back
-                    bar.skip(1)
-    if is_main_process():
-        write_det_results(results, how_made(jobs, args), args.out)
-        tables = (args.out / 'det_occlusion.md').read_text(encoding='utf-8')
-        print_log(f'\n{tables}')
-        print_log(f'wrote {args.out}/det_occlusion.json, .csv and .md')
+    """Test all detectors in all cells, and write tables and page."""
+    report_detectors(
+        jobs,
+        cell_names(args.kinds),
+        occlude,
+        how_made(jobs, args),
+        args.out,
+        args.examples,
+        args.old,
+    )
 
 
 def report_classifiers(
@@ -210,6 +175,7 @@ def report_classifiers(
             args.examples,
             occlude,
             by_seed=twins and {args.seeds[0]: jobs, **twins},
+            old=args.old,
         )
 
 

@@ -171,7 +171,7 @@ def choose_examples(
     for cell in jobs[0].cells:
         given = jobs[0].cells[cell]
         keys = given.keys.tolist()
-        lost = set().union(*(lost_keys(a, cell) for a in answers.values()))
+        lost = {k for a in answers.values() for k in lost_keys(a, cell)}
         chosen = choose_places(np.array([k in lost for k in keys]), number)
         hide = make_occlude(cell, **occlude)
         occluded = occlude_dataset(dataset, hide, cell, to_rgb)

@@ -25,7 +25,7 @@ def place_y(value: float) -> float:
 
 
 def line(
-    points: Iterable[tuple[float, float, Sequence[float | None] | None]],
+    points: Iterable[tuple[float, float, Any]],
     style: int,
 ) -> dict[str, Any]:
     """Return a line, its points, and the band of its intervals.

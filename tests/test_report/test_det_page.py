@@ -7,8 +7,8 @@ import pytest
 
 pytest.importorskip('pycocotools', reason='boxes are matched by pycocotools')
 
-from test_det_summary import draw
-from test_page import Tables
+from page_tables import Tables
+from toy_detections import draw
 
 from mmocc.report.det_examples import make_det_example, object_states
 from mmocc.report.det_page import ap50_rows, size_rows, write_det_report

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +18,7 @@ pytest.importorskip('mmdet', reason='detection needs mmdet')
 
 from toy_detector import (
     LOAD,
+    META,
     PIPELINE,
     ToyDetector,
     coco_config,
@@ -127,11 +129,16 @@ def test_what_follows_in_the_pipeline_is_untouched(coco):
     hidden = det_cell_loader(coco, 'L1 white').dataset[0]['data_samples']
     boxes = (s.gt_instances.bboxes.tensor for s in (clean, hidden))
     assert torch.equal(*boxes)
-    added = set(hidden.metainfo) - set(clean.metainfo)
-    assert added == {
-        'occlusion_shares', 'occlusion_status', 'occlusion_identity',
-        'occlusion_photo', 'occlusion_thumbnail', 'channel_order',
+    noted = {
+        'occlusion_identity', 'occlusion_photo', 'occlusion_objects',
+        'channel_order',
     }  # fmt: skip
+    plain = set(clean.metainfo) - noted
+    assert set(clean.metainfo) - plain == noted
+    assert set(hidden.metainfo) - plain - noted == {
+        'occlusion_shares', 'occlusion_status', 'occlusion_thumbnail',
+    }  # fmt: skip
+    assert plain == set(META)
 
 
 def test_voc_data_and_its_metric(tmp_path):
@@ -285,10 +292,26 @@ def test_the_tool_writes_tables_of_a_detector_and_resumes(run_tool, tmp_path):
     assert scores[0] > scores[-1]
     stored = tmp_path / 'out/cells/toy/L2_white.json'
     time = stored.stat().st_mtime_ns
-    assert run_tool(*command, **paths).returncode == 0
+    # without the results by photo, a cell is computed again
+    photos = tmp_path / 'out/cells/toy/L3_white.photos.npz'
+    photos.unlink()
+    old = tmp_path / 'out/det_occlusion.json'
+    again = run_tool(*command, '--compare', old, **paths)
+    assert again.returncode == 0, again.stderr
+    assert "answers of 'L3 white' are not reused: they have no" in again.stdout
+    assert photos.is_file()
     assert stored.stat().st_mtime_ns == time
     table = (tmp_path / 'out/det_occlusion.md').read_text(encoding='utf-8')
     assert table.startswith('| model')
+    report = json.loads(text)['report']['models']['toy']
+    for cell, metrics in cells.items():  # the page's AP is the evaluator's
+        ap = report['cells'][cell]['accuracy']
+        assert ap == pytest.approx(100 * metrics['coco/bbox_mAP'], abs=0.051)
+    page = (tmp_path / 'out/det_occlusion.html').read_text(encoding='utf-8')
+    assert page.count('data:image/jpeg') == 4 * 6
+    assert 'toy</b> loses ' in page
+    assert f'Earlier: {old}.' in page
+    assert {'found', 'gone'} <= set(re.findall(r'<rect class="(\w+)"', page))
 
 
 def test_one_annotation_of_real_occlusion_is_not_enough(run_tool):

@@ -1,11 +1,11 @@
 import re
-from html.parser import HTMLParser
 
 import numpy as np
 import pytest
 import torch
 from matplotlib import pyplot as plt
 from mmpretrain.structures import DataSample
+from page_tables import Tables
 from toy_answers import BASE, CLASSES, OURS, answers
 
 from mmocc.report import page, plots, plots_svg
@@ -154,35 +154,6 @@ def test_an_earlier_report_is_shown_beside(report, tmp_path):
         ['ours <b>', '-', '75.0', '-', '-', '87.5', '-'],
         ['gone', '100.0', '-', '-', '37.5', '-', '-'],
     ]
-
-
-class Tables(HTMLParser):
-    """Read the cells of each table's rows; tags must be closed in order."""
-
-    def __init__(self):
-        super().__init__()
-        self.open, self.tables = [], []
-
-    def handle_starttag(self, tag, attrs):
-        if tag in ('meta', 'br', 'img', 'input'):
-            return
-        self.open.append(tag)
-        if tag == 'table':
-            self.tables.append([])
-        elif tag == 'tr':
-            self.tables[-1].append([])
-        elif tag in ('td', 'th'):
-            self.tables[-1][-1].append('')
-
-    def handle_startendtag(self, tag, attrs):
-        """Pass over what is closed at once: parts of a plot."""
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        if 'td' in self.open or 'th' in self.open:
-            self.tables[-1][-1][-1] += data.strip()
 
 
 def test_the_page_counts_images_and_says_why_numbers_are_missing(tmp_path):

@@ -5,9 +5,12 @@
     form.hidden = false;
     const cards = all('#gallery > li');
     const count = document.querySelector('#shown');
+    const more = document.querySelector('#more');
+    const step = 24;
+    let limit = step;
     const choose = () => {
       const want = Object.fromEntries(new FormData(form));
-      let shown = 0;
+      let fit = 0;
       for (const card of cards) {
         const data = card.dataset;
         const fits = ['kind', 'level', 'truth'].every((key) => !want[key] ||
@@ -16,15 +19,17 @@
           const [model, state] = pair.split('-');
           return (!want.model || model === want.model) && (!want.state || state === want.state);
         });
-        card.hidden = !(fits && became);
-        shown += fits && became;
+        fit += fits && became;
+        card.hidden = !(fits && became && fit <= limit);
         for (const part of all('[data-model]', card)) {
           part.classList.toggle('off', part.dataset.model !== (want.model || '0'));
         }
       }
-      count.textContent = `${shown} of ${cards.length} pictures`;
+      count.textContent = `${Math.min(fit, limit)} of ${fit} pictures`;
+      more.hidden = fit <= limit;
     };
-    form.addEventListener('input', choose);
+    form.addEventListener('input', () => { limit = step; choose(); });
+    more.addEventListener('click', () => { limit += step; choose(); });
     form.addEventListener('submit', (event) => event.preventDefault());
     choose();
   }
