@@ -6,7 +6,6 @@ Functions change one thing in the config, or exit with one line of advice.
 import argparse
 import difflib
 import os
-import shlex
 import sys
 from collections.abc import Iterable
 from datetime import timedelta
@@ -28,6 +27,8 @@ import mmocc.utils.amp  # noqa: F401  (registers CPUAmpOptimWrapper)
 from mmocc.utils.busy import warn_if_busy
 from mmocc.utils.checkpoints import check_checkpoint as check_checkpoint
 from mmocc.utils.checkpoints import latest_checkpoint
+from mmocc.utils.command import add_trust as add_trust
+from mmocc.utils.command import command_line as command_line
 from mmocc.utils.config_types import (
     class_name,
     find_class,
@@ -38,14 +39,6 @@ from mmocc.utils.config_types import (
 from mmocc.utils.find_config import find_config
 from mmocc.utils.one_line import one_line_errors as one_line_errors
 from mmocc.utils.tta import use_tta as use_tta
-
-
-def command_line() -> str:
-    """Return the command that started this program, to be typed again."""
-    program, *arguments = sys.argv
-    if not program.startswith('mmocc '):  # mmocc.cli names its commands so
-        program = f'python {shlex.quote(program)}'
-    return f'{program} {shlex.join(arguments)}'.rstrip()
 
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
@@ -76,16 +69,6 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     add_trust(parser)
     # torch.distributed.launch passes the one or the other spelling.
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
-
-
-def add_trust(parser: argparse.ArgumentParser) -> None:
-    """Add the flag that lets a checkpoint run code."""
-    parser.add_argument(
-        '--trust-checkpoint',
-        action='store_true',
-        help='load a checkpoint that holds more than weights and plain '
-        'values, although loading it may run any code',
-    )
 
 
 def read_config(path: str, options: dict[str, Any] | None = None) -> Config:

@@ -28,6 +28,7 @@ from mmocc.utils.files import note
 # The extra of mmocc that brings a package.
 EXTRAS = {
     'cv2': 'torch',
+    'gradio': 'app',
     'mmcv': 'cls',
     'mmdet': 'det',
     'mmengine': 'cls',
