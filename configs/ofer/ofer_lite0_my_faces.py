@@ -25,6 +25,9 @@ model = dict(
         type='mmocc.PatchGaussian',
         backbone={{_base_.patch_gaussian.backbone}},
         dims=64,
+        grid=(8, 8),
+        size=128,
+        smooth=0.6,
         init_cfg=dict(type='Pretrained', checkpoint=detector_checkpoint),
     ),
     backbone=dict(

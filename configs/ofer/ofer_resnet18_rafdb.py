@@ -40,6 +40,7 @@ model = dict(
         grid=(14, 14),
         size=224,
         dims=64,
+        smooth=0.6,
         init_cfg=dict(type='Pretrained', checkpoint=detector_checkpoint),
     ),
     reconstructor=dict(

@@ -8,11 +8,9 @@ import numpy as np
 import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from mmengine.visualization.utils import (
-    convert_overlay_heatmap,
-    img_from_canvas,
-)
+from mmengine.visualization.utils import img_from_canvas
 
+from mmocc.visualization.colours import Scale, overlay_heat
 from mmocc.visualization.localization_pictures import (
     BAD,
     GOOD,
@@ -33,15 +31,27 @@ def enlarge(values: np.ndarray, image: np.ndarray) -> np.ndarray:
     return cv2.resize(values, size, interpolation=cv2.INTER_NEAREST)
 
 
-def overlay_patches(image: np.ndarray, values: np.ndarray) -> np.ndarray:
+def distance_scale(distances: np.ndarray, radius: float | None) -> Scale:
+    """Return the colours of distances (gh, gw).
+
+    They go from 0 to twice the radius, whatever the face; without a radius,
+    or one of 0, from the least to the greatest distance.
+    """
+    if radius:
+        return Scale(0.0, 2.0 * radius, f'distance (radius {radius:.2g})')
+    low, high = float(distances.min()), float(distances.max())
+    return Scale(low, max(high, low + 1e-6), 'distance')
+
+
+def overlay_patches(
+    image: np.ndarray, values: np.ndarray, scale: Scale
+) -> np.ndarray:
     """Return an image (H, W, 3) uint8 RGB under the colours of its patches.
 
-    The values (gh, gw) have any range: blue is the lowest, red the highest.
+    The values are (gh, gw).
     """
-    low, high = values.min(), values.max()
-    scaled = (values - low) / max(high - low, 1e-12)
-    heat = enlarge(scaled.astype(np.float32), image)
-    return convert_overlay_heatmap(heat, image, alpha=0.5)
+    heat = enlarge(values.astype(np.float32), image)
+    return overlay_heat(image, heat, scale.low, scale.high)
 
 
 def paint_patches(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
@@ -101,11 +111,13 @@ def stage_panels(image: np.ndarray, sample: Any) -> list[Panel]:
     if 'pred_patch_dist' in sample:
         distances, mask = patch_values(sample)
         count = f'{int(mask.sum())} of {mask.size} patches'
+        scale = distance_scale(distances, sample.get('patch_radius'))
         panels = [
             Panel(
-                overlay_patches(image, distances),
+                overlay_patches(image, distances, scale),
                 'distance',
                 f'{distances.min():.2f} to {distances.max():.2f}',
+                scale=scale,
             ),
             Panel(paint_patches(image, mask), 'occluded', count),
         ]

@@ -126,7 +126,10 @@ def test_stages_are_built_as_they_were_trained(name):
         trained = read(own).model
         for key in set(cfg) - {'type', 'extractor', 'mae', 'init_cfg'}:
             assert cfg[key] == trained[key], f'{part}.{key}'
-        for key in ('dims', 'slope', 'kernel', 'whiten', 'unet', 'size'):
+        for key in (
+            *('dims', 'slope', 'kernel', 'whiten', 'unet', 'size'),
+            *('grid', 'smooth', 'random_dims'),
+        ):
             assert cfg.get(key) == trained.get(key), f'{part}.{key}'
         if part == 'extractor':
             assert cfg.mae == trained

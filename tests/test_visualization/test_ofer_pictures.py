@@ -56,12 +56,31 @@ def test_only_hidden_patches_are_painted():
 def test_the_most_anomalous_patch_is_red_and_the_least_blue():
     image = np.zeros((8, 8, 3), np.uint8)
     values = np.array([[0.5, 2.0], [1.0, 0.7]])
-    heat = pictures.overlay_patches(image, values)
+    scale = pictures.distance_scale(values, None)
+    assert scale[:2] == (0.5, 2.0)
+    heat = pictures.overlay_patches(image, values, scale)
     assert heat[1, 6, 0] > heat[1, 6, 2]
     assert heat[1, 1, 2] > heat[1, 1, 0]
     assert (heat[:4, 4:] == heat[0, 4]).all()
-    flat = pictures.overlay_patches(image, np.ones((2, 2)))
-    assert (flat == flat[0, 0]).all()  # no division by zero
+    flat = np.ones((2, 2))
+    scale = pictures.distance_scale(flat, None)
+    drawn = pictures.overlay_patches(image, flat, scale)
+    assert (drawn == drawn[0, 0]).all()  # no division by zero
+
+
+def test_distances_have_the_same_colours_on_all_faces():
+    near, far = np.full((2, 2), 0.5), np.full((2, 2), 3.0)
+    image = np.zeros((8, 8, 3), np.uint8)
+    scales = [pictures.distance_scale(v, 1.5) for v in (near, far)]
+    assert scales[0] == scales[1] == (0.0, 3.0, 'distance (radius 1.5)')
+    drawn = [
+        pictures.overlay_patches(image, values, scales[0])[0, 0]
+        for values in (near, far)
+    ]
+    assert drawn[0][2] > drawn[0][0] and drawn[1][0] > drawn[1][2]
+    inputs, sample = predicted()
+    sample.set_metainfo(dict(patch_radius=1.5))
+    assert pictures.ofer_row(inputs, '', sample)[1].scale == scales[0]
 
 
 @pytest.mark.parametrize(('label', 'colour'), [(3, 'green'), (2, 'crimson')])

@@ -14,6 +14,7 @@ patch_gaussian = dict(
     grid=(8, 8),
     size=128,
     dims=64,
+    smooth=0.6,  # of a patch: gains one point of AUROC
     nu=0.05,
 )
 # On the 14 x 14 patches of a ViT-B/16, at 224 pixels

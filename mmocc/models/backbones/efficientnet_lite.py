@@ -246,6 +246,8 @@ class EfficientNetLite(BaseModule):
         x = F.relu6(conv_norm(x, self.conv_stem, self.bn1), inplace=True)
         maps = {}
         for index, stage in enumerate(self.blocks):
+            if index > max(self.out_indices):  # nothing more is asked for
+                break
             x = stage(x)
             maps[index] = x
         if len(self.blocks) in self.out_indices:

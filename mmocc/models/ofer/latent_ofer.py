@@ -134,7 +134,8 @@ class LatentOFER(ImageClassifier):
         In addition to the head's fields they have ``recon`` (3, H, W), the
         reconstructed face in RGB, 0 to 255, and with a detector
         ``pred_patch_dist`` (L,) float32 and ``pred_patch_mask`` (L,) bool;
-        ``patch_grid`` (gh, gw) is in the metainfo. ``kwargs`` are the head's.
+        ``patch_grid`` (gh, gw) is in the metainfo, and with a detector its
+        ``patch_radius``. ``kwargs`` are the head's.
         """
         outputs = self.run_stages(inputs)
         feats = self.extract_feat(outputs.faces)
@@ -147,6 +148,8 @@ class LatentOFER(ImageClassifier):
             if outputs.grid is not None:
                 sample.set_metainfo(dict(patch_grid=outputs.grid))
             if outputs.mask.shape[1]:
+                radius = float(getattr(self.stages.detector, 'radius', 0))
+                sample.set_metainfo(dict(patch_radius=radius))
                 sample.pred_patch_dist = outputs.distances[number]
                 sample.pred_patch_mask = outputs.mask[number]
         return samples

@@ -115,18 +115,21 @@ class PatchDetector(StageModel):
         """Return N samples (new ones for None) with detections.
 
         Each gets ``pred_patch_dist`` (L,), ``pred_patch_mask`` (L,) bool,
-        ``pred_occlusion_mask`` (H, W) bool, and ``patch_grid`` (gh, gw) as
-        metainfo.
+        ``pred_occlusion_mask`` (H, W) bool, and ``patch_grid`` (gh, gw) and
+        ``patch_radius`` as metainfo.
         """
         detection = self.detect(inputs)
         size = tuple(inputs.shape[-2:])
         masks = upsample_patch_mask(detection.mask, detection.grid, size)
         samples = data_samples or [DataSample() for _ in inputs]
+        radius = float(self.radius)
         for place, sample in enumerate(samples):
             sample.set_field(detection.distances[place], 'pred_patch_dist')
             sample.set_field(detection.mask[place], 'pred_patch_mask')
             sample.set_field(masks[place, 0], 'pred_occlusion_mask')
-            sample.set_metainfo(dict(patch_grid=detection.grid))
+            sample.set_metainfo(
+                dict(patch_grid=detection.grid, patch_radius=radius)
+            )
         return samples
 
     @torch.no_grad()

@@ -6,6 +6,7 @@ of the aligned face says how unusual they are. Not in Latent-OFER, whose
 detector reads the latents of its own MAE.
 """
 
+import math
 import zlib
 from collections.abc import Iterable, Sequence
 
@@ -91,7 +92,9 @@ class PatchGaussian(PatchDetector):
             backbone = MODELS.build(backbone)
         self.backbone = backbone.requires_grad_(False)
         self.patches, self.size = tuple(grid), size
-        self.smooth, self.ridge, self.folds = smooth, ridge, folds
+        self.smooth, self.ridge, self.folds = float(smooth), ridge, folds
+        # In checkpoints, because another width gives other distances.
+        self.register_buffer('sigma', torch.tensor(self.smooth))
         self.register_buffer('mean', torch.tensor(mean).view(-1, 1, 1))
         self.register_buffer('std', torch.tensor(std).view(-1, 1, 1))
         self.train(False)
@@ -232,6 +235,12 @@ class PatchGaussian(PatchDetector):
                 f'patches and {saved.shape[-1]} features, this one has '
                 f'{len(self.factor)} and {self.factor.shape[-1]}: give it the '
                 'same grid, dims and backbone'
+            )
+        sigma = float(state_dict.get(f'{prefix}sigma', self.smooth))
+        if not math.isclose(sigma, self.smooth, rel_tol=1e-6):
+            raise ValueError(
+                f'the checkpoint is of a PatchGaussian with smooth={sigma:g}, '
+                f'this one has {self.smooth:g}: give it the same'
             )
         super()._load_from_state_dict(state_dict, prefix, *args)
 

@@ -159,3 +159,11 @@ def test_a_stage_can_be_repaired_by_name():
 def test_wrong_options_are_named(options, message):
     with pytest.raises(ValueError, match=message):
         MODELS.build(dict(type='mmocc.EfficientNetLite', **options))
+
+
+def test_stages_that_nobody_asks_for_do_not_run():
+    net = EfficientNetLite(out_indices=(1, 3)).eval()
+    for stage in net.blocks[4:]:
+        stage.forward = None  # calling it would be an error
+    maps = net(torch.zeros(1, 3, 64, 64))
+    assert [tuple(m.shape) for m in maps] == [(1, 24, 16, 16), (1, 80, 4, 4)]
