@@ -21,7 +21,7 @@ COMMANDS = {  # the tool, and what it does
     ),
     'train': (
         'train.py',
-        'train a config of mmpretrain, mmdet or mmocc; "dea": a folder',
+        'train a config; "dea" or "ofer": from a folder of your own',
     ),
     'test': ('test.py', 'test a checkpoint'),
     'predict': ('predict.py', 'ask a trained model about photos'),
@@ -34,6 +34,7 @@ COMMANDS = {  # the tool, and what it does
 }
 TRAIN = {  # "train NAME ...", from a folder of data to a table
     'dea': 'train_dea.py',
+    'ofer': 'train_ofer.py',
 }
 HOSTS = {
     'mmcv': 'cls',

@@ -168,7 +168,7 @@ def test_a_checkpoint_holds_all_and_another_one_is_refused():
     assert torch.equal(copy.detect(images).mask, model.detect(images).mask)
     with pytest.raises(ValueError, match='16 patches and 4 features'):
         build(dims=5).load_state_dict(model.state_dict())
-    with pytest.raises(ValueError, match='smooth=0, this one has 0.5'):
+    with pytest.raises(ValueError, match='PatchGaussian with smooth=0'):
         build(dims=4, smooth=0.5).load_state_dict(model.state_dict())
 
 
