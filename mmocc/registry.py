@@ -53,6 +53,7 @@ MODELS = HostedRegistry(
         'mmocc.models.dea',
         'mmocc.models.ofer',
         'mmocc.models.backbones',
+        'mmocc.apis.mapped_classifier',
     ],
 )
 WEIGHT_INITIALIZERS = HostedRegistry(

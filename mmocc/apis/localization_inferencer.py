@@ -9,7 +9,6 @@ from mmengine.config import Config
 from mmocc.apis.photo_inferencer import PhotoInferencer
 from mmocc.apis.photos import Photo, PhotoPipeline
 from mmocc.apis.samples import find_pipeline, network_inputs
-from mmocc.models.receptive_field import set_cells
 from mmocc.utils.config_types import class_name
 from mmocc.visualization import localization_pictures as pictures
 from mmocc.visualization.class_activation import (
@@ -18,6 +17,7 @@ from mmocc.visualization.class_activation import (
     class_activation,
     method_title,
 )
+from mmocc.visualization.receptive_field import set_cells
 from mmocc.visualization.sheet import draw_sheet
 
 

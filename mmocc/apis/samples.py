@@ -12,12 +12,12 @@ from mmengine.dataset import Compose, pseudo_collate
 from mmengine.registry import init_default_scope
 from torch import Tensor, nn
 
-from mmocc.models.receptive_field import set_cells
 from mmocc.utils import cli
 from mmocc.utils.config_types import scope_of
 from mmocc.utils.files import expand, list_images
 from mmocc.utils.from_config import build_dataset, load_model
 from mmocc.utils.state_dicts import read_checkpoint
+from mmocc.visualization.receptive_field import set_cells
 
 
 def open_model(

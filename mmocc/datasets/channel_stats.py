@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from mmengine.config import ConfigDict
 
-from mmocc.datasets.hiding_steps import without_hiding
 from mmocc.utils.config_types import class_name
+from mmocc.utils.hiding_steps import without_hiding
 
 
 @dataclass

@@ -7,8 +7,8 @@ from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
-from mmocc.models.receptive_field import has_cells, set_cells
 from mmocc.registry import HOOKS
+from mmocc.visualization.receptive_field import has_cells, set_cells
 
 
 @HOOKS.register_module()
@@ -17,8 +17,8 @@ class MapCellsHook(Hook):
 
     Metrics with ``align='receptive_field'`` read it as ``map_cells``. It is
     found once for each size of images, from the layers of the network
-    (:func:`mmocc.models.receptive_field.find_cells`). A model without a head
-    of class maps is left as it is.
+    (:func:`mmocc.visualization.receptive_field.find_cells`). A model without a
+    head of class maps is left as it is.
     """
 
     def before_val_iter(

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from mmocc.evaluation.box_sweep import sweep_thresholds
-from mmocc.evaluation.cell_grid import CellGrid
 from mmocc.evaluation.localization import (
     enlarge_map,
     scale_boxes,
     to_levels,
 )
+from mmocc.utils.cell_grid import CellGrid
 
 
 def box_hits(

@@ -5,9 +5,9 @@ from typing import Any
 
 from mmengine.evaluator import BaseMetric
 
-from mmocc.evaluation.cell_grid import CellGrid
 from mmocc.evaluation.stored_maps import MapFolder
 from mmocc.registry import METRICS
+from mmocc.utils.cell_grid import CellGrid
 
 
 @METRICS.register_module()

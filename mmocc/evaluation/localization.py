@@ -20,7 +20,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from mmocc.evaluation.cell_grid import CellGrid, place_map
+from mmocc.utils.cell_grid import CellGrid, place_map
 
 NORMALIZATIONS = ('max', 'minmax')
 KEEP = ('largest', 'largest_contour', 'all')

@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 
 from mmocc.evaluation.box_accuracy import best_accuracy, box_hits
-from mmocc.evaluation.cell_grid import CellGrid
 from mmocc.evaluation.localization import is_blank
 from mmocc.evaluation.summed_metric import MapMetric
 from mmocc.registry import METRICS
+from mmocc.utils.cell_grid import CellGrid
 
 _V1_IOU = 0.5  # the only one in the CVPR paper
 

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from mmocc.evaluation.cell_grid import CellGrid
 from mmocc.evaluation.localization import enlarge_map
 from mmocc.evaluation.pixel_precision import (
     pixel_average_precision,
@@ -15,6 +14,7 @@ from mmocc.evaluation.pixel_precision import (
 )
 from mmocc.evaluation.summed_metric import MapMetric
 from mmocc.registry import METRICS
+from mmocc.utils.cell_grid import CellGrid
 
 
 @METRICS.register_module()

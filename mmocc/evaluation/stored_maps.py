@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from mmocc.evaluation.cell_grid import CellGrid
+from mmocc.utils.cell_grid import CellGrid
 
 MANIFEST = 'manifest.json'
 _LEVELS = 512  # finer than the 256 of the metrics

@@ -10,7 +10,7 @@ from mmengine.dist import get_rank, get_world_size
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 
-from mmocc.evaluation.cell_grid import CellGrid, check_align
+from mmocc.utils.cell_grid import CellGrid, check_align
 
 
 class SummedMetric(BaseMetric):

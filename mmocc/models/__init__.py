@@ -38,7 +38,6 @@ _ROOMS = {
         'GoogLeNetGAP',
         'HideFeatures',
         'HidingDataPreprocessor',
-        'MappedClassifier',
         'TemporalConvNet',
         'TenCropTTA',
     ),

@@ -15,8 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mmocc.evaluation.cell_grid import CellGrid
-from mmocc.models.receptive_field import set_cells, try_cells
+from mmocc.utils.cell_grid import CellGrid
+from mmocc.visualization.receptive_field import set_cells, try_cells
 from mmocc.visualization.target_layers import (
     as_maps,
     default_layer,

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from mmocc.datasets.hiding_steps import HIDING, step_names
+from mmocc.utils.hiding_steps import HIDING, step_names
 from mmocc.visualization.localization_pictures import true_boxes
 from mmocc.visualization.sheet import as_rgb
 

@@ -11,12 +11,12 @@ import numpy as np
 import torch
 from mmengine.visualization.utils import convert_overlay_heatmap
 
-from mmocc.evaluation.cell_grid import CellGrid
 from mmocc.evaluation.localization import (
     box_iou_inclusive,
     enlarge_map,
     map_to_boxes,
 )
+from mmocc.utils.cell_grid import CellGrid
 from mmocc.visualization.sheet import Panel, as_rgb
 
 GOOD, BAD = 'green', 'crimson'
@@ -187,6 +187,7 @@ def read_answer(
         right = label in sample.gt_label.tolist()
     text = f'{class_name(label, classes)} {percent:.0f} %'
     cam, cells = as_array(sample.get(field)), sample.get('map_cells')
+    cells = cells if cells is None else CellGrid(*cells)
     return Answer(name, cam, text, right, cells)
 
 

@@ -6,7 +6,6 @@ import torch
 from PIL import Image
 
 from mmocc.evaluation.box_accuracy import best_accuracy, box_hits
-from mmocc.evaluation.cell_grid import CellGrid
 from mmocc.evaluation.localization_accuracy import LocalizationAccuracy
 from mmocc.evaluation.max_box_acc import MaxBoxAcc
 from mmocc.evaluation.px_ap import (
@@ -15,6 +14,7 @@ from mmocc.evaluation.px_ap import (
     read_mask,
     score_histograms,
 )
+from mmocc.utils.cell_grid import CellGrid
 
 SHAPE = (100, 200)
 

@@ -13,7 +13,7 @@ from mmocc.datasets.wsol.metadata import (
     read_image_sizes,
     read_localization,
 )
-from mmocc.evaluation.cell_grid import CellGrid
+from mmocc.utils.cell_grid import CellGrid
 from mmocc.evaluation.pixel_precision import read_mask
 from mmocc.evaluation.stored_maps import MapFolder
 

@@ -53,6 +53,23 @@ def test_a_box_is_drawn_where_it_belongs():
     assert count(without, LIME) == 0 and len(without) < len(sheet)
 
 
+def test_a_long_sheet_has_all_rows_one_heading_and_one_legend():
+    image = plain((50, 50), (10, 20, 200))
+    box = {'ground truth': [[10, 10, 40, 40]]}
+    row = [Panel(image, 'name', boxes=box)]
+    short, long = (draw_sheet([row] * n, 'heading') for n in (8, 20))
+    assert long.shape[1] == short.shape[1]
+    lines = (np.abs(long.astype(int) - (10, 20, 200)).max(axis=2) < 30).any(1)
+    assert (np.diff(lines.astype(int)) == 1).sum() >= 20
+    frame = places(long, (10, 20, 200))
+    below = count(long[frame[1] :], LIME)
+    assert below > 0  # the legend, at the end alone
+    first = draw_sheet([row] * 8, 'heading')
+    whole = count(long, LIME) - below
+    eight = count(first, LIME) - below
+    assert whole == pytest.approx(20 / 8 * eight, rel=0.1)
+
+
 def test_rows_differ_in_height_and_length_but_one_must_have_a_panel():
     image = plain((50, 50), (200, 10, 20))
     short = draw_sheet([[Panel(image, 'a')] * 3])

@@ -83,6 +83,57 @@ def test_maps_of_several_methods_and_classes(draw, tmp_path):
     assert has_colour(read(tmp_path / 'cams.png'), (255, 0, 0))
 
 
+def test_a_method_that_fails_is_named_and_the_others_stay(run_tool, tmp_path):
+    toy_localizer.write(tmp_path)
+    result = run_tool(
+        TOOLS / 'vis_cam.py', 'colours/1_bird.png', 'plain.py', 'weights.pth',
+        '--method', 'cam', 'gradcam', '--target-layers',
+        'backbone.features.0', '--out-dir', 'single', '--save-path',
+        'cams.png', **PATHS, MPLBACKEND='agg',
+    )  # fmt: skip
+    assert result.returncode == 1
+    assert '1_bird, cam: CAM needs a head that is linear' in result.stderr
+    assert '1 of 2 maps failed' in result.stderr
+    assert (tmp_path / 'cams.png').is_file()
+    assert [file.stem for file in (tmp_path / 'single').iterdir()] == [
+        '1_bird_gradcam_1'
+    ]
+
+
+def test_what_the_preprocessor_or_a_hook_hides_is_shown(draw, tmp_path):
+    text = (tmp_path / 'cam.py').read_text()
+    start = text.index(
+        "            dict(\n                type='mmocc.HideAndS"
+    )
+    end = text.index("            dict(type='PackInputs'),\n        ],")
+    plain = text[:start] + text[end:]
+    batch = """
+data_preprocessor.update(
+    type='mmocc.HidingDataPreprocessor',
+    hide=dict(type='mmocc.BatchHideAndSeek', grid_sizes=(16,)))
+"""
+    hook = """
+custom_hooks = [dict(
+    type='mmocc.HideFeaturesHook', module='backbone.features.2',
+    hide=dict(type='mmocc.HideFeatures', grid_sizes=(8,), fill=-1.0))]
+"""
+    for name, more in (('batch', batch), ('hook', hook)):
+        (tmp_path / f'{name}.py').write_text(plain + more)
+        printed = draw(
+            TOOLS / 'browse_occlusion.py', f'{name}.py', '--draws', '5',
+            '-o', name,
+        )  # fmt: skip
+        mean = float(printed.split('hidden of the image: mean ')[1].split()[0])
+        assert 30 < mean < 70, name  # half of the cells
+        # 0 of a normalised batch is its mean, 100; a map's cells are grey
+        grey = (100,) * 3 if name == 'batch' else (127,) * 3
+        picture = read(tmp_path / name / 'hiding_train_0000.png')
+        assert has_colour(picture, grey)
+    (tmp_path / 'none.py').write_text(plain)
+    with pytest.raises(AssertionError, match='nothing that is known hides'):
+        draw(TOOLS / 'browse_occlusion.py', 'none.py')
+
+
 def test_features_are_projected_back_to_the_pixels(draw, tmp_path):
     printed = draw(
         TOOLS / 'vis_deconv.py', 'cam.py', 'weights.pth', '--layer',

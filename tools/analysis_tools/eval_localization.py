@@ -24,15 +24,15 @@ from pathlib import Path
 import numpy as np
 from rich.progress import track
 
+from mmocc.apis.map_scorer import IOUS, MapScorer, make_metric
 from mmocc.datasets.wsol.metadata import (
     Localization,
     read_image_ids,
     read_image_sizes,
     read_localization,
 )
-from mmocc.evaluation.cell_grid import ALIGNMENTS
 from mmocc.evaluation.localization import box_iou_inclusive, scale_boxes
-from mmocc.evaluation.map_scorer import IOUS, MapScorer, make_metric
+from mmocc.utils.cell_grid import ALIGNMENTS
 from mmocc.utils.worker_pool import run_jobs
 
 

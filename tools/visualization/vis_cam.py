@@ -26,9 +26,9 @@ from mmengine.config import DictAction
 from torch import Tensor, nn
 
 from mmocc.apis import samples
-from mmocc.evaluation.cell_grid import ALIGNMENTS, CellGrid
 from mmocc.evaluation.stored_maps import MapFolder
 from mmocc.utils import cli
+from mmocc.utils.cell_grid import ALIGNMENTS, CellGrid
 from mmocc.visualization import localization_pictures as pictures
 from mmocc.visualization import sheet
 from mmocc.visualization.class_activation import (

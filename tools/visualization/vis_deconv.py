@@ -21,7 +21,6 @@ from mmengine.utils import track_iter_progress
 from torch import Tensor, nn
 
 from mmocc.apis import samples
-from mmocc.models.receptive_field import ReceptiveField
 from mmocc.utils import cli
 from mmocc.visualization.deconv import pictures
 from mmocc.visualization.deconv.network import (
@@ -29,6 +28,7 @@ from mmocc.visualization.deconv.network import (
     strongest_activations,
 )
 from mmocc.visualization.localization_pictures import shown_image
+from mmocc.visualization.receptive_field import ReceptiveField
 from mmocc.visualization.sheet import Panel, draw_sheet, write_image
 from mmocc.visualization.target_layers import run_to
 

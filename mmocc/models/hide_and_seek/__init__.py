@@ -36,7 +36,6 @@ __all__ = [
     'GoogLeNetGAP',
     'HideFeatures',
     'HidingDataPreprocessor',
-    'MappedClassifier',
     'TemporalConvNet',
     'TenCropTTA',
 ]
@@ -54,6 +53,5 @@ if usable('mmpretrain.models'):
     from mmocc.models.hide_and_seek.hiding_data_preprocessor import (
         HidingDataPreprocessor,
     )
-    from mmocc.models.hide_and_seek.mapped_classifier import MappedClassifier
 
 __getattr__ = absent(__name__, {'mmpretrain.models': __all__})

@@ -9,9 +9,9 @@ from mmpretrain.models.heads import ClsHead
 from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
-from mmocc.evaluation.cell_grid import CellGrid
 from mmocc.models.hide_and_seek.cam_head import add_maps
 from mmocc.registry import MODELS
+from mmocc.utils.cell_grid import CellGrid
 
 MAPS = ('pred', 'gt')
 

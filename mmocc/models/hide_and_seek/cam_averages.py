@@ -9,9 +9,9 @@ from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from mmocc.evaluation.cell_grid import CellGrid, cell_weights
 from mmocc.models.hide_and_seek.cam_head import CAMHead, add_maps
 from mmocc.registry import MODELS
+from mmocc.utils.cell_grid import CellGrid, cell_weights
 
 
 @MODELS.register_module()
@@ -159,7 +159,7 @@ def paste_crops(
         flips: Whether each crop was mirrored (left and right).
         size: (H, W) of the image.
         cells: Where the maps' cells lie in a crop: then maps are enlarged by
-            :func:`mmocc.evaluation.cell_grid.place_map`. By default they
+            :func:`mmocc.utils.cell_grid.place_map`. By default they
             cover it evenly.
 
     Returns:
@@ -256,7 +256,7 @@ class TenCropTTA(BaseTTAModel):
         cells = samples[0].get('map_cells')
         merged.set_metainfo(dict(img_shape=size))
         if cells is not None:
-            merged.set_metainfo(dict(map_cells=CellGrid.even(size)))
+            merged.set_metainfo(dict(map_cells=tuple(CellGrid.even(size))))
         score = torch.stack([s.pred_score for s in samples]).mean(dim=0)
         merged.set_pred_score(score)
         merged.set_pred_label(score.argmax(dim=0, keepdim=True))

@@ -8,8 +8,8 @@ from mmpretrain.models.heads import LinearClsHead
 from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
-from mmocc.evaluation.cell_grid import CellGrid
 from mmocc.registry import MODELS
+from mmocc.utils.cell_grid import CellGrid
 
 POOLS = ('avg', 'max')
 MAPS = ('pred', 'gt', 'all')
@@ -36,7 +36,8 @@ def add_maps(
     """
     if cells is not None:
         for sample in samples:
-            sample.set_metainfo(dict(map_cells=cells))
+            # Plain tuples, which any reader of stored samples knows
+            sample.set_metainfo(dict(map_cells=tuple(cells)))
     if 'all' in maps:
         for sample, cams in zip(samples, class_maps(None), strict=True):
             sample.cams = cams

@@ -5,10 +5,10 @@ import torch
 from mmpretrain.models.backbones import EfficientNet, ResNet, VisionTransformer
 from torch import nn
 
-from mmocc.evaluation.cell_grid import CellGrid
 from mmocc.models.backbones import EfficientNetLite
 from mmocc.models.hide_and_seek import VGGGAP, AlexNetGAP, GoogLeNetGAP
-from mmocc.models.receptive_field import (
+from mmocc.utils.cell_grid import CellGrid
+from mmocc.visualization.receptive_field import (
     ReceptiveField,
     find_cells,
     try_cells,

@@ -5,12 +5,15 @@ from typing import Any
 
 import torch
 from mmengine.model import BaseModel
-from mmpretrain.registry import MODELS as HOST_MODELS
-from mmpretrain.structures import DataSample
 from torch import Tensor
 
-from mmocc.models.hide_and_seek.cam_head import add_maps
 from mmocc.registry import MODELS
+from mmocc.utils.hosts import require
+from mmocc.visualization.class_activation import (
+    activation_cells,
+    check_method,
+    class_activation,
+)
 
 MAPS = ('pred', 'gt')
 
@@ -28,8 +31,8 @@ class MappedClassifier(BaseModel):
             model=dict(type='ImageClassifier', ...))
 
     Samples have ``pred_cam``, ``gt_cam`` and ``map_cells`` as from
-    :class:`CAMHead`; the checkpoint is the classifier's own. Each kind of map
-    costs a forward and a backward pass for each batch.
+    :class:`mmocc.models.CAMHead`; the checkpoint is the classifier's own.
+    Each kind of map costs a forward and a backward pass for each batch.
 
     Args:
         model: Config of the classifier.
@@ -52,7 +55,8 @@ class MappedClassifier(BaseModel):
         maps: Sequence[str] = MAPS,
         data_preprocessor: dict | None = None,
     ) -> None:
-        from mmocc.visualization.class_activation import check_method
+        require('mmocc.MappedClassifier', 'mmpretrain.models')
+        from mmpretrain.registry import MODELS as HOST_MODELS
 
         if isinstance(maps, str) or set(maps) - set(MAPS):
             raise ValueError(f'maps {maps!r} must be a list of some of {MAPS}')
@@ -82,7 +86,7 @@ class MappedClassifier(BaseModel):
     def forward(
         self,
         inputs: Tensor,
-        data_samples: list[DataSample] | None = None,
+        data_samples: list | None = None,
         mode: str = 'tensor',
     ) -> Any:
         """Return what the classifier does; in testing, samples with maps.
@@ -94,7 +98,7 @@ class MappedClassifier(BaseModel):
         """
         result = self.model(inputs, data_samples, mode)
         if mode == 'predict':
-            from mmocc.visualization.class_activation import activation_cells
+            from mmocc.models.hide_and_seek.cam_head import add_maps
 
             size = tuple(inputs.shape[-2:])
             cells = activation_cells(
@@ -110,8 +114,6 @@ class MappedClassifier(BaseModel):
 
     def class_maps(self, inputs: Tensor, labels: Tensor) -> Tensor:
         """Return the maps (N, h, w) of classes (N,), float32 on the CPU."""
-        from mmocc.visualization.class_activation import class_activation
-
         maps = class_activation(
             self.model, inputs, labels.tolist(), self.method, self.layers
         )

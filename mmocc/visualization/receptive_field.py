@@ -11,7 +11,7 @@ from mmengine.logging import print_log
 from mmengine.utils.dl_utils import is_norm
 from torch import Tensor, nn
 
-from mmocc.evaluation.cell_grid import CellGrid
+from mmocc.utils.cell_grid import CellGrid
 
 POOLS = (nn.MaxPool2d, nn.AvgPool2d)
 ACTIVATIONS = 'torch.nn.modules.activation'

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 
 from mmocc.datasets.wsol.metadata import Localization
-from mmocc.evaluation.cell_grid import CellGrid
 from mmocc.evaluation.max_box_acc import MaxBoxAcc
 from mmocc.evaluation.px_ap import PxAP
 from mmocc.evaluation.stored_maps import (
@@ -16,6 +15,7 @@ from mmocc.evaluation.stored_maps import (
     read_manifest,
     read_map,
 )
+from mmocc.utils.cell_grid import CellGrid
 
 BASELINES, IOUS = ('gaussian', 'full-image'), (0.3, 0.5, 0.7)
 SIGMA = 0.25  # any width gives the same ellipses

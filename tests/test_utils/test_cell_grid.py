@@ -9,16 +9,16 @@ from mmocc.datasets.wsol.metadata import (
     read_image_sizes,
     read_localization,
 )
-from mmocc.evaluation.cell_grid import (
-    CellGrid,
-    cell_weights,
-    check_align,
-    place_map,
-)
 from mmocc.evaluation.localization import (
     box_iou_inclusive,
     enlarge_map,
     map_to_boxes,
+)
+from mmocc.utils.cell_grid import (
+    CellGrid,
+    cell_weights,
+    check_align,
+    place_map,
 )
 
 CUB = ROOT.parent / 'shared/data/wsol_metadata_cub/test'
