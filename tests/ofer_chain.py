@@ -93,27 +93,28 @@ def write_photos(root):
         (root / 'face_mask' / name).mkdir(parents=True)
         photo.resize((100, 90)).save(root / 'face_mask' / name / '0.png')
     write_muxspace(root / 'muxspace_expressions', photo)
-    write_my_faces(root / 'my_faces', photo)
+    write_my_faces(root / 'my_faces', photos)
     for name in ('train', 'test'):
         table = ['path,expression,subject']
         table += [f'{i}.jpg,Anger,P{i % 3}' for i in range(6)]
-        write_mux6(root / 'faces_mux6', name, table, photo)
+        write_mux6(root / 'faces_mux6', name, table, photos)
 
 
-def write_my_faces(root, photo):
+def write_my_faces(root, photos):
     """Write four pictures of each expression."""
+    paths = cycle(photos)
     for name in FER2013:
         (root / name).mkdir(parents=True)
-        for index in range(4):
-            photo.save(root / name / f'{name}{index}.jpg')
+        for index, path in zip(range(4), paths, strict=False):
+            Image.open(path).save(root / name / f'{name}{index}.jpg')
 
 
-def write_mux6(root, name, table, photo):
+def write_mux6(root, name, table, photos):
     """Write six photos of three people."""
     root.mkdir(parents=True, exist_ok=True)
     (root / f'{name}.csv').write_text('\n'.join(table))
-    for index in range(6):
-        photo.resize((170, 160)).save(root / f'{index}.jpg')
+    for index, path in zip(range(6), cycle(photos)):
+        Image.open(path).resize((170, 160)).save(root / f'{index}.jpg')
 
 
 def write_muxspace(root, photo):
@@ -133,6 +134,13 @@ def without_downloads(node):
             node = {**node, 'init_cfg': None}
         return {k: without_downloads(v) for k, v in node.items()}
     return node
+
+
+def paste_nothing(pipeline):
+    """Leave faces clean: whitening needs each patch clean in two faces."""
+    for step in pipeline:
+        if step['type'] == 'mmocc.PasteOcclusion':
+            step['prob'] = 0.0
 
 
 class StopAfter(Hook):
@@ -186,6 +194,8 @@ class Chain:
             if few:
                 train = loader == 'train_dataloader'
                 cfg[loader].dataset.indices = 3 if train else 1
+                if train and name.startswith('svdd'):
+                    paste_nothing(cfg[loader].dataset.pipeline)
         for hook in cfg.get('custom_hooks', []):
             if hook.get('dataloader'):
                 hook.dataloader.update(batch_size=2, num_workers=0)
