@@ -128,9 +128,10 @@ def _nothing(found: Detections, classes: int) -> Matches:
 def _class_matches(items: Sequence[dict | None], photos: int) -> ClassMatches:
     """Return what pycocotools says of one class in all photos."""
     counts = np.zeros(photos, int)
-    owner, scores = [np.zeros(0, int)], [np.zeros(0)]
-    hits = [np.zeros((len(IOUS), 0), bool)]
-    misses = [np.zeros((len(IOUS), 0), bool)]
+    owner: list[np.ndarray] = [np.zeros(0, int)]
+    scores: list[np.ndarray] = [np.zeros(0)]
+    hits: list[np.ndarray] = [np.zeros((len(IOUS), 0), bool)]
+    misses: list[np.ndarray] = [np.zeros((len(IOUS), 0), bool)]
     for item in filter(None, items):
         photo = item['image_id'] - 1
         counts[photo] = (np.asarray(item['gtIgnore']) == 0).sum()
@@ -222,9 +223,10 @@ def _one_precision(
 
 
 def best_score(classes: Sequence[ClassMatches]) -> float:
-    """Return the least score at which F1 at IoU 0.5 is highest.
+    """Return the score from which on a box counts: where F1 is highest.
 
-    All classes together; 0 where nothing is found.
+    It is in the middle between the last box that counts and the next one, or
+    0. F1 is at an IoU of 0.5, of all classes together.
     """
     scores = np.concatenate([c.scores for c in classes])
     hits = np.concatenate([c.hits[0] for c in classes])
@@ -234,5 +236,6 @@ def best_score(classes: Sequence[ClassMatches]) -> float:
     order = np.argsort(-scores, kind='mergesort')
     right, wrong = np.cumsum(hits[order]), np.cumsum(misses[order])
     objects = sum(int(c.objects.sum()) for c in classes)
-    f1 = 2 * right / (right + wrong + objects)
-    return float(scores[order][f1.argmax()])
+    last = int((2 * right / (right + wrong + objects)).argmax())
+    ranked = np.append(scores[order], 0.0)
+    return float((ranked[last] + ranked[last + 1]) / 2)

@@ -73,12 +73,13 @@ def common_parts(
     """Return what pages of classifiers and detectors both show."""
     models = report['models']
     names = {name: number for number, name in enumerate(models)}
+    words = MEASURES[measured(report)]
     return dict(
         title=title,
         report=report,
         measure=measured(report),
         noun=NOUNS[measured(report)],
-        measure_words=MEASURES[measured(report)],
+        measure_words=words,
         headlines=headlines(report),
         differences=difference_lines(report),
         several=len(models) > 1,
@@ -91,7 +92,7 @@ def common_parts(
         share=share_panels(report),
         shots=examples,
         filters=filters(examples),
-        remarks=remarks(report),
+        remarks=[t for t in remarks(report) if t != words],
         compared=compare_parts(report, old) if old else None,
         shown=shown,
         with_interval=with_interval,
