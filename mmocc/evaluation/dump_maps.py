@@ -62,7 +62,10 @@ class DumpMaps(BaseMetric):
 
     def compute_metrics(self, results: list) -> dict[str, int]:
         """Write the manifest of all processes; return the number of maps."""
-        self.folder.cells = dict(results)
+        # mmengine makes plain tuples of what it collects.
+        self.folder.cells = {
+            image_id: cells and CellGrid(*cells) for image_id, cells in results
+        }
         self.folder.write_manifest()
         self.folder = MapFolder(self.out_dir)
         return {'maps': len(results)}

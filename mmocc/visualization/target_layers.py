@@ -71,7 +71,8 @@ def default_layer(
     there is none.
     """
     outputs, shared, scores = _watch(model, inputs)
-    top = scores.max(dim=1).values.sum()
+    with torch.enable_grad():
+        top = scores.max(dim=1).values.sum()
     grads = torch.autograd.grad(top, [*outputs.values()], allow_unused=True)
     last = None
     for name, grad in zip(outputs, grads, strict=True):
