@@ -21,8 +21,8 @@ __all__ = [
 ]
 
 if usable('mmengine'):
-    from mmocc.evaluation.image_anomaly_metric import ImageAnomalyMetric
     from mmocc.evaluation.dump_maps import DumpMaps
+    from mmocc.evaluation.image_anomaly_metric import ImageAnomalyMetric
     from mmocc.evaluation.localization_accuracy import LocalizationAccuracy
     from mmocc.evaluation.max_box_acc import MaxBoxAcc
     from mmocc.evaluation.mean_class_accuracy import MeanClassAccuracy
