@@ -10,6 +10,7 @@ from anomaly_layouts import save, write_mvtec, write_tiles, write_visa
 pytest.importorskip('mmdet', reason='detection needs mmdet')
 
 from mmocc import cli
+from mmocc.apis import DEAInferencer
 from mmocc.apis.part_tables import kind_table, markdown, method_table
 from mmocc.datasets.anomaly.find_layout import find_layout
 from mmocc.datasets.anomaly.layouts import read_folder
@@ -110,6 +111,19 @@ def test_one_command_writes_a_table(tmp_path, capsys):
     assert (work / 'result.json').stat().st_mtime_ns == before
     asked = json.loads((work / 'result.json').read_text('utf-8'))['asked']
     assert (asked['false_alarms'], asked['boxes']) == (0.05, 'image')
+    # The config and the checkpoint answer photos.
+    infer = DEAInferencer(
+        work / 'patchcore_mvtec.py', work / 'epoch_1.pth', device='cpu'
+    )
+    photos = [str(root / 'bad/hole/0.png'), str(root / 'good/02.png')]
+    answers = infer(photos, return_vis=True)
+    bad, good = answers['predictions']
+    assert (bad['image_anomalous'], good['image_anomalous']) == (True, False)
+    assert bad['image_score'] > good['image_score']
+    assert 'reconstructions' not in bad
+    assert bad['anomaly_map'].shape == (64, 64)
+    assert bad['anomaly_map'][24:34, 24:34].mean() > bad['anomaly_map'].mean()
+    assert len(answers['visualization']) == 2
 
 
 def result(category, method, seed, auroc):

@@ -41,6 +41,7 @@ class PartBaseline(BaseModel):
     """
 
     maps_score = True  # whether the threshold is one of the map, too
+    tta_type = 'mmocc.DEATTA'  # for test-time augmentation
 
     def __init__(
         self,
