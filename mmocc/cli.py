@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from importlib.util import module_from_spec, spec_from_file_location
 
 from mmocc.utils.find_config import home
-from mmocc.utils.hosts import MissingHostError
+from mmocc.utils.hosts import EXTRAS, MissingHostError
 from mmocc.version import __version__
 
 COMMANDS = {  # the tool, and what it does
@@ -29,6 +29,7 @@ COMMANDS = {  # the tool, and what it does
         'fit_learn.py',
         'train LEARN for any classifier on photos without labels',
     ),
+    'app': ('app.py', 'see in the browser what networks say of hidden photos'),
     'demo': ('demo.py', 'train and test LEARN on handwritten digits'),
     'check': ('check_env.py', 'what works in this environment'),
 }
@@ -36,15 +37,8 @@ TRAIN = {  # "train NAME ...", from a folder of data to a table
     'dea': 'train_dea.py',
     'ofer': 'train_ofer.py',
 }
-HOSTS = {
-    'mmcv': 'cls',
-    'mmdet': 'det',
-    'mmengine': 'cls',
-    'mmpretrain': 'cls',
-    'pycocotools': 'det',
-    'torch': 'cls',
-    'torchvision': 'cls',
-}
+# Commands for which the extra [torch] is enough; the others read configs.
+PLAIN = ('report', 'check')
 
 
 def usage() -> str:
@@ -83,7 +77,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         sys.exit(f'mmocc {name}: {error}')
     except ModuleNotFoundError as error:
-        extra = HOSTS.get(error.name or '')
+        extra = EXTRAS.get(error.name or '')
+        if extra == 'torch' and name not in PLAIN:
+            extra = 'cls'
         if extra is None or os.environ.get('MMOCC_TRACEBACK'):
             raise
         sys.exit(

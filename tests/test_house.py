@@ -28,6 +28,7 @@ BELOW = {
     'apis': CORE
     | {'datasets', 'models', 'evaluation', 'report', 'visualization'},
     'zoo': CORE | {'apis', 'learn', 'report'},
+    'app': CORE | {'apis', 'learn', 'report', 'transforms', 'visualization'},
 }
 HOSTS = {'mmcv', 'mmdet', 'mmengine', 'mmpretrain'}
 
