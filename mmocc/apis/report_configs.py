@@ -56,6 +56,7 @@ def report_configs(args: argparse.Namespace) -> None:
         options['test_dataloader.num_workers'] = args.workers
     if args.batch_size is not None:
         options['test_dataloader.batch_size'] = args.batch_size
+    keys: tuple[str, ...]
     keys = ('seed', 'region', 'texture_bank', 'object_bank', 'texture_size')
     occlude = {key: getattr(args, key) for key in keys}
     occlude['seed'] = args.seeds[0]
