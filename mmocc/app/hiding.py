@@ -7,7 +7,12 @@ import torch
 from numpy.typing import NDArray
 
 from mmocc.app.photos import Pixels
-from mmocc.occlusion import KINDS, OccluderBank, occlude_object
+from mmocc.occlusion import (
+    KINDS,
+    OccluderBank,
+    check_kind,
+    occlude_object,
+)
 from mmocc.transforms import HideAndSeek
 
 BANK = 'builtin:test'  # other things than LEARN is trained with
@@ -51,6 +56,7 @@ def occluded(
     Raises:
         ValueError: If one of them is not known, or out of range.
     """
+    check_kind(kind)
     if place not in PLACES:
         raise ValueError(f'unknown place {place!r}; choose from {[*PLACES]}')
     if not 0 <= share <= LARGEST:

@@ -61,6 +61,7 @@ def test_classes_of_one_name_are_told_apart():
 
 def test_the_networks_that_are_there(tmp_path, monkeypatch):
     monkeypatch.setattr('mmocc.app.networks.has_package', lambda: False)
+    monkeypatch.setattr('mmocc.app.networks.usable', lambda _: False)
     with pytest.raises(NoNetworkError, match='make demo'):
         find_networks(demo=tmp_path)
     assert all(photo.shape[2] == 3 for photo in photographs())
