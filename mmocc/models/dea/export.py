@@ -168,9 +168,19 @@ def export_onnx(
         path: File to write.
 
     Raises:
-        ValueError: If nothing is found in the example, or as there.
+        ValueError: If nothing is found in the example, regions are read with a
+            fixed number of samples, or as there.
     """
     exported = ExportedDetector(model, tuple(example.shape[-2:]))
+    extractor = getattr(model, 'roi_extractor', None)
+    if any(
+        layer.sampling_ratio > 0 for layer in getattr(extractor, 'layers', ())
+    ):
+        raise ValueError(
+            'the RoiAlign of ONNX files takes as many samples as there are '
+            'cells: set model.roi_extractor.sampling_ratio=0 (the config or '
+            '--cfg-options), which changes features a little'
+        )
     example = example.float()
     with torch.no_grad():
         boxes = exported(example)[0]

@@ -40,7 +40,7 @@ def build(redraws, agnostic=True, rule='own_level'):
     options = dict(
         frozen_detector=False,
         judge=dict(scores=('pearson', 'confidence')),
-        roi_extractor=dict(rule=rule),
+        roi_extractor=dict(rule=rule, sampling_ratio=0),
         test_cfg=dict(nms=dict(class_agnostic=agnostic), max_per_img=300),
     )
     model = toy_dea.build(**options).eval()
@@ -122,6 +122,9 @@ def test_what_cannot_be_exported_is_refused_by_name(tmp_path):
     model = build(True)
     with pytest.raises(ValueError, match='nothing is found in the example'):
         model.bbox_head.test_cfg.score_thr = 1.0
+        export_onnx(model, torch.zeros(1, 3, *size), tmp_path / 'x.onnx')
+    model.roi_extractor.layers[0].sampling_ratio = 2
+    with pytest.raises(ValueError, match='sampling_ratio=0'):
         export_onnx(model, torch.zeros(1, 3, *size), tmp_path / 'x.onnx')
     model.judge.anomaly_score = 'rank'
     with pytest.raises(ValueError, match="score 'rank' cannot be exported"):
