@@ -38,27 +38,67 @@ def test_what_is_committed_is_small_and_of_no_machine(path):
     nbformat.validate(nbformat.from_dict(json.loads(text)))
 
 
-def test_quickstart_runs_from_model_and_folder_to_report_and_remedy(tmp_path):
-    pytest.importorskip('mmpretrain', reason='LEARN needs mmengine')
-    notebook = nbformat.read(NOTEBOOKS / 'quickstart.ipynb', 4)
-    cells = [cell for cell in notebook.cells if cell.cell_type == 'code']
-    assert 'TRAIN, TEST, EPOCHS =' in cells[0].source
-    cells[0].source = 'TRAIN, TEST, EPOCHS = 64, 30, 1'
+def run(name, settings, folder):
+    """Run a notebook with other numbers in its first cell; return it."""
+    notebook = nbformat.read(NOTEBOOKS / f'{name}.ipynb', 4)
+    first = next(c for c in notebook.cells if c.cell_type == 'code')
+    names = settings.partition(' = ')[0]
+    assert f'\n{names} = ' in first.source
+    first.source = settings
     client = nbclient.NotebookClient(
         notebook,
         timeout=600,
         kernel_name='python3',
-        resources={'metadata': {'path': str(tmp_path)}},
+        resources={'metadata': {'path': str(folder)}},
     )
     client.execute(env={**os.environ, 'PYTHONPATH': str(ROOT)})
+    return notebook
+
+
+def sizes(notebook):
+    """Return (w, h) of the pictures that a notebook shows."""
+    found = []
+    for picture in outputs(notebook, 'image/png'):
+        with Image.open(BytesIO(base64.b64decode(picture))) as image:
+            found.append(image.size)
+    return found
+
+
+def test_quickstart_runs_from_model_and_folder_to_report_and_remedy(tmp_path):
+    pytest.importorskip('mmpretrain', reason='LEARN needs mmengine')
+    settings = 'TRAIN, TEST, EPOCHS = 64, 30, 1'
+    notebook = run('quickstart', settings, tmp_path)
     tables = [t for t in outputs(notebook, 'text/html') if '<table>' in t]
     assert len(tables) == 2
     assert all('<th>my network</th>' in table for table in tables)
     assert '<th>with LEARN</th>' in tables[1]
     assert (tmp_path / 'quickstart/report/occlusion.html').is_file()
-    (picture,) = outputs(notebook, 'image/png')
-    with Image.open(BytesIO(base64.b64decode(picture))) as image:
-        assert image.size == (600, 120)  # five pictures, three times as large
+    assert sizes(notebook) == [(600, 120)]  # five, three times as large
     words = ''.join(outputs(notebook, 'stream'))
     assert 'LEARN: ' in words
     assert 'L3  with LEARN' in words
+
+
+def test_transforms_train_four_networks_and_report_them(tmp_path):
+    pytest.importorskip('mmengine', reason='hiding a batch needs it')
+    settings = 'TRAIN, TEST, EPOCHS = 64, 30, 1'
+    notebook = run('transforms', settings, tmp_path)
+    assert sizes(notebook) == [(640, 240), (640, 160)]
+    words = ''.join(outputs(notebook, 'stream'))
+    share = float(words.partition('hidden share of the object: ')[2][:4])
+    assert 0.4 <= share < 0.6  # L2
+    for name in ('plain', 'RandomErasing', 'HideAndSeek', 'Occlude'):
+        assert words.count(f'\n{name:14} clean') == 1
+    assert (tmp_path / 'transforms/report/occlusion.html').is_file()
+
+
+def test_learn_is_trained_saved_loaded_and_switched_off(tmp_path):
+    pytest.importorskip('mmengine', reason='LEARN needs it')
+    settings = 'TRAIN, TEST, EPOCHS, LEARN_EPOCHS = 64, 30, 1, 1'
+    notebook = run('learn_without_labels', settings, tmp_path)
+    words = ''.join(outputs(notebook, 'stream'))
+    assert 'as trained: True' in words
+    assert 'off, it is the old model: True' in words
+    assert '(8, 10)' in words
+    assert 'trainable: {True}' in words
+    assert (tmp_path / 'learn_without_labels/learn.pt').stat().st_size < 2**22
