@@ -13,9 +13,9 @@ from mmocc.datasets.wsol.metadata import (
     read_image_sizes,
     read_localization,
 )
-from mmocc.utils.cell_grid import CellGrid
 from mmocc.evaluation.pixel_precision import read_mask
 from mmocc.evaluation.stored_maps import MapFolder
+from mmocc.utils.cell_grid import CellGrid
 
 TOOL = ROOT / 'tools' / 'analysis_tools' / 'eval_localization.py'
 CUB = ROOT.parent / 'shared' / 'data' / 'wsol_metadata_cub'
