@@ -93,7 +93,8 @@ def choose_det_examples(
         occlude: Arguments of ``mmocc.OccludeObjects`` with the bank built.
         every: Only every n-th photo was tested.
     """
-    shots, others = [], []
+    shots: list[dict[str, Any]] = []
+    others: list[dict[str, Any]] = []
     for cell, first in next(iter(models.values())).items():
         lost = np.zeros(len(first.photo), bool)
         for name, cells in models.items():

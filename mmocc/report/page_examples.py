@@ -102,15 +102,17 @@ def _answer(
 ) -> dict:
     """Return one answer in words, with that to the clean image before it."""
     given = cells[cell]
-    clean, before = cells.get(CLEAN), None
+    clean = cells.get(CLEAN)
+    before, was_right = None, False
     if cell != CLEAN and clean is not None:
         spots = np.flatnonzero(clean.keys == given.keys[place])
-        before = int(spots[0]) if spots.size else None
+        if spots.size:
+            before = _words(clean, int(spots[0]), names)
+            was_right = bool(clean.hits[spots[0]])
     right = bool(given.hits[place])
-    was_right = before is not None and bool(clean.hits[before])  # type: ignore
     return dict(
         text=_words(given, place, names),
-        before=None if before is None else _words(clean, before, names),
+        before=before,
         right=right,
         state=KEPT if right else LOST if was_right else WRONG,
     )
@@ -165,7 +167,8 @@ def choose_examples(
 
     Those that a model has lost come first, from the lowest level on.
     """
-    shots, others = [], []
+    shots: list[dict[str, Any]] = []
+    others: list[dict[str, Any]] = []
     answers = {job.name: job.cells for job in jobs}
     to_rgb = to_rgb_of(jobs[0].cfg)
     for cell in jobs[0].cells:

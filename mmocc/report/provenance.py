@@ -54,7 +54,7 @@ def library_versions() -> str:
     known = [
         f'{name} {module.__version__}'
         for name, module in loaded
-        if hasattr(module, '__version__')
+        if module is not None and hasattr(module, '__version__')
     ]
     return ', '.join([f'Python {sys.version.split()[0]}', *known])
 

@@ -72,7 +72,7 @@ def report_detectors(
                     bar, keep,
                 )  # fmt: skip
                 found[job.name][cell] = keep.found
-            if real[0]:
+            if real[0] and real[1]:  # the command asks for both
                 work = partial(
                     run_occluded_coco,
                     occluded_ann=real[0],

@@ -83,7 +83,7 @@ class Picture:
             cv2.copyTo(source, visible, target)
         return like_tensor(torch.from_numpy(planes), self.image)
 
-    def _of_rows(self, rows: Pixels) -> Any:
+    def _of_rows(self, rows: np.ndarray) -> Any:
         """Return (H, W, 3) as the picture is: an array or a PIL image."""
         if isinstance(self.image, Image.Image):
             return _as_mode(Image.fromarray(rows), self.image.mode)

@@ -38,8 +38,8 @@ def find_layout(folder: str | Path) -> PartFolder:
         raise FileNotFoundError(f'{root}: no such folder')
     if (root / VISA_LIST).is_file():
         images = read_visa(root, 'train')
-        names = sorted({image.category for image in images})
-        return PartFolder(root, 'visa', tuple(names))
+        found = sorted({image.category for image in images})
+        return PartFolder(root, 'visa', tuple(found))
     if (root / 'MT_Free').is_dir():
         return PartFolder(root, 'magnetic_tile', (TILE,))
     if (root / 'train').is_dir():  # one category

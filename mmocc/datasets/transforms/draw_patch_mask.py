@@ -47,7 +47,8 @@ class DrawPatchMask(BaseTransform):
         seed: int = 0,
     ) -> None:
         self.patch_size = patch_size
-        self.share = tuple(share)
+        low, high = share
+        self.share = (low, high)
         self.roughness = roughness
         self.seed = seed
         self.draw((1, 1), np.random.default_rng(0))  # refuses wrong options
