@@ -20,6 +20,9 @@ from torchvision.models import squeezenet1_1
 PACKAGES = ('occlusion', 'transforms', 'report', 'evaluation')
 # Thin classes for mm's runner, and what is about mm's detectors.
 NEED_MM = {
+    'mmocc.evaluation.dump_maps',
+    'mmocc.evaluation.dump_objects',
+    'mmocc.evaluation.image_anomaly_metric',
     'mmocc.evaluation.known_class_coco_metric',
     'mmocc.evaluation.localization_accuracy',
     'mmocc.evaluation.max_box_acc',

@@ -215,7 +215,8 @@ def main() -> None:
                 table[f'masked: {row}'] = values
                 print(line(f'masked: {row}', values), flush=True)
     args.out.mkdir(parents=True, exist_ok=True)
-    (args.out / 'table.json').write_text(json.dumps(table, indent=1))
+    text = json.dumps(table, indent=1)
+    (args.out / 'table.json').write_text(text, encoding='utf-8')
 
 
 class Ready(torch.nn.Module):
