@@ -19,9 +19,9 @@ ROOT = Path(__file__).resolve().parent
 MIM_FOLDERS = ('configs', 'tools', 'requirements')
 MIM_INDEX = 'model-index.yml'  # what `mim search mmocc` reads
 # onedl-mim 0.5.1 takes the folder of the first file that pip lists, in sorted
-# order, for the package: the metadata, if a package is named as its module. A
+# order, for the package: with a console command, the folder that holds bin. A
 # second copy under a name that sorts before it lets `mim train mmocc` work.
-FOR_ONEDL_MIM = '_mmocc_mim'
+FOR_ONEDL_MIM = '+mmocc_mim'
 # GitHub's, set in its workflows: where pictures of the README can be seen.
 RELEASED_FROM = ('GITHUB_SERVER_URL', 'GITHUB_REPOSITORY')
 

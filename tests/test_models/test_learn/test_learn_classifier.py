@@ -307,7 +307,7 @@ def test_a_checkpoint_of_another_architecture_is_refused(changes, message):
 def test_training_on_a_model_that_was_never_loaded_warns_once(monkeypatch):
     messages = []
     monkeypatch.setattr(
-        'mmocc.utils.weights.print_log',
+        'mmocc.utils.weights.note',
         lambda message, **_: messages.append(message),
     )
     loaded, random = build_learn(), build_learn()

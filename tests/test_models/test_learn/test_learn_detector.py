@@ -223,7 +223,7 @@ def test_its_checkpoint_holds_all_and_fits_the_plain_detector():
 def test_it_warns_once_without_a_checkpoint(monkeypatch):
     lines = []
     monkeypatch.setattr(
-        'mmocc.utils.weights.print_log',
+        'mmocc.utils.weights.note',
         lambda text, **kwargs: lines.append(text),
     )
     model = tiny.build(tiny.learning(RETINA))

@@ -202,7 +202,7 @@ def test_pictures_get_a_gradient_but_weights_and_statistics_do_not_change():
 def test_random_weights_are_logged_once(monkeypatch):
     lines = []
     monkeypatch.setattr(
-        'mmocc.utils.weights.print_log',
+        'mmocc.utils.weights.note',
         lambda text, **kwargs: lines.append(text),
     )
     net = frozen(CLASSIFIER)
