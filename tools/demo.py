@@ -84,7 +84,7 @@ NETWORKS = {
         first='efficientnet-lite0_digits-baseline',
         learn='efficientnet-lite0_digits',
         size=112,
-        every=3,
+        every=2,
     ),
     'vgg16': Network(
         name='VGG-16',

@@ -37,7 +37,7 @@ model = dict(
         roi_size=8,
         widths=(40, 16, 8),
     ),
-    # The paper's score, which decides. The others cost as much again: pearson,
+    # The paper's score, which decides. Others cost time: pearson,
     # mse, ssim, latent, confidence, and their fusions zscore and rank.
     judge=dict(scores=('pearson',), anomaly_score='pearson'),
     # One box for each object, whatever its classes.

@@ -34,7 +34,7 @@ model = dict(
         rule='own_level',  # the paper's; conv4_3 and size are others
     ),
     decoder=dict(type='mmocc.ConvDecoder', in_channels=256, roi_size=8),
-    # The paper's score, which decides. The others cost as much again: pearson,
+    # The paper's score, which decides. Others cost time: pearson,
     # mse, ssim, latent, confidence, and their fusions zscore and rank.
     judge=dict(scores=('pearson',), anomaly_score='pearson'),
     # One box for each object, whatever its classes.

@@ -10,7 +10,7 @@ _base_ = [
 ]
 
 # ------------------------------------------------ things you will change
-max_epochs = 3
+max_epochs = 4
 lr = 1e-3  # for 32 images a step
 image_size = 112
 

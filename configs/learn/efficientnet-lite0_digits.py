@@ -7,10 +7,10 @@ demo runs it.
 _base_ = './efficientnet-lite0_digits-baseline.py'
 
 # ------------------------------------------------ things you will change
-load_from = 'work_dirs/efficientnet-lite0_digits-baseline/epoch_3.pth'
+load_from = 'work_dirs/efficientnet-lite0_digits-baseline/epoch_4.pth'
 baseline_config = 'configs/learn/efficientnet-lite0_digits-baseline.py'
 occluders = 'data/digits_voc/occluders/train'
-max_epochs = 5
+max_epochs = 6
 lr = 2e-3  # for 32 images a step
 features = 'work_dirs/efficientnet-lite0_digits-inner-features'
 
