@@ -2,6 +2,7 @@
 # make test    run the tests
 # make lint    ruff, docstring coverage, types and spelling
 # make ops     compile mmcv's operators; without, torchvision's serve
+# make docs    the documentation as a site, in build/site
 # make clean   remove build leftovers and caches, not .venv or work_dirs
 #
 # Each builds .venv first where it is missing; an interrupted installation goes
@@ -16,7 +17,7 @@ PIP := $(PY) -m pip --disable-pip-version-check --no-input -q install \
 # Without nvcc, mmcv's ops are built for the CPU, whatever the machine has.
 NVCC := $(shell command -v nvcc)
 
-.PHONY: demo test lint ops clean
+.PHONY: demo test lint ops docs clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.installed
@@ -45,6 +46,10 @@ ops: $(VENV)/.installed
 	$(PIP) --cache-dir "$$($(PY) -m pip cache dir)/mmcv-ops" --no-deps \
 		--no-build-isolation --force-reinstall onedl-mmcv
 	@$(PY) tools/check_env.py | grep -x 'detection: ready (compiled)'
+
+docs: $(VENV)/.installed
+	$(PIP) -r requirements/docs.txt
+	NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict
 
 clean:
 	rm -rf build dist *.egg-info .pytest_cache .ruff_cache
