@@ -5,6 +5,7 @@ paste occluders, and its model may need the folders of its training. A photo
 has no annotations, and nothing may be pasted on it.
 """
 
+import argparse
 import copy
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -17,7 +18,13 @@ from mmengine.config import Config
 from mmengine.dataset import Compose
 from mmengine.registry import TRANSFORMS, init_default_scope
 
-from mmocc.apis.samples import find_files, find_pipeline
+from mmocc.apis.samples import (
+    Images,
+    chosen,
+    find_files,
+    find_pipeline,
+    spread,
+)
 from mmocc.datasets.channel_order import loaded_order, to_rgb_of
 from mmocc.datasets.picture_layout import check_order, is_picture, to_bgr
 from mmocc.utils.config_types import class_name, find_class, scope_of
@@ -232,3 +239,20 @@ class PhotoPipeline:
         image = np.array(image, np.float32 if floats else np.uint8)
         size = image.shape[:2]
         return dict(img=image, img_path=None, img_shape=size, ori_shape=size)
+
+
+def asked(
+    cfg: Config, args: argparse.Namespace, default: int
+) -> Iterator[dict[str, Any]]:
+    """Yield packed samples that --images, --select and --number name.
+
+    Evenly spread. Where no number is given, all of --images, and ``default``
+    samples of the test set.
+    """
+    if not args.images:
+        args.number = args.number or default
+        yield from chosen(cfg, args)
+        return
+    photos = Images(photo_config(cfg), args.images)
+    for place in spread(len(photos), args.number or len(photos)):
+        yield photos[place]

@@ -1,11 +1,14 @@
 """Which images and classes the drawing tools take."""
 
+from argparse import Namespace
+
 import pytest
 import torch
 import toy_localizer
 from mmengine.config import Config
 
 from mmocc.apis import samples
+from mmocc.apis.photos import asked
 
 NAMES = ['red kite, Milvus', 'blue tit']
 
@@ -29,6 +32,18 @@ def test_images_come_from_files_folders_and_the_test_set(cfg, tmp_path):
         samples.Images(cfg, ['gone.jpg'])
     with pytest.raises(ValueError, match='no sample 4: the data set has 4'):
         samples.Images(cfg, ['4'])
+
+
+def test_a_number_is_spread_over_photos_as_over_the_test_set(cfg):
+    def names(images, number):
+        args = Namespace(images=images, select=None, number=number)
+        return [samples.sample_name(item, 0) for item in asked(cfg, args, 3)]
+
+    everyone = ['0_bird', '1_bird', '2_bird', '3_bird']
+    assert names(['colours'], 2) == ['0_bird', '3_bird']
+    assert names(['colours'], None) == names(['colours'], 9) == everyone
+    assert names(None, 2) == ['0_bird', '3_bird']
+    assert names(None, None) == ['0_bird', '2_bird', '3_bird']
 
 
 def test_samples_are_chosen_by_index_or_path_or_spread(cfg):

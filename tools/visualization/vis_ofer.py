@@ -12,13 +12,12 @@ picture of each row.
 """
 
 import argparse
-from collections.abc import Iterator
 from pathlib import Path
 
-from mmengine.config import Config, DictAction
+from mmengine.config import DictAction
 
 from mmocc.apis import samples
-from mmocc.apis.photos import photo_config
+from mmocc.apis.photos import asked
 from mmocc.utils import cli
 from mmocc.visualization.ofer_pictures import ofer_row
 from mmocc.visualization.sheet import draw_sheet, write_image
@@ -32,7 +31,8 @@ def parse_args() -> argparse.Namespace:
     add = parser.add_argument
     add('config', help='config file of a mmocc.LatentOFER')
     add('checkpoint', help='checkpoint file')
-    add('--number', '-n', type=int, default=6, help='number of faces')
+    few = 'number of faces, evenly spread (default: 6 of the test set,\n'
+    add('--number', '-n', type=int, help=few + 'all of --images)')
     add('--select', nargs='+', help='faces: indices, or parts of paths')
     add('--images', nargs='+', help='image files or folders, no test set')
     add('--device', default='cpu', help='such as cuda:0')
@@ -40,17 +40,9 @@ def parse_args() -> argparse.Namespace:
     cli.add_trust(parser)
     add('--out', type=Path, default=Path('work_dirs/ofer_pictures'))
     args = parser.parse_args()
-    if args.number < 1:
+    if args.number is not None and args.number < 1:
         parser.error('--number: 1 or more')
     return args
-
-
-def packed_faces(cfg: Config, args: argparse.Namespace) -> Iterator[dict]:
-    """Yield the chosen faces, packed."""
-    if args.images:
-        yield from samples.Images(photo_config(cfg), args.images)
-        return
-    yield from samples.chosen(cfg, args)
 
 
 @cli.one_line_errors()
@@ -60,7 +52,7 @@ def main() -> None:
     cfg, model = samples.open_model(args)
     classes = samples.class_names(cfg, args.checkpoint)
     rows = []
-    for number, packed in enumerate(packed_faces(cfg, args)):
+    for number, packed in enumerate(asked(cfg, args, 6)):
         name = samples.sample_name(packed, number)
         sample = samples.predict(model, packed)
         row = ofer_row(packed['inputs'], name, sample, classes)

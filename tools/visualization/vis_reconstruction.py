@@ -10,13 +10,12 @@ anomalies dashed ones. OUT gets reconstruction.png and a picture of each row.
 """
 
 import argparse
-from collections.abc import Iterable
 from pathlib import Path
 
-from mmengine.config import Config, DictAction
+from mmengine.config import DictAction
 
 from mmocc.apis import samples
-from mmocc.apis.photos import photo_config
+from mmocc.apis.photos import asked
 from mmocc.utils import cli
 from mmocc.visualization.localization_pictures import original_image
 from mmocc.visualization.redrawing_pictures import Rule, reconstruction_row
@@ -71,16 +70,6 @@ def parse_args() -> argparse.Namespace:
     return args
 
 
-def chosen_pages(cfg: Config, args: argparse.Namespace) -> Iterable[dict]:
-    """Return the packed pages that the flags name."""
-    if not args.images:
-        args.number = args.number or 6
-        return samples.chosen(cfg, args)
-    pages = samples.Images(photo_config(cfg), args.images)
-    count = args.number or len(pages)
-    return (pages[place] for place in samples.spread(len(pages), count))
-
-
 @cli.one_line_errors()
 def main() -> None:
     """Draw the sheet and its rows."""
@@ -90,7 +79,7 @@ def main() -> None:
         args.min_confidence, args.threshold, args.background, args.most
     )
     rows = []
-    for number, packed in enumerate(chosen_pages(cfg, args)):
+    for number, packed in enumerate(asked(cfg, args, 6)):
         name = samples.sample_name(packed, number)
         sample = samples.predict(model, packed)
         image = original_image(sample, packed['inputs'])
