@@ -9,7 +9,6 @@ import cv2
 import mmcv
 import numpy as np
 import torch
-from mmengine.visualization.utils import convert_overlay_heatmap
 
 from mmocc.evaluation.localization import (
     box_iou_inclusive,
@@ -17,6 +16,7 @@ from mmocc.evaluation.localization import (
     map_to_boxes,
 )
 from mmocc.utils.cell_grid import CellGrid
+from mmocc.visualization.colours import overlay_heat
 from mmocc.visualization.sheet import Panel, as_rgb
 
 GOOD, BAD = 'green', 'crimson'
@@ -77,12 +77,12 @@ def overlay_map(
 ) -> np.ndarray:
     """Blend an image (H, W, 3) uint8 RGB with a map's colours, blue to red.
 
-    The map is (h, w) of any range; ``normalize`` is ``max``, for which
-    negative values look like zero, or ``minmax``; ``cells`` say where its
-    cells lie, by default evenly.
+    The map is (h, w) of any range. Dark red is its maximum. Dark blue is 0 and
+    all below where ``normalize`` is ``max``, the minimum where it is
+    ``minmax``. ``cells`` say where its cells lie, by default evenly.
     """
     heat = enlarge_map(cam, image.shape[:2], normalize, cells)
-    return convert_overlay_heatmap(heat.clip(0, 1), image, alpha=0.5)
+    return overlay_heat(image, heat)
 
 
 def find_boxes(

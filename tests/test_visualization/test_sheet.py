@@ -133,6 +133,18 @@ def test_an_overlay_is_red_at_the_peak_and_blue_elsewhere():
     assert str(BoxRule(0.35, 'all', 'minmax')) == text
 
 
+def test_an_overlay_s_colours_follow_how_the_map_is_normalised():
+    cam = np.full((8, 16), 2.0, np.float32)
+    cam[2:6, 4:10] = 5.0  # elsewhere 40 % of the maximum: no blue for 'max'
+    image = plain((80, 160), 128)
+    far = {
+        how: pictures.overlay_map(image, cam, how)[5, 5].astype(int)
+        for how in ('max', 'minmax')
+    }
+    assert far['max'][1] > 150  # green to cyan, half of the picture's grey
+    assert far['minmax'][1] < 80 and far['minmax'][2] > 120  # dark blue
+
+
 def sample(**fields):
     data = DataSample(metainfo=dict(img_path='a.jpg'))
     data.set_pred_score(torch.tensor([0.2, 0.8])).set_pred_label(1)
