@@ -19,7 +19,10 @@ from pathlib import Path
 from benchmarks.timing import Result, columns, machine, save, table
 
 FOLDER = Path(__file__).parent
-HELPERS = ('__init__', '__main__', 'coverage', 'levels', 'memory', 'timing')
+HELPERS = (  # and those that compare with no rival
+    '__init__', '__main__', 'coverage', 'levels', 'memory', 'report_page',
+    'timing',
+)  # fmt: skip
 SAME = ('torch', 'device', 'cpu', 'threads')  # of machine(), for times
 
 Earlier = dict[str, Result]
