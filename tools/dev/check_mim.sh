@@ -34,7 +34,7 @@ look() {  # every model is found, and its config is written; no traceback
     rm -rf got
     "$TMP/env/bin/mim" search mmocc --json models.json > search.log
     "$TMP/env/bin/mim" search mmocc --model learn >> search.log
-    "$MIM_PYTHON" -c 'import json; print(*json.load(open("models.json"))["model"].values(), sep="\n")' \
+    "$MIM_PYTHON" -c 'import json; print(*json.load(open("models.json"))["model"], sep="\n")' \
         > names
     "$TMP/env/bin/mim" download mmocc --config $(cat names) --dest got > get.log
     for name in $(cat names); do test -f "got/$name.py"; done
