@@ -77,6 +77,8 @@ def run(model: nn.Module, inputs: Tensor) -> tuple[Tensor, Tensor]:
         if isinstance(value, tuple | list) and value:
             value = value[-1]  # of a backbone's maps
         if torch.is_tensor(value) and value.ndim == 4:
+            if value.shape[2:].numel() == 1 and last:
+                return  # pooled already: timm flattens after its pooling
             last[:] = [value]
 
     hooks = [m.register_forward_pre_hook(note) for m in model.modules()]
