@@ -1,14 +1,9 @@
 """A baseline for parts in MVTec AD's layout: the mean of the normal images."""
 
 _base_ = [
+    '../_base_/models/pca_image.py',
     '../_base_/datasets/parts_mvtec.py',
     '../_base_/look_once.py',
 ]
 
-model = dict(
-    type='mmocc.PCAImage',
-    components=0,
-    data_preprocessor=dict(
-        type='DetDataPreprocessor', mean=[0.0] * 3, std=[255.0] * 3
-    ),
-)
+model = dict(components=0)

@@ -58,8 +58,9 @@ class MappedClassifier(BaseModel):
         require('mmocc.MappedClassifier', 'mmpretrain.models')
         from mmpretrain.registry import MODELS as HOST_MODELS
 
-        if isinstance(maps, str) or set(maps) - set(MAPS):
-            raise ValueError(f'maps {maps!r} must be a list of some of {MAPS}')
+        from mmocc.models.hide_and_seek.cam_head import check_maps
+
+        maps = check_maps(maps, MAPS)
         if data_preprocessor is not None:
             # The type is left out where mmpretrain's classifiers imply it.
             default = dict(type='mmpretrain.ClsDataPreprocessor')
@@ -69,7 +70,7 @@ class MappedClassifier(BaseModel):
         if data_preprocessor is None:
             self.data_preprocessor = self.model.data_preprocessor
         self.method, self.layers = check_method(method), tuple(layers)
-        self.maps = tuple(maps)
+        self.maps = maps
 
     def _load_from_state_dict(
         self, state_dict: dict, prefix: str, *args: Any

@@ -48,6 +48,13 @@ def add_photo(**options: Any) -> gr.Image:
     return photo
 
 
+def picture(label: str, height: int = 280) -> gr.Image:
+    """Return a picture that is shown, not given."""
+    return gr.Image(
+        label=label, interactive=False, height=height, buttons=BUTTONS
+    )
+
+
 def path_of(payload: Any) -> str | None:
     """Return the path of an upload."""
     return payload.path if payload else None
@@ -176,12 +183,7 @@ def add_classify(networks: Networks) -> None:
             seed = gr.Number(0, label='Seed', precision=0, minimum=0)
             another = gr.Button('Another draw')
         with gr.Column(scale=3, min_width=280):
-            hidden = gr.Image(
-                label='What the networks see',
-                interactive=False,
-                height=280,
-                buttons=BUTTONS,
-            )
+            hidden = picture('What the networks see')
             exact = gr.Markdown(elem_id='share')
             outputs: list[Any] = [hidden, exact]
             with gr.Row():
@@ -192,12 +194,7 @@ def add_classify(networks: Networks) -> None:
                             num_top_classes=5,
                             elem_id=f'answer{number}',
                         )
-                        cam = gr.Image(
-                            label='Class map (dark red: maximum)',
-                            interactive=False,
-                            height=240,
-                            buttons=BUTTONS,
-                        )
+                        cam = picture('Class map (dark red: maximum)', 240)
                     outputs += [label, cam]
     inputs = [photo, share, kind, place, seed]
     work = partial(classify, networks)
@@ -212,12 +209,7 @@ def add_classify(networks: Networks) -> None:
             cells = gr.Slider(2, 14, 4, step=1, label='Cells in a row')
             prob = gr.Slider(0, 1, 0.5, step=0.05, label='Probability')
         with gr.Column(scale=3, min_width=280):
-            left = gr.Image(
-                label='What is left',
-                interactive=False,
-                height=280,
-                buttons=BUTTONS,
-            )
+            left = picture('What is left')
             left_share = gr.Markdown()
     also = [photo, cells, prob, seed]
     events = [c.change for c in (photo, kind, place, seed)]

@@ -7,7 +7,6 @@ files here (``tools/dev/pack_model.py`` writes both) and a row in
 """
 
 import difflib
-import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, fields
@@ -137,7 +136,9 @@ def check_file(card: Card) -> None:
     remedy = 'install mmocc again: pip install --force-reinstall mmocc'
     if not card.path.is_file():
         raise ValueError(f'{card.path} is missing; {remedy}')
-    digest = hashlib.sha256(card.path.read_bytes()).hexdigest()
+    from mmocc.utils.own_folder import sha256_of  # imports torch; cards do not
+
+    digest = sha256_of(card.path)
     if digest != card.sha256:
         raise ValueError(
             f'{card.path} is damaged: its SHA-256 is {digest}, its card says '

@@ -278,7 +278,8 @@ def line(title: str, values: list[dict]) -> str:
     parts = []
     for key in values[0]:
         numbers = [v[key] for v in values]
-        parts.append(f'{key} {np.mean(numbers):.1f} ± {np.std(numbers):.1f}')
+        spread = np.std(numbers, ddof=1)
+        parts.append(f'{key} {np.mean(numbers):.1f} ± {spread:.1f}')
     return f'{title}: {", ".join(parts)}'
 
 

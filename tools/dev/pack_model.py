@@ -9,7 +9,6 @@ Then add the model to docs/zoo.md.
 """
 
 import argparse
-import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -17,6 +16,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from mmocc.utils.own_folder import sha256_of
 from mmocc.utils.state_dicts import COUNTERS, read_checkpoint
 from mmocc.zoo import FOLDER
 
@@ -60,8 +60,7 @@ def main() -> None:
         target = FOLDER / card['file']
         if name == args.names[0]:
             write(args.checkpoint, target)
-        digest = hashlib.sha256(target.read_bytes()).hexdigest()
-        card['sha256'] = digest
+        digest = card['sha256'] = sha256_of(target)
         text = json.dumps(card, indent=1, ensure_ascii=False)
         path.write_text(f'{text}\n', encoding='utf-8')
         print(f'{path}: {target.stat().st_size / 2**20:.2f} MiB, {digest}')

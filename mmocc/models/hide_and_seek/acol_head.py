@@ -1,7 +1,6 @@
 """ACoL: two classifiers, of which the second does not see the first's map."""
 
 from collections.abc import Sequence
-from functools import partial
 from itertools import pairwise
 
 import torch
@@ -9,9 +8,8 @@ from mmpretrain.models.heads import ClsHead
 from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
-from mmocc.models.hide_and_seek.cam_head import add_maps
+from mmocc.models.hide_and_seek.cam_head import PredictsMaps, check_maps
 from mmocc.registry import MODELS
-from mmocc.utils.cell_grid import CellGrid
 
 MAPS = ('pred', 'gt')
 
@@ -25,7 +23,7 @@ def scale_maps(maps: Tensor) -> Tensor:
 
 
 @MODELS.register_module()
-class ACoLHead(ClsHead):
+class ACoLHead(PredictsMaps, ClsHead):
     """Adversarial Complementary Learning: two branches of convolutions.
 
     Zhang et al., "Adversarial Complementary Learning for Weakly Supervised
@@ -69,11 +67,8 @@ class ACoLHead(ClsHead):
         super().__init__(init_cfg=init_cfg, **kwargs)
         if not 0 < threshold <= 1:
             raise ValueError(f'threshold is {threshold}; it must be in (0, 1]')
-        if isinstance(maps, str) or set(maps) - set(MAPS):
-            raise ValueError(f'maps {maps!r} must be a list of some of {MAPS}')
         self.num_classes, self.threshold = num_classes, threshold
-        self.maps = tuple(maps)
-        self.cells: CellGrid | None = None  # mmocc.MapCellsHook finds it
+        self.maps = check_maps(maps, MAPS)
         widths = (in_channels, *channels)
         self.branch_a, self.branch_b = (
             _branch(widths, num_classes) for _ in 'ab'
@@ -119,18 +114,6 @@ class ACoLHead(ClsHead):
             a = self.branch_a(feats[-1])[place]
             b = self.branch_b(self.erased(feats, a))[place]
             return torch.maximum(scale_maps(a), scale_maps(b))
-
-    def predict(
-        self,
-        feats: tuple[Tensor, ...],
-        data_samples: list[DataSample | None] | None = None,
-    ) -> list[DataSample]:
-        """Return the samples with scores, labels and the chosen maps."""
-        samples = super().predict(feats, data_samples)
-        add_maps(
-            samples, self.maps, partial(self.class_maps, feats), self.cells
-        )
-        return samples
 
 
 def _branch(widths: Sequence[int], num_classes: int) -> nn.Sequential:

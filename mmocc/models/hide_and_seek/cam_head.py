@@ -15,6 +15,13 @@ POOLS = ('avg', 'max')
 MAPS = ('pred', 'gt', 'all')
 
 
+def check_maps(maps: Sequence[str], known: Sequence[str]) -> tuple[str, ...]:
+    """Return which maps to add to samples; ValueError if one is unknown."""
+    if isinstance(maps, str) or set(maps) - set(known):
+        raise ValueError(f'maps {maps!r} must be a list of some of {known}')
+    return tuple(maps)
+
+
 def add_maps(
     samples: Sequence[DataSample],
     maps: Sequence[str],
@@ -60,8 +67,29 @@ def add_maps(
             samples[index].gt_cam = cams[index]
 
 
+class PredictsMaps:
+    """What heads with class maps share: ``predict`` adds them to samples.
+
+    A head has ``maps``, those to add, and ``class_maps(feats, labels)``.
+    """
+
+    cells: CellGrid | None = None  # mmocc.MapCellsHook finds it
+
+    def predict(
+        self,
+        feats: tuple[Tensor, ...],
+        data_samples: list[DataSample | None] | None = None,
+    ) -> list[DataSample]:
+        """Return the samples with scores, labels and the chosen maps."""
+        samples = super().predict(feats, data_samples)
+        add_maps(
+            samples, self.maps, partial(self.class_maps, feats), self.cells
+        )
+        return samples
+
+
 @MODELS.register_module()
-class CAMHead(LinearClsHead):
+class CAMHead(PredictsMaps, LinearClsHead):
     """Linear classifier on a pooled map, with a map for each class.
 
     Zhou et al., "Learning Deep Features for Discriminative Localization",
@@ -100,12 +128,9 @@ class CAMHead(LinearClsHead):
         super().__init__(num_classes, in_channels, **kwargs)
         if pool not in POOLS:
             raise ValueError(f'pool {pool!r} is none of {POOLS}')
-        if isinstance(maps, str) or set(maps) - set(MAPS):
-            raise ValueError(f'maps {maps!r} must be a list of some of {MAPS}')
         self.pool = pool
-        self.maps = tuple(maps)
+        self.maps = check_maps(maps, MAPS)
         self.dropout = nn.Dropout(dropout)
-        self.cells: CellGrid | None = None  # mmocc.MapCellsHook finds it
 
     def pre_logits(self, feats: tuple[Tensor, ...]) -> Tensor:
         """Return the (N, in_channels) pooled features.
@@ -154,15 +179,3 @@ class CAMHead(LinearClsHead):
                     'not fit the data set'
                 )
             return torch.einsum('nchw,nc->nhw', feat, weight[labels])
-
-    def predict(
-        self,
-        feats: tuple[Tensor, ...],
-        data_samples: list[DataSample | None] | None = None,
-    ) -> list[DataSample]:
-        """Return the samples with scores, labels and the chosen maps."""
-        samples = super().predict(feats, data_samples)
-        add_maps(
-            samples, self.maps, partial(self.class_maps, feats), self.cells
-        )
-        return samples
