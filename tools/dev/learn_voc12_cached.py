@@ -6,12 +6,14 @@ the controls then takes minutes on one core.
 
     python tools/dev/learn_voc12_cached.py maps SHARED work_dirs/voc12
     python tools/dev/learn_voc12_cached.py mixes SHARED work_dirs/voc12
+    python tools/dev/learn_voc12_cached.py trial work_dirs/voc12 ROW KEY=VALUE
     python tools/dev/learn_voc12_cached.py run work_dirs/voc12 ROW SEED
     python tools/dev/learn_voc12_cached.py table work_dirs/voc12
 
 SHARED holds voc07_rigid12_crops, dtd_80 and coco_cutouts. Occluders of the
 test are those of the report with seed 0: other kinds of textures and other
-photos than those of training.
+photos than those of training. ``trial`` trains on four fifths of the training
+photos, with other settings of a row, and tests on the rest.
 """
 
 import argparse
@@ -27,8 +29,10 @@ import torch.nn.functional as F
 from learn_voc12_maps import (
     CHANNELS,
     CLASSES,
+    FILES,
     backbone,
     channels_last,
+    prepare,
     store_maps,
     store_mixes,
     tail,
@@ -37,6 +41,10 @@ from learn_voc12_mixes import HIDING, MIXING
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
 
+from mmocc.models.learn.feature_losses import (
+    InterClassLatentLoss,
+    IntraClassLatentLoss,
+)
 from mmocc.models.learn.learn import LEARN
 from mmocc.occlusion import HARD_LEVELS, cell_names
 
@@ -48,20 +56,29 @@ INNER_VARIANCE = 41.0  # of the inner map; that of the last one is 0.6
 # Rows of the table: what is trained, by which losses, and for how long.
 INNER = dict(learns=('inner',), gate=True, rec=0.1, lr=2e-3, epochs=5)
 TAIL = dict(tail=True, lr=5e-4, epochs=4)
-LAST = dict(learns=('last',), lr=1e-3, epochs=8)
+LAST = dict(start='last', learns=('last',), lr=1e-3, epochs=15)
 ROWS: dict[str, dict[str, Any]] = dict(
     frozen=dict(start='last'),
+    blanked=dict(start='images', blank=True),
     head=dict(start='last', head=True, lr=1e-3, epochs=8),
-    paper=dict(LAST, start='last', pool='max'),
-    nopool=dict(LAST, start='last'),
+    paper=dict(LAST, pool='max', latents=True),
+    nopool=dict(LAST, latents=True),
+    gated=dict(LAST, gate=True),
     inner=INNER,
     inner_teacher=dict(INNER, teacher=True),
     tail=TAIL,
     tail_teacher=dict(TAIL, teacher=True),
+    whole=dict(start='images', front=True, tail=True, lr=3e-4, epochs=6),
     # beyond: another form of LEARN, and both at once
     inner_wide=dict(INNER, hidden=192, latent=96),
-    tail_inner=dict(INNER, tail=True, lr=5e-4, epochs=5),
+    tail_inner=dict(INNER, tail=True, lr=5e-4),
     tail_long=dict(TAIL, epochs=10),
+    # what LEARN inside the network needs
+    inner_rec0=dict(INNER, rec=0.0),
+    inner_cls0=dict(INNER, classes=0.0),
+    inner_variants1=dict(INNER, variants=1),
+    inner_epochs15=dict(INNER, epochs=15),
+    inner_latent8=dict(INNER, latent=8),
     # the tail control, on other images than occluded ones
     **{f'tail_{kind}': dict(TAIL, images=kind) for kind in (*HIDING, *MIXING)},
 )
@@ -107,11 +124,10 @@ class Row(nn.Module):
     def __init__(self, head: nn.Linear, options: dict[str, Any]) -> None:
         super().__init__()
         self.start = options.get('start', 'inner')
-        net = backbone()
-        del net['front']
-        self.net, self.head = net, head
+        self.net, self.head = backbone(), head
         self.requires_grad_(False)
         self.net.requires_grad_(options.get('tail', False))
+        self.net['front'].requires_grad_(options.get('front', False))
         self.head.requires_grad_(options.get('head', False))
         self.learns = nn.ModuleDict()
         for place in options.get('learns', ()):
@@ -126,7 +142,10 @@ class Row(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the logits and the maps."""
-        maps = tail(self.net, x, self.learns, self.start)
+        start = self.start
+        if start == 'images':
+            x, start = self.net['front'](prepare(x)), 'inner'
+        maps = tail(self.net, x, self.learns, start)
         return self.head(maps['last'].mean((2, 3))), maps
 
 
@@ -140,28 +159,34 @@ def losses(
 ) -> Tensor:
     """Return the loss of a batch.
 
-    The classes', or without labels the divergence from the clean answer; and
-    with a LEARN the distance from the clean maps, at the inner map as a share
-    of its variance.
+    The classes', or without labels the divergence from the clean answer; with
+    a LEARN the distance from the clean maps, at the inner map as a share of
+    its variance; and the two of latents, with LEARNClassifier's weights.
     """
     if options.get('teacher'):
         answer = row.head(clean['last'].mean((2, 3))).softmax(1)
         loss = F.kl_div(logits.log_softmax(1), answer, reduction='batchmean')
     else:
         loss = F.cross_entropy(logits, target)
+    loss = options.get('classes', 1.0) * loss
     if len(row.learns):
         far = F.mse_loss(maps['last'], clean['last'])
         if 'inner' in row.learns:
             inner = F.mse_loss(maps['inner'], clean['inner'])
             far = far + inner / INNER_VARIANCE
         loss = loss + options.get('rec', 1.0) * far
+    if options.get('latents'):
+        latents = row.learns['last'].encode(clean['last']), maps['last latent']
+        labels = target.argmax(1)
+        loss = loss + IntraClassLatentLoss()(*latents, labels)
+        loss = loss + InterClassLatentLoss()(*latents, labels)
     return loss
 
 
 def take(
     maps: np.ndarray, variants: Any, places: np.ndarray, flips: Tensor
 ) -> Tensor:
-    """Return maps as float32, some of them mirrored."""
+    """Return images or maps as float32, some of them mirrored."""
     x = torch.from_numpy(maps[variants, places]).float()
     x = torch.where(flips.view(-1, 1, 1, 1), x.flip(3), x)
     return channels_last(x)
@@ -178,18 +203,34 @@ def targets_of(folder: Path, images: str | None) -> Tensor:
     return share * one_hot[label] + (1 - share) * one_hot[mix['other']]
 
 
-def train(row: Row, folder: Path, options: dict[str, Any], seed: int) -> None:
-    """Train a row: AdamW, one cycle, clean and occluded maps, flips."""
+def train(
+    row: Row,
+    folder: Path,
+    options: dict[str, Any],
+    seed: int,
+    samples: np.ndarray,
+) -> None:
+    """Train a row: AdamW, one cycle, clean and occluded, flips.
+
+    Args:
+        row: The model.
+        folder: What ``maps`` and ``mixes`` have stored.
+        options: The row's entry in ``ROWS``.
+        seed: Of the order, the variants and the flips.
+        samples: Which of the training samples.
+    """
     images = options.get('images')
     targets = targets_of(folder, images)
-    files = dict(inner=f'{images}_inner' if images else 'inner', last='last')
     maps = {
-        name: np.load(folder / f'train_{file}.npy', mmap_mode='r')
-        for name, file in files.items()
+        name: np.load(folder / f'train_{name}.npy', mmap_mode='r')
+        for name in FILES
     }
-    count = targets.shape[1]
+    given = maps[row.start]
+    if images:
+        given = np.load(folder / f'train_{images}_inner.npy', mmap_mode='r')
+    variants = options.get('variants', len(given) - 1)
     trained = [x for x in row.parameters() if x.requires_grad]
-    steps = count // BATCH
+    steps = len(samples) // BATCH
     total = options['epochs'] * steps
     optimizer = torch.optim.AdamW(trained, lr=options['lr'], weight_decay=1e-4)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
@@ -198,19 +239,19 @@ def train(row: Row, folder: Path, options: dict[str, Any], seed: int) -> None:
     draw = np.random.default_rng(seed)
     for step in range(total):
         if step % steps == 0:
-            order = draw.permutation(count)
+            order = draw.permutation(samples)
         places = order[step % steps * BATCH :][:BATCH]
-        variants = draw.integers(1, len(maps['inner']), BATCH)
-        variants[draw.random(BATCH) < CLEAN_SHARE] = 0
+        which = draw.integers(1, variants + 1, BATCH)
+        which[draw.random(BATCH) < CLEAN_SHARE] = 0
         flips = torch.from_numpy(draw.random(BATCH) < 0.5)
-        x = take(maps[row.start], variants, places, flips)
+        x = take(given, which, places, flips)
         clean = {
             name: take(maps[name], 0, places, flips)
             for name in ('inner', 'last')
-            if name == 'last' or name in row.learns
+            if name in row.learns or (name == 'last' and needs_last(options))
         }
         logits, seen = row(x)
-        target = targets[variants if images else 0, places]
+        target = targets[which if images else 0, places]
         loss = losses(row, logits, seen, clean, target, options)
         optimizer.zero_grad()
         loss.backward()
@@ -218,39 +259,86 @@ def train(row: Row, folder: Path, options: dict[str, Any], seed: int) -> None:
         schedule.step()
 
 
+def needs_last(options: dict[str, Any]) -> bool:
+    """Return whether a row's losses look at the clean last map."""
+    return 'learns' in options or options.get('teacher', False)
+
+
 @torch.inference_mode()
-def answers(row: Row, folder: Path) -> np.ndarray:
-    """Return the probabilities (cells, images, classes) on the test set."""
-    maps = np.load(folder / f'test_{row.start}.npy', mmap_mode='r')
-    cells = []
-    for cell in maps:
-        parts = [
-            row(channels_last(torch.tensor(cell[i : i + 64]).float()))[0]
-            for i in range(0, len(cell), 64)
-        ]
-        cells.append(torch.cat(parts).softmax(1).numpy())
-    return np.stack(cells)
+def probabilities(row: Row, inputs: np.ndarray) -> np.ndarray:
+    """Return the probabilities (N, classes) of images or maps."""
+    parts = [
+        row(channels_last(torch.tensor(inputs[i : i + 64]).float()))[0]
+        for i in range(0, len(inputs), 64)
+    ]
+    return torch.cat(parts).softmax(1).numpy()
+
+
+def answers(row: Row, folder: Path, options: dict[str, Any]) -> np.ndarray:
+    """Return the probabilities (cells, images, classes) on the test set.
+
+    Where the row's ``blank`` is set, each occluded pixel is grey.
+    """
+    cells = np.load(folder / f'test_{row.start}.npy', mmap_mode='r')
+    found = []
+    for cell in cells:
+        if options.get('blank'):
+            hidden = (cell != cells[0]).any(1, keepdims=True)
+            cell = np.where(hidden, np.uint8(127), cell)
+        found.append(probabilities(row, cell))
+    return np.stack(found)
+
+
+def build(folder: Path, options: dict[str, Any], seed: int) -> Row:
+    """Return a row's model before its training."""
+    torch.manual_seed(seed)
+    return Row(linear_head(folder), options)
 
 
 def run(folder: Path, name: str, seed: int) -> None:
     """Train a row with a seed and store its answers."""
     options = ROWS[name]
-    torch.manual_seed(seed)
-    row = Row(linear_head(folder), options)
+    row = build(folder, options, seed)
+    samples = np.arange(len(np.load(folder / 'train.npz')['label']))
     begin = time.process_time()
     if options.get('epochs'):
-        train(row, folder, options, seed)
+        train(row, folder, options, seed, samples)
     used = time.process_time() - begin
     row.eval()
     np.savez(
         folder / f'{name}-{seed}.npz',
-        answers=answers(row, folder),
+        answers=answers(row, folder, options),
         parameters=sum(x.numel() for x in row.parameters() if x.requires_grad),
         seconds=used,
     )
     print(
         name, seed, f'{used:.0f} s', score(hits_of(folder, [f'{name}-{seed}']))
     )
+
+
+def trial(folder: Path, name: str, changes: Sequence[str]) -> None:
+    """Print how a row with changed settings does on held-back photos.
+
+    A fifth of the training photos, clean and in all stored variants; seed 0.
+    """
+    options = dict(ROWS[name])
+    for change in changes:
+        key, _, value = change.partition('=')
+        options[key] = json.loads(value)
+    stored = np.load(folder / 'train.npz')
+    fifth = np.unique(stored['photo'])[::5]
+    held = np.isin(stored['photo'], fifth)
+    row = build(folder, options, 0)
+    if options.get('epochs'):
+        train(row, folder, options, 0, np.flatnonzero(~held))
+    row.eval()
+    cells = np.load(folder / f'train_{row.start}.npy', mmap_mode='r')
+    hits = [
+        (probabilities(row, cell[held]).argmax(1) == stored['label'][held])
+        for cell in cells
+    ]
+    clean, *hidden = (100 * np.mean(hit) for hit in hits)
+    print(name, *changes, f'L0 {clean:.1f} occluded {np.mean(hidden):.1f}')
 
 
 def hits_of(folder: Path, runs: Sequence[str]) -> np.ndarray:
@@ -329,10 +417,14 @@ def main() -> None:
     maps = commands.add_parser('maps')
     maps.add_argument('shared', type=Path)
     maps.add_argument('folder', type=Path)
-    maps.add_argument('--every', type=int, default=2, help='n-th test image')
+    maps.add_argument('--every', type=int, default=1, help='n-th test image')
     mixes = commands.add_parser('mixes')
     mixes.add_argument('shared', type=Path)
     mixes.add_argument('folder', type=Path)
+    other = commands.add_parser('trial')
+    other.add_argument('folder', type=Path)
+    other.add_argument('row', choices=list(ROWS))
+    other.add_argument('changes', nargs='*', metavar='KEY=VALUE')
     one = commands.add_parser('run')
     one.add_argument('folder', type=Path)
     one.add_argument('row', choices=list(ROWS))
@@ -343,6 +435,8 @@ def main() -> None:
         store_maps(args.shared, args.folder, args.every)
     elif args.command == 'mixes':
         store_mixes(args.shared, args.folder)
+    elif args.command == 'trial':
+        trial(args.folder, args.row, args.changes)
     elif args.command == 'run':
         run(args.folder, args.row, args.seed)
     else:

@@ -1,8 +1,8 @@
 """Maps of EfficientNet-Lite0 on 12 classes of VOC, clean and occluded.
 
-For ``learn_voc12_cached.py``. The first five stages never train there, so
-their map (112 x 14 x 14) and the last one (1280 x 7 x 7) of each image are
-stored once.
+For ``learn_voc12_cached.py``. In most of its rows the first five stages never
+train, so their map (112 x 14 x 14) and the last one (1280 x 7 x 7) of each
+image are stored once, beside the image itself.
 """
 
 import copy
@@ -37,9 +37,15 @@ PIPELINE = [
     dict(type='PackInputs'),
 ]
 NUM_TRAIN_KINDS = 8  # of the ten kinds of DTD; the other two are for the test
-VARIANTS = 2  # occluded copies of a training image
+VARIANTS = 5  # occluded copies of a training image
+MIXES = 2  # mixed copies of one, for the other controls
 STAGES = ('inner', 'stage6', 'stage7', 'last')  # where a LEARN may stand
 CHANNELS = dict(inner=112, stage6=192, stage7=320, last=1280)
+FILES = dict(  # what is stored of an image
+    images=((3, 224, 224), np.uint8),
+    inner=((112, 14, 14), np.float16),
+    last=((1280, 7, 7), np.float16),
+)
 Maps = dict[str, np.ndarray]
 
 
@@ -114,16 +120,21 @@ def bank(root: Path, train: bool) -> OccluderBank:
 def write_maps(
     net: nn.ModuleDict, dataset: Any, places: Sequence[int], out: Maps
 ) -> None:
-    """Write the inner and the last maps of some samples."""
+    """Write the images and the maps of some samples, where asked for."""
     for start in range(0, len(places), 16):
         some = places[start : start + 16]
         images = torch.stack([dataset[i]['inputs'] for i in some])
-        images = (images.flip(1).float() - 127) / 128  # BGR to RGB
-        maps = net['front'](channels_last(images))
+        maps = net['front'](prepare(images))
         part = slice(start, start + len(some))
         out['inner'][part] = maps.half().numpy()
-        if 'last' in out:
+        if 'images' in out:
+            out['images'][part] = images.numpy()
             out['last'][part] = tail(net, maps)['last'].half().numpy()
+
+
+def prepare(images: Tensor) -> Tensor:
+    """Return BGR images of 0 to 255 as the network takes them."""
+    return channels_last((images.flip(1).float() - 127) / 128)
 
 
 def store_maps(root: Path, out: Path, every: int) -> None:
@@ -140,15 +151,16 @@ def store_maps(root: Path, out: Path, every: int) -> None:
         labels = [info['gt_label'] for info in infos]
         names = whole_names(root, split)
         whole = [info['object_id'] in names for info in infos]
-        np.savez(out / f'{split}.npz', label=labels, whole=whole)
+        photos = [Path(info['img_path']).stem for info in infos]
+        np.savez(out / f'{split}.npz', label=labels, whole=whole, photo=photos)
         files = {
             name: np.lib.format.open_memmap(
                 out / f'{split}_{name}.npy',
                 'w+',
-                np.float16,
-                (len(occlusions), len(places), CHANNELS[name], side, side),
+                dtype,
+                (len(occlusions), len(places), *shape),
             )
-            for name, side in dict(inner=14, last=7).items()
+            for name, (shape, dtype) in FILES.items()
         }
         for number, occlude in enumerate(occlusions):
             seen = dataset
@@ -171,7 +183,10 @@ def store_mixes(root: Path, out: Path) -> None:
     places = range(len(label))
     for kind in (*HIDING, *MIXING):
         maps = np.lib.format.open_memmap(
-            out / f'train_{kind}_inner.npy', 'w+', np.float16, clean.shape
+            out / f'train_{kind}_inner.npy',
+            'w+',
+            np.float16,
+            (1 + MIXES, *clean.shape[1:]),
         )
         maps[0] = clean[0]
         others, shares = [label], [np.ones(len(label))]
@@ -214,12 +229,12 @@ def tail(
     learns: dict[str, LEARN] | nn.ModuleDict = {},
     start: str = 'inner',
 ) -> dict[str, Tensor]:
-    """Return the maps from ``start`` to the last one, each repaired."""
+    """Return the maps from ``start`` to the last one, repaired; latents."""
     maps = {}
     for place in STAGES[STAGES.index(start) :]:
         if place != start:
             x = net[place](x)
         if place in learns:
-            x = learns[place].repair_map(x)[0]
+            x, maps[f'{place} latent'] = learns[place].repair_map(x)
         maps[place] = x
     return maps
