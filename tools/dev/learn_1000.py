@@ -6,8 +6,8 @@ DATA has the folders voc07_rigid12_crops, coco128_panoptic and cub50 (no label
 of them is read), dtd_80, coco_cutouts, and imagenet_sample_1000 for the test.
 The control is the same network with what follows the inner map fine-tuned, on
 the same photographs and without labels too. Steps whose files are in the work
-folder are not repeated. The last lines are those of
-docs/results/learn_1000.md.
+folder are not repeated; learn-SEED.learn there is LEARN alone, for
+``mmocc.learn.load``. The last lines are those of docs/results/learn_1000.md.
 """
 
 import argparse
@@ -23,7 +23,7 @@ from PIL import Image
 from torch import Tensor, nn
 from torchvision import transforms as tv
 
-from mmocc.learn.attach import change_of
+from mmocc.learn.attach import Attached, change_of
 from mmocc.learn.probing import feature_of, hooked, run_from
 from mmocc.models.learn.batch_occluder import BatchOccluder
 from mmocc.models.learn.distillation import kl_of_logits
@@ -31,10 +31,13 @@ from mmocc.models.learn.learn import LEARN
 from mmocc.occlusion import KINDS, cell_names
 from mmocc.report.cells import make_occlude, share_bank
 from mmocc.report.named_models import timm_model
+from mmocc.utils.amp import amp_pays
 
 LAYER, LAST = 'blocks.4', 'bn2'  # 112 x 14 x 14, and 1280 x 7 x 7
 MEAN, STD = 127.0, 128.0
 VARIANTS = 3
+VIEW_SEED = 0  # all runs see the same views
+OPTIONS = dict(in_channels=112, pool='none', gate='full')  # of LEARN
 TAIL = ('blocks.5', 'blocks.6', 'conv_head', 'bn2')  # what follows LAYER
 EXAMPLE = torch.zeros(1, 3, 224, 224)
 FORMS = (
@@ -58,12 +61,12 @@ def parse_args() -> argparse.Namespace:
     add('--voc', type=int, default=1200, help='photographs of VOC')
     add('--coco-views', type=int, default=5, help='of each of 188 photographs')
     add('--cub', type=int, default=350, help='photographs of birds')
-    add('--every', type=int, default=2, help='of the 1,000 test photographs')
+    add('--every', type=int, default=1, help='of the 1,000 test photographs')
     add('--epochs', type=int, default=4)
     add('--lr', type=float, default=2e-3, help='of LEARN')
     add('--tail-lr', type=float, default=5e-4, help='of the control')
     add('--batch-size', type=int, default=32)
-    add('--seed', type=int, default=0)
+    add('--seeds', type=int, nargs='+', default=[0, 1, 2])
     return parser.parse_args()
 
 
@@ -116,9 +119,18 @@ def features(net: nn.Module, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Return the inner maps, the last maps and the logits of images."""
     last: list[Tensor] = []
     images = images.contiguous(memory_format=torch.channels_last)
-    with torch.inference_mode(), hooked(net.get_submodule(LAST), last.append):
+    with (
+        torch.inference_mode(),
+        fast(),
+        hooked(net.get_submodule(LAST), last.append),
+    ):
         inner, logits = feature_of(net, LAYER, images)
-    return inner.half(), last[0].half(), logits
+    return inner.half(), last[0].half(), logits.float()
+
+
+def fast() -> torch.autocast:
+    """Return the context of what does not train: bfloat16 where it pays."""
+    return torch.autocast('cpu', torch.bfloat16, enabled=amp_pays())
 
 
 def make_training(net: nn.Module, args: argparse.Namespace) -> dict:
@@ -126,8 +138,8 @@ def make_training(net: nn.Module, args: argparse.Namespace) -> dict:
     file = args.work / 'train.pt'
     if file.exists():
         return torch.load(file, mmap=True)
-    random.seed(args.seed)
-    torch.manual_seed(args.seed)
+    random.seed(VIEW_SEED)
+    torch.manual_seed(VIEW_SEED)
     views, held = view_list(args)
     occlude = BatchOccluder(
         texture_bank=textures(args.data)[0],
@@ -135,7 +147,7 @@ def make_training(net: nn.Module, args: argparse.Namespace) -> dict:
         channel_order='rgb',
         mean=MEAN,
         std=STD,
-        seed=args.seed,
+        seed=VIEW_SEED,
     )
     parts = []
     for start in range(0, len(views), 8):
@@ -201,12 +213,14 @@ class Student(nn.Module):
         return inner, last[0], logits
 
 
-def train(student: Student, stored: dict, args: argparse.Namespace) -> None:
+def train(
+    student: Student, stored: dict, seed: int, args: argparse.Namespace
+) -> None:
     """Train on the features; the frozen network's clean answer is the target.
 
     LEARN has the distances of both maps beside it.
     """
-    torch.manual_seed(args.seed)
+    torch.manual_seed(seed)
     power = stored['inner'][:200, 0].float().square().mean()
     spread = stored['last'][:200].float().var()
     weights = [x for x in student.parameters() if x.requires_grad]
@@ -236,17 +250,19 @@ def train(student: Student, stored: dict, args: argparse.Namespace) -> None:
         )
 
 
-def trained(name: str, net: nn.Module, args: argparse.Namespace) -> Student:
+def trained(
+    name: str, net: nn.Module, seed: int, args: argparse.Namespace
+) -> Student:
     """Return a student: that of an earlier run, or a new one."""
-    torch.manual_seed(args.seed)
-    learn = LEARN(112, pool='none', gate='full') if name == 'learn' else None
+    torch.manual_seed(seed)
+    learn = LEARN(**OPTIONS) if name == 'learn' else None
     student = Student(net, learn)
-    file = args.work / f'{name}-{args.seed}.pt'
+    file = args.work / f'{name}-{seed}.pt'
     if file.exists():
         student.load_state_dict(torch.load(file), strict=False)
     else:
-        print(f'training {name}')
-        train(student, make_training(net, args), args)
+        print(f'training {name}, seed {seed}')
+        train(student, make_training(net, args), seed, args)
         kept = student.learn or student.net
         prefix = 'learn.' if student.learn else 'net.'
         torch.save(kept.state_dict(prefix=prefix), file)
@@ -261,17 +277,22 @@ def threshold_of(learn: LEARN, stored: dict) -> float:
     return float(change_of(clean, repaired).quantile(0.98))
 
 
-@torch.inference_mode()
-def answers(
-    net: nn.Module,
-    students: dict[str, Student],
-    threshold: float,
-    args: argparse.Namespace,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the answers (6, N, cells) in the order of ``FORMS``; N labels."""
+def save(net: nn.Module, learn: LEARN, threshold: float, file: Path) -> None:
+    """Write LEARN alone, for ``mmocc.learn.load``."""
+    handle = Attached(net, LAYER, OPTIONS)
+    handle.learn, handle.threshold = learn, threshold
+    handle.save(file)
+    handle.remove()
+
+
+def make_test(net: nn.Module, args: argparse.Namespace) -> dict:
+    """Return inner maps, logits (N, cells, ...) and labels of the test."""
+    file = args.work / 'test.pt'
+    if file.exists():
+        return torch.load(file, mmap=True)
     folder = args.data / 'imagenet_sample_1000'
-    with (folder / 'labels.csv').open(encoding='utf-8') as file:
-        rows = list(csv.DictReader(file))[:: args.every]
+    with (folder / 'labels.csv').open(encoding='utf-8') as table:
+        rows = list(csv.DictReader(table))[:: args.every]
     options = share_bank(
         CELLS,
         textures(args.data)[1],
@@ -281,7 +302,7 @@ def answers(
     )
     cells = [make_occlude(cell, **options) for cell in CELLS]
     prepare = tv.Compose([tv.Resize(256, BICUBIC), tv.CenterCrop(224)])
-    given = []
+    parts = []
     for number, row in enumerate(rows):
         photo = Image.open(folder / row['path']).convert('RGB')
         bgr = np.asarray(prepare(photo))[..., ::-1].copy()
@@ -289,10 +310,29 @@ def answers(
         hidden = [cell(dict(sample))['img'] if cell else bgr for cell in cells]
         images = torch.from_numpy(np.stack(hidden)[..., ::-1].copy())
         images = (images.permute(0, 3, 1, 2).float() - MEAN) / STD
-        inner, _, before = features(net, images)
-        inner = inner.float()
-        repaired, _, learnt = students['learn'](inner)
-        tail = students['tail'](inner)[2]
+        inner, _, logits = features(net, images)
+        parts.append((inner, logits))
+        if number % 50 == 0:
+            print(f'photograph {number} of {len(rows)}', flush=True)
+    inner, logits = map(torch.stack, zip(*parts, strict=True))
+    labels = torch.tensor([int(row['label']) for row in rows])
+    stored = dict(inner=inner, logits=logits, labels=labels)
+    torch.save(stored, file)
+    return stored
+
+
+@torch.inference_mode()
+def answers(
+    students: dict[str, Student], threshold: float, stored: dict
+) -> np.ndarray:
+    """Return the answers (6, N, cells) in the order of ``FORMS``."""
+    given = []
+    for half, before in zip(stored['inner'], stored['logits'], strict=True):
+        inner = half.float().contiguous(memory_format=torch.channels_last)
+        with fast():
+            repaired, _, learnt = students['learn'](inner)
+            tail = students['tail'](inner)[2]
+        repaired, learnt, tail = map(Tensor.float, (repaired, learnt, tail))
         much = change_of(inner, repaired) >= threshold
         forms = [
             before,
@@ -303,10 +343,7 @@ def answers(
             before.softmax(1) + tail.softmax(1),
         ]
         given.append(torch.stack(forms).argmax(2))
-        if number % 50 == 0:
-            print(f'photograph {number} of {len(rows)}', flush=True)
-    labels = np.array([int(row['label']) for row in rows])
-    return torch.stack(given, 1).numpy(), labels
+    return torch.stack(given, 1).numpy()
 
 
 def differences(rows: np.ndarray) -> str:
@@ -325,19 +362,40 @@ def differences(rows: np.ndarray) -> str:
 
 
 def show(given: np.ndarray, labels: np.ndarray) -> None:
-    """Print accuracy and agreement of all forms, by cell and by level."""
-    right = 100.0 * (given == labels[None, :, None])
-    same = 100.0 * (given == given[:1, :, :1])
+    """Print accuracy and agreement of all forms, by cell and by level.
+
+    Args:
+        given: (seeds, forms, N, cells), the answers.
+        labels: (N,)
+    """
+    right = 100.0 * (given == labels[:, None])
+    same = 100.0 * (given == given[:, :1, :, :1])
     groups = [(name, slice(i, i + 1)) for i, name in enumerate(CELLS)]
     groups += [('L1', slice(1, 5)), ('L2', slice(5, 9)), ('L3', slice(9, 13))]
     groups += [('L1-L3', slice(1, 13)), ('all', slice(0, 13))]
     for words, table in (('accuracy', right), ('agreement', same)):
         print(f'| {words} | {" | ".join(FORMS)} |')
         for name, cells in groups:
-            values = table[:, :, cells].mean((1, 2))
-            print(f'| {name} | {" | ".join(f"{v:.1f}" for v in values)} |')
-    for name, cells in (('L0', slice(0, 1)), ('L1-L3', slice(1, 13))):
-        print(f'{name}: {differences(right[:, :, cells].mean(2))}')
+            values = table[..., cells].mean((2, 3))  # seeds, forms
+            spread = values.std(0, ddof=1) if len(values) > 1 else [0] * 6
+            row = ' | '.join(
+                f'{mean:.1f} ± {std:.1f}' if std else f'{mean:.1f}'
+                for mean, std in zip(values.mean(0), spread, strict=True)
+            )
+            print(f'| {name} | {row} |')
+    mean = right.mean(0)
+    for name, cells in (*groups[:1], *groups[-5:-1]):
+        print(f'{name}: {differences(mean[:, :, cells].mean(2))}')
+    tail = mean[4:, :, 1:].mean(2)  # the control and its mean with before
+    gains = mean[[1, 3], :, 1:].mean(2) - tail
+    half = 1.96 * gains.std(1, ddof=1) / gains.shape[1] ** 0.5
+    print('L1-L3, LEARN against the control, and both as means:', end=' ')
+    print(
+        *(
+            f'{g:+.1f} ± {h:.1f}'
+            for g, h in zip(gains.mean(1), half, strict=True)
+        )
+    )
 
 
 def main() -> None:
@@ -346,13 +404,19 @@ def main() -> None:
     args.work.mkdir(parents=True, exist_ok=True)
     net = timm_model('tf_efficientnet_lite0').module.eval()
     net.requires_grad_(False).to(memory_format=torch.channels_last)
-    students = {name: trained(name, net, args) for name in ('learn', 'tail')}
-    threshold = threshold_of(students['learn'].learn, make_training(net, args))
-    given, labels = answers(net, students, threshold, args)
-    np.savez(
-        args.work / f'answers-{args.seed}.npz', given=given, labels=labels
-    )
-    show(given, labels)
+    given = []
+    for seed in args.seeds:
+        students = {
+            name: trained(name, net, seed, args) for name in ('learn', 'tail')
+        }
+        learn = students['learn'].learn
+        threshold = threshold_of(learn, make_training(net, args))
+        save(net, learn, threshold, args.work / f'learn-{seed}.learn')
+        given.append(answers(students, threshold, make_test(net, args)))
+        print(f'seed {seed}: threshold {threshold:.3f}', flush=True)
+    labels = make_test(net, args)['labels'].numpy()
+    np.savez(args.work / 'answers.npz', given=given, labels=labels)
+    show(np.stack(given), labels)
 
 
 if __name__ == '__main__':
