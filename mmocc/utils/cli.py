@@ -25,6 +25,7 @@ from mmengine.utils import get_object_from_string
 
 import mmocc.utils.amp  # noqa: F401  (registers CPUAmpOptimWrapper)
 from mmocc.utils.busy import warn_if_busy
+from mmocc.utils.checked_runner import CheckedRunner
 from mmocc.utils.checkpoints import check_checkpoint as check_checkpoint
 from mmocc.utils.checkpoints import latest_checkpoint
 from mmocc.utils.command import add_trust as add_trust
@@ -309,6 +310,7 @@ def _hint(name: str, known: list[str]) -> str:
 
 
 def build_runner(cfg: Config) -> Runner:
-    """Build the runner that the config asks for."""
+    """Build the runner that the config asks for; it trains something."""
     warn_if_busy()
-    return RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    own = 'runner_type' in cfg
+    return RUNNERS.build(cfg) if own else CheckedRunner.from_cfg(cfg)
