@@ -14,6 +14,7 @@ COLUMNS = {  # metric: heading; shares are shown in percent
     'image_f1_max': 'image F1-max',
     'pixel_auroc': 'pixel AUROC',
     'aupro': 'AUPRO',
+    'aupimo': 'AUPIMO',
     'pixel_f1_max': 'pixel F1-max',
     'false_alarms': 'false alarms',
     'found': 'found',

@@ -162,6 +162,45 @@ def aupro(counts: PixelCounts, limit: float = 0.3) -> float:
     return float(area / limit)
 
 
+def aupimo(
+    normal: Sequence[PixelCounts],
+    defective: Sequence[PixelCounts],
+    limits: tuple[float, float] = (1e-5, 1e-4),
+) -> np.ndarray:
+    """Return the AUPIMO of each defective image, (n,) in [0, 1].
+
+    Bertoldo et al., arXiv 2401.01984: the share of an image's anomalous
+    pixels that is found, averaged over thresholds by the logarithm of what
+    they cost: the share of pixels of a normal image above the threshold,
+    averaged over the normal images. At each cost z the threshold is the
+    lowest one that costs at most z; so nothing is interpolated.
+
+    Args:
+        normal: Counts of normal images, at least one.
+        defective: Counts of images with anomalous pixels.
+        limits: The least and the highest cost.
+    """
+    shares = [
+        part._replace(normal=part.normal / part.normal.sum())
+        for part in normal
+    ]
+    total = add_counts(shares)
+    # From the highest score down, what the scores up to this one cost.
+    keys, cost = total.keys[::-1], total.normal[::-1].cumsum() / len(normal)
+    edges = np.log(np.clip([0, *cost], *limits))
+    # Between two costs, all scores above the second's key are found.
+    width = np.diff(edges) / np.log(limits[1] / limits[0])
+    used = width > 0
+    keys, width = keys[used], width[used]
+    values = []
+    for part in defective:
+        below = np.concatenate([[0], part.anomalous.cumsum()])
+        place = np.searchsorted(part.keys, keys, side='right')
+        found = 1 - below[place] / below[-1]
+        values.append(min((found * width).sum(), 1.0))  # rounding
+    return np.array(values)
+
+
 def pixel_f1_max(counts: PixelCounts) -> float:
     """Return the highest F1 of anomalous pixels of all thresholds, 0 to 1."""
     hits, false = (

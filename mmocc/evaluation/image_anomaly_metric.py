@@ -17,6 +17,7 @@ from mmocc.evaluation.anomaly_pages import paste_maps
 from mmocc.evaluation.anomaly_values import (
     PixelCounts,
     add_counts,
+    aupimo,
     count_pixels,
     mean_or_none,
     pixel_values,
@@ -30,7 +31,7 @@ MEAN = 'mean'  # the name of the means over categories
 
 @METRICS.register_module()
 class ImageAnomalyMetric(BaseMetric):
-    """AUROC, AP, F1 and AUPRO of images and pixels, for each category.
+    """AUROC, AP, F1, AUPRO and AUPIMO of images and pixels, by category.
 
     For ``mmocc.AnomalyImages`` and any model whose ``pred_instances`` have
     ``anomaly_scores`` and ``errors``: ``mmocc.DEA`` and the baselines. An
@@ -41,6 +42,8 @@ class ImageAnomalyMetric(BaseMetric):
     * ``CATEGORY/pixel_auroc``, ``aupro``, ``pixel_f1_max``: of the map that
       the objects' errors make, in pixels of the original image. Defective
       images without a mask do not count here.
+    * ``CATEGORY/aupimo``: the mean over defective images of
+      :func:`mmocc.evaluation.anomaly_values.aupimo`.
     * ``CATEGORY/false_alarms``, ``found``: shares of the good and of the
       defective images above the model's own threshold, if it has one.
     * ``CATEGORY/KIND/...``: the same for one kind of defect and all good
@@ -177,9 +180,13 @@ def category_values(records: Sequence[dict]) -> dict[str, float | None]:
         flags = np.array(alarms)
         values['false_alarms'] = mean_or_none(flags[~anomalous])
         values['found'] = mean_or_none(flags[anomalous])
-    counts = [
-        PixelCounts(*one['pixels']) for one in records if 'pixels' in one
-    ]
+    marked = [one for one in records if 'pixels' in one]
+    counts = [PixelCounts(*one['pixels']) for one in marked]
     if counts:
         values |= pixel_values(add_counts(counts))
+        pairs = [*zip(marked, counts, strict=True)]
+        normal = [part for one, part in pairs if one['kind'] == GOOD]
+        defective = [part for part in counts if part.regions]
+        if normal and defective:
+            values['aupimo'] = float(np.mean(aupimo(normal, defective)))
     return values

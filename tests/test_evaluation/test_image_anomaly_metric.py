@@ -7,6 +7,7 @@ from sklearn.metrics import f1_score, roc_auc_score
 
 from mmocc.evaluation.anomaly_values import (
     add_counts,
+    aupimo,
     aupro,
     count_pixels,
     pixel_auroc,
@@ -142,6 +143,51 @@ def test_maps_of_any_range_are_counted_alike(scale, shift):
     assert pixel_auroc(counts) == pytest.approx(expected, abs=1e-5)
     assert aupro(counts) == pytest.approx(aupro(plain), abs=1e-4)
     assert counts.regions == 6
+
+
+def pimo_by_definition(normal, maps, truths, limits, points=4000):
+    """Average, over log-spaced costs, what the lowest fair threshold finds."""
+    levels = np.unique(np.concatenate([np.ravel(normal), np.ravel(maps)]))
+    cost = np.array([np.mean([m >= t for m in normal]) for t in levels])
+    edges = np.linspace(*np.log(limits), points + 1)
+    values = np.zeros(len(maps))
+    for z in np.exp((edges[1:] + edges[:-1]) / 2):
+        fair = levels[cost <= z]
+        limit = fair[0] if len(fair) else np.inf
+        values += [
+            (m[t] >= limit).mean() for m, t in zip(maps, truths, strict=True)
+        ]
+    return values / points
+
+
+def test_aupimo_is_its_definition():
+    rng = np.random.default_rng(0)
+    normal = rng.random((3, 30, 40)).astype(np.float32)
+    truths = np.zeros((4, 30, 40), bool)
+    truths[:3, 5:15, 8:20] = truths[3, 2:6, 2:6] = True
+    strength = np.array([0.1, 0.3, 1.5, 0.0])[:, None, None]
+    maps = (rng.random(truths.shape) + strength * truths).astype(np.float32)
+    counts = [count_pixels(one, one < 0) for one in normal]
+    bad = [count_pixels(m, t) for m, t in zip(maps, truths, strict=True)]
+    for limits in ((1e-3, 1e-1), (1e-5, 1e-4), (1e-4, 1.0)):
+        own = aupimo(counts, bad, limits)
+        expected = pimo_by_definition(normal, maps, truths, limits)
+        np.testing.assert_allclose(own, expected, atol=2e-3)
+    assert own[2] == pytest.approx(1)
+
+
+def test_aupimo_by_hand():
+    # Ten normal pixels: above 5, 4 and 3 are none, a tenth and two tenths.
+    normal = np.array([[5, 4, 3, 3, 2, 2, 1, 1, 1, 1]], np.float32)
+    truth = np.array([[1, 1, 1, 1, 0, 0, 0, 0, 0, 0]])
+    scores = np.array([[6, 4.5, 3.5, 0, 9, 9, 9, 9, 9, 9]], np.float32)
+    counts = [count_pixels(normal, 0 * truth)], [count_pixels(scores, truth)]
+    # From 0.05 to 0.1 only 6 is found, then 4.5 too, and from 0.2 on 3.5.
+    (value,) = aupimo(*counts, limits=(0.05, 0.4))
+    assert value == pytest.approx((0.25 + 0.5 + 0.75) / 3)
+    assert evaluate()['cap/aupimo'] == 1
+    assert evaluate()['nut/dent/aupimo'] == 1
+    assert 'cap/aupimo' not in evaluate(SAMPLES[5:])
 
 
 def test_keys_have_the_order_of_scores():

@@ -33,6 +33,7 @@ from mmocc.registry import MODELS
 
 EPS = 1e-7
 REDUCTIONS = ('none', 'mean', 'sum')
+DIVISORS = ('boxes', 'weights')  # of mmocc.FocalEIoULoss
 
 
 class Pairs(NamedTuple):
@@ -239,17 +240,51 @@ class EIoULoss(IoUTypeLoss):
 class FocalEIoULoss(IoUTypeLoss):
     """Focal-EIoU; see :func:`focal_eiou_loss` and :class:`IoUTypeLoss`.
 
-    Divided by ``avg_factor``, not by the sum of the weights IoU^gamma.
-
     Args:
         gamma: Exponent of the weight; 0 gives EIoU for boxes that overlap.
+        divisor: Of the reduction ``mean``. ``boxes``: ``avg_factor``, or n.
+            ``weights``: the sum of the weights IoU^gamma, times ``weight``,
+            whatever ``avg_factor`` is, as in the paper's first version
+            (arXiv 2101.08158v1); so the loss stays large while boxes are
+            bad. The sum is that of one call: a head that calls its loss for
+            each map has one for each.
         kwargs: Of :class:`IoUTypeLoss`.
+
+    Raises:
+        ValueError: The divisor is unknown.
     """
 
-    def __init__(self, gamma: float = 0.5, **kwargs) -> None:
+    def __init__(
+        self, gamma: float = 0.5, divisor: str = 'boxes', **kwargs
+    ) -> None:
         super().__init__(**kwargs)
-        self.gamma = gamma
+        if divisor not in DIVISORS:
+            raise ValueError(
+                f'unknown divisor {divisor!r}; choose from {DIVISORS}'
+            )
+        self.gamma, self.divisor = gamma, divisor
 
     def compute(self, pred: Tensor, target: Tensor) -> Tensor:
         """Return the (n,) losses of (n, 4) boxes."""
         return focal_eiou_loss(pred, target, self.gamma, self.eps)
+
+    def forward(
+        self,
+        pred: Tensor,
+        target: Tensor,
+        weight: Tensor | None = None,
+        avg_factor: float | Tensor | None = None,
+        reduction_override: str | None = None,
+    ) -> Tensor:
+        """Return the loss, as :meth:`IoUTypeLoss.forward` does."""
+        reduction = reduction_override or self.reduction
+        if self.divisor == 'weights' and reduction == 'mean':
+            iou = pair_boxes(pred, target, self.eps).iou.detach()
+            shares = iou.pow(self.gamma)
+            if weight is not None:
+                each = weight.mean(-1) if weight.dim() > 1 else weight
+                shares = shares * each
+            avg_factor = shares.sum()
+        return super().forward(
+            pred, target, weight, avg_factor, reduction_override
+        )

@@ -123,6 +123,40 @@ def test_focal_eiou_weighs_by_iou_and_gives_the_weight_no_gradient():
     torch.testing.assert_close(grad, wanted)
 
 
+def test_focal_eiou_is_divided_in_both_ways_of_the_paper():
+    # IoU 0.25 and EIoU 1.3125; IoU 0.36 and EIoU 0.96; far apart: weight 0
+    pred = boxes((0, 0, 5, 5), (2, 2, 8, 8), (990, 0, 1000, 10))
+    target = boxes(UNIT, UNIT, UNIT)
+    weighted = 0.5 * 1.3125 + 0.6 * 0.96  # 1.23225
+    plain = FocalEIoULoss(loss_weight=2.0)
+    by_weight = FocalEIoULoss(loss_weight=2.0, divisor='weights')
+    near = pytest.approx
+    assert plain(pred, target).item() == near(2 * weighted / 3)
+    assert plain(pred, target, avg_factor=6).item() == near(2 * weighted / 6)
+    expected = near(2 * weighted / 1.1)
+    assert by_weight(pred, target).item() == expected
+    assert by_weight(pred, target, avg_factor=6).item() == expected
+    # Weights of the call count in both sums: (0.65625 + 2 x 0.576) / 1.7
+    weight = torch.tensor([1.0, 2, 1])
+    expected = near(2 * (0.65625 + 1.152) / 1.7)
+    assert by_weight(pred, target, weight).item() == expected
+    wide = weight[:, None].repeat(1, 4)
+    assert by_weight(pred, target, wide).item() == expected
+    total = by_weight(pred, target, reduction_override='sum')
+    assert total.item() == near(2 * weighted)
+    # The divisor is a constant: its gradient is that of the sum, shrunk.
+    pred.requires_grad_()
+    (grad,) = torch.autograd.grad(by_weight(pred, target), pred)
+    (whole,) = torch.autograd.grad(plain(pred, target) * 3 / 1.1, pred)
+    torch.testing.assert_close(grad, whole)
+    apart = by_weight(pred[2:], target[2:])
+    apart.backward()
+    assert apart.item() == 0
+    assert not by_weight(torch.empty(0, 4), torch.empty(0, 4)).item()
+    with pytest.raises(ValueError, match="unknown divisor 'sum'"):
+        FocalEIoULoss(divisor='sum')
+
+
 @pytest.mark.parametrize('case', DEGENERATE)
 @pytest.mark.parametrize('function', [*FUNCTIONS, ciou_loss])
 def test_gradients_are_finite_everywhere(function, case):
