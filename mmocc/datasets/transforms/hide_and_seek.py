@@ -42,14 +42,16 @@ class HideAndSeek(BaseTransform):
 
     Required Keys:
 
-    - img ((H, W, 3); (H, W, 4), whose alpha is kept; (H, W) or (H, W, 1)
+    - ``key`` ((H, W, 3); (H, W, 4), whose alpha is kept; (H, W) or (H, W, 1)
       grey; uint8. If ``fill`` is given in numbers, also (H, W, C), and other
-      integers and floats)
+      integers and floats. Under another key than ``img`` also a clip: a list
+      of such frames of one size, or an array (..., H, W, C), whose frames all
+      hide the same cells)
     - channel_order (optional)
 
     Modified Keys:
 
-    - img (a new array; with grid size 0 the input itself)
+    - ``key`` (a new array or list; with grid size 0 the input itself)
 
     Added Keys:
 
@@ -77,6 +79,7 @@ class HideAndSeek(BaseTransform):
             ``'mean'``; by default the sample's ``channel_order`` if it has
             one, else ``rgb`` of a data set that holds its images (CIFAR), else
             ``bgr``.
+        key: Where the sample has its image or clip: ``imgs`` in mmaction2.
 
     Raises:
         ValueError: If a grid size or the probability is out of range, or the
@@ -91,8 +94,10 @@ class HideAndSeek(BaseTransform):
         fill: str | float | Sequence[float] = 'mean',
         keep_mask: bool = False,
         channel_order: str | None = None,
+        key: str = 'img',
     ) -> None:
         self.grid_sizes = check_grid(grid_sizes, hide_prob)
+        self.key = key
         self.hide_prob = hide_prob
         values: Any = fill
         self.fill: Any = (
@@ -125,19 +130,16 @@ class HideAndSeek(BaseTransform):
         return np.frombuffer(noise, np.uint8).reshape(shape)
 
     def transform(self, results: dict) -> dict:
-        """Hide cells of ``results['img']``."""
-        image = results['img']
-        if not isinstance(image, np.ndarray) or image.ndim not in (2, 3):
-            raise ValueError(
-                f'{picture_name(results)}: mmocc.HideAndSeek takes arrays '
-                f'(H, W) and (H, W, C), got {type(image).__name__} of shape '
-                f'{tuple(getattr(image, "shape", ()))}; put it before packing'
-            )
+        """Hide cells of ``results[key]``."""
+        frames = self._frames(results)
+        image = frames[0]
         size = image.shape[:2]
         order = order_of(results, self.channel_order)
         kind = (image.dtype.char, image.shape[2:], order)
         if kind not in self._colours:
-            self._colours[kind] = self._colour(results, order)
+            self._colours[kind] = self._colour(
+                image, picture_name(results), order
+            )
         cell, hidden = self.draw(size)
         if cell > max(size) and not self._warned:
             self._warned = True
@@ -148,26 +150,87 @@ class HideAndSeek(BaseTransform):
             )
         if cell:
             colour = self._colours[kind]
-            if colour is None:
-                canvas = self.draw_noise(image.shape)
+            data = results[self.key]
+            done = [
+                self._hide(frame, hidden, cell, colour) for frame in frames
+            ]
+            if isinstance(data, list | tuple):
+                results[self.key] = done
+            elif data.ndim > 3:
+                results[self.key] = np.stack(done).reshape(data.shape)
             else:
-                canvas = paint(image, colour)
-            if self._keeps_alpha(image):
-                canvas[..., 3:] = image[..., 3:]
-            results['img'] = hide_cells(image, hidden, cell, canvas)
+                results[self.key] = done[0]
         if self.keep_mask:
             results['occlusion_mask'] = cell_mask(size, hidden, cell)
         return results
 
-    def _colour(self, results: dict, order: str) -> np.ndarray | None:
-        """Return the fill in the image's type, or None for noise."""
-        image = results['img']
-        channels = image.shape[2] if image.ndim == 3 else 1
+    def _frames(self, results: dict) -> list[np.ndarray]:
+        """Return the image, or the frames of a clip, as arrays alike.
+
+        Raises:
+            ValueError: If the sample has no such data (naming them).
+        """
         name = picture_name(results)
+        if self.key not in results:
+            raise ValueError(
+                f'{name}: the sample has no {self.key!r}, only '
+                f'{sorted(map(str, results))}; give mmocc.HideAndSeek '
+                "key='imgs' for the frames of mmaction2, or put it after "
+                'loading'
+            )
+        data = results[self.key]
+        frames = [data]
+        if self.key != 'img' and isinstance(data, list | tuple):
+            frames = list(data)
+        elif self.key != 'img' and getattr(data, 'ndim', 0) > 3:
+            frames = list(data.reshape(-1, *data.shape[-3:]))
+        for frame in frames:
+            if not isinstance(frame, np.ndarray) or frame.ndim not in (2, 3):
+                hint = 'put it before packing'
+                if hasattr(frame, 'getbands'):
+                    hint = (
+                        'np.asarray(image) makes an array of a PIL image, '
+                        'or take mmocc.transforms.HideAndSeek'
+                    )
+                raise ValueError(
+                    f'{name}: mmocc.HideAndSeek takes arrays (H, W) and '
+                    f'(H, W, C), got {type(frame).__name__} of shape '
+                    f'{tuple(getattr(frame, "shape", ()))}; {hint}'
+                )
+        kinds = {(frame.shape, frame.dtype.name) for frame in frames}
+        if len(kinds) != 1:
+            raise ValueError(
+                f'{name}: the frames of {self.key!r} must have one size and '
+                f'type, got {sorted(kinds) or "no frame"}; resize them first'
+            )
+        return frames
+
+    def _hide(
+        self,
+        image: np.ndarray,
+        hidden: np.ndarray,
+        cell: int,
+        colour: np.ndarray | None,
+    ) -> np.ndarray:
+        """Return a copy of an image with its hidden cells filled."""
+        if colour is None:
+            canvas = self.draw_noise(image.shape)
+        else:
+            canvas = paint(image, colour)
+        if self._keeps_alpha(image):
+            canvas[..., 3:] = image[..., 3:]
+        return hide_cells(image, hidden, cell, canvas)
+
+    def _colour(
+        self, image: np.ndarray, name: str, order: str
+    ) -> np.ndarray | None:
+        """Return the fill in the image's type, or None for noise."""
+        channels = image.shape[2] if image.ndim == 3 else 1
         if image.dtype.name not in TYPES:
             raise ValueError(
                 f'{name} is {image.dtype}; mmocc.HideAndSeek takes '
-                + ', '.join(TYPES)
+                f'{", ".join(TYPES)}: image.astype(np.float32) makes one of '
+                'float16'
             )
         if isinstance(self.fill, str) and image.dtype != np.uint8:
             raise ValueError(
@@ -216,5 +279,5 @@ class HideAndSeek(BaseTransform):
         return (
             f'{type(self).__name__}(grid_sizes={self.grid_sizes}, '
             f'hide_prob={self.hide_prob}, fill={self.fill!r}, '
-            f'keep_mask={self.keep_mask})'
+            f'keep_mask={self.keep_mask}, key={self.key!r})'
         )

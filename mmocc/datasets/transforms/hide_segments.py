@@ -85,6 +85,11 @@ class HideSegments(BaseTransform):
             raise ValueError('the time of a list of frames is time_axis 0')
         if is_list:
             clips, frames = 1, len(data)
+        elif not isinstance(data, np.ndarray):
+            raise ValueError(
+                f'{self.key} is {type(data).__name__}; mmocc.HideSegments '
+                'takes an array with a time axis, or a list of frames'
+            )
         elif data.ndim > self.time_axis:
             clips, frames = (1, *data.shape)[self.time_axis :][:2]
         else:
@@ -108,6 +113,12 @@ class HideSegments(BaseTransform):
 
     def _fill(self, data: np.ndarray, where: Any) -> np.ndarray:
         """Return a copy filled where it is hidden."""
+        if not isinstance(data, np.ndarray):
+            raise ValueError(
+                f'a frame of {self.key} is {type(data).__name__}; '
+                'mmocc.HideSegments takes arrays: np.asarray(frame) makes '
+                'one of a PIL image'
+            )
         value = self._value
         if value.ndim and value.shape != data.shape[-1:]:
             raise ValueError(

@@ -120,7 +120,9 @@ class BatchHideAndSeek(GridHiding):
         """Hide grid cells of a batch.
 
         Args:
-            inputs: (N, C, H, W), normalised, floating point.
+            inputs: (N, C, H, W), normalised, floating point; or clips of
+                five dimensions, such as (N, C, T, H, W), whose frames all
+                hide the same cells.
             data_samples: Of the batch; returned as they are. Their
                 ``img_shape``, (h, w), is the image's size in the batch.
             sizes: (h, w) of each image, instead of the data samples'.
@@ -130,10 +132,13 @@ class BatchHideAndSeek(GridHiding):
                 so that it cannot be normalised, or the number of sizes is not
                 the batch's.
         """
+        if inputs.dim() == 5:
+            images, _ = self.forward(inputs.flatten(1, 2), data_samples, sizes)
+            return images.view(inputs.shape), data_samples
         if inputs.dim() != 4:
             raise ValueError(
                 'mmocc.BatchHideAndSeek hides in images (N, C, H, W), got '
-                f'shape {tuple(inputs.shape)}'
+                f'shape {tuple(inputs.shape)}; or in clips (N, C, T, H, W)'
             )
         if not inputs.is_floating_point():
             raise ValueError(

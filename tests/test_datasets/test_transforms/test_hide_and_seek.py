@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from mmcv.transforms import Compose, RandomFlip, TransformBroadcaster
 from mmengine.registry import DefaultScope
+from PIL import Image
 
 from mmocc.datasets.transforms import HideAndSeek
 from mmocc.registry import TRANSFORMS
@@ -132,7 +133,7 @@ def test_one_draw_can_be_shared_between_images():
     step = HideAndSeek([8], fill='noise')
     assert repr(step) == (
         "HideAndSeek(grid_sizes=[8], hide_prob=0.5, fill='noise', "
-        'keep_mask=False)'
+        "keep_mask=False, key='img')"
     )
     share = TransformBroadcaster(
         [step],
@@ -234,3 +235,39 @@ def test_alpha_is_kept(fill):
 def test_what_is_no_image_is_named(pixels):
     with pytest.raises(ValueError, match=r'x\.png: .* takes arrays'):
         HideAndSeek()(dict(img=pixels, img_path='x.png'))
+
+
+@pytest.mark.parametrize('kind', ['list', 'array', 'clips'])
+def test_all_frames_of_a_clip_hide_the_same_cells(kind):
+    frames = np.stack([image(48, 64) + i for i in range(6)])
+    data = dict(
+        list=list(frames), array=frames, clips=frames.reshape(2, 3, 48, 64, 3)
+    )[kind]
+    before = frames.copy()
+    transform = HideAndSeek([16], fill=MEAN, keep_mask=True, key='imgs')
+    np.random.seed(0)
+    results = transform(dict(imgs=data))
+    after = results['imgs']
+    assert type(after) is type(data)
+    assert np.shape(after) == np.shape(data)
+    mask = results['occlusion_mask'] == 1
+    assert 0 < mask.mean() < 1
+    for old, new in zip(before, np.reshape(after, frames.shape), strict=True):
+        assert (new[mask] == (10, 21, 30)).all()
+        assert np.array_equal(new[~mask], old[~mask])
+    assert np.array_equal(frames, before)
+
+
+@pytest.mark.parametrize(
+    ('sample', 'message'),
+    [
+        (dict(img=image()), "no 'imgs', only .*'img'.*key='imgs'"),
+        (dict(imgs=[]), 'one size and type, got no frame'),
+        (dict(imgs=[image(), image(8, 8)]), r'one size.*\(8, 8, 3\)'),
+        (dict(imgs=[Image.new('RGB', (9, 9))]), r'Image of .*np\.asarray'),
+        (dict(imgs=[np.ones((9, 9, 3), 'f2')]), r'float16; .*astype'),
+    ],
+)
+def test_what_is_no_clip_is_refused_with_the_remedy(sample, message):
+    with pytest.raises(ValueError, match=message):
+        HideAndSeek([4], fill=0, key='imgs')(sample)

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from PIL import Image
 
 from mmocc.datasets.transforms import HideSegments
 
@@ -92,3 +93,18 @@ def test_data_that_do_not_fit_are_named():
         HideSegments(2, time_axis=1)(dict(img=np.zeros(4)))
     with pytest.raises(ValueError, match='list of frames is time_axis 0'):
         HideSegments(2, time_axis=1)(dict(img=[np.zeros(4)]))
+
+
+def test_pil_frames_are_refused_with_the_remedy():
+    frames = [Image.new('RGB', (4, 4)) for _ in range(3)]
+    with pytest.raises(ValueError, match=r'frame of img is Image.*asarray'):
+        HideSegments(3, hide_prob=1.0)(dict(img=frames))
+    with pytest.raises(ValueError, match=r'img is Image; .*list of frames'):
+        HideSegments(3)(dict(img=frames[0]))
+
+
+def test_float16_features_are_filled_in_their_type():
+    features = np.ones((8, 3), np.float16)
+    after = HideSegments(4, hide_prob=1.0, fill=0.1)(dict(img=features))['img']
+    assert after.dtype == np.float16
+    assert (after == np.float16(0.1)).all()

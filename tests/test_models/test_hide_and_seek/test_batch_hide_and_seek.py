@@ -365,3 +365,17 @@ def test_batch_and_transform_hide_frames_as_often(lengths):
     for masks in (batch, singles):
         assert np.abs(masks.mean(axis=0) - share).max() < 0.037
     assert np.abs(np.cov(batch.T) - np.cov(singles.T)).max() < 0.03
+
+
+@pytest.mark.parametrize('inplace', [True, False])
+def test_the_frames_of_a_clip_hide_the_same_cells(inplace):
+    clips = 1 + torch.rand(3, 2, 5, 32, 48)
+    before = clips.clone()
+    torch.manual_seed(0)
+    after, _ = BatchHideAndSeek([16], inplace=inplace).train()(clips)
+    hidden = after == 0
+    assert after.shape == before.shape
+    assert (hidden == hidden[:, :1, :1]).all()
+    assert len({tuple(clip[0, 0].flatten().tolist()) for clip in hidden}) == 3
+    assert torch.equal(after[~hidden], before[~hidden])
+    assert torch.equal(clips, after if inplace else before)
