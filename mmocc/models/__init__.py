@@ -38,6 +38,7 @@ _ROOMS = {
         'GoogLeNetGAP',
         'HideFeatures',
         'HidingDataPreprocessor',
+        'InceptionV3CAM',
         'TemporalConvNet',
         'TenCropTTA',
     ),

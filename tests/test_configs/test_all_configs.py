@@ -35,7 +35,7 @@ every_config = pytest.mark.parametrize('name', CONFIGS)
 # Those of Hide-and-Seek train on CUB, the digits and Tiny ImageNet; the same
 # networks with other data, or with LEARN's recipe, need not.
 # EfficientNet-Lite0's controls differ as those of ResNet-18 do.
-ALIKE = ('_cam_in1k', '_cam_voc', '_cam_cifar10')
+ALIKE = ('_cam_in1k', '_cam_voc', '_cam_cifar10', '_cam_openimages')
 ALIKE += ('_voc12-nopool', '_voc12-has', '_voc12-erasing', '_voc12-cutmix')
 every_network = pytest.mark.parametrize(
     'name', [n for n in CONFIGS if not Path(n).stem.endswith(ALIKE)]

@@ -11,11 +11,13 @@ import numpy as np
 import pytest
 import tiny_wsol
 import torch
+import wsol_layouts
 from conftest import ROOT, import_tool
 from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import MODELS, PARAM_SCHEDULERS, init_default_scope
 from mmpretrain.structures import DataSample
+from PIL import Image
 from torch import nn
 
 from mmocc.utils import cli
@@ -35,7 +37,7 @@ def test_each_baseline_has_one_variant():
     baselines = sorted(path.name for path in FOLDER.glob('*_cam_*.py'))
     names = [name.replace('_cam_', '_has-mixed_') for name in baselines]
     assert names == VARIANTS
-    assert len(VARIANTS) == 12
+    assert len(VARIANTS) == 14
 
 
 def documented_option(size):
@@ -165,6 +167,50 @@ def test_new_layers_learn_ten_times_as_fast():
     for name, parameter in model.named_parameters():
         new = name.startswith(('backbone.layer4.', 'head.fc.'))
         assert (id(parameter) in fast) == new, name
+
+
+def test_openimages_is_scored_by_masks_that_training_does_not_read(tmp_path):
+    names = [f'{i}.png' for i in range(4)]
+    for split in ('train', 'val', 'test'):
+        paths = [f'{split}/{name}' for name in names]
+        for index, path in enumerate(paths):
+            wsol_layouts.write_image(tmp_path / path, (32, 32), index)
+        folder = tmp_path / 'metadata' / split
+        wsol_layouts.write_lines(folder / 'image_ids.txt', *paths)
+        labels = [f'{path},{i % 2}' for i, path in enumerate(paths)]
+        wsol_layouts.write_lines(folder / 'class_labels.txt', *labels)
+        if split == 'train':
+            continue  # a file that is opened must be there
+        for path in paths:
+            mask = np.zeros((32, 32), np.uint8)
+            mask[8:20, 4:24] = 255
+            Image.fromarray(mask).save(tmp_path / f'{path}_mask.png')
+        lines = [f'{path},{path}_mask.png,' for path in paths]
+        wsol_layouts.write_lines(folder / 'localization.txt', *lines)
+    cfg = read('resnet50_has-mixed_openimages.py')
+    backbone = dict(depth=18, base_channels=8, stem_channels=8, init_cfg=None)
+    cfg.model.backbone.update(backbone)
+    cfg.model.head.in_channels = 64
+    for name in ('train', 'val', 'test'):
+        loader = cfg[f'{name}_dataloader']
+        loader.update(num_workers=0, batch_size=2)
+        loader.dataset.data_root = str(tmp_path)
+        loader.dataset.layout_args.metadata = str(tmp_path / 'metadata')
+        for step in loader.dataset.pipeline:
+            for key in {'scale', 'crop_size'} & set(step):
+                step[key] = (64, 64) if key == 'scale' else 64
+    cfg.train_cfg.max_epochs = 1
+    cfg.update(work_dir=str(tmp_path / 'work'), launcher='none')
+    cli.fill_dataloaders(
+        cfg, ['train_dataloader', 'val_dataloader', 'test_dataloader']
+    )
+    runner = cli.build_runner(cfg)
+    runner.train()
+    metrics = runner.test()
+    share = 100 * 12 * 20 / 32**2
+    assert {'accuracy/top1', 'px_ap/px_ap'} <= set(metrics)
+    for name in ('px_ap/px_ap', 'px_ap_aligned/px_ap'):
+        assert 0.5 * share < metrics[name] <= 100
 
 
 def test_the_ensemble_has_five_alexnets_and_the_maps_of_four():

@@ -5,8 +5,8 @@ How a batch flows through these files:
 1. ``hiding_data_preprocessor`` normalises images (N, 3, H, W) and hides random
    grid cells with ``batch_hide_and_seek``, which also hides parts of maps
    inside a network, and of sequences.
-2. ``backbones``, or any other, turn images into maps (N, C, h, w), and
-   sequences into maps (N, C, T, 1).
+2. ``backbones``, ``inception_cam``, or any other, turn images into maps
+   (N, C, h, w), and sequences into maps (N, C, T, 1).
 3. ``cam_head`` pools the maps, classifies, and in testing returns class maps
    (h, w) for each image. Rivals: ``adl`` drops or weighs a map by its own
    attention, ``acol_head`` has two classifiers.
@@ -36,6 +36,7 @@ __all__ = [
     'GoogLeNetGAP',
     'HideFeatures',
     'HidingDataPreprocessor',
+    'InceptionV3CAM',
     'TemporalConvNet',
     'TenCropTTA',
 ]
@@ -53,5 +54,6 @@ if usable('mmpretrain.models'):
     from mmocc.models.hide_and_seek.hiding_data_preprocessor import (
         HidingDataPreprocessor,
     )
+    from mmocc.models.hide_and_seek.inception_cam import InceptionV3CAM
 
 __getattr__ = absent(__name__, {'mmpretrain.models': __all__})

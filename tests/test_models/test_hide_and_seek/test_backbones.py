@@ -40,6 +40,17 @@ def googlenet(kernel):
     return total - large + large * kernel**2 // 9 + last
 
 
+def inception():
+    """Count torchvision's weights up to Mixed_6e, and two convolutions."""
+    net = torchvision.models.inception_v3(weights=None, init_weights=False)
+    total = 0
+    for name, layer in net.named_children():
+        total += count(layer)
+        if name == 'Mixed_6e':
+            break
+    return total + (3**2 * 768 + 1) * 1024 + (3**2 * 1024 + 1) * 1024
+
+
 def build(cfg):
     with DefaultScope.overwrite_default_scope('mmpretrain'):
         return MODELS.build(cfg)
@@ -66,6 +77,8 @@ def map_of(model, side):
         (dict(type='GoogLeNetGAP', branch_kernel=3), 1024, 14, googlenet(3)),
         (dict(type='VGGGAP'), 1024, 14, VGG),
         (dict(type='VGGGAP', large_maps=True), 1024, 28, VGG),
+        (dict(type='InceptionV3CAM'), 1024, 14, inception()),
+        (dict(type='InceptionV3CAM', large_maps=True), 1024, 28, inception()),
     ],
 )
 def test_parameters_and_maps_are_those_of_the_layer_list(
@@ -98,6 +111,56 @@ def test_the_layers_of_alexnet_are_the_paper_s():
     near = x[0, 1:6].square().sum()
     expected = x[0, 3] / (1 + 1e-4 / 5 * near) ** 0.75
     torch.testing.assert_close(model.lrn1(x)[0, 3], expected)
+
+
+def test_inception_is_torchvision_s_with_other_paddings():
+    theirs = torchvision.models.inception_v3(weights=None, init_weights=False)
+    ours = build(dict(type='mmocc.InceptionV3CAM'))
+    lost = ours.load_state_dict(theirs.state_dict(), strict=False)
+    assert all(name.startswith('SPG') for name in lost.missing_keys)
+    assert all(
+        name.startswith(('AuxLogits', 'Mixed_7', 'fc'))
+        for name in lost.unexpected_keys
+    )
+    theirs.eval()
+    ours.eval()
+    x = torch.randn(1, 288, 17, 17)
+    with torch.no_grad():
+        narrow, wide = theirs.Mixed_6a(x), ours.Mixed_6a(x)
+        # Of every second position: theirs starts with the first whole window.
+        torch.testing.assert_close(wide[..., 1:-1:2, 1:-1:2], narrow)
+        maps = torch.randn(1, 768, 5, 5)
+        for name in ('Mixed_6b', 'Mixed_6c', 'Mixed_6d', 'Mixed_6e'):
+            after = theirs.get_submodule(name)(maps)
+            torch.testing.assert_close(ours.get_submodule(name)(maps), after)
+        # With their paddings, the stem is theirs as well.
+        ours.Conv2d_1a_3x3.conv.padding = (0, 0)
+        for pool in (ours.maxpool1, ours.maxpool2):
+            pool.padding, pool.ceil_mode = 0, False
+        images = torch.randn(1, 3, 79, 79)
+        torch.testing.assert_close(
+            output_of(ours, 'Mixed_5d', images),
+            output_of(theirs, 'Mixed_5d', images),
+        )
+
+
+def test_dropout_of_inception_is_before_and_after_the_new_layers():
+    net = build(dict(type='mmocc.InceptionV3CAM', dropout=0.5))
+    torch.manual_seed(0)
+    images = torch.randn(2, 3, 75, 75)
+    with torch.no_grad():
+        seen = []
+        for layer in (net.SPG_A3_1b, net.SPG_A3_2b):
+            layer.register_forward_pre_hook(
+                lambda module, args: seen.append(args[0])
+            )
+        for training in (True, False):
+            net.train(training)
+            seen.extend(net(images))
+    zeros = [(x == 0).float().mean().item() for x in seen]
+    # Each of the three maps: dropped in training, not in evaluation
+    for dropped, whole in zip(zeros[:3], zeros[3:], strict=True):
+        assert dropped > whole + 0.1
 
 
 def torchvision_net(name):
