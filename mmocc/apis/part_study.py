@@ -25,6 +25,7 @@ METHODS = {  # config: name
     'padim': 'PaDiM',
     'patchcore': 'PatchCore',
     'dea': 'DEA',
+    'dea_features': 'DEA, features',  # beyond the paper
 }
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 SHARE, HELD = 0.2, 4  # of the good training images, to hold back
@@ -67,7 +68,7 @@ def method_config(
     cfg.randomness = dict(seed=seed)
     if method in ('padim', 'patchcore'):
         cfg.model.seed = seed
-    if method == 'dea':
+    if is_trained(method):
         cfg.model.judge.false_alarms = false_alarms
         if epochs is not None:
             cfg.train_cfg.max_epochs = epochs
@@ -157,7 +158,7 @@ def study(
                 work = out / category / f'{method}-{seed}'
                 job = dict(category=category, method=method, seed=seed)
                 asked = dict(job, root=str(folder.root), **options)
-                if method != 'dea':
+                if not is_trained(method):
                     asked['epochs'] = None  # they look once
                 yield _once(work, asked, folder)
 
@@ -176,6 +177,11 @@ def _once(
     result = dict(asked=asked, values=run(cfg, work))
     path.write_text(json.dumps(result, indent=1), encoding='utf-8')
     return result
+
+
+def is_trained(method: str) -> bool:
+    """Return whether a method has epochs: DEA, in each form."""
+    return method.startswith('dea')
 
 
 def is_random(method: str) -> bool:

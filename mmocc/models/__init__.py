@@ -50,6 +50,7 @@ _ROOMS = {
         'DIoULoss',
         'EIoULoss',
         'FCDecoder',
+        'FeatureDecoder',
         'FocalEIoULoss',
         'GIoULoss',
         'PCAImage',

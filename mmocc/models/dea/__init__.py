@@ -5,7 +5,8 @@ How images (N, 3, H, W) flow through these files:
 1. ``ssd_iou_head`` predicts K boxes from SSD's maps and remembers which prior
    made each; ``ssd_losses`` trains it, with a box loss of ``iou_losses``.
 2. ``prior_level_roi_extractor`` cuts features (K, C, 7, 7), each from the map
-   that predicted the box; ``decoders`` makes pictures (K, c, s, s) of them.
+   that predicted the box; ``decoders`` makes pictures (K, c, s, s) of them;
+   ``feature_decoder``, if asked for, redraws features instead.
 3. ``regions`` cuts the same objects out of the images; ``anomaly_judge``
    compares the two with ``anomaly_scores``: a number (K,) for each score.
 
@@ -17,6 +18,7 @@ Baselines, for images of one part each: ``pca_image`` (and the mean image),
 """
 
 from mmocc.models.dea.decoders import ConvDecoder, FCDecoder
+from mmocc.models.dea.feature_decoder import FeatureDecoder
 from mmocc.models.dea.iou_losses import (
     CIoULoss,
     DIoULoss,
@@ -40,6 +42,7 @@ __all__ = [
     'DIoULoss',
     'EIoULoss',
     'FCDecoder',
+    'FeatureDecoder',
     'FocalEIoULoss',
     'GIoULoss',
     'IoUTypeLoss',

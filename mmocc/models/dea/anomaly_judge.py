@@ -9,7 +9,7 @@ from mmengine.dist import all_gather_object
 from torch import Tensor, nn
 
 from mmocc.models.dea import anomaly_scores
-from mmocc.models.dea.anomaly_scores import FUSIONS, SCORES
+from mmocc.models.dea.anomaly_scores import FUSIONS, SCORES, SINGLE
 from mmocc.models.dea.exporting import is_exporting
 from mmocc.models.dea.regions import rescale_results
 from mmocc.utils.object_matching import match_objects
@@ -24,10 +24,13 @@ class Redrawing(NamedTuple):
     pictures: Tensor  # the objects themselves, of the same shape
     latents: Tensor  # (n, C) averages of the RoI features
     confidence: Tensor  # (n,) scores of the detector
+    distances: Tensor | None = None  # (n, s, s) of their features
 
     def take(self, index: Tensor) -> 'Redrawing':
         """Return the objects at these places."""
-        return Redrawing(*(part[index] for part in self))
+        return Redrawing(
+            *(None if part is None else part[index] for part in self)
+        )
 
 
 class AnomalyJudge(nn.Module):
@@ -41,8 +44,10 @@ class AnomalyJudge(nn.Module):
     Args:
         scores: ``pearson`` and ``ssim`` as 1 minus the similarity, ``mse``,
             ``latent`` (distance to the nearest normal objects),
-            ``confidence`` (1 minus the detector's), and the fusions
-            ``zscore`` and ``rank`` of the others named here; see
+            ``confidence`` (1 minus the detector's), ``feature`` (the highest
+            place of ``Redrawing.distances``, with ``mmocc.FeatureDecoder``),
+            and the fusions ``zscore`` and ``rank`` of the others named here;
+            see
             :mod:`mmocc.models.dea.anomaly_scores`.
         anomaly_score: The one that decides.
         false_alarms: Share of normal objects that count as anomalous.
@@ -64,7 +69,7 @@ class AnomalyJudge(nn.Module):
         neighbours: int = 5,
     ) -> None:
         super().__init__()
-        known = (*SCORES, *FUSIONS)
+        known = (*SINGLE, *FUSIONS)
         unknown = [name for name in scores if name not in known]
         if unknown:
             raise ValueError(
@@ -75,11 +80,11 @@ class AnomalyJudge(nn.Module):
                 f'anomaly_score={anomaly_score!r} is none of scores='
                 f'{tuple(scores)}: name it there too'
             )
-        self.single = tuple(name for name in scores if name in SCORES)
+        self.single = tuple(name for name in scores if name in SINGLE)
         self.fused = tuple(name for name in scores if name in FUSIONS)
         if not self.single:
             raise ValueError(
-                f'{tuple(scores)} have nothing to fuse: name some of {SCORES}'
+                f'{tuple(scores)} have nothing to fuse: name some of {SINGLE}'
             )
         if not 0 < false_alarms < 1:
             raise ValueError(
@@ -113,6 +118,8 @@ class AnomalyJudge(nn.Module):
                 )
             if name == 'confidence':
                 return 1 - objects.confidence.float()
+            if name == 'feature':
+                return self._highest(objects.distances)
             score = getattr(anomaly_scores, name)
             pair = objects.recons, objects.pictures
             if is_exporting():
@@ -127,12 +134,12 @@ class AnomalyJudge(nn.Module):
         """Return single scores with their fusions."""
         for name in self.fused:
             self._check_known(name, self.normal_scores)
-        columns = [SCORES.index(name) for name in single]
+        columns = [SINGLE.index(name) for name in single]
         table = torch.stack(list(single.values()), dim=1)
         ways = dict(
             zscore=anomaly_scores.zscore_mean, rank=anomaly_scores.rank_mean
         )
-        normal = self.normal_scores[:, columns]
+        normal = self.normal_scores[:, columns] if self.fused else None
         return single | {k: ways[k](table, normal) for k in self.fused}
 
     def fit(self, objects: Redrawing) -> None:
@@ -156,15 +163,27 @@ class AnomalyJudge(nn.Module):
         half = min(total // 2, self.bank_size)
         self.bank = objects.latents[order[:half]].float()
         others = objects.take(order[half : 2 * half])
+        names = SCORES if objects.distances is None else SINGLE
         self.normal_scores = torch.stack(
-            [self._single_score(others, name) for name in SCORES], dim=1
+            [self._single_score(others, name) for name in names], dim=1
         )
 
     def threshold(self) -> Tensor:
         """Return what a share ``false_alarms`` of normal objects exceeds."""
-        columns = dict(zip(SCORES, self.normal_scores.unbind(1), strict=True))
+        # The last column is there with distances of features only.
+        columns = dict(zip(SINGLE, self.normal_scores.unbind(1), strict=False))
         scores = self._add_fusions({k: columns[k] for k in self.single})
         return scores[self.anomaly_score].quantile(1 - self.false_alarms)
+
+    @staticmethod
+    def _highest(distances: Tensor | None) -> Tensor:
+        """Return the (n,) highest of maps (n, s, s)."""
+        if distances is None:
+            raise RuntimeError(
+                "the score 'feature' needs model.feature_decoder, such as "
+                'configs/dea/dea_features_mvtec.py has'
+            )
+        return distances.flatten(1).amax(1)
 
     def _check_known(self, name: str, normal: Tensor) -> None:
         """Raise RuntimeError if there is nothing to compare with."""
@@ -186,6 +205,14 @@ class AnomalyJudge(nn.Module):
                 empty = getattr(self, name).new_zeros(stored.shape)
                 setattr(self, name, empty)
         super()._load_from_state_dict(state_dict, prefix, *args)
+
+
+def _joined(
+    parts: Sequence[Tensor | None], device: str | torch.device
+) -> Tensor | None:
+    """Return tensors as one; None if there are none."""
+    found = [part for part in parts if part is not None]
+    return torch.cat(found).to(device) if found else None
 
 
 @torch.no_grad()
@@ -223,8 +250,8 @@ def fit_judge(model: nn.Module, batches: Iterable[dict]) -> int:
     model.train(mode)
     device = model.judge.bank.device
     # On the CPU, because their pictures are many.
-    own = [torch.cat(part).cpu() for part in zip(*parts, strict=True)]
+    own = [_joined(part, 'cpu') for part in zip(*parts, strict=True)]
     fields = zip(*all_gather_object(own), strict=True)
-    objects = Redrawing(*(torch.cat(field).to(device) for field in fields))
+    objects = Redrawing(*(_joined(field, device) for field in fields))
     model.judge.fit(objects)
     return len(objects.latents)

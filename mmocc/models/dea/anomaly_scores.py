@@ -11,6 +11,7 @@ from torch import Tensor
 from mmocc.models.dea.exporting import is_exporting
 
 SCORES = ('pearson', 'mse', 'ssim', 'latent', 'confidence')
+SINGLE = (*SCORES, 'feature')  # the last one with mmocc.FeatureDecoder only
 FUSIONS = ('zscore', 'rank')
 CHUNK = 1024  # objects whose distances to the bank are held at a time
 

@@ -55,7 +55,8 @@ class DEA(SingleStageDetector):
     Predicted instances have, besides mmdet's fields and ``level_inds``,
 
     * ``recons`` (n, channels, s, s) float32 in [0, 1], RGB if coloured, and
-      ``errors`` (n, s, s), their mean absolute difference from the page,
+      ``errors`` (n, s, s), their mean absolute difference from the page, or
+      with the score ``feature`` the distances of features, 0 to 2,
     * ``score_NAME`` (n,) for each of ``judge.scores``, and ``anomaly_scores``
       (n,), the one that decides; float32, higher if more anomalous,
     * ``is_anomaly`` (n,) bool, if the judge knows normal objects.
@@ -68,6 +69,9 @@ class DEA(SingleStageDetector):
             stays in eval mode. Else all are trained together.
         jitter: Each side of a training box moves by at most this share of the
             box's side; below 0.5.
+        feature_decoder: ``mmocc.FeatureDecoder``, beyond the paper; adds the
+            score ``feature`` and ``loss_feat``. Backbone and neck must be
+            frozen, so that their features do not become easy to redraw.
         judge: Arguments of
             :class:`mmocc.models.dea.anomaly_judge.AnomalyJudge`. Scores that
             compare with normal objects need ``mmocc.AnomalyReferenceHook``.
@@ -89,6 +93,7 @@ class DEA(SingleStageDetector):
         frozen_detector: bool = True,
         jitter: float = 0.1,
         judge: dict | None = None,
+        feature_decoder: dict | None = None,
         **kwargs,
     ) -> None:
         super().__init__(**kwargs)
@@ -97,6 +102,9 @@ class DEA(SingleStageDetector):
         self.roi_extractor = MODELS.build(roi_extractor)
         self.decoder = MODELS.build(decoder)
         self.judge = AnomalyJudge(**judge or {})
+        self.feature_decoder = (
+            MODELS.build(feature_decoder) if feature_decoder else None
+        )
         self.frozen_detector = frozen_detector
         self.jitter = jitter
         self._check_head()
@@ -106,6 +114,7 @@ class DEA(SingleStageDetector):
                 part.requires_grad_(False)
         self.detector_loaded = False
         self.train(self.training)
+        self._check_features()
 
     def _check_head(self) -> None:
         """Raise ValueError if detections do not tell the map of each."""
@@ -128,6 +137,23 @@ class DEA(SingleStageDetector):
                 raise ValueError(
                     f'decoder.{mine}={wanted} does not fit roi_extractor.'
                     f'{theirs}={actual}: give both the same value'
+                )
+
+    def _check_features(self) -> None:
+        """Raise ValueError if features cannot be redrawn, or are trained."""
+        if self.feature_decoder is None:
+            if 'feature' in self.judge.single:
+                raise ValueError(
+                    "judge.scores names 'feature': give feature_decoder=dict("
+                    "type='mmocc.FeatureDecoder', ...), too"
+                )
+            return
+        for part in self.detector_parts[:-1]:
+            if any(p.requires_grad for p in part.parameters()):
+                raise ValueError(
+                    'feature_decoder needs a frozen trunk: set '
+                    'frozen_detector=True, or frozen_stages of the backbone '
+                    'to all of them, without a neck'
                 )
 
     @property
@@ -153,17 +179,8 @@ class DEA(SingleStageDetector):
         is_rgb = getattr(prepare, '_channel_conversion', False)
         return to_pictures(inputs, self.decoder.channels, is_rgb, **normal)
 
-    def redraw(
-        self, feats: Sequence[Tensor], rois: Tensor, level_inds: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Return redrawings and latents of regions.
-
-        Args:
-            feats: Maps (B, C_l, H_l, W_l).
-            rois: (n, 5): batch index and xyxy in pixels of the inputs.
-            level_inds: (n,) int64, the map that predicted each.
-        """
-        regions = self.roi_extractor(feats, rois, level_inds)
+    def redraw(self, regions: Tensor) -> tuple[Tensor, Tensor]:
+        """Return pictures and latents of RoI features (n, C, k, k)."""
         decoder = self.decoder
         latents = regions.mean(dim=(2, 3))
         if is_exporting():
@@ -198,10 +215,16 @@ class DEA(SingleStageDetector):
         )
         limit = self.bbox_head.assigner.pos_iou_thr
         levels = draw_levels(rois[:, 1:], priors, limit)
-        recons, _ = self.redraw(feats, rois, levels)
+        regions = self.roi_extractor(feats, rois, levels)
+        recons, _ = self.redraw(regions)
         pictures = crop_regions(
             self.pictures(batch_inputs), rois, self.decoder.size
         )
+        if self.feature_decoder is not None:
+            losses['loss_feat'] = self.feature_decoder.loss(
+                self.feature_decoder(regions),
+                self.feature_decoder.targets(feats, rois),
+            )
         losses['loss_rec'] = self.decoder.loss(recons, pictures)
         alike = pearson(recons.detach(), pictures)
         losses['pearson'] = alike.sum() / max(len(alike), 1)
@@ -240,6 +263,8 @@ class DEA(SingleStageDetector):
         # The mean over one channel would take three times as long as errors.
         grey = errors.shape[1] == 1
         fields['errors'] = errors[:, 0] if grey else errors.mean(1)
+        if self.judge.anomaly_score == 'feature':
+            fields['errors'] = objects.distances
         fields['anomaly_scores'] = scores[self.judge.anomaly_score]
         if self.judge.fitted:
             limit = self.judge.threshold()
@@ -280,9 +305,15 @@ class DEA(SingleStageDetector):
         confidence: Tensor,
     ) -> Redrawing:
         """Return regions (n, 5) of the inputs, redrawn and as they are."""
-        recons, latents = self.redraw(feats, rois, levels)
+        regions = self.roi_extractor(feats, rois, levels)
+        recons, latents = self.redraw(regions)
         pictures = crop_regions(self.pictures(inputs), rois, self.decoder.size)
-        return Redrawing(recons, pictures, latents, confidence)
+        distances = None
+        if self.feature_decoder is not None and not is_exporting():
+            targets = self.feature_decoder.targets(feats, rois)
+            redrawn = self.feature_decoder(regions)
+            distances = self.feature_decoder.distances(redrawn, targets)
+        return Redrawing(recons, pictures, latents, confidence, distances)
 
     def fit_normal(self, batches: Iterable[dict]) -> int:
         """Fit the judge to normal objects; return their number."""
