@@ -188,7 +188,7 @@ def table_text(results: dict) -> str:
     It is the 95 % interval of the gain over the control, by 2,000 draws of
     faces with replacement, each face's gain being its mean over the seeds.
     """
-    lines = ['| row | occluded | clean | gain | of faces |', '|---|' * 5]
+    lines = ['| row | occluded | clean | gain | of faces |', '|---' * 5 + '|']
     if CONTROL not in results:
         return 'the control was not run'
     control = results[CONTROL]
