@@ -4,9 +4,10 @@ r"""CAM and its rivals on CUB-50 with a pretrained network, on one CPU core.
     python tools/dev/wsol_cub50.py run OUT has-mixed 0
     python tools/dev/wsol_cub50.py table OUT > table.json
 
-EfficientNet-Lite0 with ImageNet's weights. Its stages are frozen and their
-maps stored (``wsol_cub50_maps.py``); the last convolution and the classifier
-train, in the rows "deep" stage 7, too. Thresholds come from validation.
+EfficientNet-Lite0 with ImageNet's weights. Its first six stages are frozen
+and their maps stored (``wsol_cub50_maps.py``): hiding is done in the image,
+before them. Stage 7, the last convolution and the classifier train; in the
+rows "frozen" stage 7 does not. Thresholds come from validation.
 """
 
 import argparse
@@ -23,11 +24,12 @@ from learn_voc12_maps import STAGES, backbone, channels_last, tail
 from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 from wsol_cub50_maps import (
+    CELLS,
     CLASSES,
     DRAWS,
     GRIDS,
     KINDS,
-    USED,
+    PARTS,
     read_maps,
     store_maps,
     trunk,
@@ -50,11 +52,12 @@ ROWS: dict[str, dict[str, Any]] = {
     'cam-long': dict(kinds=('whole',), longer=2),
     'has-long': dict(kinds=MIXED, longer=2),
     'has-early': dict(kinds=MIXED, early=0.5),
-    # Stage 7 trains as well
-    'cam-deep': dict(kinds=('whole',), start='stage6'),
-    'has-deep': dict(kinds=MIXED, start='stage6'),
+    # Stage 7 does not train
+    'cam-frozen': dict(kinds=('whole',), start='stage7'),
+    'has-frozen': dict(kinds=MIXED, start='stage7'),
 }
 EPOCHS, STEP, LR, HEAD_LR = 6, 32, 2e-3, 2e-2
+Draw = tuple[np.ndarray, np.ndarray]  # maps (kinds, photos, ...), scores
 
 
 class Net(nn.Module):
@@ -62,7 +65,7 @@ class Net(nn.Module):
 
     def __init__(self, options: dict[str, Any]) -> None:
         super().__init__()
-        self.start = options.get('start', 'stage7')
+        self.start = options.get('start', 'stage6')
         names = STAGES[STAGES.index(self.start) + 1 :]
         parts = backbone()
         self.tail = nn.ModuleDict({name: parts[name] for name in names})
@@ -91,24 +94,39 @@ class Net(nn.Module):
         return F.cross_entropy(self.head(feats), scores)
 
 
-def read_draw(
-    folder: Path, draw: int, start: str
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return maps (kinds, photos, C, 7, 7) and scores of a draw."""
-    names = [f'train_{draw}_{part}' for part in USED]
-    maps = [read_maps(folder, name, start) for name in names]
-    scores = [np.load(folder / f'{name}.npz')['scores'] for name in names]
-    return np.concatenate(maps, axis=1), np.concatenate(scores, axis=1)
+def read_draws(folder: Path, start: str, kinds: Sequence[str]) -> list[Draw]:
+    """Return maps (kinds, photos, C, 7, 7) and scores of each whole draw.
+
+    Raises:
+        FileNotFoundError: If not one draw is stored.
+    """
+    at = [KINDS.index(kind) for kind in kinds]
+    draws = []
+    for draw in range(DRAWS):
+        names = [f'train_{draw}_{part}' for part in range(PARTS)]
+        if all((folder / f'{name}.npz').exists() for name in names):
+            maps = [read_maps(folder, name, start)[at] for name in names]
+            scores = [
+                np.load(folder / f'{name}.npz')['scores'][at] for name in names
+            ]
+            draws.append(
+                (np.concatenate(maps, axis=1), np.concatenate(scores, axis=1))
+            )
+    if not draws:
+        raise FileNotFoundError(
+            f'{folder} has no whole draw of training maps: run `maps` first'
+        )
+    return draws
 
 
 def batches(
-    draws: Sequence[tuple[np.ndarray, np.ndarray]],
+    draws: Sequence[Draw],
     options: dict[str, Any],
     epochs: int,
     seed: int,
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield training batches of maps and scores."""
-    kinds = [KINDS.index(kind) for kind in options['kinds']]
+    kinds = len(options['kinds'])
     number = draws[0][1].shape[1]
     rng = np.random.default_rng(seed)
     for epoch in range(epochs):
@@ -116,8 +134,8 @@ def batches(
         late = epoch >= epochs * options.get('early', 1)
         for start in range(0, number - STEP + 1, STEP):
             at = order[start : start + STEP]
-            kind = rng.choice([0] if late else kinds, STEP)
-            draw = rng.integers(DRAWS, size=STEP)
+            kind = rng.integers(1 if late else kinds, size=STEP)
+            draw = rng.integers(len(draws), size=STEP)
             some = list(zip(draw, kind, at, strict=True))
             maps, scores = (
                 torch.from_numpy(
@@ -136,7 +154,7 @@ def train(net: Net, folder: Path, options: dict[str, Any], seed: int) -> None:
     negative on the object.
     """
     epochs = EPOCHS * options.get('longer', 1)
-    draws = [read_draw(folder, n, net.start) for n in range(DRAWS)]
+    draws = read_draws(folder, net.start, options['kinds'])
     rates = [LR, HEAD_LR]
     optimizer = torch.optim.SGD(
         [
@@ -178,6 +196,21 @@ def answers(net: Net, folder: Path, split: str) -> dict[str, np.ndarray]:
     return {f'{split}_{k}': v.numpy() for k, v in found.items()}
 
 
+@torch.inference_mode()
+def cell_scores(net: Net, folder: Path) -> np.ndarray:
+    """Return scores (cells, photos, classes) of the occluded test photos."""
+    net.eval()
+    found = []
+    for number in range(len(CELLS)):
+        maps = torch.from_numpy(read_maps(folder, f'cell_{number}', net.start))
+        scores = [
+            net.head(net(channels_last(part.float())))
+            for part in maps.split(64)
+        ]
+        found.append(torch.cat(scores).numpy())
+    return np.stack(found)
+
+
 def run(folder: Path, name: str, seed: int) -> None:
     """Train a row with a seed and store its answers."""
     file = folder / f'{name}-{seed}.npz'
@@ -189,6 +222,7 @@ def run(folder: Path, name: str, seed: int) -> None:
     train(net, folder, ROWS[name], seed)
     used = time.process_time() - begin
     found = answers(net, folder, 'val') | answers(net, folder, 'test')
+    found['cell_scores'] = cell_scores(net, folder)
     np.savez(file, seconds=used, **found)
     hits = [
         (
@@ -208,6 +242,7 @@ def main() -> None:
     maps = commands.add_parser('maps')
     maps.add_argument('photos', type=Path)
     maps.add_argument('folder', type=Path)
+    maps.add_argument('--draws', type=int, default=DRAWS)
     one = commands.add_parser('run')
     one.add_argument('folder', type=Path)
     one.add_argument('row', choices=list(ROWS))
@@ -215,7 +250,7 @@ def main() -> None:
     commands.add_parser('table').add_argument('folder', type=Path)
     args = parser.parse_args()
     if args.command == 'maps':
-        store_maps(trunk(), args.photos, args.folder)
+        store_maps(trunk(), args.photos, args.folder, args.draws)
     elif args.command == 'run':
         run(args.folder, args.row, args.seed)
     else:
