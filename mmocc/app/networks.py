@@ -1,4 +1,4 @@
-"""The classifiers that the app compares: the demo's, or a pretrained one."""
+"""The classifiers that the app compares: the demo's, pretrained, the zoo's."""
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -23,6 +23,7 @@ CONFIGS = {  # of the demo, by the folder of the checkpoints
     'learn': 'learn/efficientnet-lite0_digits.py',
 }
 PRETRAINED = 'tf_efficientnet_lite0'
+ZOO = ('efficientnet-lite0_digits', 'learn_efficientnet-lite0_digits')
 EXAMPLES = 6
 PHOTOGRAPHS = ('chelsea', 'coffee', 'rocket')  # that scikit-image carries
 HOW = (
@@ -48,7 +49,8 @@ def find_networks(
         learn: A file of :func:`mmocc.fit_learn`'s LEARN, for the network.
         timm: Name of a network of timm; by default what the demo trained, if
             it did and ``learn`` is not given, else the pretrained
-            EfficientNet-Lite0 if its package is installed.
+            EfficientNet-Lite0 if its package is installed, else the digits'
+            networks that come with mmocc.
         demo: The demo's folder.
         device: Where they compute.
 
@@ -57,8 +59,11 @@ def find_networks(
         ValueError: If a file does not fit the network.
         FileNotFoundError: If there is no such file.
     """
-    if not learn and not timm and demo_checkpoints(demo):
-        return demo_networks(demo, device)
+    if not learn and not timm:
+        if demo_checkpoints(demo):
+            return demo_networks(demo, device)
+        if not has_package() and usable('mmpretrain.models'):
+            return zoo_networks(device)
     if not timm and not has_package():
         raise NoNetworkError(f'There is no classifier to ask. {HOW}')
     return timm_networks(timm or PRETRAINED, learn, device)
@@ -105,6 +110,26 @@ def demo_networks(folder: Path, device: str) -> Networks:
         cfg.image_size,
         1.0,
         f'trained by the demo on handwritten digits ({folder})',
+        demo_examples(cfg),
+    )
+
+
+def zoo_networks(device: str) -> Networks:
+    """Return the digits' network that comes with mmocc, and with LEARN."""
+    from mmocc.utils.cli import read_config
+    from mmocc.zoo import load
+
+    plain, learn = (load(name, device) for name in ZOO)
+    cfg = read_config(find_config(CONFIGS['learn']))
+    return Networks(
+        [
+            Classifier(DEMO_NAME, plain, Preprocessed(plain)),
+            Classifier(f'{DEMO_NAME} + LEARN', learn, Preprocessed(learn)),
+        ],
+        list(cfg.classes),
+        cfg.image_size,
+        1.0,
+        'trained on handwritten digits, of the zoo that comes with mmocc',
         demo_examples(cfg),
     )
 

@@ -48,10 +48,14 @@ def add_photo(**options: Any) -> gr.Image:
     return photo
 
 
-def picture(label: str, height: int = 280) -> gr.Image:
-    """Return a picture that is shown, not given."""
+def picture(label: str, name: str, height: int = 280) -> gr.Image:
+    """Return a picture that is shown, not given; ``name`` is its id."""
     return gr.Image(
-        label=label, interactive=False, height=height, buttons=BUTTONS
+        label=label,
+        interactive=False,
+        height=height,
+        buttons=BUTTONS,
+        elem_id=name,
     )
 
 
@@ -183,7 +187,7 @@ def add_classify(networks: Networks) -> None:
             seed = gr.Number(0, label='Seed', precision=0, minimum=0)
             another = gr.Button('Another draw')
         with gr.Column(scale=3, min_width=280):
-            hidden = picture('What the networks see')
+            hidden = picture('What the networks see', 'seen')
             exact = gr.Markdown(elem_id='share')
             outputs: list[Any] = [hidden, exact]
             with gr.Row():
@@ -194,7 +198,8 @@ def add_classify(networks: Networks) -> None:
                             num_top_classes=5,
                             elem_id=f'answer{number}',
                         )
-                        cam = picture('Class map (dark red: maximum)', 240)
+                        words = 'Class map (dark red: maximum)'
+                        cam = picture(words, f'map{number}', 240)
                     outputs += [label, cam]
     inputs = [photo, share, kind, place, seed]
     work = partial(classify, networks)
@@ -209,8 +214,8 @@ def add_classify(networks: Networks) -> None:
             cells = gr.Slider(2, 14, 4, step=1, label='Cells in a row')
             prob = gr.Slider(0, 1, 0.5, step=0.05, label='Probability')
         with gr.Column(scale=3, min_width=280):
-            left = picture('What is left')
-            left_share = gr.Markdown()
+            left = picture('What is left', 'left')
+            left_share = gr.Markdown(elem_id='left-share')
     also = [photo, cells, prob, seed]
     events = [c.change for c in (photo, kind, place, seed)]
     again = partial(seek, networks)
@@ -246,7 +251,9 @@ def add_asked(work: Asked | None, what: str, name: str, scores: bool) -> None:
         return
     with gr.Row():
         with gr.Column(scale=2, min_width=280):
-            photo = add_photo(label=f'Give {what}', height=280)
+            photo = add_photo(
+                label=f'Give {what}', height=280, elem_id=f'{name}-photo'
+            )
             gr.Markdown(LIMITS)
             words = gr.Markdown(elem_id=f'{name}-words')
             label = gr.Label(
@@ -254,7 +261,11 @@ def add_asked(work: Asked | None, what: str, name: str, scores: bool) -> None:
             )
         with gr.Column(scale=3, min_width=280):
             gallery = gr.Gallery(
-                label='Answer', columns=2, height='auto', object_fit='contain'
+                label='Answer',
+                columns=2,
+                height='auto',
+                object_fit='contain',
+                elem_id=f'{name}-pictures',
             )
     photo.change(
         partial(ask, work), photo, [gallery, words, label], api_name=name

@@ -4,40 +4,10 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from torch import nn
+from tiny_app import networks
 
-from mmocc.app.classifier import Answer, Classifier, Networks, best
-from mmocc.app.networks import (
-    NoNetworkError,
-    Normalised,
-    find_networks,
-    photographs,
-)
-
-
-class Reds(nn.Module):
-    """Tells how red and how blue a photo is."""
-
-    def __init__(self):
-        super().__init__()
-        self.maps = nn.Conv2d(3, 2, 1, bias=False)
-        self.maps.weight.data = torch.tensor([[9.0, 0, 0], [0, 0, 9.0]]).view(
-            2, 3, 1, 1
-        )
-        self.pool = nn.AdaptiveAvgPool2d(1)
-        self.fc = nn.Linear(2, 2, bias=False)
-        self.fc.weight.data = torch.eye(2)
-
-    def forward(self, images):
-        return self.fc(self.pool(self.maps(images)).flatten(1))
-
-
-def networks():
-    prepare = Normalised((0, 0, 0), (1, 1, 1), 'cpu')
-    both = [Classifier(name, Reds(), prepare) for name in ('a', 'b')]
-    photo = np.zeros((40, 40, 3), np.uint8)
-    photo[:, :20, 0] = 255
-    return Networks(both, ['red', 'blue'], 32, 1.0, 'of a test', [photo])
+from mmocc.app.classifier import Answer, best
+from mmocc.app.networks import NoNetworkError, find_networks, photographs
 
 
 def test_a_classifier_answers_with_scores_and_its_map():

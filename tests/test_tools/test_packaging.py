@@ -19,6 +19,7 @@ PACKED = ('mmocc', 'configs', 'tools', 'requirements')
 ALONE = (
     'setup.py', 'pyproject.toml', 'MANIFEST.in', 'LICENSE', 'model-index.yml',
 )  # fmt: skip
+EXTRAS = ('torch', 'cls', 'det', 'all', 'test', 'vis', 'docs', 'app')
 IGNORED = shutil.ignore_patterns('__pycache__', '.mim', '*.pyc')
 
 
@@ -90,8 +91,12 @@ def test_a_wheel_of_the_sdist_carries_all_that_mim_needs(checkout, tmp_path):
     runtime = (checkout / 'requirements/runtime.txt').read_text().splitlines()
     assert len(forced) == len([line for line in runtime if line[0] != '#'])
     assert not [n for n in forced if 'mm' in n or 'torch' in n]
-    for extra in ('torch', 'cls', 'det', 'all', 'test', 'vis', 'docs'):
+    for extra in EXTRAS:
         assert f'Provides-Extra: {extra}' in text
+    app = [n for n in needed if re.search('extra == .app.$', n)]
+    assert any('gradio' in n for n in app)
+    assert not [n for n in needed if 'gradio' in n and n not in app]
+    assert {'mmocc/app/page.py', 'mmocc/.mim/tools/app.py'} <= names
 
 
 def test_an_editable_installation_links_to_the_checkout(checkout, tmp_path):
