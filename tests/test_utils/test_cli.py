@@ -367,7 +367,9 @@ def test_a_runner_of_another_type_is_built(monkeypatch):
         cli, 'RUNNERS', argparse.Namespace(build=lambda cfg: cfg.runner_type)
     )
     monkeypatch.setattr(
-        cli, 'Runner', argparse.Namespace(from_cfg=lambda cfg: 'default')
+        cli,
+        'CheckedRunner',
+        argparse.Namespace(from_cfg=lambda cfg: 'default'),
     )
     assert cli.build_runner(Config()) == 'default'
     assert cli.build_runner(Config(dict(runner_type='Own'))) == 'Own'
