@@ -84,7 +84,9 @@ def write_banks(folder: Path) -> dict[str, str]:
     return {name: str(bank) for name, bank in banks.items()}
 
 
-def load_config(name: str, banks: dict[str, str], **changes: str) -> Config:
+def load_config(
+    name: str, banks: dict[str, str], **changes: str | None
+) -> Config:
     """Return a config of ours that needs no file but the given banks."""
     cfg = Config.fromfile(CONFIGS / f'{name}.py')
     cfg.model.update(data_preprocessor=cfg.data_preprocessor, **changes)
@@ -101,7 +103,11 @@ def build(cfg: Config) -> ImageClassifier:
 
 
 def prepare(
-    name: str, batch: int, side: int, banks: dict[str, str], **changes: str
+    name: str,
+    batch: int,
+    side: int,
+    banks: dict[str, str],
+    **changes: str | None,
 ) -> tuple[ImageClassifier, OptimWrapper, dict]:
     """Return a config's model, its optimizer, and uint8 images with labels."""
     cfg = load_config(name, banks, **changes)
@@ -184,8 +190,10 @@ def epoch_step(
         banks: Of the occluder.
     """
     folder = Path(banks['texture_bank']).parent / f'epoch-{name}'
-    changes = dict(clean_cache=str(folder)) if later else {}
-    model, optim_wrapper, data = prepare(name, batch, side, banks, **changes)
+    cache = str(folder) if later else None  # a config may have one of its own
+    model, optim_wrapper, data = prepare(
+        name, batch, side, banks, clean_cache=cache
+    )
     inputs = model.data_preprocessor(data, True)['inputs']
     seen = model.occluder(inputs)[0]
     if not later:

@@ -28,10 +28,12 @@ import torch
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from PIL import Image
+from sklearn.datasets import load_sample_image
 from torch import nn
 from torchvision import transforms as tv
 
 from mmocc import load
+from mmocc.app.networks import photographs
 from mmocc.occlusion import KINDS, cell_names
 from mmocc.report.cells import make_occlude, occlude_dataset, share_bank
 from mmocc.report.plots import plot_examples
@@ -101,10 +103,6 @@ NETWORKS = {
     ),
 }
 EXAMPLES = 8
-PHOTOS = dict(  # that installed packages carry, by the part that is used
-    sklearn=('flower.jpg',),
-    skimage=('chelsea', 'coffee', 'rocket'),
-)
 PRETRAINED = 'learn_efficientnet-lite0'
 AMP = ['--amp'] if amp_pays() else []
 
@@ -193,13 +191,9 @@ def draw_examples(
     plot_examples(rows, truth, cfg.classes, path)
 
 
-def photographs() -> list[np.ndarray]:
+def squares() -> list[np.ndarray]:
     """Return photographs of installed packages, 224x224 RGB."""
-    from skimage import data
-    from sklearn.datasets import load_sample_image
-
-    photos = [load_sample_image(name) for name in PHOTOS['sklearn']]
-    photos += [getattr(data, name)() for name in PHOTOS['skimage']]
+    photos = [load_sample_image('flower.jpg'), *photographs()]
     resize = tv.Compose([tv.Resize(256), tv.CenterCrop(224)])
     return [np.asarray(resize(Image.fromarray(photo))) for photo in photos]
 
@@ -214,7 +208,7 @@ def draw_photographs(path: Path) -> str:
         A sentence: how often each answers as without occlusion.
     """
     handle = load(PRETRAINED)
-    photos = photographs()
+    photos = squares()
     banks = dict.fromkeys(('texture_bank', 'object_bank'), 'builtin:test')
 
     def answer(images: list[np.ndarray]) -> dict[str, list[int]]:
@@ -226,8 +220,9 @@ def draw_photographs(path: Path) -> str:
         found = {'ImageNet': plain, 'mean with LEARN': both}
         return {k: v.argmax(1).tolist() for k, v in found.items()}
 
-    clean = answer(photos)['ImageNet']
-    rows, same = [], dict.fromkeys(answer(photos), 0)
+    clean_answers = answer(photos)
+    clean = clean_answers['ImageNet']
+    rows, same = [], dict.fromkeys(clean_answers, 0)
     for kind in KINDS:
         occlude = Occlude(kind, 'L2', seed=0, **banks)
         hidden = [np.asarray(occlude(photo)) for photo in photos]

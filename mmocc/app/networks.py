@@ -95,23 +95,15 @@ def demo_networks(folder: Path, device: str) -> Networks:
     from mmocc.utils.from_config import load_model
 
     checkpoints = demo_checkpoints(folder) or {}
-    classifiers = []
+    models = []
     for part, name in CONFIGS.items():
         cfg = read_config(find_config(name))
         cfg.model.pop('occluder', None)  # training's, as is the cache
         cfg.model.pop('clean_cache', None)
         with guarded(checkpoints[part]):
-            model = load_model(cfg, checkpoints[part], device)
-        title = DEMO_NAME + (' + LEARN' if part == 'learn' else '')
-        classifiers.append(Classifier(title, model, Preprocessed(model)))
-    return Networks(
-        classifiers,
-        list(cfg.classes),
-        cfg.image_size,
-        1.0,
-        f'trained by the demo on handwritten digits ({folder})',
-        demo_examples(cfg),
-    )
+            models.append(load_model(cfg, checkpoints[part], device))
+    words = f'trained by the demo on handwritten digits ({folder})'
+    return digit_networks(models, cfg, words)
 
 
 def zoo_networks(device: str) -> Networks:
@@ -119,17 +111,24 @@ def zoo_networks(device: str) -> Networks:
     from mmocc.utils.cli import read_config
     from mmocc.zoo import load
 
-    plain, learn = (load(name, device) for name in ZOO)
+    models = [load(name, device) for name in ZOO]
     cfg = read_config(find_config(CONFIGS['learn']))
+    words = 'trained on handwritten digits, of the zoo that comes with mmocc'
+    return digit_networks(models, cfg, words)
+
+
+def digit_networks(models: list[nn.Module], cfg: Any, words: str) -> Networks:
+    """Return the digits' network without and with LEARN, in this order."""
+    titles = DEMO_NAME, f'{DEMO_NAME} + LEARN'
     return Networks(
         [
-            Classifier(DEMO_NAME, plain, Preprocessed(plain)),
-            Classifier(f'{DEMO_NAME} + LEARN', learn, Preprocessed(learn)),
+            Classifier(title, model, Preprocessed(model))
+            for title, model in zip(titles, models, strict=True)
         ],
         list(cfg.classes),
         cfg.image_size,
         1.0,
-        'trained on handwritten digits, of the zoo that comes with mmocc',
+        words,
         demo_examples(cfg),
     )
 

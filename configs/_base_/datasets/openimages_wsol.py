@@ -11,32 +11,16 @@ _base_ = './wsol_224.py'
 data_root = 'data/OpenImages'
 metadata = 'metadata/OpenImages'
 
+dataset = dict(
+    layout='metadata',
+    data_root=data_root,
+    layout_args=dict(metadata=metadata),
+)
 data_preprocessor = dict(num_classes=100)
-train_dataloader = dict(
-    dataset=dict(
-        layout='metadata',
-        data_root=data_root,
-        split='train',
-        layout_args=dict(metadata=metadata),
-    )
-)
+train_dataloader = dict(dataset=dict(dataset, split='train'))
 # The masks lie beside the images.
-val_dataloader = dict(
-    dataset=dict(
-        layout='metadata',
-        data_root=data_root,
-        split='val',
-        layout_args=dict(metadata=metadata),
-    )
-)
-test_dataloader = dict(
-    dataset=dict(
-        layout='metadata',
-        data_root=data_root,
-        split='test',
-        layout_args=dict(metadata=metadata),
-    )
-)
+val_dataloader = dict(dataset=dict(dataset, split='val'))
+test_dataloader = dict(dataset=dict(dataset, split='test'))
 val_evaluator = [
     dict(type='Accuracy'),
     dict(type='mmocc.PxAP'),
