@@ -80,6 +80,9 @@ ROWS: dict[str, dict[str, Any]] = dict(
     inner_variants1=dict(INNER, variants=1),
     inner_epochs15=dict(INNER, epochs=15),
     inner_latent8=dict(INNER, latent=8),
+    inner_low_rank=dict(INNER, gate='low_rank'),
+    inner_cell=dict(INNER, gate='cell'),
+    inner_no_gate=dict(INNER, gate=False),
     # the tail control, on other images than occluded ones
     **{f'tail_{kind}': dict(TAIL, images=kind) for kind in (*HIDING, *MIXING)},
 )
@@ -92,6 +95,9 @@ MEANS = dict(
     teacher_and_frozen=(('inner_teacher', 0), ('frozen', 0)),
     tail_and_inner=(('tail', 0), ('inner', 0)),
     tail_and_teacher=(('tail', 0), ('inner_teacher', 0)),
+    whole_twice=(('whole', 0), ('whole', 1)),
+    whole_and_frozen=(('whole', 0), ('frozen', 0)),
+    whole_and_teacher=(('whole', 0), ('inner_teacher', 0)),
 )
 SEEDS = (0, 1, 2)
 
