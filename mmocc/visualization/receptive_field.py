@@ -239,7 +239,7 @@ def set_cells(model: nn.Module, size: tuple[int, int]) -> None:
     """Tell the heads that make class maps where the cells lie, in place.
 
     Each part of the model with a ``backbone`` and a ``head`` that has
-    ``cells`` (``mmocc.CAMHead``, ``mmocc.ACoLHead``) gets the grid of its
+    ``cells`` (``mmocc.CAMHead``, ``mmocc.ACoLHead``, ...) gets the grid of its
     backbone and neck, found once for each size by :func:`try_cells`.
 
     Args:

@@ -255,18 +255,53 @@ def test_ten_crops_of_a_data_set_are_scored_in_its_boxes(tmp_path):
     assert 0 <= metrics['max_box_acc/v2'] <= 100
 
 
-@pytest.mark.parametrize('rival', ['acol', 'adl', 'cutmix'])
+def shrunk_rival(rival):
+    """Return a rival's config with a small network, without its weights."""
+    name = 'deit-small' if rival == 'tscam' else 'resnet50'
+    cfg = read(f'{name}_{rival}_cub.py')
+    backbone, head = cfg.model.backbone, cfg.model.head
+    if rival == 'tscam':
+        backbone.arch = dict(
+            embed_dims=8,
+            num_layers=2,
+            num_heads=2,
+            feedforward_channels=16,
+        )
+        backbone.init_cfg, head.in_channels = None, 8
+        aligned = dict(align='receptive_field')
+        both = [dict(part, **aligned) for part in cfg.test_evaluator]
+        cfg.test_evaluator = cfg.val_evaluator = [*cfg.val_evaluator, *both]
+        return cfg
+    small = dict(base_channels=4, stem_channels=4, init_cfg=None)
+    (backbone.backbone if rival == 'spg' else backbone).update(small)
+    head.in_channels = 128
+    if rival == 'acol':
+        head.channels = (8,)
+    if rival == 'spg':
+        head.update(side_channels=(64, 64), channels=8, guided_channels=8)
+    return cfg
+
+
+RIVALS = dict(
+    acol=('loss_a', 'loss_b'),
+    adl=('loss',),
+    cutmix=('loss',),
+    spg=('loss_cls', 'loss_b2', 'loss_b1', 'loss_c'),
+    tscam=('loss',),
+)
+
+
+@pytest.mark.parametrize('rival', RIVALS)
 def test_a_rival_trains_and_is_measured_both_ways(rival, tmp_path):
-    cfg = read(f'resnet50_{rival}_cub.py')
+    cfg = shrunk_rival(rival)
     tiny_wsol.write(tmp_path / 'data', 'cub', ())
     for phase in ('train', 'val', 'test'):
         loader = cfg[f'{phase}_dataloader']
         loader.dataset.data_root = str(tmp_path / 'data')
         loader.update(num_workers=0, batch_size=2)
-    cfg.model.backbone.update(base_channels=4, stem_channels=4, init_cfg=None)
-    cfg.model.head.in_channels = 128
-    if rival == 'acol':
-        cfg.model.head.channels = (8,)
+    cfg.test_evaluator.append(
+        dict(type='mmocc.DumpMaps', out_dir=str(tmp_path / 'maps'))
+    )
     cfg.update(work_dir=str(tmp_path), launcher='none')
     cfg.train_cfg.update(max_epochs=1, val_interval=1)
     for phase in ('train', 'val', 'test'):
@@ -274,14 +309,57 @@ def test_a_rival_trains_and_is_measured_both_ways(rival, tmp_path):
     runner = cli.build_runner(cfg)
     runner.train()
     scores = runner.message_hub.log_scalars
-    names = dict(acol=['loss_a', 'loss_b']).get(rival, ['loss'])
-    for name in names:
+    for name in RIVALS[rival]:
         assert np.isfinite(scores[f'train/{name}'].current())
     metrics = runner.test()
     for name in ('max_box_acc/v2', 'localization/gt_known_loc'):
         room, value = name.split('/')
         assert 0 <= metrics[name] <= 100
-        assert 0 <= metrics[f'{room}_aligned/{value}'] <= 100
+        aligned = metrics[f'{room}_aligned/{value}']
+        assert 0 <= aligned <= 100
+        if rival == 'tscam':  # its cells are patches, which lie evenly
+            assert aligned == metrics[name]
+    maps = [np.load(path) for path in (tmp_path / 'maps').rglob('*.npy')]
+    assert len(maps) == tiny_wsol.IMAGES
+    assert {cam.shape for cam in maps} == {(14, 14)}
+
+
+@pytest.mark.parametrize(
+    ('name', 'channels'),
+    [('resnet50_spg_cub.py', 2048), ('deit-small_tscam_cub.py', 384)],
+)
+def test_a_rival_fits_its_images_at_full_size(name, channels):
+    cfg = read(name)
+    part = cfg.model.backbone
+    (part.backbone if 'spg' in name else part).pop('init_cfg')
+    model = MODELS.build(cfg.model)
+    model.eval()
+    samples = [DataSample().set_gt_label(7)]
+    with torch.no_grad():
+        feats = model.extract_feat(torch.zeros(1, 3, 224, 224))
+        (sample,) = model.head.predict(feats, samples)
+    assert feats[-1].shape == (1, channels, 14, 14)
+    assert sample.gt_cam.shape == (14, 14)
+    assert sample.pred_score.shape == (200,)
+    if 'spg' in name:
+        assert model.head.side_logits(feats)[0].shape == (1, 224, 224)
+    names = [key for key, _ in model.named_parameters()]
+    for key in cfg.optim_wrapper.paramwise_cfg.custom_keys:
+        assert any(key in name for name in names), f'{key} matches nothing'
+
+
+@pytest.mark.parametrize('rival', ['spg', 'tscam'])
+def test_a_rival_has_ten_crops(rival, tmp_path):
+    cfg = shrunk_rival(rival)
+    tiny_wsol.write(tmp_path / 'data', 'cub', ())
+    cfg.test_dataloader.dataset.data_root = str(tmp_path / 'data')
+    cfg.test_dataloader.update(num_workers=0, batch_size=2)
+    cfg.update(work_dir=str(tmp_path), launcher='none')
+    cli.use_tta(cfg)
+    cli.fill_dataloaders(cfg, ['test_dataloader'])
+    metrics = cli.build_runner(cfg).test()
+    assert 0 <= metrics['max_box_acc/v2'] <= 100
+    assert metrics['max_box_acc_aligned/v2'] == metrics['max_box_acc/v2']
 
 
 def write_run(folder, config, seed, **metrics):

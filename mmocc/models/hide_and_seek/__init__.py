@@ -9,7 +9,8 @@ How a batch flows through these files:
    (N, C, h, w), and sequences into maps (N, C, T, 1).
 3. ``cam_head`` pools the maps, classifies, and in testing returns class maps
    (h, w) for each image. Rivals: ``adl`` drops or weighs a map by its own
-   attention, ``acol_head`` has two classifiers.
+   attention, ``acol_head`` has two classifiers, ``spg_head`` learns masks
+   (from ``inner_maps`` of a backbone), ``ts_cam`` weighs a ViT's patches.
 4. ``cam_averages`` averages the maps of several models, or of ten crops.
 
 The same transform in a pipeline is ``mmocc.HideAndSeek``; metrics of the maps
@@ -37,6 +38,10 @@ __all__ = [
     'HideFeatures',
     'HidingDataPreprocessor',
     'InceptionV3CAM',
+    'InnerMapsBackbone',
+    'SPGHead',
+    'TSCAMHead',
+    'TSCAMViT',
     'TemporalConvNet',
     'TenCropTTA',
 ]
@@ -55,5 +60,8 @@ if usable('mmpretrain.models'):
         HidingDataPreprocessor,
     )
     from mmocc.models.hide_and_seek.inception_cam import InceptionV3CAM
+    from mmocc.models.hide_and_seek.inner_maps import InnerMapsBackbone
+    from mmocc.models.hide_and_seek.spg_head import SPGHead
+    from mmocc.models.hide_and_seek.ts_cam import TSCAMHead, TSCAMViT
 
 __getattr__ = absent(__name__, {'mmpretrain.models': __all__})

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from mmocc.models.hide_and_seek.cam_head import CAMHead, add_maps
+from mmocc.models.hide_and_seek.ts_cam import TSCAMHead
 from mmocc.registry import MODELS
 from mmocc.utils.cell_grid import CellGrid, cell_weights
 
@@ -213,8 +214,9 @@ class TenCropTTA(BaseTTAModel):
     1,000 classes and 14x14 maps, 8 MB for each image of a batch.
 
     Args:
-        module: A classifier with a ``mmocc.CAMHead``, or a
-            ``mmocc.CAMEnsemble``; its ``maps`` name the maps to give.
+        module: A classifier with a ``mmocc.CAMHead``, ``mmocc.SPGHead`` or
+            ``mmocc.TSCAMHead``, or a ``mmocc.CAMEnsemble``; its ``maps`` name
+            the maps to give.
         data_preprocessor: For a module that has none.
 
     Raises:
@@ -228,7 +230,7 @@ class TenCropTTA(BaseTTAModel):
     ) -> None:
         super().__init__(module, data_preprocessor)
         source = getattr(self.module, 'head', self.module)
-        if not isinstance(source, CAMHead | CAMEnsemble):
+        if not isinstance(source, CAMHead | TSCAMHead | CAMEnsemble):
             raise ValueError(
                 'mmocc.TenCropTTA needs class maps: a classifier with a '
                 'mmocc.CAMHead, or a mmocc.CAMEnsemble, not '

@@ -22,6 +22,18 @@ def check_maps(maps: Sequence[str], known: Sequence[str]) -> tuple[str, ...]:
     return tuple(maps)
 
 
+def check_labels(labels: Tensor, num_classes: int) -> None:
+    """Raise ValueError if one of labels (N,) is no class of a head."""
+    if labels.numel() and not (
+        labels.min() >= 0 and labels.max() < num_classes
+    ):
+        raise ValueError(
+            f'labels {labels.tolist()} must be classes from 0 to '
+            f'{num_classes - 1}: num_classes of the head does not fit the '
+            'data set'
+        )
+
+
 def add_maps(
     samples: Sequence[DataSample],
     maps: Sequence[str],
@@ -170,12 +182,5 @@ class CAMHead(PredictsMaps, LinearClsHead):
             feat, weight = feat.float(), self.fc.weight.float()
             if labels is None:
                 return torch.einsum('nchw,kc->nkhw', feat, weight)
-            if labels.numel() and not (
-                labels.min() >= 0 and labels.max() < self.num_classes
-            ):
-                raise ValueError(
-                    f'labels {labels.tolist()} must be classes from 0 to '
-                    f'{self.num_classes - 1}: num_classes of the head does '
-                    'not fit the data set'
-                )
+            check_labels(labels, self.num_classes)
             return torch.einsum('nchw,nc->nhw', feat, weight[labels])
