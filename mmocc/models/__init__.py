@@ -84,6 +84,7 @@ _ROOMS = {
         'RelativisticGANLoss',
         'SelfAssembly',
         'SemanticConsistencyLoss',
+        'WeakenedFeatureClassifier',
     ),
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}

@@ -98,7 +98,7 @@ def test_an_occluded_config_is_its_base_with_pasting_in_the_test(name):
 
 
 def test_each_config_of_stages_2_to_4_without_own_photos_has_a_twin():
-    stages = ('gaussian_', 'svdd_', 'recon_', 'ofer_')
+    stages = ('gaussian_', 'svdd_', 'recon_', 'ofer_', 'weakened_')
     for name in CLEAN:
         if name.startswith(stages) and '_masked_' not in name:
             twin = f'{name}-occluded'

@@ -6,9 +6,10 @@ r"""Stage 3 of Latent-OFER on features: expressions of occluded faces.
 
 Data as for configs/ofer/gaussian_lite0_SET.py, whose detector finds what is
 hidden. The network is EfficientNet-Lite0 of ImageNet, frozen, at 128 pixels.
-The faces of training are stored clean, also mirrored, and with three occluders
-of the training kinds; those of the test clean, with two of unseen kinds, and
-with what these hide filled with grey.
+The weakening is that of mmocc.WeakenedFeatureClassifier, whose functions it
+uses. The faces of training are stored clean, also mirrored, and with three
+occluders of the training kinds; those of the test clean, with two of unseen
+kinds, and with what these hide filled with grey.
 ``ofer_features_rows.py`` explains the rows.
 """
 
@@ -28,6 +29,7 @@ from torch import Tensor
 
 from mmocc.models.backbones.efficientnet_lite import EfficientNetLite
 from mmocc.models.backbones.packaged_weights import PackagedWeights
+from mmocc.models.ofer.feature_tokens import token_features
 from mmocc.models.ofer.patch_gaussian import PatchGaussian
 from mmocc.models.ofer.stage_model import to_rgb
 
@@ -35,9 +37,8 @@ SETS = ('cartoon', 'mux6')
 SEEDS = (0, 1, 2)
 COPIES = range(100, 103)  # seeds of the occluders of training
 PASTES = range(2)  # and of the test
-# An image is stored as the grid that the detector reads, the finer map below
-# it, whose four cells lie in a patch, and the deepest map before the head.
-SHAPES = dict(grid=(64, 256), fine=(64, 160), deep=(16, 320))
+GRID = (8, 8)
+READ = 256  # channels of a patch that the detector reads, the first ones
 
 
 def parse_args() -> argparse.Namespace:
@@ -95,24 +96,17 @@ class Reader:
 
     @torch.inference_mode()
     def __call__(self, images: Tensor) -> dict[str, Tensor]:
-        """Return SHAPES of images (N, 3, H, W), RGB, 0 to 255."""
+        """Return ``patches`` (N, 64, 416) and ``cells`` (N, 16, 320), float16.
+
+        Of images (N, 3, H, W), RGB, 0 to 255.
+        """
         if tuple(images.shape[-2:]) != (128, 128):
             images = F.interpolate(
                 images, (128, 128), mode='bilinear', antialias=True
             )
         maps = self.net((images - 127) / 128)
-        parts = [F.adaptive_avg_pool2d(level, (8, 8)) for level in maps[:4]]
-        fine = F.pixel_unshuffle(maps[1], 2)
-        return dict(
-            grid=rows(torch.cat(parts, 1)),
-            fine=rows(fine),
-            deep=rows(maps[-1]),
-        )
-
-
-def rows(maps: Tensor) -> Tensor:
-    """Return maps (N, C, h, w) as float16 rows (N, h * w, C)."""
-    return maps.flatten(2).transpose(1, 2).half()
+        patches, cells = token_features(maps, GRID)
+        return dict(patches=patches.half(), cells=cells.half())
 
 
 def store(
@@ -179,7 +173,7 @@ def store_all(name: str, out: Path) -> None:
 
 def detector_of(name: str, seed: int) -> PatchGaussian:
     """Return a set's detector, not fitted, for features that are stored."""
-    return build_for(config(name), torch.empty(0, 64, 256), seed)
+    return build_for(config(name), torch.empty(0, 64, READ), seed)
 
 
 def table_text(results: dict) -> str:

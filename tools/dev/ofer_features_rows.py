@@ -11,7 +11,8 @@ has weights of its own for each token: a pooling of all positions.
     fill        hidden tokens are their position's mean
     pool        they are left out of the pooling, the others weigh more
     told        tokens as they are; the head also reads which are hidden
-    soft        fill by degrees, by the detector's distance; and told it
+    soft        fill by degrees, by the detector's distance; and told it: as
+                mmocc.WeakenedFeatureClassifier does
     complete    hidden tokens come from a LEARN, trained to complete clean ones
 
 Masks come from the occluder itself (oracle: patches covered by half or more),
@@ -32,6 +33,13 @@ from torch import Tensor, nn
 
 from mmocc.models.gaussian import Gaussian, moments
 from mmocc.models.learn.learn import LEARN
+from mmocc.models.ofer.feature_tokens import (
+    FeatureTokens,
+    excess,
+    feature_sums,
+    weaken,
+    with_cells,
+)
 from mmocc.models.ofer.patch_gaussian import PatchGaussian, fold_of_name
 
 WIDTH = 32  # principal components of a token
@@ -65,7 +73,7 @@ class Part(NamedTuple):
     """Some faces, seen once."""
 
     tokens: Tensor  # (N, 80, WIDTH) float32
-    grid: Tensor  # (N, 64, 256) float16, what the detector reads
+    patches: Tensor  # (N, 64, 416) float16, whose first the detector reads
     hidden: Tensor  # (N, 64) bool, the truth
     label: Tensor  # (N,)
     subject: list[str]
@@ -83,37 +91,17 @@ class Part(NamedTuple):
         return self._replace(**tensors, subject=names)
 
 
-class Projection:
-    """Means of positions, and principal components of channels.
+def features_of(found: dict, view: str = '') -> list[Tensor]:
+    """Return the stored features of patches and of deep cells."""
+    return [found[f'{view}patches'].float(), found[f'{view}cells'].float()]
 
-    Args:
-        found: The stored features of clean faces.
-    """
 
-    def __init__(self, found: dict) -> None:
-        self.kinds = []
-        for raw in self.pair(found):
-            mean = raw.mean(0)
-            scale = (raw - mean).flatten(0, 1).std(0).clamp_min(1e-6)
-            away = ((raw - mean) / scale).flatten(0, 1)
-            _, axes = torch.linalg.eigh(away.T @ away / len(away))
-            self.kinds.append((mean, scale, axes[:, -WIDTH:]))
-
-    @staticmethod
-    def pair(found: dict, view: str = '') -> list[Tensor]:
-        """Return the features of patches and of deep cells."""
-        names = f'{view}grid', f'{view}fine'
-        shallow = torch.cat([found[name] for name in names], 2)
-        return [shallow.float(), found[f'{view}deep'].float()]
-
-    def __call__(self, found: dict, view: str = '') -> Tensor:
-        """Return the tokens (N, 80, WIDTH), of a mean square near 1."""
-        parts = []
-        raws = self.pair(found, view)
-        for raw, (mean, scale, axes) in zip(raws, self.kinds, strict=True):
-            rows = (raw - mean) / scale @ axes
-            parts.append(rows / (raw.shape[-1] / WIDTH) ** 0.5)
-        return torch.cat(parts, 1)
+def tokens_of(found: dict) -> FeatureTokens:
+    """Return what makes tokens, fitted to stored features of clean faces."""
+    parts = features_of(found)
+    tokens = FeatureTokens([part.shape[1:] for part in parts], WIDTH)
+    tokens.fit([feature_sums(part) for part in parts])
+    return tokens
 
 
 class Faces:
@@ -131,7 +119,7 @@ class Faces:
     ) -> None:
         self.folder = folder
         first = torch.load(folder / 'train_clean0.pt')
-        self.project = Projection(first)
+        self.tokens = tokens_of(first)
         self.clean = [self.read(f'train_clean{i}') for i in range(2)]
         self.occluded = [self.read(f'train_{i}') for i in range(copies)]
         if held_back:
@@ -150,11 +138,11 @@ class Faces:
         """Return a stored part."""
         found = torch.load(self.folder / f'{name}.pt')
         grey = None
-        if 'grey grid' in found:
-            grey = self.project(found, 'grey ')
+        if 'grey patches' in found:
+            grey = self.tokens(features_of(found, 'grey '))
         return Part(
-            self.project(found),
-            found['grid'],
+            self.tokens(features_of(found)),
+            found['patches'],
             found['coverage'] >= 0.5 - 1e-6,
             found['label'],
             found['subject'],
@@ -163,13 +151,15 @@ class Faces:
 
 
 def excesses(faces: Faces, detector: PatchGaussian) -> dict[int, Tensor]:
-    """Return by ``id`` of a part its distances over the radius, less 1.
+    """Return by ``id`` of a part by how much its distances exceed the radius.
 
     The detector is fitted to clean training faces and their mirror images.
     Training faces are judged by the Gaussians of the other people.
     """
     chosen = detector.chosen
-    rows = torch.cat([part.grid[..., chosen].float() for part in faces.clean])
+    rows = torch.cat(
+        [part.patches[..., chosen].float() for part in faces.clean]
+    )
     names = [n for part in faces.clean for n in part.subject]
     fit(detector, rows, names, one=False)
     folds = torch.tensor([fold_of_name(n, detector.folds) for n in names])
@@ -177,7 +167,7 @@ def excesses(faces: Faces, detector: PatchGaussian) -> dict[int, Tensor]:
     found = {}
     whole = Gaussian(detector.centre, detector.factor)
     for part in (faces.test_clean, *faces.test):
-        found[id(part)] = detector.judge(part.grid[..., chosen], whole)
+        found[id(part)] = detector.judge(part.patches[..., chosen], whole)
     train = (*faces.clean, *faces.occluded)
     for part in train:
         found[id(part)] = torch.zeros(part.hidden.shape)
@@ -185,16 +175,15 @@ def excesses(faces: Faces, detector: PatchGaussian) -> dict[int, Tensor]:
         other = detector._without(sums, fold)
         mine = (folds[: len(faces.clean[0].label)] == fold).nonzero().ravel()
         for part in train:
-            own = part.grid[mine][..., chosen]
+            own = part.patches[mine][..., chosen]
             found[id(part)][mine] = detector.judge(own, other)
     radius = float(detector.radius)
-    return {key: value / radius - 1 for key, value in found.items()}
+    return {key: excess(value, radius) for key, value in found.items()}
 
 
 def deep_too(values: Tensor) -> Tensor:
     """Return values of patches (N, 64), then their means in deep cells."""
-    cells = F.avg_pool2d(values.float().view(-1, 1, 8, 8), 2).flatten(1)
-    return torch.cat([values.float(), cells], 1)
+    return with_cells(values, (8, 8), [(4, 4)])
 
 
 def completed(learn: nn.Module, tokens: Tensor, hidden: Tensor) -> Tensor:
@@ -238,7 +227,7 @@ def inputs(
     part: Part,
     how: str,
     masks: dict[int, Tensor],
-    excess: dict[int, Tensor],
+    beyond: dict[int, Tensor],
     learn: nn.Module | None,
 ) -> Tensor:
     """Return what a head reads of each face, (N, 80 WIDTH + 80)."""
@@ -256,8 +245,8 @@ def inputs(
             ]
         )
     elif how == 'soft':
-        told = deep_too(excess[id(part)].clamp(-1, 2))
-        tokens = tokens * (-8 * told).sigmoid()[..., None]
+        told = deep_too(beyond[id(part)])
+        tokens = weaken(tokens, told)
     elif how == 'told':
         told = mask.float()
     elif how in ('fill', 'pool'):
@@ -312,12 +301,12 @@ def run_rows(
     names: list[str] | None = None,
 ) -> Iterator[tuple[str, dict]]:
     """Yield each row's accuracies in percent, and right answers by face."""
-    excess = excesses(faces, detector)
+    beyond = excesses(faces, detector)
     train = (*faces.clean, *faces.occluded)
     parts = (*train, faces.test_clean, *faces.test)
     masks = dict(
         oracle={id(p): deep_too(p.hidden) >= 0.5 for p in parts},
-        detector={id(p): deep_too(excess[id(p)] > 0) >= 0.5 for p in parts},
+        detector={id(p): deep_too(beyond[id(p)] > 0) >= 0.5 for p in parts},
     )
     learns: dict[str, nn.Module] = {}
     plain: dict[str, nn.Module] = {}
@@ -328,7 +317,7 @@ def run_rows(
         if how == 'complete' and mask not in learns:
             learns[mask] = train_learn(faces, own, seed)
         read = partial(
-            inputs, masks=own, excess=excess, learn=learns.get(mask)
+            inputs, masks=own, beyond=beyond, learn=learns.get(mask)
         )
         head = None if trained else plain.get(kind)
         if head is None:

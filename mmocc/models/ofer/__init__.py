@@ -14,6 +14,10 @@ trained one after the other:
 4. ``latent_ofer``: ``frozen_stages`` runs stages 1 to 3 and keeps their
    outputs on disk; a CNN sees the reconstructed face, ``latent_readout``
    reads latents where the CNN looks, and ``ofer_head`` gives expressions.
+
+Beyond the paper, ``weakened_features`` stands for stages 3 and 4: features of
+a frozen network are weakened where stage 2 finds something, and
+``feature_tokens`` holds its maths.
 """
 
 from mmocc.models.ofer.latent_readout import (
@@ -54,6 +58,7 @@ __all__ = [
     'RelativisticGANLoss',
     'SelfAssembly',
     'SemanticConsistencyLoss',
+    'WeakenedFeatureClassifier',
 ]
 
 if usable('mmpretrain.models'):
@@ -66,5 +71,6 @@ if usable('mmpretrain.models'):
     from mmocc.models.ofer.patch_gaussian import PatchGaussian
     from mmocc.models.ofer.patch_latent_extractor import PatchLatentExtractor
     from mmocc.models.ofer.patch_svdd import PatchSVDD
+    from mmocc.models.ofer.weakened_features import WeakenedFeatureClassifier
 
 __getattr__ = absent(__name__, {'mmpretrain.models': __all__})

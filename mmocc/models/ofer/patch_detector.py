@@ -79,6 +79,15 @@ class PatchDetector(StageModel):
     def patch_distances(self, images: Tensor) -> Tensor:
         """Return (N, L) float32 distances of normalised (N, 3, H, W)."""
 
+    def training_distances(
+        self, images: Tensor, samples: list[DataSample] | None
+    ) -> Tensor:
+        """Return the distances of faces that the detector was fitted to.
+
+        As large as those of new faces, as far as the detector can tell.
+        """
+        return self.patch_distances(images)
+
     def grid(self, h: int, w: int) -> tuple[int, int]:
         """Return the (gh, gw) of h x w pixels; ValueError if unknown."""
         return tuple(self.extractor.grid(h, w))

@@ -60,6 +60,9 @@ class PatchGaussian(PatchDetector):
             are; 0 leaves them.
         ridge: Added to all variances, as a share of their mean.
         folds: Parts of the people for the cross-fitted radius, 2 or more.
+        keep_folds: Also keep the Gaussians without each part, so that
+            :meth:`training_distances` judges faces by those of other people;
+            memory and checkpoint grow by the number of folds.
         extractor: Of a model around it; not used.
         **kwargs: Of :class:`PatchDetector`, such as ``nu``.
 
@@ -79,6 +82,7 @@ class PatchGaussian(PatchDetector):
         smooth: float = 0.0,
         ridge: float = 0.01,
         folds: int = 5,
+        keep_folds: bool = False,
         extractor: dict | nn.Module | None = None,
         **kwargs,
     ) -> None:
@@ -104,6 +108,12 @@ class PatchGaussian(PatchDetector):
         self.register_buffer('centre', torch.zeros(number, width))
         # Zeros: not fitted.
         self.register_buffer('factor', torch.zeros(number, width, width))
+        kept = folds if keep_folds else 0
+        for name, shape in (
+            ('others', (kept, number, width)),
+            ('other_factors', (kept, number, width, width)),
+        ):
+            self.register_buffer(name, torch.zeros(shape), keep_folds)
 
     def train(self, mode: bool = True) -> 'PatchGaussian':
         """Stay in evaluation mode."""
@@ -164,6 +174,25 @@ class PatchGaussian(PatchDetector):
         rows = self.features(images)[..., self.chosen]
         return self.judge(rows, Gaussian(self.centre, self.factor))
 
+    def training_distances(
+        self, images: Tensor, samples: list[DataSample] | None
+    ) -> Tensor:
+        """Return the distances (N, L) of faces that it was fitted to.
+
+        With ``keep_folds``, those from the Gaussians of other people: a
+        sample's ``subject``, or its ``img_path``, says who is one's own.
+        """
+        if samples is None or not self.other_factors.any():
+            return self.patch_distances(images)
+        rows = self.features(images)[..., self.chosen]
+        folds = torch.tensor([fold_of(s, self.folds) for s in samples])
+        distances = rows.new_zeros(rows.shape[:2])
+        for fold in folds.unique().tolist():
+            mine = (folds == fold).to(rows.device)
+            other = Gaussian(self.others[fold], self.other_factors[fold])
+            distances[mine] = self.judge(rows[mine], other)
+        return distances
+
     def judge(self, rows: Tensor, gaussian: Gaussian) -> Tensor:
         """Return (N, L) distances of chosen features (N, L, D)."""
         return smoothed(mahalanobis(rows, gaussian), self.patches, self.smooth)
@@ -188,12 +217,17 @@ class PatchGaussian(PatchDetector):
         whole = self._gaussian(total(parts))
         self.centre.copy_(whole.mean)
         self.factor.copy_(whole.factor)
-        others = [self._without(parts, fold) for fold in range(self.folds)]
+        others = [
+            self._without(parts, fold) or whole for fold in range(self.folds)
+        ]
+        for fold in range(len(self.others)):
+            self.others[fold] = others[fold].mean
+            self.other_factors[fold] = others[fold].factor
         faces = []
         for images, clean, samples in self._load_samples(batches):
             rows = self.features(images)[..., self.chosen]
             for row, keep, sample in zip(rows, clean, samples, strict=True):
-                gaussian = others[fold_of(sample, self.folds)] or whole
+                gaussian = others[fold_of(sample, self.folds)]
                 faces.append(self.judge(row[None], gaussian)[0][keep].cpu())
         return self.set_radius(faces)
 
