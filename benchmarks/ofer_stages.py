@@ -4,7 +4,8 @@
 
 ``share``: the share of one stage in a whole ``predict``, from uint8 photos to
 data samples. The stages are the detector, the extractor (latents of the masked
-photo), the reconstructor, and recognition.
+photo), the reconstructor, and recognition; or, of weakened features, the
+detector, the features (network, tokens, weakening) and the head.
 
 ``epoch``: how many times faster an epoch of stage 4 is with the outputs of
 the frozen stages on disk than without; the loading of images is left out.
@@ -34,9 +35,11 @@ SIZES = (  # config, batch, side of the images
     ('ofer_resnet18_cartoon', 32, 64),
     ('ofer_resnet18_rafdb', 4, 224),
 )
+WEAKENED = ('weakened_lite0_my_faces', 4, 224)  # likewise
 EPOCH = 4  # batches
 HIDDEN = 59 / 196
 STAGES = ('detector', 'extractor', 'reconstructor', 'recognition')
+WEAKENED_STAGES = ('detector', 'features', 'head')
 
 
 def device() -> torch.device:
@@ -48,7 +51,10 @@ def build(name: str, cache: str | None = None) -> ImageClassifier:
     """Build a config's model with random weights, in evaluation mode."""
     cfg = Config.fromfile(CONFIGS / f'{name}.py')
     model = without_weights(cfg.model.to_dict())
-    model.update(cache=cache, data_preprocessor=cfg.data_preprocessor)
+    model.update(data_preprocessor=cfg.data_preprocessor)
+    model.pop('cache', None)
+    if cache:
+        model.update(cache=cache)
     torch.manual_seed(0)
     with DefaultScope.overwrite_default_scope('mmpretrain'):
         built = MODELS.build(model)
@@ -104,11 +110,29 @@ def stage_calls(
     )
 
 
+def weakened_calls(
+    model: ImageClassifier, data: dict
+) -> dict[str, Callable[[], object]]:
+    """Fit the statistics to photos; return a call of each stage for them."""
+    model.fit([data])
+    images = model.data_preprocessor(data, False)['inputs']
+    distances = model.distances(images)
+    read = model.read(images, distances)
+    return dict(
+        detector=partial(model.distances, images),
+        features=partial(model.read, images, distances),
+        head=partial(model.head.predict, read),
+    )
+
+
 def share(stage: str, name: str, batch: int, side: int) -> Rivals:
     """Return a stage, and the whole prediction that it is a part of."""
     model, data = build(name), batch_of(batch, side)
     with torch.no_grad():
-        calls = stage_calls(model, fit_detector(model, data))
+        if name == WEAKENED[0]:
+            calls = weakened_calls(model, data)
+        else:
+            calls = stage_calls(model, fit_detector(model, data))
     return Rivals(
         f'{stage} / predict, {name} at {side} px, batch {batch}',
         torch.no_grad()(calls[stage]),
@@ -159,12 +183,14 @@ def cases() -> Iterator[tuple[str, Callable[[], Rivals]]]:
                 partial(share, stage, name, batch, side),
             )
         yield f'epoch-{name}', partial(epoch, name, batch, side)
+    for stage in WEAKENED_STAGES:
+        yield f'share-{stage}-{WEAKENED[0]}', partial(share, stage, *WEAKENED)
 
 
 def main() -> None:
     """Measure, print one table, and write it."""
     run_benchmark(
-        cases, 'Measure the speed of Latent-OFER', 9, 'cartoon or epoch'
+        cases, 'Measure the speed of Latent-OFER', 9, 'cartoon or weakened'
     )
 
 

@@ -58,3 +58,18 @@ def test_both_epochs_train_and_one_reads_the_cache(monkeypatch):
     for model, old in zip(built, before, strict=True):
         assert not torch.equal(model.head.fuse[0].weight, old)
     assert [runs.count(model.stages) for model in built] == [1, 2]
+
+
+def test_parts_of_weakened_features_make_the_whole():
+    name, number, side = ofer_stages.WEAKENED
+    model, data = ofer_stages.build(name), ofer_stages.batch_of(number, side)
+    with torch.no_grad():
+        calls = ofer_stages.weakened_calls(model, data)
+        done = {name: call() for name, call in calls.items()}
+        whole = model.test_step(data)
+    assert set(done) == set(ofer_stages.WEAKENED_STAGES)
+    assert done['features'][0].shape == (number, 80 * 33)
+    for row, sample in zip(done['detector'], whole, strict=True):
+        torch.testing.assert_close(sample.pred_patch_dist, row)
+    for own, sample in zip(done['head'], whole, strict=True):
+        torch.testing.assert_close(sample.pred_score, own.pred_score)
