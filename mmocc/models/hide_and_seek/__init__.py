@@ -6,7 +6,7 @@ How a batch flows through these files:
    grid cells with ``batch_hide_and_seek``, which also hides parts of maps
    inside a network, and of sequences.
 2. ``backbones``, ``inception_cam``, or any other, turn images into maps
-   (N, C, h, w), and sequences into maps (N, C, T, 1).
+   (N, C, h, w), and ``temporal_conv_net`` sequences into maps (N, C, T, 1).
 3. ``cam_head`` pools the maps, classifies, and in testing returns class maps
    (h, w) for each image. Rivals: ``adl`` drops or weighs a map by its own
    attention, ``acol_head`` has two classifiers, ``spg_head`` learns masks
@@ -52,7 +52,6 @@ if usable('mmpretrain.models'):
         VGGGAP,
         AlexNetGAP,
         GoogLeNetGAP,
-        TemporalConvNet,
     )
     from mmocc.models.hide_and_seek.cam_averages import CAMEnsemble, TenCropTTA
     from mmocc.models.hide_and_seek.cam_head import CAMHead
@@ -62,6 +61,7 @@ if usable('mmpretrain.models'):
     from mmocc.models.hide_and_seek.inception_cam import InceptionV3CAM
     from mmocc.models.hide_and_seek.inner_maps import InnerMapsBackbone
     from mmocc.models.hide_and_seek.spg_head import SPGHead
+    from mmocc.models.hide_and_seek.temporal_conv_net import TemporalConvNet
     from mmocc.models.hide_and_seek.ts_cam import TSCAMHead, TSCAMViT
 
 __getattr__ = absent(__name__, {'mmpretrain.models': __all__})

@@ -167,7 +167,8 @@ class GoogLeNetGAP(BaseBackbone):
     From the code (``deploy_googlenetCAM.prototxt`` of metalbubble/CAM): the
     same convolution (``CAM_conv``), in two groups (``groups=2``), and a ReLU.
 
-    Inferred: with batch norm, no local response normalisation; no groups.
+    Inferred: with batch norm, no local response normalisation (``lrn=True``
+    is Caffe's); no groups.
 
     The layers are torchvision's, and so are their names. Its weights load
     with ``branch_kernel=3``, since it has 3x3 where GoogLeNet has 5x5, and
@@ -177,6 +178,8 @@ class GoogLeNetGAP(BaseBackbone):
         branch_kernel: Side of the large kernels of the inception blocks.
         groups: Groups of the added convolution.
         out_channels: Its kernels.
+        lrn: Local response normalisation after the first pooling and before
+            the second.
         transform_input: Turn images normalised by ImageNet's mean and
             standard deviation (RGB) into the range [-1, 1], on which
             torchvision's weights were trained.
@@ -191,6 +194,7 @@ class GoogLeNetGAP(BaseBackbone):
         branch_kernel: int = 5,
         groups: int = 1,
         out_channels: int = 1024,
+        lrn: bool = False,
         transform_input: bool = False,
         init_cfg: dict | list[dict] | None = [*INIT],
     ) -> None:
@@ -207,6 +211,9 @@ class GoogLeNetGAP(BaseBackbone):
                     padding=branch_kernel // 2,
                 )
             self.add_module(name, layer)
+            if lrn and name in ('maxpool1', 'conv3'):
+                # Caffe's defaults, as in AlexNetGAP
+                self.add_module(f'lrn_{name}', nn.LocalResponseNorm(5))
             if name == 'inception4e':
                 break
         self.cam_conv = BasicConv2d(
@@ -311,47 +318,3 @@ class VGGGAP(VGG):
         """Return the (N, out_channels, h, w) map of (N, 3, H, W) images."""
         (x,) = super().forward(x)
         return (self.conv6(x),)
-
-
-@MODELS.register_module()
-class TemporalConvNet(BaseBackbone):
-    """1x1 convolutions over the frames of a sequence, for class maps in time.
-
-    Hide-and-Seek's network for action localization (arXiv 1704.04232,
-    section 4.3) is reported to be two such layers of 500 kernels, global max
-    pooling and softmax: ``mmocc.CAMHead(pool='max', maps=['all'])`` does the
-    rest.
-
-    Args:
-        in_channels: Length of a feature.
-        channels: Kernels of each layer.
-        num_layers: Number of layers, each with a ReLU.
-        init_cfg: Initialisation.
-    """
-
-    def __init__(
-        self,
-        in_channels: int,
-        channels: int = 500,
-        num_layers: int = 2,
-        init_cfg: dict | None = dict(type='Kaiming', layer='Conv2d'),
-    ) -> None:
-        super().__init__(init_cfg)
-        widths = [in_channels] + [channels] * num_layers
-        self.layers = nn.Sequential(
-            *(ConvModule(*width, 1) for width in pairwise(widths))
-        )
-
-    def forward(self, features: Tensor) -> tuple[Tensor]:
-        """Return maps (N, channels, T, 1) of features (N, in_channels, T, 1).
-
-        Raises:
-            ValueError: If the features have another shape.
-        """
-        channels = self.layers[0].in_channels
-        if features.ndim != 4 or features.shape[1] != channels:
-            raise ValueError(
-                f'mmocc.TemporalConvNet needs (N, {channels}, T, 1), got '
-                f'{tuple(features.shape)}'
-            )
-        return (self.layers(features),)
