@@ -247,7 +247,9 @@ class FocalEIoULoss(IoUTypeLoss):
             whatever ``avg_factor`` is, as in the paper's first version
             (arXiv 2101.08158v1); so the loss stays large while boxes are
             bad. The sum is that of one call: a head that calls its loss for
-            each map has one for each.
+            each map has one for each. With the reduction ``none``, losses
+            are multiplied by n (or the sum of ``weight``) over that sum, so
+            that their mean is the same.
         kwargs: Of :class:`IoUTypeLoss`.
 
     Raises:
@@ -278,13 +280,14 @@ class FocalEIoULoss(IoUTypeLoss):
     ) -> Tensor:
         """Return the loss, as :meth:`IoUTypeLoss.forward` does."""
         reduction = reduction_override or self.reduction
-        if self.divisor == 'weights' and reduction == 'mean':
-            iou = pair_boxes(pred, target, self.eps).iou.detach()
-            shares = iou.pow(self.gamma)
-            if weight is not None:
-                each = weight.mean(-1) if weight.dim() > 1 else weight
-                shares = shares * each
-            avg_factor = shares.sum()
-        return super().forward(
-            pred, target, weight, avg_factor, reduction_override
-        )
+        if self.divisor == 'boxes' or reduction == 'sum':
+            return super().forward(pred, target, weight, avg_factor, reduction)
+        each = pred.new_ones(len(pred)) if weight is None else weight
+        each = each.mean(-1) if each.dim() > 1 else each
+        iou = pair_boxes(pred, target, self.eps).iou.detach()
+        shares = (each * iou.pow(self.gamma)).sum()
+        if reduction == 'mean':
+            return super().forward(pred, target, weight, shares, reduction)
+        scale = each.sum() / (shares + torch.finfo(torch.float32).eps)
+        loss = super().forward(pred, target, weight, None, reduction)
+        return scale * loss

@@ -19,6 +19,8 @@ from mmdet.models.task_modules import MaxIoUAssigner
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
+from mmocc.models.dea.iou_losses import IoUTypeLoss
+
 EPS = 1e-6  # pixels^2; the least union that MaxIoUAssigner divides by
 MAX_LOG_RATIO = 4.135166556742356  # |log(16 / 1000)|, as in mmdet's coder
 
@@ -351,7 +353,9 @@ def box_loss(
         pred = decode(priors, deltas, *stats, ctr_clamp)
     else:
         pred, target = deltas, encode(priors, target, *stats)
-    loss = loss_bbox(pred, target, reduction_override='none')
+    # With a weight, losses of mmdet make the host wait.
+    weight = positive.to(pred) if isinstance(loss_bbox, IoUTypeLoss) else None
+    loss = loss_bbox(pred, target, weight, reduction_override='none')
     # (n, 4) of deltas, (n,) of boxes
     loss = loss.sum(dim=-1) if loss.dim() > 1 else loss
     return loss.where(positive, 0).sum()

@@ -144,6 +144,9 @@ def test_focal_eiou_is_divided_in_both_ways_of_the_paper():
     assert by_weight(pred, target, wide).item() == expected
     total = by_weight(pred, target, reduction_override='sum')
     assert total.item() == near(2 * weighted)
+    # SSD's head takes single losses, and divides their sum by their number.
+    single = by_weight(pred, target, weight, reduction_override='none')
+    assert single.sum().item() / 4 == expected
     # The divisor is a constant: its gradient is that of the sum, shrunk.
     pred.requires_grad_()
     (grad,) = torch.autograd.grad(by_weight(pred, target), pred)
