@@ -44,7 +44,13 @@ def parse_args() -> argparse.Namespace:
         help='what finds faces; none (default): photos are faces',
     )
     add('--face-model', help="the file of OpenCV's YuNet")
-    add('--epochs', type=int, help='of the expression network (15)')
+    add('--epochs', type=int, help='of the expression network (15; 25)')
+    add(
+        '--weaken',
+        action='store_true',
+        help='instead of fine-tuning the network: freeze it, and weaken its\n'
+        'features where something hides the face (WORK_DIR/weakened)',
+    )
     add('--work-dir', type=expand, help='default: work_dirs/ofer_FOLDER')
     args = parser.parse_args()
     if args.table and not args.classes:
@@ -67,7 +73,7 @@ def main() -> None:
     if find_faces != 'none':
         detector = find_detector(find_faces, args.face_model)
         faces = cut_out(faces, detector, work_dir / 'faces')
-    train_ofer(faces, work_dir, args.epochs, find_faces)
+    train_ofer(faces, work_dir, args.epochs, find_faces, args.weaken)
     print((work_dir / 'report.md').read_text(encoding='utf-8'))
     print(f'wrote {work_dir / "report.md"}')
 

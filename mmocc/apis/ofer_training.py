@@ -3,16 +3,22 @@
 Two stages, which work from a few photos on: the detector of occluded patches
 (``mmocc.PatchGaussian``), and an expression network fine-tuned from ImageNet.
 Latent-OFER's own stages 1 and 3 need thousands of faces, and lost accuracy
-wherever they were tried: docs/results/ofer.md.
+wherever they were tried: docs/results/ofer.md. Or one stage, whose features
+are weakened where something hides the face: docs/results/ofer_features.md.
 """
 
+import io
 import json
+import logging
+import sys
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import cv2
 from mmengine.config import Config
+from mmengine.hooks import Hook
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 
@@ -29,6 +35,13 @@ SIDE = 224  # pixels of faces that are cut out
 CONFIGS = dict(
     detector='ofer/gaussian_lite0_my_faces.py',
     expression='ofer/ofer_lite0_my_faces.py',
+    weakened='ofer/weakened_lite0_my_faces.py',
+)
+# Warnings of mmengine that are no news here
+USUAL = (
+    'is skipped since its requires_grad=False',
+    '"FileClient" will be deprecated',
+    '"HardDiskBackend" is the alias',
 )
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 
@@ -149,12 +162,14 @@ def stage_config(
         stage: A key of ``CONFIGS``.
         faces: The folder.
         work_dir: Of all stages; each has a folder of its name in it.
-        epochs: Of the expression network; None for the config's.
+        epochs: Of what predicts expressions; None for the config's.
         find_faces: How faces were cut, for later predictions.
     """
     cfg = Config.fromfile(find_config(CONFIGS[stage]))
-    for name in LOADERS:
-        cfg[name].dataset.update(
+    loaders = [cfg[name] for name in LOADERS]
+    loaders += [h.dataloader for h in cfg.custom_hooks if 'dataloader' in h]
+    for loader in loaders:
+        loader.dataset.update(
             options_of(faces), subject_pattern=faces.subjects
         )
     cfg.data_preprocessor.num_classes = len(faces.classes)
@@ -162,15 +177,46 @@ def stage_config(
     cfg.work_dir = str(work_dir / stage)
     cfg.launcher = 'none'
     if stage == 'expression':
-        cfg.model.head.num_classes = len(faces.classes)
         checkpoint = latest_checkpoint(str(work_dir / 'detector'))
         cfg.model.detector.init_cfg.checkpoint = checkpoint
+    if stage != 'detector':
+        cfg.model.head.num_classes = len(faces.classes)
         if epochs is not None:
             cfg.train_cfg.max_epochs = epochs
             cfg.train_cfg.val_interval = min(5, epochs)
             cfg.default_hooks.checkpoint.interval = min(5, epochs)
             cfg.param_scheduler[0].T_max = epochs
     return cfg
+
+
+class Progress(Hook):
+    """Prints a line for each epoch."""
+
+    def after_train_epoch(self, runner: Runner) -> None:
+        """Print the number of the epoch."""
+        stage = Path(runner.work_dir).name
+        print(
+            f'{stage}: {runner.epoch + 1} of {runner.max_epochs} epochs',
+            flush=True,
+        )
+
+
+def unusual(record: logging.LogRecord) -> bool:
+    """Return whether a line of the log is for the user's eyes."""
+    text = record.getMessage()
+    return not any(part in text for part in USUAL)
+
+
+def build_quiet(cfg: Config) -> Runner:
+    """Return a runner whose log goes to its file; warnings are also shown."""
+    with redirect_stdout(io.StringIO()):  # what the log would write to
+        runner = cli.build_runner(cfg)
+    for handler in runner.logger.handlers:
+        if not isinstance(handler, logging.FileHandler):
+            handler.setStream(sys.stdout)
+            handler.setLevel(logging.WARNING)
+            handler.addFilter(unusual)
+    return runner
 
 
 def train_stage(cfg: Config) -> Runner:
@@ -180,7 +226,8 @@ def train_stage(cfg: Config) -> Runner:
     cli.check_types(cfg)
     Path(cfg.work_dir).mkdir(parents=True, exist_ok=True)
     cfg.dump(Path(cfg.work_dir) / 'config.py')
-    runner = cli.build_runner(cfg)
+    runner = build_quiet(cfg)
+    runner.register_hook(Progress())
     runner.train()
     return runner
 
@@ -193,7 +240,7 @@ def test_stage(cfg: Config, occluded: bool) -> dict[str, Any]:
     cfg.load_from = latest_checkpoint(cfg.work_dir)
     cfg.resume = False
     cfg.experiment_name = f'test_{"occluded" if occluded else "clean"}'
-    return dict(cli.build_runner(cfg).test())
+    return dict(build_quiet(cfg).test())
 
 
 def train_ofer(
@@ -201,19 +248,22 @@ def train_ofer(
     work_dir: Path,
     epochs: int | None = None,
     find_faces: str = 'none',
+    weakened: bool = False,
 ) -> dict[str, dict[str, Any]]:
-    """Train both stages, test, and write ``report.md`` and ``report.json``.
+    """Train all stages, test, and write ``report.md`` and ``report.json``.
 
-    Arguments are those of :func:`stage_config`. A run that was interrupted
-    goes on; one that is complete is only tested again.
+    Arguments are those of :func:`stage_config`; ``weakened`` trains that stage
+    alone instead. A run that was interrupted goes on; one that is complete is
+    only tested again.
 
     Returns:
         The metrics of ``clean`` and of ``occluded`` faces that no training
         has seen.
     """
-    detector = stage_config('detector', faces, work_dir)
-    train_stage(detector)
-    cfg = stage_config('expression', faces, work_dir, epochs, find_faces)
+    stage = 'weakened' if weakened else 'expression'
+    if not weakened:
+        train_stage(stage_config('detector', faces, work_dir))
+    cfg = stage_config(stage, faces, work_dir, epochs, find_faces)
     train_stage(cfg)
     results = {
         name: test_stage(cfg, name == 'occluded')

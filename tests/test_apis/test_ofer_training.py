@@ -95,6 +95,31 @@ def test_the_model_answers_a_photo(trained, folder):
     assert one['mask'].shape == (8, 8)
 
 
+def test_features_may_be_weakened_instead(folder, tmp_path, capsys):
+    faces = Faces(folder, find_classes(folder))
+    results = train_ofer(faces, tmp_path, epochs=6, weakened=True)
+    lines = capsys.readouterr().out.splitlines()
+    assert [n for n in lines if n.startswith('weakened: ')] == [
+        f'weakened: {epoch} of 6 epochs' for epoch in range(1, 7)
+    ]
+    assert len(lines) < 20  # not the log
+    logs = [log.read_text() for log in tmp_path.glob('weakened/*/*.log')]
+    assert any('Epoch(train)' in text for text in logs)
+    assert results['clean']['accuracy/top1'] > 60
+    assert 'patch/auroc' in results['occluded']
+    assert not (tmp_path / 'detector').exists()
+    infer = LatentOFERInferencer(
+        str(tmp_path / 'weakened/config.py'),
+        latest_checkpoint(tmp_path / 'weakened'),
+        'cpu',
+    )
+    photo = str(folder / 'calm/calm3.png')
+    (one,) = infer(photo, out_dir=str(tmp_path / 'out'))['predictions']
+    assert one['pred_class'] in COLOURS
+    assert one['mask'].shape == (8, 8)
+    assert 'reconstruction' not in one
+
+
 class Middle(FaceDetector):
     """Finds a face in the middle of photos that are not dark."""
 
