@@ -9,8 +9,9 @@ takes a minute on one core. The box is the image, without a detector.
 Prints a row for each trial: image AUROC in percent by each way to make one
 number of what differs, and pixel AUROC and AUPRO of the map.
 
-* ``pearson``, ``mse``: of all pixels, as DEA has it; ``mean`` is the mean of
-  the map of distances of features;
+* ``pearson``, ``mse``: of all pixels, as DEA has it; ``even``: MSE without
+  the difference of the mean colours;
+* ``mean``: the mean of the map of distances of features;
 * ``peak``: the highest place of the map, blurred (sigma 4 pixels of 224);
 * ``z peak``: the same of the map in deviations of the training images at each
   place, for parts that are all in one place.
@@ -231,18 +232,24 @@ def train(trial: Redraw, known: Cached, steps: int) -> None:
 def judge(trial: Redraw, cached: Cached) -> tuple[dict[str, Tensor], Tensor]:
     """Return scores (n,) by name and maps (n, SIDE, SIDE)."""
     trial.eval()
-    maps, alike = [], []
+    maps, alike, even = [], [], []
     for index in torch.arange(len(cached.pictures)).split(BATCH):
         recons, target, _ = trial(take(cached, index), whole(len(index)))
         if trial.target == 'pixels':
-            maps.append((recons - target).square().mean(1))
+            diff = recons - target
+            maps.append(diff.square().mean(1))
+            even.append(diff.var((2, 3), correction=0).mean(1))
             alike.append(1 - pearson(recons, target))
         else:
             maps.append(away(recons, target))
     small = torch.cat(maps)
     scores = {'mean': small.mean((1, 2))}
     if alike:
-        scores = {'pearson': torch.cat(alike), 'mse': scores['mean']}
+        scores = {
+            'pearson': torch.cat(alike),
+            'mse': scores['mean'],
+            'even': torch.cat(even),
+        }
     return scores, smooth_maps(small, (SIDE, SIDE), 4.0)
 
 
