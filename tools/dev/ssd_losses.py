@@ -199,15 +199,16 @@ def once(
         file.write(json.dumps(line) + '\n')
 
 
-def table(results: Sequence[dict[str, Any]], name: str) -> str:
+def table(results: Sequence[dict[str, Any]], name: str, steps: int) -> str:
     """Return the tests of a data set in Markdown: mean ± deviation."""
+    wanted = dict(data=name, part='test', steps=steps)
     lines = ['| loss | rate | weight | seeds | ' + ' | '.join(NAMES) + ' |']
     lines.append('|---|' + '---:|' * (3 + len(NAMES)))
     for loss in LOSSES:
         own = [
             one
             for one in results
-            if (one['data'], one['loss'], one['part']) == (name, loss, 'test')
+            if dict(wanted, loss=loss).items() <= one.items()
         ]
         if not own:
             continue
@@ -241,7 +242,7 @@ def main() -> None:
         return
     out, name = args.first, args.second.name
     if args.what == 'table':
-        print(table(read(out), name))
+        print(table(read(out), name, args.steps))
         return
     content = torch.load(out / f'{name}.pth', weights_only=False)
     losses = args.losses or list(LOSSES)
