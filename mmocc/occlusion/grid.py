@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 Bools = NDArray[np.bool_]
+# Pixels that are copied at a time, the most first.
+BLOCKS = (16, 8)
 
 
 def check_grid(
@@ -78,9 +80,48 @@ def hide_cells(
     :func:`paint`'s; it is changed in place and returned. To fill many small
     cells one by one is slower.
     """
-    visible = cell_mask(image.shape[:2], ~hidden, cell)
-    # OpenCV returns (H, W, 1) as (H, W).
-    return cv2.copyTo(image, visible, canvas).reshape(image.shape)
+    step = _block(image, cell) if canvas.flags.c_contiguous else 1
+    visible = _spread(image.shape[:2], ~hidden, cell, step)
+    return _copy_visible(image, visible, canvas)
+
+
+def hide_planes(
+    planes: NDArray[Any], hidden: Bools, cell: int, canvas: NDArray[Any]
+) -> NDArray[Any]:
+    """Do as :func:`hide_cells` for channels (C, H, W), with one mask."""
+    step = _block(planes[0], cell) if canvas.flags.c_contiguous else 1
+    visible = _spread(planes.shape[1:], ~hidden, cell, step)
+    for plane, target in zip(planes, canvas, strict=True):
+        _copy_visible(plane, visible, target)
+    return canvas
+
+
+def _copy_visible(
+    image: NDArray[Any], visible: NDArray[np.uint8], canvas: NDArray[Any]
+) -> NDArray[Any]:
+    """Copy where a mask (H, W / block) is 1; the canvas is returned."""
+    if visible.shape == image.shape[:2]:
+        # OpenCV returns (H, W, 1) as (H, W).
+        return cv2.copyTo(image, visible, canvas).reshape(image.shape)
+    blocks, target = (
+        a.reshape(len(a), -1).view(np.int32).reshape(*visible.shape, -1)
+        for a in (image, canvas)
+    )
+    cv2.copyTo(blocks, visible, target)
+    return canvas
+
+
+def _block(image: NDArray[Any], cell: int) -> int:
+    """Return how many pixels of a row OpenCV can take for one.
+
+    Cells and rows must be made of such blocks. A mask of blocks is smaller,
+    and whole blocks are copied faster than single pixels; blocks of four are
+    not.
+    """
+    if image.itemsize > 1 or not image.flags.c_contiguous:
+        return 1
+    width = image.shape[1]
+    return next((n for n in BLOCKS if not (cell % n or width % n)), 1)
 
 
 def paint(image: NDArray[Any], colour: NDArray[Any]) -> NDArray[Any]:
@@ -97,10 +138,18 @@ def cell_mask(
     size: Sequence[int], hidden: Bools, cell: int
 ) -> NDArray[np.uint8]:
     """Return the (H, W) uint8 mask of hidden pixels, 1 = hidden."""
+    return _spread(size, hidden, cell, 1)
+
+
+def _spread(
+    size: Sequence[int], hidden: Bools, cell: int, step: int
+) -> NDArray[np.uint8]:
+    """Return a mask as :func:`cell_mask`, for blocks of ``step`` columns."""
+    height, width = size[0], size[1] // step
     if not cell:
-        return np.zeros(size, np.uint8)
-    mask = hidden.view(np.uint8).repeat(cell, axis=1).repeat(cell, axis=0)
-    return mask[: size[0], : size[1]]
+        return np.zeros((height, width), np.uint8)
+    mask = hidden.view(np.uint8).repeat(cell // step, axis=1)
+    return mask[:, :width].repeat(cell, axis=0)[:height]
 
 
 def draw_rows(

@@ -3,7 +3,8 @@
 import hashlib
 import random
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,8 @@ from mmocc.transforms.objects import (
     keep_objects,
 )
 from mmocc.transforms.pictures import Picture
+
+Mask = Callable[[], Tensor]
 
 
 class HidingTransform(ABC):
@@ -136,9 +139,10 @@ class HidingTransform(ABC):
         return self._hide(image, _by_type(others))[0], *others
 
     def _changed(
-        self, fields: dict[str, Any], objects: Objects | None, mask: Tensor
+        self, fields: dict[str, Any], objects: Objects | None, make: Mask
     ) -> dict[str, Any]:
         """Return a sample, a copy already, with what is known of it."""
+        mask = make()
         whole = Region(Window(0, 0, *mask.shape), torch.ones_like(mask))
         regions = [whole] if objects is None else objects.regions
         shares = torch.tensor([hidden_share(r, mask) for r in regions])
@@ -158,8 +162,8 @@ class HidingTransform(ABC):
 
     def _hide(
         self, image: Any, fields: Mapping[str, Any]
-    ) -> tuple[Any, Objects | None, Tensor]:
-        """Return the image, its objects, and the mask of hidden pixels."""
+    ) -> tuple[Any, Objects | None, Mask]:
+        """Return the image, its objects, and what makes the mask."""
         picture = Picture(image, self.name)
         size = picture.size
         try:
@@ -169,7 +173,7 @@ class HidingTransform(ABC):
         number = self._number(picture)
         choice = random.Random(number)
         if choice.random() >= self.p:
-            return image, objects, torch.zeros(size, dtype=torch.bool)
+            return image, objects, partial(torch.zeros, size, dtype=torch.bool)
         image, mask = self.hide(picture, objects, choice, number)
         return image, objects, mask
 
@@ -189,7 +193,7 @@ class HidingTransform(ABC):
         objects: Objects | None,
         choice: random.Random,
         number: int,
-    ) -> tuple[Any, Tensor]:
+    ) -> tuple[Any, Mask]:
         """Hide pixels of a picture; not in place.
 
         Args:
@@ -199,8 +203,9 @@ class HidingTransform(ABC):
             number: Seed of everything else.
 
         Returns:
-            The image, in the form that it was given, and (H, W) bool, True
-                where a pixel is hidden.
+            The image, in the form that it was given, and what makes the mask
+                (H, W) bool, True where a pixel is hidden: an image alone needs
+                none.
         """
 
 

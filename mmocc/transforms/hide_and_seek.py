@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mmocc.occlusion.grid import cell_mask, check_grid, draw_grid, paint
-from mmocc.transforms.base import HidingTransform
+from mmocc.occlusion.grid import Bools, cell_mask, check_grid, draw_grid
+from mmocc.transforms.base import HidingTransform, Mask
 from mmocc.transforms.objects import Objects
 from mmocc.transforms.pictures import Picture
 
@@ -59,23 +59,19 @@ class HideAndSeek(HidingTransform):
         objects: Objects | None,
         choice: random.Random,
         number: int,
-    ) -> tuple[Any, Tensor]:
+    ) -> tuple[Any, Mask]:
         """Hide cells of an image, as ``HidingTransform.hide`` says."""
         cell = choice.choice(self.grid_sizes)
-        if not cell:
-            return picture.image, torch.zeros(picture.size, dtype=torch.bool)
         draw = partial(_uniform, choice)
         hidden = draw_grid(picture.size, cell, self.hide_prob, draw)
-        visible = cell_mask(picture.size, ~hidden, cell)
-        shape = (*picture.size, 3)
-        if self._colour is None:
+        mask = partial(_mask, picture.size, hidden, cell)
+        if not cell:
+            return picture.image, mask
+        cover = self._colour
+        if cover is None:
             noise = np.random.default_rng(number)
-            cover = noise.integers(256, size=shape, dtype=np.uint8)
-        else:
-            # no memory for what is painted over
-            cover = paint(np.broadcast_to(np.uint8(0), shape), self._colour)
-        mask = torch.from_numpy(visible == 0)
-        return picture.covered(cover, visible), mask
+            cover = noise.integers(256, size=(*picture.size, 3), dtype='u1')
+        return picture.covered(cover, hidden, cell), mask
 
     def __repr__(self) -> str:
         return (
@@ -84,6 +80,12 @@ class HideAndSeek(HidingTransform):
             f'region={self.region!r}, min_visible={self.min_visible}, '
             f'p={self.p}, seed={self.seed})'
         )
+
+
+def _mask(size: tuple[int, int], hidden: Bools, cell: int) -> Tensor:
+    """Return the mask (H, W) of hidden pixels as bool."""
+    mask = np.ascontiguousarray(cell_mask(size, hidden, cell))
+    return torch.from_numpy(mask.view(bool))
 
 
 def _uniform(choice: random.Random, shape: Sequence[int]) -> np.ndarray:

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from mmocc.occlusion import (
     KINDS,
@@ -17,7 +16,7 @@ from mmocc.occlusion import (
 )
 from mmocc.occlusion.banks import Folders
 from mmocc.occlusion.occlude_objects import occlude_objects
-from mmocc.transforms.base import HidingTransform
+from mmocc.transforms.base import HidingTransform, Mask
 from mmocc.transforms.objects import Objects
 from mmocc.transforms.pictures import Picture
 
@@ -76,7 +75,7 @@ class Occlude(HidingTransform):
         objects: Objects | None,
         choice: random.Random,
         number: int,
-    ) -> tuple[Any, Tensor]:
+    ) -> tuple[Any, Mask]:
         """Occlude an image, as ``HidingTransform.hide`` says."""
         kind = choice.choice(self.kinds)
         shares = choice.choice(self.shares)
@@ -90,7 +89,7 @@ class Occlude(HidingTransform):
             pairs = zip(objects.regions, objects.ignored, strict=True)
             regions = [region for region, ignored in pairs if not ignored]
             bgr, mask, *_ = occlude_objects(bgr, regions, *rest)
-        return picture.like(bgr.flip(0)), mask
+        return picture.like(bgr.flip(0)), lambda: mask
 
     def __repr__(self) -> str:
         return (

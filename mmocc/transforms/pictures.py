@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from mmocc.occlusion.grid import Bools, hide_cells, hide_planes, paint
+
 FORMS = (
     'PIL images (RGB or L), uint8 arrays (H, W, 3) and uint8 tensors '
     '(3, H, W), all of them RGB'
@@ -69,19 +71,23 @@ class Picture:
             return like_tensor(planes.contiguous(), self.image)
         return self._of_rows(cv2.merge(list(planes.contiguous().numpy())))
 
-    def covered(self, cover: Pixels, visible: Pixels) -> Any:
-        """Return the picture where ``visible`` (H, W) is 1, else a cover.
+    def covered(self, cover: Pixels, hidden: Bools, cell: int) -> Any:
+        """Return the picture with hidden cells of a grid.
 
-        The cover, (H, W, 3) uint8 RGB, may be changed in place.
+        Args:
+            cover: What hidden pixels get: (H, W, 3) uint8 RGB, changed in
+                place; or a colour, (3,).
+            hidden: The hidden cells, from ``mmocc.occlusion.grid.draw_grid``.
+            cell: Their side in pixels.
         """
-        # OpenCV is twice as fast as np.copyto with a mask
+        one = cover.ndim == 1
         if self._rows is not None:
-            return self._of_rows(cv2.copyTo(self._rows, visible, cover))
-        planes = _split(cover)
+            canvas = paint(self._rows, cover) if one else cover
+            return self._of_rows(hide_cells(self._rows, hidden, cell, canvas))
+        canvas = _fill(self.size, cover) if one else _split(cover)
         given = self.planes.contiguous().numpy()
-        for source, target in zip(given, planes, strict=True):
-            cv2.copyTo(source, visible, target)
-        return like_tensor(torch.from_numpy(planes), self.image)
+        hide_planes(given, hidden, cell, canvas)
+        return like_tensor(torch.from_numpy(canvas), self.image)
 
     def _of_rows(self, rows: np.ndarray) -> Any:
         """Return (H, W, 3) as the picture is: an array or a PIL image."""
@@ -94,6 +100,14 @@ def _split(rows: Any) -> Pixels:
     """Return (H, W, 3) as (3, H, W), ten times as fast as torch does."""
     planes = np.empty((3, *rows.shape[:2]), np.uint8)
     cv2.split(rows, list(planes))
+    return planes
+
+
+def _fill(size: tuple[int, int], colour: Pixels) -> Pixels:
+    """Return planes (3, H, W) of a single colour (3,)."""
+    planes = np.empty((3, *size), np.uint8)
+    for plane, value in zip(planes, colour, strict=True):
+        plane.fill(value)
     return planes
 
 

@@ -2,7 +2,14 @@ import numpy as np
 import pytest
 import torch
 
-from mmocc.occlusion.grid import cell_mask, draw_grid, draw_rows, spread_rows
+from mmocc.occlusion.grid import (
+    cell_mask,
+    draw_grid,
+    draw_rows,
+    hide_cells,
+    hide_planes,
+    spread_rows,
+)
 
 
 @pytest.mark.parametrize(
@@ -48,3 +55,39 @@ def test_nothing_beyond_an_images_region_is_hidden():
     for mask, (h, w) in zip(masks, regions.tolist(), strict=True):
         assert mask[:h, :w].all()
         assert mask.sum() == h * w
+
+
+@pytest.mark.parametrize('cell', [8, 12, 16, 48, 200])
+@pytest.mark.parametrize(
+    ('shape', 'kind'),
+    [
+        ((40, 96, 3), np.uint8),  # rows of blocks of 16 or 8 pixels
+        ((33, 88, 3), np.uint8),  # of 8 pixels, and a row is cut off
+        ((33, 90, 3), np.uint8),  # of single pixels
+        ((40, 96), np.uint8),
+        ((40, 96, 1), np.int8),
+        ((40, 96, 4), np.uint8),
+        ((40, 96, 3), np.float32),
+    ],
+)
+def test_blocks_of_pixels_are_hidden_as_pixels_are(shape, kind, cell):
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 100, shape).astype(kind)
+    hidden = draw_grid(shape[:2], cell, 0.5, rng.random)
+    for pixels in (image, image[:, ::-1]):
+        canvas = np.full(shape, 111, kind)
+        out = hide_cells(pixels, hidden, cell, canvas)
+        expected = np.full(shape, 111, kind)
+        for y in range(shape[0]):
+            for x in range(shape[1]):
+                if not hidden[y // cell, x // cell]:
+                    expected[y, x] = pixels[y, x]
+        assert out.shape == shape and np.array_equal(out, expected)
+        assert np.shares_memory(out, canvas)
+    if len(shape) == 3:
+        planes = np.ascontiguousarray(image.transpose(2, 0, 1))
+        canvas = np.full(planes.shape, 111, kind)
+        out = hide_planes(planes, hidden, cell, canvas)
+        expected = hide_cells(image, hidden, cell, np.full(shape, 111, kind))
+        assert out is canvas
+        assert np.array_equal(out, expected.transpose(2, 0, 1))
