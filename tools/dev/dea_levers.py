@@ -12,6 +12,8 @@ number of what differs, and pixel AUROC and AUPRO of the map.
 * ``pearson``, ``mse``: of all pixels, as DEA has it; ``even``: MSE without
   the difference of the mean colours;
 * ``mean``: the mean of the map of distances of features;
+* ``bright``: the mean of the picture, nothing redrawn: far from 50, the lamp
+  tells good from bad;
 * ``peak``: the highest place of the map, blurred (sigma 4 pixels of 224);
 * ``z peak``: the same of the map in deviations of the training images at each
   place, for parts that are all in one place.
@@ -250,6 +252,7 @@ def judge(trial: Redraw, cached: Cached) -> tuple[dict[str, Tensor], Tensor]:
             'mse': scores['mean'],
             'even': torch.cat(even),
         }
+    scores['bright'] = cached.pictures.mean((1, 2, 3))
     return scores, smooth_maps(small, (SIDE, SIDE), 4.0)
 
 
