@@ -15,6 +15,9 @@ CoarseDropout 8 holes of 72 pixels; torchvision's (v2) and kornia's
 RandomErasing one rectangle. Ours is ``HideAndSeek`` of grid size 16, the most
 cells. kornia takes only batches: 64 images, and the time is for one.
 
+``large``: ``mmocc.transforms.HideAndSeek`` of arrays and tensors of 224, 448
+and 1024 pixels, over CoarseDropout with holes of the same share.
+
 ``batch``: ``mmocc.BatchHideAndSeek`` on a normalised batch 64x3x224x224 of
 float32, over its product in place with a ready mask 64x1x224x224.
 ``batch-padding`` also gets each image's size: no target.
@@ -40,8 +43,11 @@ from mmpretrain.datasets.transforms import RandomErasing
 from benchmarks.timing import Rivals, add_arguments, run_cases
 from mmocc.datasets.transforms import HideAndSeek
 from mmocc.models.hide_and_seek import BatchHideAndSeek
+from mmocc.transforms import HideAndSeek as TorchHideAndSeek
 
 SIDE, BATCH = 224, 64
+SIDES = (224, 448, 1024)
+HOLE = 72 / 224  # side of CoarseDropout's holes, of the image's
 GRIDS = ((16,), (32,), (44,), (56,), (0, 16, 32, 44, 56))
 ERASING_TARGET, BATCH_TARGET = 0.5, 1.5
 RIVALS = {
@@ -53,9 +59,9 @@ RIVALS = {
 Cases = Iterator[tuple[str, Callable[[], Rivals]]]
 
 
-def image() -> np.ndarray:
+def image(side: int = SIDE) -> np.ndarray:
     """Return an image of random pixels."""
-    return np.random.default_rng(0).integers(0, 256, (SIDE, SIDE, 3), np.uint8)
+    return np.random.default_rng(0).integers(0, 256, (side, side, 3), np.uint8)
 
 
 def name_of(grid: tuple[int, ...]) -> str:
@@ -93,6 +99,35 @@ def against_rival(library: str, name: str) -> Rivals:
     )
 
 
+def coarse_dropout(side: int) -> Callable[[], object]:
+    """Return the call of albumentations' CoarseDropout with 8 holes."""
+    import albumentations
+
+    hole = (round(HOLE * side),) * 2
+    step = albumentations.CoarseDropout(
+        num_holes_range=(8, 8),
+        hole_height_range=hole,
+        hole_width_range=hole,
+        p=1.0,
+    )
+    pixels = image(side)
+    return lambda: step(image=pixels)
+
+
+def against_dropout(side: int, tensor: bool) -> Rivals:
+    """Return the transform without mm, and CoarseDropout on an array."""
+    step, pixels = TorchHideAndSeek(GRIDS[0]), image(side)
+    given = torch.from_numpy(pixels).permute(2, 0, 1).contiguous()
+    kind = 'tensor' if tensor else 'array'
+    return Rivals(
+        f'HideAndSeek {kind} of {side} px, times faster than CoarseDropout',
+        lambda: step(given if tensor else pixels),
+        coarse_dropout(side),
+        faster=True,
+        target=2.0,
+    )
+
+
 def rival(library: str, name: str) -> Callable[[], object]:
     """Return the call of another library's transform."""
     pixels = image()
@@ -104,12 +139,7 @@ def rival(library: str, name: str) -> Callable[[], object]:
                 ratio=0.5**0.5, unit_size_range=(32, 33), p=1.0
             )
         else:
-            step = albumentations.CoarseDropout(
-                num_holes_range=(8, 8),
-                hole_height_range=(72, 72),
-                hole_width_range=(72, 72),
-                p=1.0,
-            )
+            return coarse_dropout(SIDE)
         return lambda: step(image=pixels)
     if library == 'torchvision':
         from torchvision.transforms import v2
@@ -147,6 +177,10 @@ def cases() -> Cases:
     for library, names in RIVALS.items():
         for name in names if find_spec(library) else ():
             yield f'{library}-{name}', partial(against_rival, library, name)
+    for side in SIDES if find_spec('albumentations') else ():
+        for tensor in (False, True):
+            name = f'large-{side}-{"tensor" if tensor else "array"}'
+            yield name, partial(against_dropout, side, tensor)
     for grid in GRIDS:
         yield f'batch-{name_of(grid)}', partial(against_multiply, grid, False)
     yield 'batch-padding', partial(against_multiply, GRIDS[-1], True)

@@ -20,6 +20,7 @@ from PIL import Image
 
 from mmocc import occlusion
 from mmocc.occlusion import CLEAN, OccluderBank, split_cell
+from mmocc.utils.files import walk
 from mmocc.version import __version__
 
 if TYPE_CHECKING:
@@ -272,7 +273,11 @@ def _take_files(
 def _folder(folders: Any) -> Any:
     """Return names and states of the files of a bank in a pipeline."""
     if isinstance(folders, str | Path) and Path(folders).is_dir():
-        paths = sorted(map(str, Path(folders).rglob('*')))
+        paths = sorted(
+            os.path.join(place, name)  # noqa: PTH118
+            for place, below, names in walk(folders)
+            for name in (*below, *names)
+        )
         return [[Path(path).name, _state(path)] for path in paths]
     if isinstance(folders, list | tuple):
         return [_folder(folder) for folder in folders]

@@ -55,6 +55,28 @@ def is_hidden(name: str) -> bool:
     return name.startswith('.') or name == '__MACOSX'
 
 
+def walk(folder: str | Path) -> Iterator[tuple[str, list[str], list[str]]]:
+    """Yield what ``os.walk`` does, also of folders that are links.
+
+    A link back to a folder that led to it is left out: it would never end.
+    Removing names of the folders leaves them out, as in ``os.walk``.
+
+    Raises:
+        OSError: If a folder cannot be read.
+    """
+    folder = Path(folder)
+    for place, folders, names in os.walk(
+        folder, onerror=_raise, followlinks=True
+    ):
+        here = Path(place)
+        led = [p for p in (here, *here.parents) if p.is_relative_to(folder)]
+        real = {path.resolve() for path in led}
+        folders[:] = [
+            name for name in folders if (here / name).resolve() not in real
+        ]
+        yield place, folders, names
+
+
 def list_images(folder: str | Path, deep: bool = False) -> list[Path]:
     """Return the pictures of a folder, sorted; none without the folder.
 
@@ -69,7 +91,7 @@ def list_images(folder: str | Path, deep: bool = False) -> list[Path]:
     if not folder.is_dir():
         return []
     images, hidden = [], []
-    for place, folders, names in os.walk(folder, onerror=_raise):
+    for place, folders, names in walk(folder):
         if not deep:
             folders.clear()
         parts = Path(place).relative_to(folder).parts

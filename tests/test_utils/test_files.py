@@ -2,6 +2,7 @@
 
 import csv
 import logging
+from pathlib import Path
 
 import pytest
 
@@ -52,6 +53,23 @@ def test_hidden_names_are_left_out_and_counted_once(tmp_path, notes):
     # A hidden folder above the data does not hide them.
     touch(tmp_path, '.cache/data/a.png')
     assert len(files.list_images(tmp_path / '.cache/data', deep=True)) == 1
+
+
+def test_linked_folders_are_read_and_a_circle_ends(tmp_path):
+    (tmp_path / 'elsewhere').mkdir()
+    (tmp_path / 'elsewhere' / 'a.png').touch()
+    folder = tmp_path / 'folder'
+    folder.mkdir()
+    for name in ('one', 'two'):
+        (folder / name).symlink_to(tmp_path / 'elsewhere')
+    (tmp_path / 'elsewhere' / 'back').symlink_to(folder)
+    (folder / 'self').symlink_to(folder)
+
+    found = [
+        path.relative_to(folder) for path in files.list_images(folder, True)
+    ]
+
+    assert found == [Path('one/a.png'), Path('two/a.png')]
 
 
 def test_folders_without_a_picture_are_counted(tmp_path, notes):

@@ -47,7 +47,9 @@ ROWS: dict[str, dict[str, Any]] = {
     'has-mixed': dict(kinds=MIXED),
     'cutmix': dict(kinds=('cutmix',)),
     'adl': dict(kinds=('whole',), adl=True),
-    'acol': dict(kinds=('whole',), acol=True),
+    # ACoL without and with 3x3 convolutions of its classifiers' own
+    'acol': dict(kinds=('whole',), acol=()),
+    'acol-convs': dict(kinds=('whole',), acol=(256, 256)),
     # Twice as long; hiding in the first half of the epochs only
     'cam-long': dict(kinds=('whole',), longer=2),
     'has-long': dict(kinds=MIXED, longer=2),
@@ -71,10 +73,11 @@ class Net(nn.Module):
         self.tail = nn.ModuleDict({name: parts[name] for name in names})
         self.adl = ADL() if options.get('adl') else nn.Identity()
         kind: Any = CAMHead
-        if options.get('acol'):
+        args: dict[str, Any] = dict(num_classes=CLASSES, in_channels=1280)
+        if 'acol' in options:
             kind = ACoLHead
-        args = dict(channels=()) if kind is ACoLHead else {}
-        self.head = kind(num_classes=CLASSES, in_channels=1280, **args)
+            args['channels'] = options['acol']
+        self.head = kind(**args)
         self.head.init_weights()
         self.to(memory_format=torch.channels_last)
 
