@@ -142,12 +142,13 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
 def on_page_content(html: str, page: Any, config: Any, files: Any) -> str:
     """Mend a notebook's links, whose HTML has those of its cells.
 
-    Sphinx's roles in docstrings become plain code.
+    Sphinx's roles in docstrings become plain code. In tables, a number and
+    its spread stay in one line.
     """
     if page.file.src_uri.startswith('api/'):
         return ROLE.sub(r'<code>', html)
     if not page.file.src_uri.endswith('.ipynb'):
-        return html
+        return html.replace(' ± ', '\u00a0±\u00a0')
     folder = PurePosixPath(page.file.src_uri).parent
 
     def replace(match: re.Match) -> str:
