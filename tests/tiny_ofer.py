@@ -39,20 +39,22 @@ HEAD = dict(
 )
 
 
+MODEL = dict(
+    type='mmocc.LatentOFER',
+    data_preprocessor=PREPROCESSOR,
+    extractor=EXTRACTOR,
+    detector=SVDD,
+    reconstructor=MAE_RECON,
+    backbone=BACKBONE,
+    head=HEAD,
+)
+
+
 def build(**kwargs):
     """Build the whole model; what is given replaces the parts above."""
-    cfg = dict(
-        type='mmocc.LatentOFER',
-        data_preprocessor=PREPROCESSOR,
-        extractor=EXTRACTOR,
-        detector=SVDD,
-        reconstructor=MAE_RECON,
-        backbone=BACKBONE,
-        head=HEAD,
-    )
     torch.manual_seed(0)
     with DefaultScope.overwrite_default_scope('mmpretrain'):
-        model = MODELS.build(copy.deepcopy(dict(cfg, **kwargs)))
+        model = MODELS.build(copy.deepcopy(dict(MODEL, **kwargs)))
     model.init_weights()
     set_radius(model)
     return model

@@ -1,16 +1,15 @@
 """Expressions of your own faces, and which of their patches are hidden.
 
 ``mmocc train ofer --data FOLDER`` runs it after gaussian_lite0_my_faces.py.
-The
-CNN is EfficientNet-Lite0, trained on ImageNet, of which the last stages learn;
-half of the faces of training are occluded by drawn things. Nothing is redrawn:
-docs/results/ofer.md says why. The test takes faces as they are.
+The CNN is EfficientNet-Lite0, trained on ImageNet, of which the last stages
+learn; half of the faces of training are occluded by drawn things. Nothing is
+redrawn: docs/results/ofer.md says why. The test takes faces as they are.
 """
 
 _base_ = [
     '../_base_/datasets/my_faces.py',
     '../_base_/models/patch_gaussian_lite0.py',
-    '../_base_/default_runtime.py',
+    '../_base_/my_faces_runtime.py',
 ]
 
 # ------------------------------------------------ things you will change
@@ -53,17 +52,4 @@ param_scheduler = [
     )
 ]
 train_dataloader = dict(drop_last=True)
-val_evaluator = [
-    dict(type='Accuracy', topk=(1,)),
-    dict(type='mmocc.MeanClassAccuracy'),
-]
-test_evaluator = [
-    *val_evaluator,
-    dict(type='SingleLabelMetric', average=None),
-    dict(type='ConfusionMatrix'),
-    dict(type='mmocc.PatchOcclusionMetric'),
-]
-train_cfg = dict(by_epoch=True, max_epochs=max_epochs, val_interval=5)
-val_cfg = dict()
-test_cfg = dict()
-default_hooks = dict(checkpoint=dict(interval=5, max_keep_ckpts=1))
+train_cfg = dict(max_epochs=max_epochs)

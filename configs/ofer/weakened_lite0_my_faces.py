@@ -10,7 +10,7 @@ test takes faces as they are.
 _base_ = [
     '../_base_/datasets/my_faces.py',
     '../_base_/models/weakened_lite0.py',
-    '../_base_/default_runtime.py',
+    '../_base_/my_faces_runtime.py',
 ]
 
 # ------------------------------------------------ things you will change
@@ -43,17 +43,4 @@ custom_hooks = [
         ),
     ),
 ]
-val_evaluator = [
-    dict(type='Accuracy', topk=(1,)),
-    dict(type='mmocc.MeanClassAccuracy'),
-]
-test_evaluator = [
-    *val_evaluator,
-    dict(type='SingleLabelMetric', average=None),
-    dict(type='ConfusionMatrix'),
-    dict(type='mmocc.PatchOcclusionMetric'),
-]
-train_cfg = dict(by_epoch=True, max_epochs=max_epochs, val_interval=5)
-val_cfg = dict()
-test_cfg = dict()
-default_hooks = dict(checkpoint=dict(interval=5, max_keep_ckpts=1))
+train_cfg = dict(max_epochs=max_epochs)

@@ -69,11 +69,13 @@ def walk(folder: str | Path) -> Iterator[tuple[str, list[str], list[str]]]:
         folder, onerror=_raise, followlinks=True
     ):
         here = Path(place)
-        led = [p for p in (here, *here.parents) if p.is_relative_to(folder)]
-        real = {path.resolve() for path in led}
-        folders[:] = [
-            name for name in folders if (here / name).resolve() not in real
-        ]
+        links = [name for name in folders if (here / name).is_symlink()]
+        if links:
+            above = (here, *here.parents)
+            real = {p.resolve() for p in above if p.is_relative_to(folder)}
+            for name in links:
+                if (here / name).resolve() in real:
+                    folders.remove(name)
         yield place, folders, names
 
 

@@ -89,16 +89,7 @@ def dea(root):
 def ofer(root):
     """Return an inferencer whose test pipeline pastes, with a cache."""
     weights = save(tiny_ofer.build(), root / 'ofer.pth')
-    model = dict(
-        type='mmocc.LatentOFER',
-        data_preprocessor=tiny_ofer.PREPROCESSOR,
-        extractor=tiny_ofer.EXTRACTOR,
-        detector=tiny_ofer.SVDD,
-        reconstructor=tiny_ofer.MAE_RECON,
-        backbone=tiny_ofer.BACKBONE,
-        head=tiny_ofer.HEAD,
-        cache=str(root / 'cache'),
-    )
+    model = dict(tiny_ofer.MODEL, cache=str(root / 'cache'))
     steps = [dict(type='Resize', scale=(32, 32)), PASTE]
     cfg = config(model, 'mmpretrain', steps, dict(type='PackInputs'))
     return apis.LatentOFERInferencer(cfg, weights, 'cpu')

@@ -227,16 +227,7 @@ def ofer(root):
     model = tiny_ofer.build()
     state = dict(state_dict=model.state_dict(), meta={})
     torch.save(state, root / 'ofer.pth')
-    cfg = dict(
-        type='mmocc.LatentOFER',
-        data_preprocessor=tiny_ofer.PREPROCESSOR,
-        extractor=tiny_ofer.EXTRACTOR,
-        detector=tiny_ofer.SVDD,
-        reconstructor=tiny_ofer.MAE_RECON,
-        backbone=tiny_ofer.BACKBONE,
-        head=tiny_ofer.HEAD,
-    )
-    path = config(root, 'ofer', cfg, 32, 'PackInputs')
+    path = config(root, 'ofer', tiny_ofer.MODEL, 32, 'PackInputs')
     return [path, str(root / 'ofer.pth')]
 
 

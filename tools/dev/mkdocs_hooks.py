@@ -23,6 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 OUTSIDE = ('CHANGELOG.md', 'CONTRIBUTING.md', 'SECURITY.md')
 LINK = re.compile(r'(!?)\[((?:[^][]|\[[^]]*])*)]\(([^()\s]+)\)')
 HREF = re.compile(r'href="([^"#:]+)(#[^"]*)?"')
+CELL = re.compile(r'<td.*?</td>', re.DOTALL)
 ROLE = re.compile(r':(?:mod|class|func|meth|attr|data|exc):<code>~?')
 FENCE = re.compile(r'^(```|~~~).*?^\1\s*$', re.MULTILINE | re.DOTALL)
 API = {  # of each page: title; folders of the package, or full names
@@ -148,7 +149,9 @@ def on_page_content(html: str, page: Any, config: Any, files: Any) -> str:
     if page.file.src_uri.startswith('api/'):
         return ROLE.sub(r'<code>', html)
     if not page.file.src_uri.endswith('.ipynb'):
-        return html.replace(' ± ', '\u00a0±\u00a0')
+        return CELL.sub(
+            lambda cell: cell.group().replace(' ± ', '\u00a0±\u00a0'), html
+        )
     folder = PurePosixPath(page.file.src_uri).parent
 
     def replace(match: re.Match) -> str:

@@ -8,7 +8,11 @@ from mmpretrain.models.heads import ClsHead
 from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
-from mmocc.models.hide_and_seek.cam_head import PredictsMaps, check_maps
+from mmocc.models.hide_and_seek.cam_head import (
+    PredictsMaps,
+    check_maps,
+    true_labels,
+)
 from mmocc.registry import MODELS
 
 MAPS = ('pred', 'gt')
@@ -91,12 +95,9 @@ class ACoLHead(PredictsMaps, ClsHead):
         Raises:
             ValueError: If a sample has not exactly one label.
         """
-        labels = torch.cat([sample.gt_label for sample in data_samples])
-        if len(labels) != len(data_samples):
-            raise ValueError(
-                'mmocc.ACoLHead erases the map of *the* true class: each '
-                'sample needs one label'
-            )
+        labels = true_labels(
+            data_samples, 'mmocc.ACoLHead erases the map of *the* true class'
+        )
         maps = self.branch_a(feats[-1])
         own = maps[torch.arange(len(labels), device=maps.device), labels]
         scores_b = self.branch_b(self.erased(feats, own)).mean(dim=(2, 3))

@@ -34,6 +34,22 @@ def check_labels(labels: Tensor, num_classes: int) -> None:
         )
 
 
+def true_labels(samples: Sequence[DataSample], why: str) -> Tensor:
+    """Return the labels (N,) of N samples.
+
+    Args:
+        samples: Each has one label.
+        why: What needs it, for the error.
+
+    Raises:
+        ValueError: If a sample has none or several.
+    """
+    labels = torch.cat([sample.gt_label for sample in samples])
+    if len(labels) != len(samples):
+        raise ValueError(f'{why}: each sample needs one label')
+    return labels
+
+
 def add_maps(
     samples: Sequence[DataSample],
     maps: Sequence[str],

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mmocc.models.hide_and_seek.acol_head import scale_maps
-from mmocc.models.hide_and_seek.cam_head import CAMHead
+from mmocc.models.hide_and_seek.cam_head import CAMHead, true_labels
 from mmocc.registry import MODELS
 
 UNKNOWN = -1.0
@@ -162,12 +162,10 @@ class SPGHead(CAMHead):
         Raises:
             ValueError: If a sample has not exactly one label.
         """
-        labels = torch.cat([sample.gt_label for sample in data_samples])
-        if len(labels) != len(data_samples):
-            raise ValueError(
-                'mmocc.SPGHead learns from the map of *the* true class: each '
-                'sample needs one label'
-            )
+        labels = true_labels(
+            data_samples,
+            'mmocc.SPGHead learns from the map of *the* true class',
+        )
         losses = super().loss(feats, data_samples, **kw)
         losses['loss_cls'] = losses.pop('loss')
         b1, b2, c = self.side_logits(feats)
