@@ -56,13 +56,16 @@ class FaceDetector:
 
     Args:
         min_size: Shorter side of the smallest face, in pixels of the photo.
+        border: Where no face is found, it looks again with a grey border of
+            this share of the longer side: detectors miss faces that fill the
+            photo. 0 for never.
     """
 
     name = ''
     estimates_points = False
 
-    def __init__(self, min_size: int = 24) -> None:
-        self.min_size = min_size
+    def __init__(self, min_size: int = 24, border: float = 0.25) -> None:
+        self.min_size, self.border = min_size, border
 
     def __call__(self, image: np.ndarray) -> list[FoundFace]:
         """Return the faces of a photo (H, W, 3) uint8 BGR."""
@@ -72,16 +75,36 @@ class FaceDetector:
             seen = cv2.resize(
                 image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA
             )
+        seen = np.ascontiguousarray(seen)
+        found = self.find(seen)
+        if not found and self.border:
+            width = round(self.border * max(seen.shape[:2]))
+            found = inside_border(self.find(with_border(seen, width)), width)
         faces = [
             FoundFace(box / scale, points / scale, score)
-            for box, points, score in self.find(np.ascontiguousarray(seen))
+            for box, points, score in found
         ]
         large = [f for f in faces if shorter_side(f.box) >= self.min_size]
         return sorted(large, key=lambda face: float(face.box[0]))
 
     @abstractmethod
     def find(self, image: np.ndarray) -> list[FoundFace]:
-        """Return the faces of a photo of at most ``LONGEST`` pixels."""
+        """Return the faces of a photo of ``LONGEST`` pixels and a border."""
+
+
+def with_border(image: np.ndarray, width: int) -> np.ndarray:
+    """Return an image with a grey border of so many pixels."""
+    grey = (127, 127, 127)
+    sides = (width,) * 4
+    return cv2.copyMakeBorder(image, *sides, cv2.BORDER_CONSTANT, value=grey)
+
+
+def inside_border(faces: list[FoundFace], width: int) -> list[FoundFace]:
+    """Return the faces of an image with a border, in pixels without it."""
+    return [
+        FoundFace(box - width, points - width, score)
+        for box, points, score in faces
+    ]
 
 
 def shorter_side(box: np.ndarray) -> float:
@@ -139,8 +162,8 @@ class YuNet(FaceDetector):
 class MTCNN(FaceDetector):
     """The MTCNN (Zhang et al., 2016) of facenet-pytorch.
 
-    ``pip install --no-deps facenet-pytorch``: with its dependencies, pip would
-    replace PyTorch by an old one.
+    ``pip install --no-deps facenet-pytorch``, and ``pip install requests
+    tqdm``: with its dependencies, pip would replace PyTorch by an old one.
 
     Args:
         score: Least score of a face, 0 to 1.
@@ -258,14 +281,15 @@ def find_detector(
         raise ValueError(
             f'no face detector {name!r}: choose from auto, yunet, mtcnn, haar'
         )
-    has_mtcnn = find_spec('facenet_pytorch') is not None
+    has_mtcnn = all(map(find_spec, ('facenet_pytorch', 'requests')))
     if model is not None or name == 'yunet':
         detector: FaceDetector = YuNet(model or download_yunet(), **kwargs)
     elif name == 'auto' and yunet_path().is_file():
         detector = YuNet(yunet_path(), **kwargs)
     elif name == 'mtcnn' and not has_mtcnn:
         raise ModuleNotFoundError(
-            'MTCNN is not installed: pip install --no-deps facenet-pytorch',
+            'MTCNN is not installed: pip install --no-deps facenet-pytorch, '
+            'and pip install requests tqdm',
             name='facenet_pytorch',
         )
     elif name != 'haar' and has_mtcnn:

@@ -102,6 +102,42 @@ def test_large_photos_are_shrunk_for_the_detector_only():
     assert len(faces) == 3  # the third is large enough here
 
 
+@pytest.mark.parametrize('border', [0.25, 0.0])
+def test_a_face_that_fills_the_photo_is_found_within_a_border(border):
+    seen = []
+
+    class NeedsRoom(FaceDetector):
+        def find(self, image):
+            seen.append(image)
+            grey = (image == 127).all(axis=2)
+            if not grey[0].all():
+                return []
+            rows, columns = np.nonzero(~grey)
+            top, left = rows.min(), columns.min()
+            return [face_at(left, top, np.ptp(columns) + 1)]
+
+    faces = NeedsRoom(border=border)(np.zeros((100, 80, 3), np.uint8))
+    shapes = [image.shape for image in seen]
+    if not border:
+        assert (faces, shapes) == ([], [(100, 80, 3)])
+        return
+    assert shapes == [(100, 80, 3), (150, 130, 3)]
+    assert np.allclose(faces[0].box, [0, 0, 80, 80])
+    assert np.allclose(faces[0].points, points_at(0, 0, 80))
+
+
+def test_there_is_no_second_look_where_a_face_was_found():
+    seen = []
+
+    class Spy(TwoFaces):
+        def find(self, image):
+            seen.append(image.shape)
+            return super().find(image)
+
+    assert Spy()(np.zeros((100, 200, 3), np.uint8))
+    assert seen == [(100, 200, 3)]
+
+
 def test_points_go_to_their_places_on_the_aligned_face():
     points = points_at(30, 20, 50) @ np.float32([[0.8, 0.6], [-0.6, 0.8]])
     _, matrix = cut_face(photo(), points, 100)

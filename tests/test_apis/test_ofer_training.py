@@ -148,7 +148,7 @@ def test_the_largest_face_of_each_photo_is_cut_out(folder, tmp_path):
     dark = folder / 'sad/dark.png'
     cv2.imwrite(str(dark), np.zeros((90, 96, 3), np.uint8))
     try:
-        new = cut_out(faces, Middle(), tmp_path / 'cut')
+        new = cut_out(faces, Middle(border=0), tmp_path / 'cut')
     finally:
         dark.unlink()
     assert new.root == tmp_path / 'cut'
