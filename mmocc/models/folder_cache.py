@@ -53,6 +53,19 @@ def precision_of(images: Tensor) -> torch.dtype:
     return (one @ one).dtype
 
 
+def image_names(images: Tensor) -> list[str]:
+    """Return a digest of the pixels of each image (N, 3, H, W), as its name.
+
+    It includes the precision: runs with and without AMP share nothing.
+    """
+    start = f'{precision_of(images)} {tuple(images.shape[1:])}'.encode()
+    pixels = images.detach().float().cpu()
+    return [
+        blake2b(start + raw_bytes(image), digest_size=16).hexdigest()
+        for image in pixels
+    ]
+
+
 class FolderCache:
     """One file for each image, and the key of the modules that computed them.
 

@@ -69,6 +69,19 @@ def test_held_back_photos_are_the_last_quarter(study):
     assert study.kept_back(120) == range(90, 120)
 
 
+@pytest.mark.parametrize(
+    ('name', 'cuts'), [('bccd_voc', True), ('voc07_rigid12_crops', False)]
+)
+def test_photos_of_one_object_are_not_cut(study, name, cuts, tmp_path):
+    import ssd_losses_maps
+
+    cfg = ssd_losses_maps.read_config(tmp_path / name)
+    steps = [step.type for step in cfg.train_dataloader.dataset.pipeline]
+    assert ('MinIoURandomCrop' in steps) == cuts
+    assert steps[0] == 'LoadImageFromFile'
+    assert {'Expand', 'Resize', 'PackDetInputs'} <= set(steps)
+
+
 def test_copies_have_one_median_and_their_own_masks(tmp_path):
     rng = np.random.default_rng(0)
     photo = rng.integers(60, 120, (8, 8), dtype=np.uint8)

@@ -33,6 +33,8 @@ SETS: dict[str, dict[str, Any]] = {
         train='train_whole',
         test='test_whole',
         views=2,
+        # It cuts the objects: AP75 is 7 with it, and 50 without.
+        without=('MinIoURandomCrop',),
     ),
 }
 
@@ -54,6 +56,11 @@ def read_config(data: Path) -> Config:
             ann_file=f'ImageSets/Main/{chosen[key]}.txt',
             metainfo=dict(classes=chosen['classes']),
         )
+    dataset = cfg.train_dataloader.dataset
+    left_out = chosen.get('without', ())
+    dataset.pipeline = [
+        step for step in dataset.pipeline if step['type'] not in left_out
+    ]
     return with_classes(cfg, data.name)
 
 

@@ -23,12 +23,14 @@ import torch
 from mmdet.models.detectors import SingleStageDetector
 from mmdet.structures import SampleList
 from mmdet.structures.bbox import bbox2roi, get_box_tensor
+from mmengine.logging import print_log
 from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
 from mmocc.models.dea.anomaly_judge import AnomalyJudge, Redrawing, fit_judge
 from mmocc.models.dea.anomaly_scores import pearson
 from mmocc.models.dea.exporting import is_exporting
+from mmocc.models.dea.map_memory import MapMemory, is_frozen
 from mmocc.models.dea.prior_level_roi_extractor import check_rois
 from mmocc.models.dea.regions import (
     check_truth,
@@ -72,6 +74,9 @@ class DEA(SingleStageDetector):
         feature_decoder: ``mmocc.FeatureDecoder``, beyond the paper; adds the
             score ``feature`` and ``loss_feat``. Backbone and neck must be
             frozen, so that their features do not become easy to redraw.
+        map_memory_gib: Keep up to so much of the maps of training images in
+            memory, in float16, so that a frozen backbone and neck compute
+            each once; 0 keeps none. It is of use without random transforms.
         judge: Arguments of
             :class:`mmocc.models.dea.anomaly_judge.AnomalyJudge`. Scores that
             compare with normal objects need ``mmocc.AnomalyReferenceHook``.
@@ -94,6 +99,7 @@ class DEA(SingleStageDetector):
         jitter: float = 0.1,
         judge: dict | None = None,
         feature_decoder: dict | None = None,
+        map_memory_gib: float = 0.0,
         **kwargs,
     ) -> None:
         super().__init__(**kwargs)
@@ -107,6 +113,7 @@ class DEA(SingleStageDetector):
         )
         self.frozen_detector = frozen_detector
         self.jitter = jitter
+        self.map_memory = MapMemory(map_memory_gib) if map_memory_gib else None
         self._check_head()
         self._check_fit()
         if frozen_detector:
@@ -203,11 +210,9 @@ class DEA(SingleStageDetector):
         log; and the head's losses, unless it is frozen.
         """
         self._warn_if_random()
-        frozen = self.frozen_detector
-        with torch.set_grad_enabled(torch.is_grad_enabled() and not frozen):
-            feats = self.extract_feat(batch_inputs)
+        feats = self.training_maps(batch_inputs)
         losses = {}
-        if not frozen:
+        if not self.frozen_detector:
             losses = dict(self.bbox_head.loss(feats, batch_data_samples))
         rois = self.training_regions(batch_data_samples)
         priors = self.bbox_head.prior_generator.grid_priors(
@@ -229,6 +234,23 @@ class DEA(SingleStageDetector):
         alike = pearson(recons.detach(), pictures)
         losses['pearson'] = alike.sum() / max(len(alike), 1)
         return losses
+
+    def training_maps(self, inputs: Tensor) -> Sequence[Tensor]:
+        """Return the maps of training images, from memory if it has them."""
+        trunk = [p for p in self.detector_parts if p is not self.bbox_head]
+        if self.map_memory and not is_frozen(trunk):
+            self.map_memory = None
+            print_log(
+                'mmocc.DEA: backbone and neck are trained, so map_memory_gib '
+                'has no effect: their maps are computed in each step',
+                logger='current',
+                level=30,
+            )
+        if self.map_memory:
+            return self.map_memory(self.extract_feat, inputs, trunk)
+        grads = torch.is_grad_enabled() and not self.frozen_detector
+        with torch.set_grad_enabled(grads):
+            return self.extract_feat(inputs)
 
     def training_regions(self, samples: SampleList) -> Tensor:
         """Return the (n, 5) ground-truth regions of a batch, jittered."""

@@ -6,7 +6,6 @@ changed or mirrored image finds no file. It refuses changed stages.
 
 import copy
 from collections.abc import Iterator
-from hashlib import blake2b
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,8 +18,7 @@ from mmocc.models.folder_cache import (
     FolderCache,
     Key,
     digest,
-    precision_of,
-    raw_bytes,
+    image_names,
     read_arrays,
 )
 from mmocc.models.ofer.latent_readout import patch_tokens
@@ -204,19 +202,6 @@ def stage_key(stages: FrozenStages) -> Key:
         for name, settings in stages.settings.items()
     }
     return dict(version=VERSION, **digests)
-
-
-def image_names(images: Tensor) -> list[str]:
-    """Return a digest of the pixels of each image (N, 3, H, W), as its name.
-
-    It includes the precision: runs with and without AMP share no files.
-    """
-    start = f'{precision_of(images)} {tuple(images.shape[1:])}'.encode()
-    pixels = images.detach().float().cpu()
-    return [
-        blake2b(start + raw_bytes(image), digest_size=16).hexdigest()
-        for image in pixels
-    ]
 
 
 class StageCache(FolderCache):

@@ -8,7 +8,6 @@ from mmocc.models import folder_cache
 from mmocc.models.ofer.frozen_stages import (
     StageCache,
     StageOutputs,
-    image_names,
     mirror_outputs,
     mirror_patches,
     stage_key,
@@ -262,12 +261,12 @@ def test_a_full_cache_is_read_a_broken_file_named(cached, images, tmp_path):
 
 def test_a_name_tells_pixels_size_and_precision_apart():
     images = torch.arange(24.0).view(2, 3, 2, 2)
-    first, second = image_names(images)
+    first, second = folder_cache.image_names(images)
     assert first != second
-    assert image_names(images[:1].clone()) == [first]
-    assert image_names(images[:1].view(1, 3, 1, 4)) != [first]
+    assert folder_cache.image_names(images[:1].clone()) == [first]
+    assert folder_cache.image_names(images[:1].view(1, 3, 1, 4)) != [first]
     with torch.autocast('cpu', torch.bfloat16):
-        assert image_names(images[:1]) != [first]
+        assert folder_cache.image_names(images[:1]) != [first]
 
 
 def test_a_digest_reads_every_type_of_tensor():
