@@ -70,7 +70,12 @@ def test_held_back_photos_are_the_last_quarter(study):
 
 
 @pytest.mark.parametrize(
-    ('name', 'cuts'), [('bccd_voc', True), ('voc07_rigid12_crops', False)]
+    ('name', 'cuts'),
+    [
+        ('bccd_voc', True),
+        ('bccd_voc_uncut', False),
+        ('voc07_rigid12_crops', False),
+    ],
 )
 def test_photos_of_one_object_are_not_cut(study, name, cuts, tmp_path):
     import ssd_losses_maps

@@ -25,6 +25,9 @@ FAMILIES = (
         'top1_loc': ('Top-1 Loc', 1),
         'top1_clas': ('Top-1 Clas', 1),
         'v2': ('MaxBoxAccV2', 1),
+        'localization_aligned/gt_known_loc': ('GT-known Loc, aligned', 1),
+        'localization_aligned/top1_loc': ('Top-1 Loc, aligned', 1),
+        'max_box_acc_aligned/v2': ('MaxBoxAccV2, aligned', 1),
     },
     {
         'coco/bbox_mAP': ('AP', PERCENT),

@@ -35,7 +35,6 @@ from mmocc.utils.amp import amp_pays
 
 LAYER, LAST = 'blocks.4', 'bn2'  # 112 x 14 x 14, and 1280 x 7 x 7
 MEAN, STD = 127.0, 128.0
-VARIANTS = 3
 VIEW_SEED = 0  # all runs see the same views
 OPTIONS = dict(in_channels=112, pool='none', gate='full')  # of LEARN
 TAIL = ('blocks.5', 'blocks.6', 'conv_head', 'bn2')  # what follows LAYER
@@ -62,11 +61,19 @@ def parse_args() -> argparse.Namespace:
     add('--coco-views', type=int, default=5, help='of each of 188 photographs')
     add('--cub', type=int, default=350, help='photographs of birds')
     add('--every', type=int, default=1, help='of the 1,000 test photographs')
+    add('--variants', type=int, default=3, help='hidden copies of a view')
     add('--epochs', type=int, default=4)
+    add('--clean-share', type=float, default=0.25, help='of the inputs')
     add('--lr', type=float, default=2e-3, help='of LEARN')
     add('--tail-lr', type=float, default=5e-4, help='of the control')
     add('--batch-size', type=int, default=32)
-    add('--trials', type=float, nargs='*', help='rates of the control to try')
+    add(
+        '--trials',
+        type=float,
+        nargs='*',
+        help='rates to try on held-out views',
+    )
+    add('--trial-of', choices=['learn', 'tail'], default='tail')
     add('--seeds', type=int, nargs='+', default=[0, 1, 2])
     return parser.parse_args()
 
@@ -135,7 +142,7 @@ def fast() -> torch.autocast:
 
 
 def make_training(net: nn.Module, args: argparse.Namespace) -> dict:
-    """Return the features of all views: clean and in three hidden ways."""
+    """Return the features of all views: clean, and hidden in several ways."""
     file = args.work / 'train.pt'
     if file.exists():
         return torch.load(file, mmap=True)
@@ -150,11 +157,11 @@ def make_training(net: nn.Module, args: argparse.Namespace) -> dict:
         std=STD,
         seed=VIEW_SEED,
     )
-    parts = []
+    parts, copies = [], range(args.variants)
     for start in range(0, len(views), 8):
         clean = crops(views[start : start + 8])
         inner, last, logits = features(net, clean)
-        hidden = [features(net, occlude(clean)[0])[0] for _ in range(VARIANTS)]
+        hidden = [features(net, occlude(clean)[0])[0] for _ in copies]
         parts.append((torch.stack([inner, *hidden], 1), last, logits))
         print(f'view {start} of {len(views)}', flush=True)
     names = 'inner', 'last', 'logits'
@@ -167,21 +174,20 @@ def make_training(net: nn.Module, args: argparse.Namespace) -> dict:
 
 
 def batches(
-    stored: dict, args: argparse.Namespace, epoch: int
+    stored: dict, args: argparse.Namespace
 ) -> Iterator[tuple[Tensor, ...]]:
     """Yield input, clean inner map, clean last map and clean logits.
 
-    A quarter of the inputs is clean; half of the batches is mirrored.
+    A share of the inputs is clean; half of the batches is mirrored.
     """
     views = len(stored['logits']) - int(stored['held'])
+    hidden = stored['inner'].shape[1] - 1
     for rows in torch.randperm(views).split(args.batch_size):
-        which = 1 + (epoch + torch.randint(VARIANTS, rows.shape)) % VARIANTS
-        which[torch.rand(rows.shape) < 0.25] = 0
-        inner, last = (
-            stored['inner'][rows].float(),
-            stored['last'][rows].float(),
-        )
-        maps = inner[torch.arange(len(rows)), which], inner[:, 0], last
+        which = torch.randint(1, hidden + 1, rows.shape)
+        which[torch.rand(rows.shape) < args.clean_share] = 0
+        inner = stored['inner'][rows, which].float()
+        clean = stored['inner'][rows, 0].float()
+        maps: tuple[Tensor, ...] = inner, clean, stored['last'][rows].float()
         if torch.rand(()) < 0.5:
             maps = tuple(part.flip(3) for part in maps)
         yield *maps, stored['logits'][rows]
@@ -234,7 +240,7 @@ def train(
     )
     for epoch in range(args.epochs):
         total = 0.0
-        for given, clean, clean_last, teacher in batches(stored, args, epoch):
+        for given, clean, clean_last, teacher in batches(stored, args):
             repaired, last, logits = student(given)
             loss = kl_of_logits(logits, teacher).mean()
             if student.learn is not None:
@@ -251,13 +257,17 @@ def train(
         )
 
 
+def untrained(name: str, net: nn.Module, seed: int) -> Student:
+    """Return the student called learn, or the control, tail."""
+    torch.manual_seed(seed)
+    return Student(net, LEARN(**OPTIONS) if name == 'learn' else None)
+
+
 def trained(
     name: str, net: nn.Module, seed: int, args: argparse.Namespace
 ) -> Student:
     """Return a student: that of an earlier run, or a new one."""
-    torch.manual_seed(seed)
-    learn = LEARN(**OPTIONS) if name == 'learn' else None
-    student = Student(net, learn)
+    student = untrained(name, net, seed)
     file = args.work / f'{name}-{seed}.pt'
     if file.exists():
         student.load_state_dict(torch.load(file), strict=False)
@@ -279,7 +289,7 @@ def held_out(student: Student, stored: dict) -> tuple[float, float]:
     places = slice(-int(stored['held']), None)
     clean = stored['logits'][places].argmax(1)
     same = []
-    for variant in range(1 + VARIANTS):
+    for variant in range(stored['inner'].shape[1]):
         maps = stored['inner'][places, variant].float()
         logits = torch.cat([student(part)[2] for part in maps.split(32)])
         same.append(100 * float((logits.argmax(1) == clean).float().mean()))
@@ -422,9 +432,9 @@ def main() -> None:
     net = timm_model('tf_efficientnet_lite0').module.eval()
     net.requires_grad_(False).to(memory_format=torch.channels_last)
     for rate in args.trials or ():
-        args.tail_lr = rate
+        args.lr = args.tail_lr = rate
         stored = make_training(net, args)
-        student = Student(net, None)
+        student = untrained(args.trial_of, net, args.seeds[0])
         train(student, stored, args.seeds[0], args)
         print(f'rate {rate}: held out', *held_out(student.eval(), stored))
     if args.trials:

@@ -4,9 +4,11 @@
 #
 # Needs data/bccd (https://github.com/Shenggan/BCCD_Dataset) and
 # data/occluders/{train,test}/{textures,objects}; another DATA=FOLDER than data
-# is possible. Finished runs are skipped, an interrupted one continues.
+# is possible. SET=voc12 takes data/voc07_rigid12_crops instead: 12 classes of
+# VOC, one object a photo. Finished runs are skipped, an interrupted one
+# continues.
 #
-# TRAIN=LIST.txt (in bccd/ImageSets/Main), SEED=1, EVERY=2 (of the report) and
+# TRAIN=LIST.txt (in ImageSets/Main), SEED=1, EVERY=2 (of the report) and
 # STEPS="baseline learn finetune report" choose; OPTIONS="KEY=VALUE ..." changes
 # all configs; LEARN="KEY=VALUE ..." that of LEARN, which NAME tells apart;
 # arguments go to tools/train.py.
@@ -21,11 +23,28 @@ STEPS=${STEPS:-baseline $NAME finetune report}
 C=configs/learn/det_retinanet-lite0_bccd
 read -ra options <<< "${OPTIONS:-}"
 read -ra changes <<< "${LEARN:-}"
+case ${SET:-bccd} in
+bccd) root=$DATA/bccd list=trainval.txt set=() ;;
+voc12)
+    root=$DATA/voc07_rigid12_crops list=train.txt
+    classes="('aeroplane','bicycle','boat','bottle','bus','car','chair',"
+    classes+="'diningtable','motorbike','sofa','train','tvmonitor')"
+    set=(
+        model.bbox_head.num_classes=12
+        {train,val,test}_dataloader.dataset.metainfo.classes="$classes"
+    )
+    ;;
+*)
+    echo "SET is bccd or voc12, not $SET" >&2
+    exit 2
+    ;;
+esac
 options+=(
+    "${set[@]}"
     "randomness.seed=$SEED"
-    "train_dataloader.dataset.data_root=$DATA/bccd"
-    "train_dataloader.dataset.ann_file=ImageSets/Main/${TRAIN:-trainval.txt}"
-    "val_dataloader.dataset.data_root=$DATA/bccd"
+    "train_dataloader.dataset.data_root=$root"
+    "train_dataloader.dataset.ann_file=ImageSets/Main/${TRAIN:-$list}"
+    "val_dataloader.dataset.data_root=$root"
 )
 banks=(
     "model.occluder.texture_bank=$DATA/occluders/train/textures"
@@ -55,10 +74,11 @@ for step in $STEPS; do
         "$PYTHON" tools/analysis_tools/occlusion_benchmark.py \
             $C-baseline.py "$(last baseline)" $C.py "$(last "$NAME")" \
             $C-finetune.py "$(last finetune)" \
-            --names baseline "$NAME" finetune --data "$DATA/bccd" \
+            --names baseline "$NAME" finetune --data "$root" \
             --texture-bank "$DATA/occluders/test/textures" \
             --object-bank "$DATA/occluders/test/objects" \
-            --every "${EVERY:-1}" --out "$OUT/report-$NAME-seed$SEED"
+            --every "${EVERY:-1}" --out "$OUT/report-$NAME-seed$SEED" \
+            --cfg-options "randomness.seed=$SEED" "${set[@]}"
         ;;
     *)
         run "$step" $C.py "${banks[@]}" "load_from=$(last baseline)" \

@@ -70,6 +70,10 @@ ROWS: dict[str, dict[str, Any]] = dict(
     tail=TAIL,
     tail_teacher=dict(TAIL, teacher=True),
     whole=dict(start='images', front=True, tail=True, lr=3e-4, epochs=6),
+    # longer
+    inner_teacher_epochs15=dict(INNER, teacher=True, epochs=15),
+    inner_teacher_epochs30=dict(INNER, teacher=True, epochs=30),
+    tail_teacher_long=dict(TAIL, teacher=True, epochs=10),
     # beyond: another form of LEARN, and both at once
     inner_wide=dict(INNER, hidden=192, latent=96),
     tail_inner=dict(INNER, tail=True, lr=5e-4),

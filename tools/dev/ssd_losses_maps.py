@@ -37,6 +37,8 @@ SETS: dict[str, dict[str, Any]] = {
         without=('MinIoURandomCrop',),
     ),
 }
+# A link to bccd_voc of this name: the same photos, never cut.
+SETS['bccd_voc_uncut'] = dict(SETS['bccd_voc'], without=('MinIoURandomCrop',))
 
 
 class Cached(NamedTuple):
