@@ -61,11 +61,11 @@ def parse_args() -> argparse.Namespace:
     add('--coco-views', type=int, default=5, help='of each of 188 photographs')
     add('--cub', type=int, default=350, help='photographs of birds')
     add('--every', type=int, default=1, help='of the 1,000 test photographs')
-    add('--variants', type=int, default=3, help='hidden copies of a view')
-    add('--epochs', type=int, default=4)
+    add('--variants', type=int, default=8, help='hidden copies of a view')
+    add('--epochs', type=int, default=12)
     add('--clean-share', type=float, default=0.25, help='of the inputs')
     add('--lr', type=float, default=2e-3, help='of LEARN')
-    add('--tail-lr', type=float, default=5e-4, help='of the control')
+    add('--tail-lr', type=float, default=1e-4, help='of the control')
     add('--batch-size', type=int, default=32)
     add(
         '--trials',
