@@ -88,16 +88,22 @@ def test_a_photo_without_a_face_is_named(made):
     assert answers['skipped'] == [f'{made.path}: no face was found']
 
 
+class Spy(TwoFaces):
+    """Keeps the shapes of the images that it looks at."""
+
+    def __init__(self):
+        super().__init__()
+        self.shapes = []
+
+    def find(self, image):
+        self.shapes.append(image.shape)
+        return super().find(image)
+
+
 def test_large_photos_are_shrunk_for_the_detector_only():
-    seen = []
-
-    class Spy(TwoFaces):
-        def find(self, image):
-            seen.append(image.shape)
-            return super().find(image)
-
-    faces = Spy()(np.zeros((1500, 2000, 3), np.uint8))
-    assert seen == [(960, 1280, 3)]
+    spy = Spy()
+    faces = spy(np.zeros((1500, 2000, 3), np.uint8))
+    assert spy.shapes == [(960, 1280, 3)]
     assert np.allclose(faces[0].box, [160, 480, 480, 800], atol=1)
     assert len(faces) == 3  # the third is large enough here
 
@@ -127,15 +133,9 @@ def test_a_face_that_fills_the_photo_is_found_within_a_border(border):
 
 
 def test_there_is_no_second_look_where_a_face_was_found():
-    seen = []
-
-    class Spy(TwoFaces):
-        def find(self, image):
-            seen.append(image.shape)
-            return super().find(image)
-
-    assert Spy()(np.zeros((100, 200, 3), np.uint8))
-    assert seen == [(100, 200, 3)]
+    spy = Spy()
+    assert spy(np.zeros((100, 200, 3), np.uint8))
+    assert spy.shapes == [(100, 200, 3)]
 
 
 def test_points_go_to_their_places_on_the_aligned_face():

@@ -63,7 +63,6 @@ def parse_args() -> argparse.Namespace:
     add('--every', type=int, default=1, help='of the 1,000 test photographs')
     add('--variants', type=int, default=8, help='hidden copies of a view')
     add('--epochs', type=int, default=12)
-    add('--clean-share', type=float, default=0.25, help='of the inputs')
     add('--lr', type=float, default=2e-3, help='of LEARN')
     add('--tail-lr', type=float, default=1e-4, help='of the control')
     add('--batch-size', type=int, default=32)
@@ -178,13 +177,13 @@ def batches(
 ) -> Iterator[tuple[Tensor, ...]]:
     """Yield input, clean inner map, clean last map and clean logits.
 
-    A share of the inputs is clean; half of the batches is mirrored.
+    A quarter of the inputs is clean; half of the batches is mirrored.
     """
     views = len(stored['logits']) - int(stored['held'])
     hidden = stored['inner'].shape[1] - 1
     for rows in torch.randperm(views).split(args.batch_size):
         which = torch.randint(1, hidden + 1, rows.shape)
-        which[torch.rand(rows.shape) < args.clean_share] = 0
+        which[torch.rand(rows.shape) < 0.25] = 0
         inner = stored['inner'][rows, which].float()
         clean = stored['inner'][rows, 0].float()
         maps: tuple[Tensor, ...] = inner, clean, stored['last'][rows].float()

@@ -23,13 +23,14 @@ STEPS=${STEPS:-baseline $NAME finetune report}
 C=configs/learn/det_retinanet-lite0_bccd
 read -ra options <<< "${OPTIONS:-}"
 read -ra changes <<< "${LEARN:-}"
+shared=("randomness.seed=$SEED") # of training and report
 case ${SET:-bccd} in
-bccd) root=$DATA/bccd list=trainval.txt set=() ;;
+bccd) root=$DATA/bccd list=trainval.txt ;;
 voc12)
     root=$DATA/voc07_rigid12_crops list=train.txt
     classes="('aeroplane','bicycle','boat','bottle','bus','car','chair',"
     classes+="'diningtable','motorbike','sofa','train','tvmonitor')"
-    set=(
+    shared+=(
         model.bbox_head.num_classes=12
         {train,val,test}_dataloader.dataset.metainfo.classes="$classes"
     )
@@ -40,8 +41,7 @@ voc12)
     ;;
 esac
 options+=(
-    "${set[@]}"
-    "randomness.seed=$SEED"
+    "${shared[@]}"
     "train_dataloader.dataset.data_root=$root"
     "train_dataloader.dataset.ann_file=ImageSets/Main/${TRAIN:-$list}"
     "val_dataloader.dataset.data_root=$root"
@@ -78,7 +78,7 @@ for step in $STEPS; do
             --texture-bank "$DATA/occluders/test/textures" \
             --object-bank "$DATA/occluders/test/objects" \
             --every "${EVERY:-1}" --out "$OUT/report-$NAME-seed$SEED" \
-            --cfg-options "randomness.seed=$SEED" "${set[@]}"
+            --cfg-options "${shared[@]}"
         ;;
     *)
         run "$step" $C.py "${banks[@]}" "load_from=$(last baseline)" \

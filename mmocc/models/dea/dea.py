@@ -155,7 +155,7 @@ class DEA(SingleStageDetector):
                     "type='mmocc.FeatureDecoder', ...), too"
                 )
             return
-        for part in self.detector_parts[:-1]:
+        for part in self.trunk:
             if any(p.requires_grad for p in part.parameters()):
                 raise ValueError(
                     'feature_decoder needs a frozen trunk: set '
@@ -167,6 +167,11 @@ class DEA(SingleStageDetector):
     def detector_parts(self) -> list[nn.Module]:
         """The parts of the detector itself."""
         return [getattr(self, name) for name in PARTS if hasattr(self, name)]
+
+    @property
+    def trunk(self) -> list[nn.Module]:
+        """The parts that compute the maps: backbone and neck."""
+        return self.detector_parts[:-1]
 
     def train(self, mode: bool = True) -> 'DEA':
         """Set the mode; a frozen detector stays in eval mode."""
@@ -237,8 +242,7 @@ class DEA(SingleStageDetector):
 
     def training_maps(self, inputs: Tensor) -> Sequence[Tensor]:
         """Return the maps of training images, from memory if it has them."""
-        trunk = [p for p in self.detector_parts if p is not self.bbox_head]
-        if self.map_memory and not is_frozen(trunk):
+        if self.map_memory and not is_frozen(self.trunk):
             self.map_memory = None
             print_log(
                 'mmocc.DEA: backbone and neck are trained, so map_memory_gib '
@@ -247,7 +251,7 @@ class DEA(SingleStageDetector):
                 level=30,
             )
         if self.map_memory:
-            return self.map_memory(self.extract_feat, inputs, trunk)
+            return self.map_memory(self.extract_feat, inputs, self.trunk)
         grads = torch.is_grad_enabled() and not self.frozen_detector
         with torch.set_grad_enabled(grads):
             return self.extract_feat(inputs)

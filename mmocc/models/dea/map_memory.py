@@ -4,7 +4,7 @@ Images are known by their pixels as the trunk gets them: a changed or mirrored
 image is another one, so a wrong map is never returned.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from mmengine.logging import print_log
@@ -13,12 +13,14 @@ from torch import Tensor, nn
 from mmocc.models.folder_cache import image_names, precision_of
 
 
-def is_frozen(parts: Iterable[nn.Module]) -> bool:
+def is_frozen(parts: Sequence[nn.Module]) -> bool:
     """Return whether no parameter is trained and no layer in train mode."""
-    modules = [module for part in parts for module in part.modules()]
-    trained = any(p.requires_grad for m in modules for p in m.parameters())
-    layers = (m for m in modules if not any(m.children()))
-    return not trained and not any(layer.training for layer in layers)
+    for part in parts:
+        if any(p.requires_grad for p in part.parameters()):
+            return False
+        if any(m.training for m in part.modules() if not any(m.children())):
+            return False
+    return True
 
 
 class MapMemory:
