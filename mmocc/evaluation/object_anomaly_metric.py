@@ -1,5 +1,6 @@
 """How well a detector finds anomalous objects, missed ones included."""
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -199,7 +200,7 @@ class ObjectAnomalyMetric(BaseMetric):
                 f'detected, in {len(results)} images, '
                 f'{int(anomalous_image.sum())} of them with anomalous ones',
                 logger='current',
-                level=30,
+                level=logging.WARNING,
             )
         return {k: v for k, v in values.items() if v is not None}
 

@@ -1,5 +1,6 @@
 """How well a detector finds occluded patches."""
 
+import logging
 from collections.abc import Sequence
 
 import numpy as np
@@ -106,7 +107,7 @@ class PatchOcclusionMetric(BaseMetric):
                 f'defined for {len(results)} images: no patch is occluded, '
                 'none is clean, or none is flagged',
                 logger='current',
-                level=30,
+                level=logging.WARNING,
             )
         return {k: v for k, v in values.items() if v is not None}
 

@@ -7,6 +7,7 @@ and a killed process leaves nothing that hinders the next one.
 """
 
 import json
+import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from hashlib import blake2b
@@ -135,7 +136,7 @@ class FolderCache:
                 f'{self.folder} has reached {self.limit / 2**30:g} GiB: '
                 f'nothing more is cached.{self.full_hint}',
                 logger='current',
-                level=30,
+                level=logging.WARNING,
             )
 
 

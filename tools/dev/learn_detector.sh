@@ -8,10 +8,10 @@
 # VOC, one object a photo. Finished runs are skipped, an interrupted one
 # continues.
 #
-# TRAIN=LIST.txt (in ImageSets/Main), SEED=1, EVERY=2 (of the report) and
-# STEPS="baseline learn finetune report" choose; OPTIONS="KEY=VALUE ..." changes
-# all configs; LEARN="KEY=VALUE ..." that of LEARN, which NAME tells apart;
-# arguments go to tools/train.py.
+# TRAIN=LIST.txt (in ImageSets/Main), SEED=1, EVERY=2 and KINDS="texture object"
+# (of the report) and STEPS="baseline learn finetune report" choose;
+# OPTIONS="KEY=VALUE ..." changes all configs; LEARN="KEY=VALUE ..." that of
+# LEARN, which NAME tells apart; arguments go to tools/train.py.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 PYTHON=${PYTHON:-python}
@@ -23,6 +23,7 @@ STEPS=${STEPS:-baseline $NAME finetune report}
 C=configs/learn/det_retinanet-lite0_bccd
 read -ra options <<< "${OPTIONS:-}"
 read -ra changes <<< "${LEARN:-}"
+read -ra kinds <<< "${KINDS:-white noise texture object}"
 shared=("randomness.seed=$SEED") # of training and report
 case ${SET:-bccd} in
 bccd) root=$DATA/bccd list=trainval.txt ;;
@@ -77,7 +78,7 @@ for step in $STEPS; do
             --names baseline "$NAME" finetune --data "$root" \
             --texture-bank "$DATA/occluders/test/textures" \
             --object-bank "$DATA/occluders/test/objects" \
-            --every "${EVERY:-1}" --out "$OUT/report-$NAME-seed$SEED" \
+            --every "${EVERY:-1}" --kinds "${kinds[@]}" --out "$OUT/report-$NAME-seed$SEED" \
             --cfg-options "${shared[@]}"
         ;;
     *)

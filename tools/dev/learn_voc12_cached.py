@@ -6,14 +6,19 @@ the controls then takes minutes on one core.
 
     python tools/dev/learn_voc12_cached.py maps SHARED work_dirs/voc12
     python tools/dev/learn_voc12_cached.py mixes SHARED work_dirs/voc12
+    python tools/dev/learn_voc12_cached.py more SHARED work_dirs/voc12
+    python tools/dev/learn_voc12_cached.py again work_dirs/voc12 BASE.pth OUT
     python tools/dev/learn_voc12_cached.py trial work_dirs/voc12 ROW KEY=VALUE
     python tools/dev/learn_voc12_cached.py run work_dirs/voc12 ROW SEED
     python tools/dev/learn_voc12_cached.py table work_dirs/voc12
 
 SHARED holds voc07_rigid12_crops, dtd_80 and coco_cutouts. Occluders of the
 test are those of the report with seed 0: other kinds of textures and other
-photos than those of training. ``trial`` trains on four fifths of the training
-photos, with other settings of a row, and tests on the rest.
+photos than those of training. ``more`` stores further occluded copies, so that
+none is seen twice. ``again`` stores the maps of a network that a run has kept
+(BASE.pth, say whole_clean-0.pth): rows in OUT have another phase 1. ``trial``
+trains on four fifths of the training photos, with other settings of a row, and
+tests on the rest.
 """
 
 import argparse
@@ -27,14 +32,17 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from learn_voc12_maps import (
+    BASE,
     CHANNELS,
     CLASSES,
     FILES,
     backbone,
     channels_last,
     prepare,
+    store_again,
     store_maps,
     store_mixes,
+    store_more,
     tail,
 )
 from learn_voc12_mixes import HIDING, MIXING
@@ -57,6 +65,7 @@ INNER_VARIANCE = 41.0  # of the inner map; that of the last one is 0.6
 # Rows of the table: what is trained, by which losses, and for how long.
 INNER = dict(learns=('inner',), gate=True, rec=0.1, lr=2e-3, epochs=5)
 TAIL = dict(tail=True, lr=5e-4, epochs=4)
+WHOLE = dict(start='images', front=True, tail=True, lr=3e-4, epochs=6)
 LAST = dict(start='last', learns=('last',), lr=1e-3, epochs=15)
 ROWS: dict[str, dict[str, Any]] = dict(
     frozen=dict(start='last'),
@@ -69,11 +78,17 @@ ROWS: dict[str, dict[str, Any]] = dict(
     inner_teacher=dict(INNER, teacher=True),
     tail=TAIL,
     tail_teacher=dict(TAIL, teacher=True),
-    whole=dict(start='images', front=True, tail=True, lr=3e-4, epochs=6),
+    whole=WHOLE,
     # longer
     inner_teacher_epochs15=dict(INNER, teacher=True, epochs=15),
     inner_teacher_epochs30=dict(INNER, teacher=True, epochs=30),
     tail_teacher_long=dict(TAIL, teacher=True, epochs=10),
+    # no occluded copy is seen twice
+    inner_teacher_epochs10=dict(INNER, teacher=True, epochs=10),
+    inner_teacher_more=dict(INNER, teacher=True, epochs=10, images='more'),
+    tail_teacher_more=dict(TAIL, teacher=True, epochs=10, images='more'),
+    # phase 1: the whole network on clean images; keeps what it has trained
+    whole_clean=dict(WHOLE, clean=1.0, keep=True),
     # beyond: another form of LEARN, and both at once
     inner_wide=dict(INNER, hidden=192, latent=96),
     tail_inner=dict(INNER, tail=True, lr=5e-4),
@@ -107,7 +122,14 @@ SEEDS = (0, 1, 2)
 
 
 def linear_head(folder: Path) -> nn.Linear:
-    """Return the head: a logistic regression on clean pooled features."""
+    """Return the head: a logistic regression on clean pooled features.
+
+    A folder of ``again`` has its own.
+    """
+    if (folder / BASE).exists():
+        head = nn.Linear(CHANNELS['last'], len(CLASSES))
+        head.load_state_dict(torch.load(folder / BASE)['head'])
+        return head
     label = np.load(folder / 'train.npz')['label']
     clean = np.load(folder / 'train_last.npy', mmap_mode='r')[0]
     # in parts, because the maps would fill the memory in float32
@@ -128,14 +150,17 @@ class Row(nn.Module):
     """A row of the table: the frozen classifier and what is trained in it.
 
     Args:
+        net: The network, in parts.
         head: The linear head.
         options: The row's entry in ``ROWS``.
     """
 
-    def __init__(self, head: nn.Linear, options: dict[str, Any]) -> None:
+    def __init__(
+        self, net: nn.ModuleDict, head: nn.Linear, options: dict[str, Any]
+    ) -> None:
         super().__init__()
         self.start = options.get('start', 'inner')
-        self.net, self.head = backbone(), head
+        self.net, self.head = net, head
         self.requires_grad_(False)
         self.net.requires_grad_(options.get('tail', False))
         self.net['front'].requires_grad_(options.get('front', False))
@@ -253,7 +278,9 @@ def train(
             order = draw.permutation(samples)
         places = order[step % steps * BATCH :][:BATCH]
         which = draw.integers(1, variants + 1, BATCH)
-        which[draw.random(BATCH) < CLEAN_SHARE] = 0
+        if images == 'more':  # in each epoch another one
+            which = 1 + (places + step // steps) % variants
+        which[draw.random(BATCH) < options.get('clean', CLEAN_SHARE)] = 0
         flips = torch.from_numpy(draw.random(BATCH) < 0.5)
         x = take(given, which, places, flips)
         clean = {
@@ -305,7 +332,9 @@ def answers(row: Row, folder: Path, options: dict[str, Any]) -> np.ndarray:
 def build(folder: Path, options: dict[str, Any], seed: int) -> Row:
     """Return a row's model before its training."""
     torch.manual_seed(seed)
-    return Row(linear_head(folder), options)
+    base = folder / BASE
+    net = backbone(base if base.exists() else None)
+    return Row(net, linear_head(folder), options)
 
 
 def run(folder: Path, name: str, seed: int) -> None:
@@ -318,6 +347,9 @@ def run(folder: Path, name: str, seed: int) -> None:
         train(row, folder, options, seed, samples)
     used = time.process_time() - begin
     row.eval()
+    if options.get('keep'):
+        state = dict(net=row.net.state_dict(), head=row.head.state_dict())
+        torch.save(state, folder / f'{name}-{seed}.pth')
     np.savez(
         folder / f'{name}-{seed}.npz',
         answers=answers(row, folder, options),
@@ -434,6 +466,13 @@ def main() -> None:
     mixes = commands.add_parser('mixes')
     mixes.add_argument('shared', type=Path)
     mixes.add_argument('folder', type=Path)
+    more = commands.add_parser('more')
+    more.add_argument('shared', type=Path)
+    more.add_argument('folder', type=Path)
+    again = commands.add_parser('again')
+    again.add_argument('folder', type=Path)
+    again.add_argument('base', type=Path)
+    again.add_argument('out', type=Path)
     other = commands.add_parser('trial')
     other.add_argument('folder', type=Path)
     other.add_argument('row', choices=list(ROWS))
@@ -448,6 +487,10 @@ def main() -> None:
         store_maps(args.shared, args.folder, args.every)
     elif args.command == 'mixes':
         store_mixes(args.shared, args.folder)
+    elif args.command == 'more':
+        store_more(args.shared, args.folder)
+    elif args.command == 'again':
+        store_again(args.folder, args.base, args.out)
     elif args.command == 'trial':
         trial(args.folder, args.row, args.changes)
     elif args.command == 'run':

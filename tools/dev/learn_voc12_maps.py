@@ -6,6 +6,7 @@ image are stored once, beside the image itself.
 """
 
 import copy
+import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,7 @@ PIPELINE = [
 NUM_TRAIN_KINDS = 8  # of the ten kinds of DTD; the other two are for the test
 VARIANTS = 5  # occluded copies of a training image
 MIXES = 2  # mixed copies of one, for the other controls
+MORE = 10  # further occluded copies of one: no copy is seen twice
 STAGES = ('inner', 'stage6', 'stage7', 'last')  # where a LEARN may stand
 CHANNELS = dict(inner=112, stage6=192, stage7=320, last=1280)
 FILES = dict(  # what is stored of an image
@@ -46,6 +48,7 @@ FILES = dict(  # what is stored of an image
     inner=((112, 14, 14), np.float16),
     last=((1280, 7, 7), np.float16),
 )
+BASE = 'base.pth'  # network and head of a folder, if not ImageNet's
 Maps = dict[str, np.ndarray]
 
 
@@ -73,8 +76,11 @@ def fold(block: nn.Module) -> Folded:
     return Folded(zip(parts[::2], parts[1::2], strict=True), False, block.skip)
 
 
-def backbone() -> nn.ModuleDict:
-    """Return the network in parts: up to the inner map, then its tail."""
+def backbone(base: Path | None = None) -> nn.ModuleDict:
+    """Return the network in parts: up to the inner map, then its tail.
+
+    With ImageNet's weights, or with those of ``base``, of a ``run``.
+    """
     net = EfficientNetLite(init_cfg=None)
     PackagedWeights('efficientnet-lite0')(net)
     net.eval()
@@ -87,7 +93,10 @@ def backbone() -> nn.ModuleDict:
         stage7=stages[6],
         last=head,
     )
-    return nn.ModuleDict(parts).to(memory_format=torch.channels_last)
+    found = nn.ModuleDict(parts)
+    if base is not None:
+        found.load_state_dict(torch.load(base)['net'])
+    return found.to(memory_format=torch.channels_last)
 
 
 def sample_set(root: Path, split: str, *steps: dict) -> VOCObjects:
@@ -129,6 +138,7 @@ def write_maps(
         out['inner'][part] = maps.half().numpy()
         if 'images' in out:
             out['images'][part] = images.numpy()
+        if 'last' in out:
             out['last'][part] = tail(net, maps)['last'].half().numpy()
 
 
@@ -153,15 +163,8 @@ def store_maps(root: Path, out: Path, every: int) -> None:
         whole = [info['object_id'] in names for info in infos]
         photos = [Path(info['img_path']).stem for info in infos]
         np.savez(out / f'{split}.npz', label=labels, whole=whole, photo=photos)
-        files = {
-            name: np.lib.format.open_memmap(
-                out / f'{split}_{name}.npy',
-                'w+',
-                dtype,
-                (len(occlusions), len(places), *shape),
-            )
-            for name, (shape, dtype) in FILES.items()
-        }
+        size = len(occlusions), len(places)
+        files = {name: new_file(out, split, name, size) for name in FILES}
         for number, occlude in enumerate(occlusions):
             seen = dataset
             if occlude is not None:
@@ -169,6 +172,77 @@ def store_maps(root: Path, out: Path, every: int) -> None:
             part = {name: maps[number] for name, maps in files.items()}
             write_maps(net, seen, places, part)
             print(split, number + 1, 'of', len(occlusions), flush=True)
+
+
+def new_file(
+    out: Path, split: str, name: str, size: tuple[int, int]
+) -> np.ndarray:
+    """Return an empty file of images or maps: size[0] times size[1] of them.
+
+    What is behind an underscore in a file's name is the kind of its maps.
+    """
+    shape, dtype = FILES[name.split('_')[-1]]
+    path = out / f'{split}_{name}.npy'
+    return np.lib.format.open_memmap(path, 'w+', dtype, (*size, *shape))
+
+
+class Stored:
+    """Images of a file, as a data set gives them."""
+
+    def __init__(self, images: np.ndarray) -> None:
+        self.images = images
+
+    def __getitem__(self, index: int) -> dict[str, Tensor]:
+        """Return one image."""
+        return dict(inputs=torch.tensor(self.images[index]))
+
+
+def store_again(folder: Path, base: Path, out: Path) -> None:
+    """Store the maps of the same images by a network that has been trained.
+
+    Args:
+        folder: What ``maps`` has stored.
+        base: The network and its head, kept by a ``run``.
+        out: Where the maps go, as ``maps`` would have them.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    shutil.copy(base, out / BASE)
+    net = backbone(base)
+    for split in ('train', 'test'):
+        shutil.copy(folder / f'{split}.npz', out)
+        images = out / f'{split}_images.npy'
+        images.unlink(missing_ok=True)
+        images.symlink_to((folder / images.name).resolve())
+        stored = np.load(images, mmap_mode='r')
+        size = stored.shape[:2]
+        files = {
+            name: new_file(out, split, name, size)
+            for name in ('inner', 'last')
+        }
+        for number, seen in enumerate(stored):
+            part = {name: maps[number] for name, maps in files.items()}
+            write_maps(net, Stored(seen), range(size[1]), part)
+            print(split, number + 1, 'of', size[0], flush=True)
+
+
+def store_more(root: Path, out: Path) -> None:
+    """Store the inner maps of further occluded copies of training images."""
+    net = backbone()
+    clean = np.load(out / 'train_inner.npy', mmap_mode='r')
+    label = np.load(out / 'train.npz')['label']
+    size = 1 + MORE, len(label)
+    maps = new_file(out, 'train', 'more_inner', size)
+    maps[0] = clean[0]
+    dataset = sample_set(root, 'train')
+    args = dict(kind=KINDS, level=HARD_LEVELS, bank=bank(root, train=True))
+    for number in range(1, len(maps)):
+        occlude = Occlude(seed=2000 + number, **args)
+        seen = occlude_dataset(dataset, occlude, 'train')
+        write_maps(net, seen, range(len(label)), dict(inner=maps[number]))
+        print('more', number, 'of', MORE, flush=True)
+    np.savez(
+        out / 'train_more.npz', other=[label] * size[0], share=np.ones(size)
+    )
 
 
 def store_mixes(root: Path, out: Path) -> None:
@@ -182,12 +256,8 @@ def store_mixes(root: Path, out: Path) -> None:
     label = np.load(out / 'train.npz')['label']
     places = range(len(label))
     for kind in (*HIDING, *MIXING):
-        maps = np.lib.format.open_memmap(
-            out / f'train_{kind}_inner.npy',
-            'w+',
-            np.float16,
-            (1 + MIXES, *clean.shape[1:]),
-        )
+        size = 1 + MIXES, len(label)
+        maps = new_file(out, 'train', f'{kind}_inner', size)
         maps[0] = clean[0]
         others, shares = [label], [np.ones(len(label))]
         for number in range(1, len(maps)):

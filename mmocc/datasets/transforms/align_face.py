@@ -1,5 +1,6 @@
 """Aligns a face by five points."""
 
+import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -170,7 +171,7 @@ class AlignFace(BaseTransform):
             print_log(
                 f'AlignFace: no face found in {name}; all of it is used',
                 logger='current',
-                level=30,
+                level=logging.WARNING,
             )
             return None
         if points is None:

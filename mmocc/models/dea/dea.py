@@ -17,6 +17,7 @@ paper. Where that is open, a training object's map is that of a random one of
 the priors matched to it, and pictures are cut from the network's input.
 """
 
+import logging
 from collections.abc import Iterable, Sequence
 
 import torch
@@ -248,7 +249,7 @@ class DEA(SingleStageDetector):
                 'mmocc.DEA: backbone and neck are trained, so map_memory_gib '
                 'has no effect: their maps are computed in each step',
                 logger='current',
-                level=30,
+                level=logging.WARNING,
             )
         if self.map_memory:
             return self.map_memory(self.extract_feat, inputs, self.trunk)

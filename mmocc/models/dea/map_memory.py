@@ -4,6 +4,7 @@ Images are known by their pixels as the trunk gets them: a changed or mirrored
 image is another one, so a wrong map is never returned.
 """
 
+import logging
 from collections.abc import Callable, Sequence
 
 import torch
@@ -103,5 +104,5 @@ class MapMemory:
                 'those of others are computed in each step. Random '
                 'transforms in the train pipeline make every image new',
                 logger='current',
-                level=30,
+                level=logging.WARNING,
             )

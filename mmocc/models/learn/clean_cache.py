@@ -11,6 +11,7 @@ feature map (C, H, W) it takes C * H * W * bytes of the type + less than 1 KiB:
 in float16, at 224 pixels, 49 KiB for VGG-16 and 196 KiB for ResNet-50.
 """
 
+import logging
 from collections.abc import Callable, Sequence
 from hashlib import blake2b
 from pathlib import Path
@@ -164,7 +165,9 @@ class CleanCache(FolderCache):
             feat, stored = read_arrays(path, ARRAYS)
         except ValueError as error:
             reason = str(error).removesuffix('; delete it')
-            print_log(f'{reason}; computed again', 'current', level=30)
+            print_log(
+                f'{reason}; computed again', 'current', level=logging.WARNING
+            )
             return None
         if str(stored) != pixels:
             raise ValueError(
