@@ -193,6 +193,7 @@ def fit_scale(
     alpha: Tensor | None = None,
     hidden: Tensor | None = None,
     min_scale: float = 0.5,
+    halvings: int = BISECTIONS,
 ) -> Tensor:
     """Find the size at which a share of the points is hidden, by bisection.
 
@@ -205,6 +206,7 @@ def fit_scale(
         alpha: (N, S, S) silhouettes; None for rectangles.
         hidden: (N, P) bool, points hidden already.
         min_scale: Smallest size in pixels.
+        halvings: Of the range of sizes, on a logarithmic scale.
 
     Returns:
         (N,) scale. Rectangles meet the share up to one row of points;
@@ -215,7 +217,7 @@ def fit_scale(
         reach = rectangle_reach(points, occluders, pixel)
     low = torch.full_like(target, min_scale).log()
     high = torch.full_like(target, max_scale).log()
-    for _ in range(BISECTIONS):
+    for _ in range(halvings):
         middle = (low + high) / 2
         scale = middle.exp()
         if reach is None:

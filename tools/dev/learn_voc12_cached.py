@@ -57,6 +57,7 @@ from mmocc.models.learn.learn import LEARN
 from mmocc.occlusion import HARD_LEVELS, cell_names
 from mmocc.utils.amp import amp_pays
 
+OTHERS = (*HIDING, *MIXING, 'twins')  # ways to change training images
 BATCH = 32
 CLEAN_SHARE = 0.25  # of a training batch
 HEAD_C = 0.02  # inverse regularisation of the linear head
@@ -102,8 +103,9 @@ ROWS: dict[str, dict[str, Any]] = dict(
     inner_low_rank=dict(INNER, gate='low_rank'),
     inner_cell=dict(INNER, gate='cell'),
     inner_no_gate=dict(INNER, gate=False),
-    # the tail control, on other images than occluded ones
-    **{f'tail_{kind}': dict(TAIL, images=kind) for kind in (*HIDING, *MIXING)},
+    tail_variants2=dict(TAIL, variants=2),
+    # the tail control, on other images than those of mmocc.Occlude
+    **{f'tail_{kind}': dict(TAIL, images=kind) for kind in OTHERS},
 )
 
 
@@ -466,6 +468,7 @@ def main() -> None:
     mixes = commands.add_parser('mixes')
     mixes.add_argument('shared', type=Path)
     mixes.add_argument('folder', type=Path)
+    mixes.add_argument('--kinds', nargs='+', choices=OTHERS, default=OTHERS)
     more = commands.add_parser('more')
     more.add_argument('shared', type=Path)
     more.add_argument('folder', type=Path)
@@ -486,7 +489,7 @@ def main() -> None:
     if args.command == 'maps':
         store_maps(args.shared, args.folder, args.every)
     elif args.command == 'mixes':
-        store_mixes(args.shared, args.folder)
+        store_mixes(args.shared, args.folder, args.kinds)
     elif args.command == 'more':
         store_more(args.shared, args.folder)
     elif args.command == 'again':

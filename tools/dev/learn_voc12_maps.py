@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from learn_voc12_mixes import HIDING, MIXING, Mixed
+from learn_voc12_mixes import HIDING, Mixed, Twins
 from mmengine.registry import init_default_scope
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
@@ -117,12 +117,16 @@ def whole_names(root: Path, split: str) -> set[str]:
     return {info['object_id'] for info in infos}
 
 
-def bank(root: Path, train: bool) -> OccluderBank:
-    """Return the occluders of training or those of the test."""
+def bank_folders(root: Path, train: bool) -> tuple[list[Path], Path]:
+    """Return the folders of textures and that of cut-outs."""
     kinds = sorted(p for p in (root / 'dtd_80').iterdir() if p.is_dir())
     part = kinds[:NUM_TRAIN_KINDS] if train else kinds[NUM_TRAIN_KINDS:]
-    cutouts = root / 'coco_cutouts' / ('train' if train else 'val')
-    return OccluderBank(list(KINDS), part, cutouts, 256)
+    return part, root / 'coco_cutouts' / ('train' if train else 'val')
+
+
+def bank(root: Path, train: bool) -> OccluderBank:
+    """Return the occluders of training or those of the test."""
+    return OccluderBank(list(KINDS), *bank_folders(root, train), 256)
 
 
 @torch.inference_mode()
@@ -245,7 +249,7 @@ def store_more(root: Path, out: Path) -> None:
     )
 
 
-def store_mixes(root: Path, out: Path) -> None:
+def store_mixes(root: Path, out: Path, kinds: Iterable[str]) -> None:
     """Store the inner maps of the other controls' training images.
 
     ``train_KIND_inner.npy`` has the clean ones first, as the file of the
@@ -255,7 +259,7 @@ def store_mixes(root: Path, out: Path) -> None:
     clean = np.load(out / 'train_inner.npy', mmap_mode='r')
     label = np.load(out / 'train.npz')['label']
     places = range(len(label))
-    for kind in (*HIDING, *MIXING):
+    for kind in kinds:
         size = 1 + MIXES, len(label)
         maps = new_file(out, 'train', f'{kind}_inner', size)
         maps[0] = clean[0]
@@ -264,6 +268,11 @@ def store_mixes(root: Path, out: Path) -> None:
             np.random.seed(1000 + number)  # the pipeline's own source
             if kind in HIDING:
                 seen = sample_set(root, 'train', HIDING[kind])
+                others.append(label)
+            elif kind == 'twins':
+                plain = sample_set(root, 'train')
+                args = bank_folders(root, train=True)
+                seen = Twins(plain, 1000 + number, *args)
                 others.append(label)
             else:
                 plain = sample_set(root, 'train')

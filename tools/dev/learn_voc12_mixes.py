@@ -3,14 +3,18 @@
 For ``learn_voc12_maps.py``: images with cells hidden (Hide-and-Seek), with a
 rectangle erased (RandomErasing), or with parts of another training image
 (CutMix, arXiv 1905.04899; Patch Mixing, arXiv 2306.17848: cells of a grid).
-In the last two the labels are mixed by the shares of both images.
+In the last two the labels are mixed by the shares of both images. And images
+that ``mmocc.BatchOccluder`` occludes, as it does in the configs.
 """
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
+
+from mmocc.models.learn.batch_occluder import BatchOccluder
 
 HIDING = dict(  # steps of the pipeline
     has=dict(type='mmocc.HideAndSeek', fill=(127.0, 127.0, 127.0)),
@@ -72,3 +76,31 @@ class Mixed:
         mask = self.mask(own.shape[-1], draw)
         self.shares[index] = 1 - mask.mean()
         return dict(inputs=torch.where(torch.from_numpy(mask), other, own))
+
+
+class Twins:
+    """Training images that ``mmocc.BatchOccluder`` has occluded.
+
+    Args:
+        dataset: Of samples with ``inputs``, (3, side, side), BGR.
+        seed: Of the occluders; images must be taken in order.
+        textures: Folders of textures.
+        cutouts: Folder of cut-outs.
+    """
+
+    def __init__(
+        self, dataset: Any, seed: int, textures: list[Path], cutouts: Path
+    ) -> None:
+        self.dataset = dataset
+        self.occluder = BatchOccluder(
+            texture_bank=textures,
+            object_bank=cutouts,
+            seed=seed,
+            channel_order='bgr',
+        )
+
+    def __getitem__(self, index: int) -> dict[str, Tensor]:
+        """Return an occluded image."""
+        image = self.dataset[index]['inputs'].float()
+        occluded = self.occluder(image[None])[0][0]
+        return dict(inputs=occluded.round_().to(torch.uint8))

@@ -13,8 +13,8 @@ from mmengine.structures import BaseDataElement
 from torch import Generator, Tensor
 
 from mmocc.models.learn.batch_occluder import BatchOccluder
-from mmocc.models.learn.occluder_draws import CANDIDATES
-from mmocc.occlusion.cutout_choice import choose_cutouts
+from mmocc.models.learn.occluder_draws import CUTOUTS
+from mmocc.occlusion.cutout_pile import Layer, pile_cutouts
 from mmocc.occlusion.occluders import (
     Occluders,
     extent,
@@ -31,9 +31,9 @@ class Hiding(NamedTuple):
     """What is put on the n objects of an image."""
 
     kind: str
-    occluders: Occluders  # n, or CANDIDATES * n of them for kind ``object``
+    occluders: Occluders  # n, or CUTOUTS * n of them for kind ``object``
     boxes: Tensor  # (n, 4) xyxy pixels
-    place: Tensor  # (n, 2) of the occluders' anchors, as shares of the boxes
+    place: Tensor  # (as many, 2) of their anchors, as shares of the boxes
     share: Tensor  # (n,) of each box
 
 
@@ -42,12 +42,12 @@ class BatchObjectOccluder(BatchOccluder):
     """Hide a share of every ground-truth box of a normalised batch.
 
     One kind of occluder is drawn for each image; each of its boxes gets its
-    own occluder, which hides a share drawn from ``area``, within a row of
-    1/24 of the box's side. Boxes that overlap may be hidden further by their
-    neighbours' occluders (``mmocc.OccludeObjects``, which the report tests
-    with, prevents it, for ten times the time). Objects that are ignored get
-    no occluder, images without boxes stay as they are, and nothing is put on
-    a batch's padding.
+    own occluder, or pile of cut-outs, which hides a share drawn from
+    ``area``, within a row of 1/24 of the box's side. Boxes that overlap may
+    be hidden further by their neighbours' occluders (``mmocc.OccludeObjects``,
+    which the report tests with, prevents it, for ten times the time). Objects
+    that are ignored get no occluder, images without boxes stay as they are,
+    and nothing is put on a batch's padding.
 
     Sizes and places are computed on the CPU from the batch's boxes, only the
     painting on the images' device: draws are the same on every device. Those
@@ -112,24 +112,30 @@ class BatchObjectOccluder(BatchOccluder):
         kind = self.kinds[kind]
         share, *place = torch.rand(3, len(boxes), generator=generator)
         low, high = self.area
-        tries = CANDIDATES if kind == 'object' else 1
+        places = [torch.stack(place, dim=-1)]
+        count = len(boxes)
+        if kind == 'object':
+            further = (CUTOUTS - 1) * count
+            places.append(torch.rand(further, 2, generator=generator))
+            count = CUTOUTS * count
         return Hiding(
             kind,
-            self.bank.draw(kind, tries * len(boxes), generator),
+            self.bank.draw(kind, count, generator),
             boxes,
-            torch.stack(place, dim=-1),
+            torch.cat(places),
             low + (high - low) * share,
         )
 
     def _hide(self, image: Tensor, mask: Tensor, hiding: Hiding) -> None:
         """Put occluders on a (C, H, W) image, and note them in its mask."""
-        occluders, scales = fit_boxes(hiding, self.bank.sheets.get('object'))
-        corner, far = hiding.boxes.split(2, dim=-1)
-        pixels = corner + hiding.place * (far - corner)
+        layers = fit_boxes(hiding, self.bank.sheets.get('object'))
         sheets = getattr(self, f'{hiding.kind}_sheets', None)
-        for index in range(len(pixels)):
-            one = slice(index, index + 1)
-            occluder, pixel, scale = occluders[one], pixels[one], scales[one]
+        parts = [
+            layer.take(slice(index, index + 1))
+            for layer in reversed(layers)  # the first is in front
+            for index in range(len(layer.rows))
+        ]
+        for _, occluder, pixel, scale in parts:
             window = extent(occluder, pixel, scale, tuple(mask.shape))
             inner = pixel - pixel.new_tensor([window.left, window.top])
             drawn = (x.to(image.device) for x in (occluder, inner, scale))
@@ -142,10 +148,8 @@ class BatchObjectOccluder(BatchOccluder):
             mask[window.slices] |= alpha[0, 0] >= 0.5
 
 
-def fit_boxes(
-    hiding: Hiding, cutouts: Tensor | None = None
-) -> tuple[Occluders, Tensor]:
-    """Return the occluder of each of n boxes, and its scale in pixels.
+def fit_boxes(hiding: Hiding, cutouts: Tensor | None = None) -> list[Layer]:
+    """Return what is put on n boxes: where, and how large.
 
     All boxes are taken as squares of one size at once; the occluders are
     stretched as their boxes are, and keep their area.
@@ -155,30 +159,39 @@ def fit_boxes(
         cutouts: The sheets of kind ``object``, (T, C, S, S) uint8.
 
     Returns:
-        n occluders and (n,) scales.
+        Layers in pixels of the image; the first is in front.
     """
     kind, occluders, boxes, place, share = hiding
     sides = boxes[:, 2:] - boxes[:, :2]  # (n, 2) width, height
     unit = sides.prod(dim=-1).sqrt() / CANVAS  # pixels of the image a point
-    tries = len(occluders.sheet) // len(boxes)
-    stretch = (CANVAS * unit[:, None] / sides).repeat(tries, 1)
-    stretched = occluders._replace(shape=occluders.shape * stretch)
+    stretch = CANVAS * unit[:, None] / sides
+    many = stretch.repeat(len(place) // len(boxes), 1)
+    stretched = occluders._replace(shape=occluders.shape * many)
     pixel = CANVAS * place
     if kind == 'object':
-        index, scale = choose_cutouts(
+        layers = pile_cutouts(
             cutouts, stretched, pixel, share, (CANVAS, CANVAS)
         )
-        return occluders[index], scale * unit
-    points = pixel_grid((CANVAS, CANVAS), boxes.device).flatten(0, 1)
-    scale = fit_scale(
-        points[None],
-        stretched,
-        pixel,
-        share,
-        max_scale=4.0 * CANVAS * float(stretch.reciprocal().max()),
-        min_scale=0.1,
-    )
-    return occluders, scale * unit
+    else:
+        points = pixel_grid((CANVAS, CANVAS), boxes.device).flatten(0, 1)
+        scale = fit_scale(
+            points[None],
+            stretched,
+            pixel,
+            share,
+            max_scale=4.0 * CANVAS * float(stretch.reciprocal().max()),
+            min_scale=0.1,
+        )
+        layers = [Layer(torch.arange(len(boxes)), stretched, pixel, scale)]
+    return [
+        Layer(
+            rows,
+            one._replace(shape=one.shape / stretch[rows]),
+            boxes[rows, :2] + pixel / CANVAS * sides[rows],
+            scale * unit[rows],
+        )
+        for rows, one, pixel, scale in layers
+    ]
 
 
 def image_size(

@@ -27,7 +27,7 @@ from mmocc.models.learn.occluder_draws import (
     numbers_of,
     seeded,
 )
-from mmocc.occlusion.cutout_choice import choose_cutouts
+from mmocc.occlusion.cutout_pile import Layer, pile_cutouts
 from mmocc.occlusion.occluders import (
     OccluderBank,
     Occluders,
@@ -86,11 +86,12 @@ def add_twins(
 
 @MODELS.register_module()
 class BatchOccluder(nn.Module):
-    """Paste one occluder on each image of a normalised batch.
+    """Paste an occluder on each image of a normalised batch.
 
-    The occluders are those of ``mmocc.Occlude``. There is no loop over
-    images, only one pass for each kind. The few random numbers are drawn on
-    the CPU, so that nothing waits for the device.
+    The occluders are those of ``mmocc.Occlude``: a rectangle, or as many
+    cut-outs as the share needs. There is no loop over images, only a pass for
+    each kind, or each cut-out of an image. Random numbers, sizes and places
+    are computed on the CPU, so that nothing waits for the device.
 
     The draws of step ``k`` depend on ``seed`` and ``k`` only. The state dict
     holds the number of steps, so that a resumed run continues the sequence.
@@ -108,9 +109,9 @@ class BatchOccluder(nn.Module):
         area: Range of the hidden share of the image, in [0, 1]; or the share.
         texture_bank: Folder(s) of images, for kind ``texture``. For both
             banks, ``builtin:train`` and ``builtin:test`` are drawn by mmocc.
-        object_bank: Folder(s) of RGBA cut-outs, for kind ``object``. Of the
-            four that are drawn for an image, it gets the first that can hide
-            the share.
+        object_bank: Folder(s) of RGBA cut-outs, for kind ``object``. An image
+            gets up to eight, each behind those before and no larger than
+            about the image, until the share is hidden.
         texture_size: Side of the texture sheets in pixels.
         mean: The model's normalisation, in 0-255 units and in the channel
             order that the model sees; one number or one for each channel.
@@ -278,17 +279,21 @@ class BatchOccluder(nn.Module):
         low, high = self.area
         area = low + (high - low) * draws.area
         size = inputs.shape[-2:]
-        # On a pixel centre, as mmocc.Occlude does.
-        centre = (draws.xy * draws.xy.new_tensor(size[::-1])).floor() + 0.5
         occluded = inputs if inplace else inputs.clone()
-        mask = inputs.new_empty(inputs[:, :1].shape, dtype=torch.bool)
+        mask = torch.zeros_like(inputs[:, :1], dtype=torch.bool)
         for number, kind in enumerate(self.kinds):
             rows = (draws.kinds == number).nonzero()[:, 0]
-            if len(rows):
-                own = draws.take(rows).occluders[kind]
-                parts = (rows, own, centre[rows], area[rows])
-                parts = (x.to(inputs.device) for x in parts)
-                self._paste(occluded, mask, kind, *parts)
+            if not len(rows):
+                continue
+            own = draws.take(rows)
+            # On a pixel centre, as mmocc.Occlude does.
+            centre = (own.xy * own.xy.new_tensor(size[::-1])).floor() + 0.5
+            layers = self._fit(
+                kind, own.occluders[kind], centre, area[rows], size
+            )
+            for layer in reversed(layers):  # the first is in front
+                layer = layer._replace(rows=rows[layer.rows])
+                self._paste(occluded, mask, kind, layer.to(inputs.device))
         return occluded, mask
 
     def _fit(
@@ -298,49 +303,44 @@ class BatchOccluder(nn.Module):
         centre: Tensor,
         area: Tensor,
         size: tuple[int, int],
-    ) -> tuple[Occluders, Tensor]:
+    ) -> list[Layer]:
         """Return the occluders to paste, and their scales."""
         if kind == 'object':
-            index, scale = choose_cutouts(
-                self.object_sheets, occluders, centre, area, size
-            )
-            return occluders[index], scale
+            sheets = self.bank.sheets['object']
+            return pile_cutouts(sheets, occluders, centre, area, size)
         points = pixel_grid((LATTICE, LATTICE), centre.device).flatten(0, 1)
         points = points * points.new_tensor(size[::-1]) / LATTICE
+        rows = torch.arange(len(area))
+        centre = centre[rows]
         scale = fit_scale(
             points[None], occluders, centre, area, max_scale=4.0 * max(size)
         )
-        return occluders, scale
+        return [Layer(rows, occluders, centre, scale)]
 
     def _paste(
         self,
         images: Tensor,
         mask: Tensor,
         kind: str,
-        rows: Tensor,
-        occluders: Occluders,
-        centre: Tensor,
-        area: Tensor,
+        layer: Layer,
     ) -> None:
         """Paste occluders of one kind on rows of the batch, in place."""
         size = tuple(images.shape[-2:])
-        occluders, scale = self._fit(kind, occluders, centre, area, size)
         sheets = getattr(self, f'{kind}_sheets', None)
-        step = len(rows)
+        step = len(layer.rows)
         if images.device.type == 'cpu':
             step = max(1, CACHED_PIXELS // math.prod(size))
-        for start in range(0, len(rows), step):
-            part = slice(start, start + step)
-            colours, alpha = render(
-                kind, sheets, occluders[part], centre[part], scale[part], size
-            )
+        for start in range(0, len(layer.rows), step):
+            rows, *put = layer.take(slice(start, start + step))
+            colours, alpha = render(kind, sheets, *put, size)
             colours = colours[:, : self.channels].sub_(self.mean)
             colours = colours.div_(self.std).to(images.dtype)
             # images[rows] = ... would copy number by number.
-            pasted = images.index_select(0, rows[part])
+            pasted = images.index_select(0, rows)
             pasted.lerp_(colours, alpha.to(images.dtype))
-            images.index_copy_(0, rows[part], pasted)
-            mask.index_copy_(0, rows[part], alpha >= 0.5)
+            images.index_copy_(0, rows, pasted)
+            hidden = mask.index_select(0, rows).logical_or_(alpha >= 0.5)
+            mask.index_copy_(0, rows, hidden)
 
     def extra_repr(self) -> str:
         """Return the main arguments."""

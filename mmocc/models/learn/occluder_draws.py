@@ -13,7 +13,9 @@ from torch import Generator, Tensor
 from mmocc.models.folder_cache import raw_bytes
 from mmocc.occlusion.occluders import OccluderBank, Occluders
 
-CANDIDATES = 4  # cut-outs drawn for an image: not each can hide all shares
+CUTOUTS = 8  # drawn for an image; it gets as many as its share needs
+# To be raised whenever the same numbers hide other pixels.
+VERSION = 2
 
 
 class Draws(NamedTuple):
@@ -22,8 +24,8 @@ class Draws(NamedTuple):
     Attributes:
         kinds: (N,) index of each image's kind.
         area: (N,) in [0, 1), position inside the range of hidden shares.
-        xy: (N, 2) in [0, 1), place of the occluder.
-        occluders: By kind: K * N, first the first candidates of all images.
+        xy: (K * N, 2) in [0, 1), places: first the first of all images.
+        occluders: By kind: N, or K * N cut-outs in that order.
     """
 
     kinds: Tensor
@@ -33,12 +35,17 @@ class Draws(NamedTuple):
 
     def take(self, index: Tensor) -> 'Draws':
         """Return those of some of the images."""
-        total, occluders = len(self.kinds), {}
-        for kind, drawn in self.occluders.items():
-            tries = len(drawn.sheet) // total
-            every = torch.cat([index + i * total for i in range(tries)])
-            occluders[kind] = drawn.take(every)
-        kept = (x[index] for x in (self.kinds, self.area, self.xy))
+
+        def every(drawn: Tensor) -> Tensor:
+            total = len(self.kinds)
+            starts = range(0, len(drawn), total)
+            return torch.cat([index + start for start in starts])
+
+        occluders = {
+            kind: drawn.take(every(drawn.sheet))
+            for kind, drawn in self.occluders.items()
+        }
+        kept = (x[every(x)] for x in (self.kinds, self.area, self.xy))
         return Draws(*kept, occluders)
 
 
@@ -57,11 +64,15 @@ def draw(
     area, *xy = torch.rand(3, num, generator=generator)
     occluders = {
         kind: bank.draw(
-            kind, CANDIDATES * num if kind == 'object' else num, generator
+            kind, CUTOUTS * num if kind == 'object' else num, generator
         )
         for kind in kinds
     }
-    return Draws(chosen, area, torch.stack(xy, dim=-1), occluders)
+    places = [torch.stack(xy, dim=-1)]
+    if 'object' in kinds:
+        further = (CUTOUTS - 1) * num
+        places.append(torch.rand(further, 2, generator=generator))
+    return Draws(chosen, area, torch.cat(places), occluders)
 
 
 def draw_variants(
@@ -84,20 +95,22 @@ def draw_variants(
         draw(bank, kinds, 1, seeded(seed, number, variant))
         for number in numbers
     ]
+
+    def gather(parts: Iterable[Tensor]) -> Tensor:
+        """Return an image's first numbers, then its second ones."""
+        return torch.stack([*parts], dim=1).flatten(0, 1)
+
     occluders = {}
     for kind in kinds:
         parts = zip(*(one.occluders[kind] for one in each), strict=True)
-        # candidates first, images second
-        occluders[kind] = Occluders(
-            *(torch.stack(part, dim=1).flatten(0, 1) for part in parts)
-        )
-    chosen, area, xy = (torch.cat([one[i] for one in each]) for i in range(3))
+        occluders[kind] = Occluders(*map(gather, parts))
+    chosen, area, xy = (gather(one[i] for one in each) for i in range(3))
     return Draws(chosen, area, xy, occluders)
 
 
 def digest_bank(bank: OccluderBank, settings: tuple) -> str:
     """Return a digest of all that decides an image's variants."""
-    blake = blake2b(repr(settings).encode(), digest_size=16)
+    blake = blake2b(repr((VERSION, *settings)).encode(), digest_size=16)
     for kind, sheets in sorted(bank.sheets.items()):
         blake.update(kind.encode() + raw_bytes(sheets))
     return blake.hexdigest()
