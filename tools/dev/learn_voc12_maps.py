@@ -40,7 +40,7 @@ PIPELINE = [
 NUM_TRAIN_KINDS = 8  # of the ten kinds of DTD; the other two are for the test
 VARIANTS = 5  # occluded copies of a training image
 MIXES = 2  # mixed copies of one, for the other controls
-MORE = 10  # further occluded copies of one: no copy is seen twice
+MORE = 5  # further ones, so that in ten epochs none is seen twice
 STAGES = ('inner', 'stage6', 'stage7', 'last')  # where a LEARN may stand
 CHANNELS = dict(inner=112, stage6=192, stage7=320, last=1280)
 FILES = dict(  # what is stored of an image
@@ -230,20 +230,22 @@ def store_again(folder: Path, base: Path, out: Path) -> None:
 
 
 def store_more(root: Path, out: Path) -> None:
-    """Store the inner maps of further occluded copies of training images."""
+    """Store the inner maps of further occluded copies of training images.
+
+    ``train_more_inner.npy`` has those of ``train_inner.npy`` first.
+    """
     net = backbone()
-    clean = np.load(out / 'train_inner.npy', mmap_mode='r')
+    stored = np.load(out / 'train_inner.npy', mmap_mode='r')
     label = np.load(out / 'train.npz')['label']
-    size = 1 + MORE, len(label)
+    size = len(stored) + MORE, len(label)
     maps = new_file(out, 'train', 'more_inner', size)
-    maps[0] = clean[0]
+    maps[: len(stored)] = stored
     dataset = sample_set(root, 'train')
-    args = dict(kind=KINDS, level=HARD_LEVELS, bank=bank(root, train=True))
-    for number in range(1, len(maps)):
-        occlude = Occlude(seed=2000 + number, **args)
+    for number, occlude in enumerate(train_variants(root, 2000, MORE)[1:]):
         seen = occlude_dataset(dataset, occlude, 'train')
-        write_maps(net, seen, range(len(label)), dict(inner=maps[number]))
-        print('more', number, 'of', MORE, flush=True)
+        part = dict(inner=maps[len(stored) + number])
+        write_maps(net, seen, range(len(label)), part)
+        print('more', number + 1, 'of', MORE, flush=True)
     np.savez(
         out / 'train_more.npz', other=[label] * size[0], share=np.ones(size)
     )
@@ -284,10 +286,12 @@ def store_mixes(root: Path, out: Path, kinds: Iterable[str]) -> None:
         np.savez(out / f'train_{kind}.npz', other=others, share=shares)
 
 
-def train_variants(root: Path) -> list[Occlude | None]:
+def train_variants(
+    root: Path, start: int = 1000, count: int = VARIANTS
+) -> list[Occlude | None]:
     """Return what makes each variant of a training image: clean first."""
     args = dict(kind=KINDS, level=HARD_LEVELS, bank=bank(root, train=True))
-    seeds = range(1000, 1000 + VARIANTS)
+    seeds = range(start, start + count)
     return [None, *(Occlude(seed=seed, **args) for seed in seeds)]
 
 
