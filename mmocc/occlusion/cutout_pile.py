@@ -39,11 +39,20 @@ class Layer(NamedTuple):
 
     def take(self, part: slice) -> 'Layer':
         """Return it on a part of its images."""
-        return Layer(*(field[part] for field in self))
+        rows, occluders, pixel, scale = self
+        return Layer(
+            rows[part], occluders.take(part), pixel[part], scale[part]
+        )
 
     def to(self, device: torch.device) -> 'Layer':
         """Return the same layer on another device."""
-        return Layer(*(field.to(device) for field in self))
+        rows, occluders, pixel, scale = self
+        return Layer(
+            rows.to(device),
+            occluders.to(device),
+            pixel.to(device),
+            scale.to(device),
+        )
 
 
 def pile_cutouts(
