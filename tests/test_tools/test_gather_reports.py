@@ -64,3 +64,15 @@ def test_reports_of_other_models_or_cells_are_refused(gather, other):
     result = gather(dict(plain=(1, 2, 3, 4, 5)), other)
     assert result.returncode == 1
     assert '1.json holds other models or cells than' in result.stderr
+
+
+def test_ap50_of_detectors(run_tool, tmp_path):
+    cells = {
+        cell: dict(accuracy=10.0, ap50=dict(accuracy=30.0)) for cell in CELLS
+    }
+    path = tmp_path / 'report.json'
+    path.write_text(json.dumps(dict(models=dict(plain=dict(cells=cells)))))
+    tool = ROOT / 'tools/dev/gather_reports.py'
+    assert '| plain | 10.0 |' in run_tool(sys.executable, tool, path).stdout
+    result = run_tool(sys.executable, tool, path, '--ap50')
+    assert '| plain | 30.0 |' in result.stdout

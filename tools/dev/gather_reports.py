@@ -38,8 +38,12 @@ def scores(cells: dict[str, dict]) -> Scores:
     }
 
 
-def read(paths: list[Path]) -> dict[str, list[Scores]]:
+def read(paths: list[Path], ap50: bool = False) -> dict[str, list[Scores]]:
     """Return the scores of each model, one entry a report.
+
+    Args:
+        paths: JSON files of the reports.
+        ap50: Whether they are detectors' and AP50 is asked for, not AP.
 
     Raises:
         ValueError: If the reports hold different models or cells.
@@ -55,7 +59,10 @@ def read(paths: list[Path]) -> dict[str, list[Scores]]:
                 f'{path} holds other models or cells than {paths[0]}'
             )
         for name, model in models.items():
-            table.setdefault(name, []).append(scores(model['cells']))
+            cells = model['cells']
+            if ap50:
+                cells = {cell: found['ap50'] for cell, found in cells.items()}
+            table.setdefault(name, []).append(scores(cells))
     return table
 
 
@@ -90,9 +97,12 @@ def main() -> None:
     )
     parser.add_argument('reports', nargs='+', type=Path, help='JSON files')
     parser.add_argument('--out', type=Path, help='Markdown file to write')
+    parser.add_argument(
+        '--ap50', action='store_true', help="AP50 of detectors' reports"
+    )
     args = parser.parse_args()
     try:
-        text = markdown(read(args.reports))
+        text = markdown(read(args.reports, args.ap50))
     except (OSError, ValueError, KeyError) as error:
         sys.exit(f'cannot gather the reports: {error}')
     print(text)
