@@ -71,7 +71,8 @@ def test_ap50_of_detectors(run_tool, tmp_path):
         cell: dict(accuracy=10.0, ap50=dict(accuracy=30.0)) for cell in CELLS
     }
     path = tmp_path / 'report.json'
-    path.write_text(json.dumps(dict(models=dict(plain=dict(cells=cells)))))
+    report = dict(models=dict(plain=dict(cells=cells)))
+    path.write_text(json.dumps(dict(models={}, report=report)))
     tool = ROOT / 'tools/dev/gather_reports.py'
     assert '| plain | 10.0 |' in run_tool(sys.executable, tool, path).stdout
     result = run_tool(sys.executable, tool, path, '--ap50')

@@ -51,7 +51,8 @@ def read(paths: list[Path], ap50: bool = False) -> dict[str, list[Scores]]:
     table: dict[str, list[Scores]] = {}
     first = None
     for path in paths:
-        models = json.loads(path.read_text(encoding='utf-8'))['models']
+        found = json.loads(path.read_text(encoding='utf-8'))
+        models = found.get('report', found)['models']  # of detectors, or not
         contents = {name: set(m['cells']) for name, m in models.items()}
         first = first or contents
         if contents != first:
@@ -61,7 +62,7 @@ def read(paths: list[Path], ap50: bool = False) -> dict[str, list[Scores]]:
         for name, model in models.items():
             cells = model['cells']
             if ap50:
-                cells = {cell: found['ap50'] for cell, found in cells.items()}
+                cells = {key: cell['ap50'] for key, cell in cells.items()}
             table.setdefault(name, []).append(scores(cells))
     return table
 
