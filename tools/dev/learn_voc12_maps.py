@@ -268,18 +268,16 @@ def store_mixes(root: Path, out: Path, kinds: Iterable[str]) -> None:
         others, shares = [label], [np.ones(len(label))]
         for number in range(1, len(maps)):
             np.random.seed(1000 + number)  # the pipeline's own source
-            if kind in HIDING:
-                seen = sample_set(root, 'train', HIDING[kind])
-                others.append(label)
-            elif kind == 'twins':
-                plain = sample_set(root, 'train')
-                args = bank_folders(root, train=True)
-                seen = Twins(plain, 1000 + number, *args)
-                others.append(label)
-            else:
-                plain = sample_set(root, 'train')
-                seen = Mixed(plain, kind, 1000 + number)
-                others.append(label[seen.partners])
+            steps = [HIDING[kind]] if kind in HIDING else []
+            seen = sample_set(root, 'train', *steps)
+            other = label
+            if kind == 'twins':
+                folders = bank_folders(root, train=True)
+                seen = Twins(seen, 1000 + number, *folders)
+            elif kind not in HIDING:
+                seen = Mixed(seen, kind, 1000 + number)
+                other = label[seen.partners]
+            others.append(other)
             write_maps(net, seen, places, dict(inner=maps[number]))
             shares.append(getattr(seen, 'shares', np.ones(len(label))))
             print(kind, number, 'of', len(maps) - 1, flush=True)

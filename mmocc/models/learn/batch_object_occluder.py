@@ -13,7 +13,7 @@ from mmengine.structures import BaseDataElement
 from torch import Generator, Tensor
 
 from mmocc.models.learn.batch_occluder import BatchOccluder
-from mmocc.models.learn.occluder_draws import CUTOUTS
+from mmocc.models.learn.occluder_draws import places_of_all
 from mmocc.occlusion.cutout_pile import Layer, pile_cutouts
 from mmocc.occlusion.occluders import (
     Occluders,
@@ -31,7 +31,7 @@ class Hiding(NamedTuple):
     """What is put on the n objects of an image."""
 
     kind: str
-    occluders: Occluders  # n, or CUTOUTS * n of them for kind ``object``
+    occluders: Occluders  # n, or several times n of kind ``object``
     boxes: Tensor  # (n, 4) xyxy pixels
     place: Tensor  # (as many, 2) of their anchors, as shares of the boxes
     share: Tensor  # (n,) of each box
@@ -112,17 +112,14 @@ class BatchObjectOccluder(BatchOccluder):
         kind = self.kinds[kind]
         share, *place = torch.rand(3, len(boxes), generator=generator)
         low, high = self.area
-        places = [torch.stack(place, dim=-1)]
-        count = len(boxes)
+        places = torch.stack(place, dim=-1)
         if kind == 'object':
-            further = (CUTOUTS - 1) * count
-            places.append(torch.rand(further, 2, generator=generator))
-            count = CUTOUTS * count
+            places = places_of_all(places, generator)
         return Hiding(
             kind,
-            self.bank.draw(kind, count, generator),
+            self.bank.draw(kind, len(places), generator),
             boxes,
-            torch.cat(places),
+            places,
             low + (high - low) * share,
         )
 

@@ -68,11 +68,19 @@ def draw(
         )
         for kind in kinds
     }
-    places = [torch.stack(xy, dim=-1)]
+    places = torch.stack(xy, dim=-1)
     if 'object' in kinds:
-        further = (CUTOUTS - 1) * num
-        places.append(torch.rand(further, 2, generator=generator))
-    return Draws(chosen, area, torch.cat(places), occluders)
+        places = places_of_all(places, generator)
+    return Draws(chosen, area, places, occluders)
+
+
+def places_of_all(first: Tensor, generator: Generator) -> Tensor:
+    """Return (CUTOUTS * N, 2) places in [0, 1) of the cut-outs of N objects.
+
+    ``first`` (N, 2), those of the first cut-outs, stand at the beginning.
+    """
+    further = (CUTOUTS - 1) * len(first)
+    return torch.cat([first, torch.rand(further, 2, generator=generator)])
 
 
 def draw_variants(
