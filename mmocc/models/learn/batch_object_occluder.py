@@ -45,9 +45,9 @@ class BatchObjectOccluder(BatchOccluder):
     own occluder, or pile of cut-outs, which hides a share drawn from
     ``area``, within a row of 1/24 of the box's side. Boxes that overlap may
     be hidden further by their neighbours' occluders (``mmocc.OccludeObjects``,
-    which the report tests with, prevents it, for ten times the time). Objects
-    that are ignored get no occluder, images without boxes stay as they are,
-    and nothing is put on a batch's padding.
+    which the report tests with, prevents it, for four to ten times the time).
+    Objects that are ignored get no occluder, images without boxes stay as
+    they are, and nothing is put on a batch's padding.
 
     Sizes and places are computed on the CPU from the batch's boxes, only the
     painting on the images' device: draws are the same on every device. Those
